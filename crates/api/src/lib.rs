@@ -1,0 +1,38 @@
+//! The policy kinds of gatewright: `SecurityPolicy` and `OperationPolicy` of the group `deckhouse.io`.
+//!
+//! The types carry the rules of the contract: three states of a field ([`Field`]), bounded lists
+//! ([`List`]) and texts with a syntax ([`text`]). From them come the CRDs that the API server
+//! enforces ([`crds`]) and the values that the compiler takes apart.
+
+mod field;
+pub mod names;
+mod operation;
+mod policy;
+mod security;
+mod selector;
+mod status;
+pub mod text;
+
+pub use field::{Field, List};
+pub use operation::{
+    AnnotationRequirement, ImagePullPolicy, LabelRequirement, OperationPolicy, OperationPolicySpec, OperationRules,
+    Probe, ReplicaLimits, RequiredAnnotations, RequiredLabels, RequiredResources, ResourceName, TaintEffect,
+    TolerationOperator, TolerationPattern,
+};
+pub use policy::{EnforcementAction, Guarded, Policy, PolicyKind};
+pub use security::{
+    Capability, FlexVolume, HostPath, IdRange, IdRule, IdStrategy, PortRange, ProcMount, SeLinuxOptions,
+    SeccompProfiles, SecurityPolicy, SecurityPolicySpec, SecurityRules, ServiceType, SignatureRequirement,
+    UserRule, UserStrategy, VolumeType,
+};
+pub use selector::{LabelSelector, LabelSelectorRequirement, Match, NamespaceSelector, SelectorOperator};
+pub use status::{ConditionType, ConstraintCounts, PolicyStatus, Reason};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+
+/// The CRDs of all policy kinds, in the order in which they are documented.
+#[must_use]
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    vec![SecurityPolicy::crd(), OperationPolicy::crd()]
+}

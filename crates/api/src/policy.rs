@@ -1,0 +1,154 @@
+//! What the policy kinds have in common.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::core::PartialObjectMeta;
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use strum::{AsRefStr, Display, EnumIter};
+
+use crate::{OperationPolicy, PolicyStatus, SecurityPolicy};
+
+/// What happens to an object that violates a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, AsRefStr)]
+pub enum EnforcementAction {
+    /// The request is refused.
+    #[default]
+    Deny,
+    /// The request passes with a warning.
+    Warn,
+    /// The request passes; the violation is recorded.
+    Dryrun,
+}
+
+/// The kinds of policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr, Display, EnumIter)]
+pub enum PolicyKind {
+    /// A [`SecurityPolicy`].
+    SecurityPolicy,
+    /// An [`OperationPolicy`].
+    OperationPolicy,
+}
+
+/// A policy kind: the root type of its objects.
+pub trait Policy: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// Which kind it is.
+    const KIND: PolicyKind;
+
+    /// What became of the policy, as last reported.
+    fn status(&self) -> Option<&PolicyStatus>;
+}
+
+impl Policy for SecurityPolicy {
+    const KIND: PolicyKind = PolicyKind::SecurityPolicy;
+
+    fn status(&self) -> Option<&PolicyStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl Policy for OperationPolicy {
+    const KIND: PolicyKind = PolicyKind::OperationPolicy;
+
+    fn status(&self) -> Option<&PolicyStatus> {
+        self.status.as_ref()
+    }
+}
+
+/// The API server drops a `null` where a default stands; so does this.
+pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// An object as it came from the API, parsed if it can be.
+///
+/// One policy that does not parse (a newer version's field, say) must not end the watch of all others.
+/// Unlike [`kube::core::DeserializeGuard`] the error names the path of the field.
+#[derive(Clone, Debug)]
+pub struct Guarded<K> {
+    /// The object's metadata, which always parses.
+    pub metadata: ObjectMeta,
+    /// The status as last reported, where it parses.
+    pub status: Option<PolicyStatus>,
+    /// The object, or the path of the field that does not parse and what is wrong with it.
+    pub parsed: Result<Box<K>, String>,
+}
+
+impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let PartialObjectMeta { metadata, .. } =
+            PartialObjectMeta::<K>::deserialize(&value).map_err(D::Error::custom)?;
+        let status = value.get("status").and_then(|status| PolicyStatus::deserialize(status).ok());
+        let parsed = serde_path_to_error::deserialize(&value).map_err(|error| error.to_string());
+        Ok(Self { metadata, status, parsed })
+    }
+}
+
+impl<K: Resource> Resource for Guarded<K> {
+    type DynamicType = K::DynamicType;
+    type Scope = K::Scope;
+
+    fn kind(dt: &Self::DynamicType) -> Cow<'_, str> {
+        K::kind(dt)
+    }
+
+    fn group(dt: &Self::DynamicType) -> Cow<'_, str> {
+        K::group(dt)
+    }
+
+    fn version(dt: &Self::DynamicType) -> Cow<'_, str> {
+        K::version(dt)
+    }
+
+    fn plural(dt: &Self::DynamicType) -> Cow<'_, str> {
+        K::plural(dt)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Guarded;
+    use crate::SecurityPolicy;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_that_does_not_parse_keeps_its_name_and_says_which_field() {
+        let guarded: Guarded<SecurityPolicy> = serde_json::from_value(json!({
+            "apiVersion": "deckhouse.io/v1alpha1",
+            "kind": "SecurityPolicy",
+            "metadata": {"name": "broken", "generation": 3},
+            "spec": {"match": {}, "policies": {"allowedCapabilities": ["NET_ADMIN", "FLY"]}},
+        }))
+        .unwrap();
+        assert_eq!(guarded.metadata.name.as_deref(), Some("broken"));
+        let error = guarded.parsed.unwrap_err();
+        assert!(error.starts_with("spec.policies.allowedCapabilities[1]: unknown variant `FLY`"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_field_is_an_error_not_a_silent_gap() {
+        let guarded: Guarded<SecurityPolicy> = serde_json::from_value(json!({
+            "apiVersion": "deckhouse.io/v1alpha1",
+            "kind": "SecurityPolicy",
+            "metadata": {"name": "newer"},
+            "spec": {"match": {}, "policies": {"allowTimeTravel": false}},
+        }))
+        .unwrap();
+        let error = guarded.parsed.unwrap_err();
+        assert!(error.contains("unknown field `allowTimeTravel`"), "{error}");
+    }
+}

@@ -1,0 +1,194 @@
+//! Policies and settings in, Gatekeeper objects out. Pure: no client, no clock, no environment.
+//!
+//! A policy compiles to at most one constraint, or it is refused as a whole with every problem named. Nothing is
+//! ever left out in silence: a field without a rule refuses the policy.
+
+mod namespaces;
+mod operation;
+mod problem;
+mod security;
+mod settings;
+
+pub use problem::{Invalid, Problem};
+pub use settings::{Preset, Settings};
+
+use gatewright_api::{
+    EnforcementAction, Match, OperationPolicy, Policy, PolicyKind, SecurityPolicy, names,
+};
+use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
+use gatewright_rules::{Check, Subject, Template, Volatile, kinds, operation_policy, security_policy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde_json::Value;
+
+/// What a policy compiles to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compiled {
+    /// The constraint; none if the policy demands nothing that could be violated.
+    pub constraint: Option<Constraint>,
+    /// The requests that the API server must ask Gatekeeper about.
+    pub routes: Vec<Route>,
+}
+
+/// A policy kind that compiles.
+pub trait Compile: Policy {
+    /// The template of its constraints.
+    const TEMPLATE: &'static Template;
+
+    /// What happens to an object that violates the policy.
+    fn action(&self) -> EnforcementAction;
+
+    /// What the policy applies to.
+    fn matcher(&self) -> &Match;
+
+    /// The `spec` as JSON, in which `null` can be found wherever it stands.
+    fn spec_json(&self) -> Value;
+
+    /// The parameters of the rules that can refuse something. Every field is named, so that a new one does not
+    /// build until it is wired.
+    fn parameters(&self, problems: &mut Vec<Problem>) -> Value;
+}
+
+impl Compile for SecurityPolicy {
+    const TEMPLATE: &'static Template = &security_policy::TEMPLATE;
+
+    fn action(&self) -> EnforcementAction {
+        self.spec.enforcement_action
+    }
+
+    fn matcher(&self) -> &Match {
+        &self.spec.r#match
+    }
+
+    fn spec_json(&self) -> Value {
+        serde_json::json!(self.spec)
+    }
+
+    fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
+        serde_json::json!(security::parameters(&self.spec.policies, problems))
+    }
+}
+
+impl Compile for OperationPolicy {
+    const TEMPLATE: &'static Template = &operation_policy::TEMPLATE;
+
+    fn action(&self) -> EnforcementAction {
+        self.spec.enforcement_action
+    }
+
+    fn matcher(&self) -> &Match {
+        &self.spec.r#match
+    }
+
+    fn spec_json(&self) -> Value {
+        serde_json::json!(self.spec)
+    }
+
+    fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
+        serde_json::json!(operation::parameters(&self.spec.policies, problems))
+    }
+}
+
+/// Compiles a policy.
+///
+/// # Errors
+/// Every problem that keeps the policy from being enforced exactly as written.
+pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, Invalid> {
+    let mut problems = problem::nulls(&policy.spec_json());
+    problems.extend(problem::name(policy.meta()));
+    let parameters = policy.parameters(&mut problems);
+    let mut matcher = namespaces::matcher(policy.matcher(), settings, &mut problems);
+    Invalid::unless_empty(problems)?;
+
+    let checks: Vec<_> = P::TEMPLATE
+        .checks()
+        .map(|(_, check)| check)
+        .filter(|check| parameters.get(check.field).is_some())
+        .collect();
+    if checks.is_empty() {
+        return Ok(Compiled { constraint: None, routes: vec![] });
+    }
+    matcher.kinds = kinds::match_kinds(&kinds_of(&checks, settings));
+    let spec = ConstraintSpec {
+        enforcement_action: policy.action().as_ref().to_lowercase(),
+        r#match: matcher,
+        parameters,
+    };
+    let constraint = Constraint::new(P::TEMPLATE.kind, metadata(policy), spec);
+    Ok(Compiled { constraint: Some(constraint), routes: routes(&checks, settings) })
+}
+
+/// The templates of all rules, as they should be in the cluster.
+#[must_use]
+pub fn templates() -> Vec<ConstraintTemplate> {
+    let builtin = [(names::OWNER_LABEL.to_owned(), names::BUILTIN.to_owned())];
+    gatewright_rules::templates()
+        .iter()
+        .map(Template::object)
+        .map(|mut template| {
+            template.metadata.labels = Some(builtin.clone().into());
+            template
+        })
+        .collect()
+}
+
+/// The label that names the policy on its constraint.
+#[must_use]
+pub const fn policy_label(kind: PolicyKind) -> &'static str {
+    match kind {
+        PolicyKind::SecurityPolicy => "security.deckhouse.io/security-policy",
+        PolicyKind::OperationPolicy => "security.deckhouse.io/operation-policy",
+    }
+}
+
+/// Named after the policy, owned by it, and marked as ours. A policy that was never stored has no uid: its
+/// constraint is GitOps' business.
+fn metadata<P: Policy>(policy: &P) -> ObjectMeta {
+    let meta = policy.meta();
+    let name = meta.name.clone().unwrap_or_default();
+    let owner = meta.uid.clone().unwrap_or_else(|| names::RENDERED.to_owned());
+    let labels = [(names::OWNER_LABEL.to_owned(), owner), (policy_label(P::KIND).to_owned(), name.clone())];
+    ObjectMeta {
+        name: Some(name),
+        labels: Some(labels.into()),
+        owner_references: owner_reference(policy).map(|reference| vec![reference]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// `OpenShift` lets nobody set `blockOwnerDeletion` who may not set finalizers of the owner.
+fn owner_reference<P: Policy>(policy: &P) -> Option<OwnerReference> {
+    let reference = policy.controller_owner_ref(&())?;
+    Some(OwnerReference { block_owner_deletion: Some(false), ..reference })
+}
+
+fn kinds_of(checks: &[&Check], settings: &Settings) -> Vec<kinds::Kind> {
+    checks.iter().flat_map(|check| check.subject.kinds(settings.controller_validation)).collect()
+}
+
+fn routes(checks: &[&Check], settings: &Settings) -> Vec<Route> {
+    let route = |group: &str, resource: &str, operation| Route {
+        group: group.to_owned(),
+        resource: resource.to_owned(),
+        operation,
+    };
+    let objects = kinds_of(checks, settings).into_iter().flat_map(|kind| {
+        ["CREATE", "UPDATE"].map(|operation| route(kind.group, kind.resource, operation))
+    });
+    let subresources = checks.iter().flat_map(|check| match check.subject {
+        Subject::Pod(looks_at) => looks_at.iter().filter_map(|volatile| volatile_subresource(*volatile)),
+    });
+    let mut routes: Vec<_> =
+        objects.chain(subresources.map(|resource| route("", resource, "UPDATE"))).collect();
+    routes.sort_unstable();
+    routes.dedup();
+    routes
+}
+
+/// The subresource through which a volatile field of a running Pod changes.
+const fn volatile_subresource(volatile: Volatile) -> Option<&'static str> {
+    match volatile {
+        Volatile::EphemeralContainers => Some("pods/ephemeralcontainers"),
+        Volatile::Resources => Some("pods/resize"),
+        Volatile::Tolerations => None,
+    }
+}

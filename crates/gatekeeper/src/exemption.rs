@@ -1,0 +1,72 @@
+//! Namespaces that Gatekeeper's `Config` keeps away from all constraints at once.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::constraint::Match;
+use crate::glob::NamespaceGlob;
+
+/// Namespaces that no constraint is asked about at admission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exemption {
+    /// A name or glob.
+    pub namespaces: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct MatchEntry {
+    excluded_namespaces: Vec<String>,
+    processes: Vec<String>,
+}
+
+/// The exemptions from admission in the spec of a `Config`.
+#[must_use]
+pub fn exemptions(spec: &Value) -> Vec<Exemption> {
+    let entries = spec.get("match").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|entry| MatchEntry::deserialize(entry).ok())
+        .filter(|entry| entry.processes.iter().any(|process| process == "*" || process == "webhook"))
+        .flat_map(|entry| entry.excluded_namespaces)
+        .map(|namespaces| Exemption { namespaces })
+        .collect()
+}
+
+impl Exemption {
+    /// Whether a constraint would judge some of these namespaces. Selectors by label may or may not reach them, so
+    /// they count as reaching.
+    #[must_use]
+    pub fn in_reach_of(&self, matcher: &Match) -> bool {
+        let exempt = NamespaceGlob::new(&self.namespaces);
+        let excluded = matcher.excluded_namespaces.iter().any(|pattern| NamespaceGlob::new(pattern).covers(&exempt));
+        let mut named = matcher.namespaces.iter().map(|pattern| NamespaceGlob::new(pattern));
+        !excluded && (matcher.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(&exempt)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exemptions;
+    use crate::Match;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_is_exempt_from_admission_and_in_reach_counts() {
+        let found = exemptions(&json!({"match": [
+            {"excludedNamespaces": ["legacy-*"], "processes": ["*"]},
+            {"excludedNamespaces": ["audit-only"], "processes": ["audit"]},
+            {"excludedNamespaces": ["kube-system"], "processes": ["webhook"]},
+        ]}));
+        let named = |namespaces: &[&str], excluded: &[&str]| {
+            let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+            let matcher =
+                Match { namespaces: texts(namespaces), excluded_namespaces: texts(excluded), ..Match::default() };
+            found.iter().filter(|e| e.in_reach_of(&matcher)).map(|e| e.namespaces.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[], &["kube-system"]), ["legacy-*"]);
+        assert_eq!(named(&["legacy-app", "web"], &[]), ["legacy-*"]);
+        assert_eq!(named(&["web"], &[]), Vec::<&str>::new());
+    }
+}

@@ -1,0 +1,20 @@
+//! Gatekeeper's own objects, and what their status means.
+//!
+//! The facts are those of Gatekeeper 3.23: which fields a template and a constraint have, how namespaces are
+//! matched, and when a process can be said to enforce a constraint.
+
+mod constraint;
+mod exemption;
+mod glob;
+mod process;
+mod readiness;
+mod routing;
+mod template;
+
+pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
+pub use exemption::{Exemption, exemptions};
+pub use glob::NamespaceGlob;
+pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
+pub use readiness::{Subject, TemplateError, Verdict, judge};
+pub use routing::{Route, Routing, VALIDATING_WEBHOOK, routing};
+pub use template::{ConstraintTemplate, RegoSource, TEMPLATE_GROUP, TEMPLATE_VERSION};

@@ -1,0 +1,136 @@
+//! Whether the API server asks Gatekeeper about the requests that a constraint is about.
+
+use k8s_openapi::api::admissionregistration::v1::{
+    RuleWithOperations, ValidatingWebhook, ValidatingWebhookConfiguration,
+};
+
+/// The webhook entry of Gatekeeper that answers admission requests.
+pub const VALIDATING_WEBHOOK: &str = "validation.gatekeeper.sh";
+
+/// Upstream's label on its webhook configurations.
+const SYSTEM_LABEL: (&str, &str) = ("gatekeeper.sh/system", "yes");
+
+/// A kind of request: an operation on a resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The resource, with its subresource after a slash.
+    pub resource: String,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    pub operation: &'static str,
+}
+
+/// How the API server asks Gatekeeper.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// The configurations that were found.
+    pub configurations: Vec<String>,
+    /// The wanted routes that no entry has.
+    pub missing: Vec<Route>,
+    /// Whether some entry lets requests through when Gatekeeper does not answer, which is upstream's default.
+    pub fails_open: bool,
+}
+
+/// Looks for the wanted routes in Gatekeeper's entries.
+pub fn routing<'a>(
+    configurations: impl IntoIterator<Item = &'a ValidatingWebhookConfiguration>,
+    wanted: &[Route],
+) -> Routing {
+    let configurations: Vec<_> = configurations.into_iter().filter(|found| is_gatekeepers(found)).collect();
+    let entries: Vec<_> = configurations
+        .iter()
+        .flat_map(|configuration| configuration.webhooks.iter().flatten())
+        .filter(|webhook| webhook.name == VALIDATING_WEBHOOK)
+        .collect();
+    Routing {
+        configurations: configurations.iter().filter_map(|found| found.metadata.name.clone()).collect(),
+        missing: wanted.iter().filter(|route| !entries.iter().any(|entry| has(entry, route))).cloned().collect(),
+        fails_open: entries.iter().any(|entry| entry.failure_policy.as_deref() == Some("Ignore")),
+    }
+}
+
+fn is_gatekeepers(configuration: &ValidatingWebhookConfiguration) -> bool {
+    let (key, value) = SYSTEM_LABEL;
+    let labels = configuration.metadata.labels.as_ref();
+    labels.is_some_and(|labels| labels.get(key).is_some_and(|found| found == value))
+}
+
+fn has(webhook: &ValidatingWebhook, route: &Route) -> bool {
+    webhook.rules.iter().flatten().any(|rule| rule_has(rule, route))
+}
+
+fn rule_has(rule: &RuleWithOperations, route: &Route) -> bool {
+    let any = |list: &Option<Vec<String>>, matches: &dyn Fn(&str) -> bool| {
+        list.iter().flatten().any(|entry| matches(entry))
+    };
+    any(&rule.operations, &|operation| operation == "*" || operation == route.operation)
+        && any(&rule.api_groups, &|group| group == "*" || group == route.group)
+        && any(&rule.resources, &|resource| resource_matches(resource, &route.resource))
+        && rule.scope.as_deref() != Some("Cluster")
+}
+
+/// `*` covers every resource but no subresource; `*/*` covers all; `pods/*` and `*/scale` what they say.
+fn resource_matches(pattern: &str, resource: &str) -> bool {
+    let (pattern_name, pattern_sub) = pattern.split_once('/').unwrap_or((pattern, ""));
+    let (name, sub) = resource.split_once('/').unwrap_or((resource, ""));
+    let subresource = pattern_sub == sub || pattern_sub == "*";
+    (pattern_name == "*" || pattern_name == name) && subresource
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Route, resource_matches, routing};
+    use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+    use serde_json::json;
+
+    fn configuration(resources: &[&str], operations: &[&str]) -> ValidatingWebhookConfiguration {
+        serde_json::from_value(json!({
+            "metadata": {"name": "gatekeeper", "labels": {"gatekeeper.sh/system": "yes"}},
+            "webhooks": [{
+                "name": "validation.gatekeeper.sh", "failurePolicy": "Ignore", "sideEffects": "None",
+                "admissionReviewVersions": ["v1"], "clientConfig": {},
+                "rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": operations, "resources": resources}],
+            }],
+        }))
+        .unwrap()
+    }
+
+    fn route(resource: &str, operation: &'static str) -> Route {
+        Route { group: String::new(), resource: resource.into(), operation }
+    }
+
+    #[test]
+    fn stars_cover_what_the_api_server_lets_them_cover() {
+        for (pattern, resource, covered) in [
+            ("*", "pods", true),
+            ("*", "pods/exec", false),
+            ("*/*", "pods", true),
+            ("*/*", "pods/exec", true),
+            ("pods/*", "pods/exec", true),
+            ("*/scale", "deployments/scale", true),
+            ("*/scale", "pods/exec", false),
+            ("pods", "deployments", false),
+        ] {
+            assert_eq!(resource_matches(pattern, resource), covered, "{pattern} {resource}");
+        }
+    }
+
+    #[test]
+    fn missing_routes_are_named_and_failing_open_is_told() {
+        let wanted = [route("pods", "CREATE"), route("pods/ephemeralcontainers", "UPDATE")];
+        let found = routing(&[configuration(&["*"], &["CREATE", "UPDATE"])], &wanted);
+        assert_eq!(found.missing, [route("pods/ephemeralcontainers", "UPDATE")]);
+        assert!(found.fails_open);
+        let found = routing(&[configuration(&["*", "pods/ephemeralcontainers"], &["UPDATE"])], &wanted);
+        assert_eq!(found.missing, [route("pods", "CREATE")]);
+        assert_eq!(routing(&[], &wanted).missing, wanted);
+    }
+
+    #[test]
+    fn a_configuration_of_somebody_else_does_not_count() {
+        let mut foreign = configuration(&["*"], &["*"]);
+        foreign.metadata.labels = None;
+        assert_eq!(routing(&[foreign], &[route("pods", "CREATE")]).missing.len(), 1);
+    }
+}

@@ -1,0 +1,18 @@
+//! The catalogue of rules.
+//!
+//! A rule is a room: typed parameters here, and `rule.rego` and `cases.yaml` under `templates/`. The rules of one
+//! policy kind make one `ConstraintTemplate`, because Gatekeeper pays for every template and constraint that
+//! matches an object before the first line of Rego runs.
+//!
+//! To add a rule: write its room under `templates/<template>/<rule>/`, add its module here with parameters and
+//! [`Rule`], and name both in its template. The compiler stops building until the policy's field is wired.
+
+pub mod cases;
+pub mod kinds;
+pub mod operation_policy;
+mod rule;
+pub mod security_policy;
+mod template;
+
+pub use rule::{Check, Guard, Rule, Subject, Volatile};
+pub use template::{Lib, Template, templates};

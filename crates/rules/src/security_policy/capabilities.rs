@@ -1,0 +1,45 @@
+//! Linux capabilities.
+
+use gatewright_api::Capability;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{Check, Guard, Rule, Subject, Volatile};
+
+/// What the rule is told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// The capabilities that may be added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_capabilities: Option<Vec<Capability>>,
+    /// The capabilities that must be dropped and not added again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required_drop_capabilities: Option<Vec<Capability>>,
+}
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    name: "capabilities",
+    module: include_str!("../../../../templates/security-policy/capabilities/rule.rego"),
+    checks: &[
+        Check {
+            field: "allowedCapabilities",
+            guard: Guard::IsSet,
+            findings: "added",
+            subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        },
+        Check {
+            field: "requiredDropCapabilities",
+            guard: Guard::IsSet,
+            findings: "not_dropped",
+            subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        },
+        Check {
+            field: "requiredDropCapabilities",
+            guard: Guard::IsSet,
+            findings: "added_again",
+            subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        },
+    ],
+};

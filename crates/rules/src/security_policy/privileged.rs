@@ -1,0 +1,27 @@
+//! Privileged containers.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{Check, Guard, Rule, Subject, Volatile};
+
+/// What the rule is told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// false forbids privileged and host-process containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_privileged: Option<bool>,
+}
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    name: "privileged",
+    module: include_str!("../../../../templates/security-policy/privileged/rule.rego"),
+    checks: &[Check {
+        field: "allowPrivileged",
+        guard: Guard::IsFalse,
+        findings: "found",
+        subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+    }],
+};

@@ -1,0 +1,142 @@
+//! A template: the rules of one policy kind, put together for Gatekeeper.
+
+use std::fmt::Write as _;
+
+use gatewright_gatekeeper::{ConstraintTemplate, RegoSource};
+use kube::core::schema::StructuralSchemaRewriter;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use crate::rule::{Check, Rule, Subject};
+use crate::{operation_policy, security_policy};
+
+/// All templates that we install.
+#[must_use]
+pub const fn templates() -> &'static [Template] {
+    &[security_policy::TEMPLATE, operation_policy::TEMPLATE]
+}
+
+/// The rules of one policy kind. Its constraints have the template's kind, one per policy.
+#[derive(Debug)]
+pub struct Template {
+    /// The kind of the constraints; the template is named after it in lower case.
+    pub kind: &'static str,
+    /// What the template is, in a few words.
+    pub title: &'static str,
+    /// The shared modules that the rules import. Each costs compile time and memory in every Gatekeeper process, so
+    /// a template carries only those it uses.
+    pub libs: &'static [Lib],
+    /// The rules.
+    pub rules: &'static [Rule],
+    /// The schema of the constraints' parameters.
+    pub parameters: fn() -> Value,
+}
+
+/// A Rego module that several rules share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lib {
+    /// Findings and messages.
+    Finding,
+    /// Image references.
+    Image,
+    /// The pod spec of any workload kind.
+    Pod,
+    /// UPDATEs that are let through.
+    Update,
+}
+
+impl Lib {
+    /// The Rego.
+    #[must_use]
+    pub const fn module(self) -> &'static str {
+        match self {
+            Self::Finding => include_str!("../../../templates/lib/finding.rego"),
+            Self::Image => include_str!("../../../templates/lib/image.rego"),
+            Self::Pod => include_str!("../../../templates/lib/pod.rego"),
+            Self::Update => include_str!("../../../templates/lib/update.rego"),
+        }
+    }
+}
+
+impl Template {
+    /// The template's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.kind.to_lowercase()
+    }
+
+    /// All checks of all rules.
+    pub fn checks(&self) -> impl Iterator<Item = (&Rule, &Check)> {
+        self.rules.iter().flat_map(|rule| rule.checks.iter().map(move |check| (rule, check)))
+    }
+
+    /// The object that Gatekeeper gets.
+    #[must_use]
+    pub fn object(&self) -> ConstraintTemplate {
+        let libs = self.libs.iter().map(|lib| lib.module()).chain(self.rules.iter().map(|rule| rule.module));
+        let source = RegoSource::v1(self.entry(), libs.map(str::to_owned).collect());
+        ConstraintTemplate::new(self.kind, self.title, (self.parameters)(), source)
+    }
+
+    /// The entry module: for each check a rule that tests the check's parameter, the cheap and indexed thing, before
+    /// it asks for findings, and the UPDATE gate only after something was found.
+    #[must_use]
+    pub fn entry(&self) -> String {
+        let mut entry = format!("package gatewright.{}\n\nimport data.lib.finding\n", self.name());
+        for rule in self.rules {
+            let _ = writeln!(entry, "import data.{}", rule.package());
+        }
+        entry.push_str("import data.lib.update\n\n");
+        entry.push_str("violation contains v if {\n\tnot update.let_through\n\tsome v in pod_violations\n}\n");
+        for (rule, check) in self.checks() {
+            entry.push_str(&check_rule(rule, check));
+        }
+        entry
+    }
+}
+
+fn check_rule(rule: &Rule, check: &Check) -> String {
+    let Check { field, guard, findings, subject: Subject::Pod(looks_at) } = check;
+    let looks_at: Vec<_> = looks_at.iter().map(|volatile| format!("{:?}", volatile.as_ref())).collect();
+    let set = format!("{}.{findings}", rule.identifier());
+    format!(
+        "\npod_violations contains finding.violation({field:?}, found) if {{\n\
+         \t{guard}\n\
+         \tcount({set}) > 0\n\
+         \tnot update.same_judged({looks_at})\n\
+         \tsome found in {set}\n\
+         }}\n",
+        guard = guard.expression(field),
+        looks_at = if looks_at.is_empty() { "set()".into() } else { format!("{{{}}}", looks_at.join(", ")) },
+    )
+}
+
+/// The structural schema of a parameter type, as a template wants it: inline, and without what only a CRD of our
+/// own needs.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::openapi3().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let generator = settings.with_transform(StructuralSchemaRewriter).into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    slim(&mut schema);
+    schema
+}
+
+/// Parameters come from our compiler alone, absent or valid: what speaks of `null` and formats is noise.
+fn slim(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            for key in ["nullable", "format", "title", "$schema", "default"] {
+                if !fields.get(key).is_some_and(Value::is_object) {
+                    fields.remove(key);
+                }
+            }
+            fields.values_mut().for_each(slim);
+        }
+        Value::Array(items) => items.iter_mut().for_each(slim),
+        _ => {}
+    }
+}

@@ -1,0 +1,22 @@
+//! Whole local clusters of real programs, without containers, for scenarios and for development.
+//!
+//! etcd, the Kubernetes control plane, Gatekeeper and kwok run as plain processes on loopback. Nodes
+//! are fake: a Pod on one becomes Running, nothing runs in it, and `kubectl exec` runs its command on
+//! this machine. Everything else is real. Linux only, since processes are found through `/proc`.
+//!
+//! ```no_run
+//! use gatewright_e2e::{Cluster, Options};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let cluster = Cluster::start(Options::new("example")).await?;
+//! cluster.kubectl(&["get", "nodes"], None).await?.success()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod cluster;
+mod files;
+pub mod paths;
+pub mod tools;
+
+pub use cluster::{Cluster, FailurePolicy, Options, Output, Running, down, reap, running, until};

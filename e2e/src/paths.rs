@@ -1,0 +1,41 @@
+//! Where things are: the repository, the built tools, the data of clusters.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+
+/// The root of the repository this program was built from.
+#[must_use]
+pub fn repository() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_path_buf()
+}
+
+/// The directory of the built tools: `$GATEWRIGHT_TOOLS`, else `.tools` in the repository.
+#[must_use]
+pub fn tools() -> PathBuf {
+    let given =
+        std::env::var_os("GATEWRIGHT_TOOLS").map_or_else(|| repository().join(".tools"), PathBuf::from);
+    // Processes of a cluster may run in other directories.
+    std::path::absolute(&given).unwrap_or(given)
+}
+
+/// The directory that holds one data directory for each cluster.
+#[must_use]
+pub fn clusters() -> PathBuf {
+    repository().join("target/clusters")
+}
+
+/// The data directory of the cluster `name`.
+///
+/// # Errors
+///
+/// The name is empty or has characters other than lower-case letters, digits and dashes.
+pub fn cluster(name: &str) -> Result<PathBuf> {
+    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    ensure!(
+        !name.is_empty() && name.chars().all(valid) && !name.starts_with('-'),
+        "`{name}` is no name for a cluster: use lower-case letters, digits and dashes"
+    );
+    Ok(clusters().join(name))
+}

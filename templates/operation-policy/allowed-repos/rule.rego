@@ -1,0 +1,64 @@
+# METADATA
+# title: Image repositories
+# description: >-
+#   Images come only from known registries and repositories. The parsed reference is compared, so
+#   registry.example.com admits neither registry.example.com.evil.io/x nor registry.example.com:8443/x.
+# related_resources:
+# - https://github.com/distribution/reference
+package lib.rule.allowed_repos
+
+import data.lib.finding
+import data.lib.image
+import data.lib.pod
+
+found contains finding.in_container(
+	list, i,
+	{"field": "image", "found": reference, "allowed": input.parameters.allowedRepos.entries},
+	refused(reference),
+) if {
+	some list in pod.lists
+	some i
+	container := pod.spec[list][i]
+	reference := object.get(container, "image", "")
+	not admitted(reference)
+}
+
+found contains finding.in_pod(
+	{"field": sprintf("volumes[%d].image.reference", [i]), "found": reference, "allowed": input.parameters.allowedRepos.entries},
+	sprintf("volume %q %s", [object.get(volume, "name", ""), refused(reference)]),
+) if {
+	some i
+	volume := pod.spec.volumes[i]
+	volume.image
+	reference := object.get(volume.image, "reference", "")
+	not admitted(reference)
+}
+
+admitted(reference) if {
+	reference != ""
+	strings.any_prefix_match(concat("", [image.full_name(reference), "/"]), input.parameters.allowedRepos.repositories)
+}
+
+admitted(reference) if {
+	reference != ""
+	full := concat("", [image.full_name(reference), image.suffix(reference)])
+	strings.any_prefix_match([reference, full], input.parameters.allowedRepos.prefixes)
+}
+
+admitted(reference) if {
+	some form in forms(reference)
+	form in input.parameters.allowedRepos.images
+}
+
+# An entry names a tag, a digest, or both; what it names must be equal.
+forms(reference) := {concat("", [full, suffix]) | some suffix in [tag, digest, concat("", [tag, digest])]} if {
+	full := image.full_name(reference)
+	tag := image.tag(reference)
+	digest := image.digest(reference)
+}
+
+refused(reference) := sprintf("uses image %q; %s", [reference, allowed])
+
+allowed := "no image is allowed" if {
+	count(input.parameters.allowedRepos.entries) == 0
+} else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedRepos.entries)])
