@@ -8,6 +8,7 @@ mod gatekeeper;
 mod health;
 mod install;
 mod kubeconfig;
+mod kwok;
 mod options;
 mod process;
 mod processes;

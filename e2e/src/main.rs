@@ -1,5 +1,6 @@
 //! Starts and stops local clusters from the command line.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -92,33 +93,38 @@ fn run(command: Command) -> Result<()> {
 
 async fn up(options: Options) -> Result<()> {
     let name = options.name.clone();
-    let directory = paths::cluster(&name)?;
-    if Cluster::attach(&name).is_ok_and(|cluster| cluster.is_up()) {
-        println!("cluster {name} runs already");
+    let start = Instant::now();
+    let state = if Cluster::attach(&name).is_ok_and(|cluster| cluster.is_up()) {
+        "runs already".to_owned()
     } else {
-        let start = Instant::now();
         Cluster::up(options).await?;
-        println!(
-            "cluster {name} is ready after {:.1} s",
-            start.elapsed().as_secs_f32()
-        );
-    }
-    println!(
-        "  use it:  export KUBECONFIG={}",
-        directory.join("kubeconfig").display()
-    );
-    println!("  kubectl: {}", tools::path("kubectl").display());
-    println!("  logs:    {}", directory.join("logs").display());
-    println!("  stop it: make cluster-down NAME={name}");
+        format!("is ready after {:.1} s", start.elapsed().as_secs_f32())
+    };
+    let directory = paths::cluster(&name)?;
+    say(&format!(
+        "cluster {name} {state}
+  use it:  export KUBECONFIG={}
+  kubectl: {}
+  logs:    {}
+  stop it: make cluster-down NAME={name}",
+        directory.join("kubeconfig").display(),
+        tools::path("kubectl").display(),
+        directory.join("logs").display(),
+    ));
     Ok(())
 }
 
 fn stop(name: &str) -> Result<()> {
-    match down(name)? {
-        Some(count) => println!("cluster {name}: stopped {count} processes and removed the data"),
-        None => println!("cluster {name}: nothing to stop"),
-    }
+    say(&match down(name)? {
+        Some(count) => format!("cluster {name}: stopped {count} processes and removed the data"),
+        None => format!("cluster {name}: nothing to stop"),
+    });
     Ok(())
+}
+
+/// What was done is done, even if nobody listens any more; `println!` would panic then.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 async fn hold(name: &str) -> Result<()> {
@@ -127,6 +133,6 @@ async fn hold(name: &str) -> Result<()> {
         ..Options::new(name)
     })
     .await?;
-    println!("ready");
+    say("ready");
     std::future::pending().await
 }

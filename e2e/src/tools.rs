@@ -168,8 +168,11 @@ impl Tool {
             return Ok(());
         }
         let start = Instant::now();
-        self.build(&version)?;
-        write_stamp(self.name, &stamp)?;
+        let built = self.build(&version).and_then(|()| write_stamp(self.name, &stamp));
+        if let Err(error) = built {
+            writeln!(progress, "failed")?;
+            return Err(error);
+        }
         writeln!(progress, "built in {:.1} s", start.elapsed().as_secs_f32())?;
         Ok(())
     }

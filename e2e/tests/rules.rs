@@ -34,7 +34,12 @@ fn verify<P: Compile>(folder: &str) {
     for rule in P::TEMPLATE.rules {
         let cases = cases(folder, rule.name);
         assert_every_check_refuses(rule, &cases);
-        tests.extend(cases.iter().enumerate().filter_map(|(i, case)| suite_test::<P>(&directory, rule, i, case)));
+        tests.extend(
+            cases
+                .iter()
+                .enumerate()
+                .filter_map(|(i, case)| suite_test::<P>(&directory, rule, i, case)),
+        );
     }
     assert!(!tests.is_empty());
     let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
@@ -52,14 +57,21 @@ fn verify<P: Compile>(folder: &str) {
 fn template(template: &Template) -> Value {
     let name = template.name();
     let templates = gatewright_compiler::templates();
-    let found = templates.iter().find(|found| found.metadata.name.as_deref() == Some(&name));
+    let found = templates
+        .iter()
+        .find(|found| found.metadata.name.as_deref() == Some(&name));
     json!(found.expect("the catalogue's template"))
 }
 
 fn cases(folder: &str, rule: &str) -> Vec<Case> {
-    let path = paths::repository().join("templates").join(folder).join(rule).join("cases.yaml");
+    let path = paths::repository()
+        .join("templates")
+        .join(folder)
+        .join(rule)
+        .join("cases.yaml");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let cases: Cases = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let cases: Cases =
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     cases.cases
 }
 
@@ -68,13 +80,30 @@ fn cases(folder: &str, rule: &str) -> Vec<Case> {
 fn assert_every_check_refuses(rule: &Rule, cases: &[Case]) {
     let refusing = |update: bool| -> BTreeSet<_> {
         let cases = cases.iter().filter(|case| case.old_spec.is_some() == update);
-        cases.flat_map(|case| &case.violations).filter_map(|message| message.split(':').next()).collect()
+        cases
+            .flat_map(|case| &case.violations)
+            .filter_map(|message| message.split(':').next())
+            .collect()
     };
     for check in rule.checks {
-        assert!(refusing(false).contains(check.field), "{}: no CREATE is refused by {}", rule.name, check.field);
-        assert!(refusing(true).contains(check.field), "{}: no UPDATE is refused by {}", rule.name, check.field);
+        assert!(
+            refusing(false).contains(check.field),
+            "{}: no CREATE is refused by {}",
+            rule.name,
+            check.field
+        );
+        assert!(
+            refusing(true).contains(check.field),
+            "{}: no UPDATE is refused by {}",
+            rule.name,
+            check.field
+        );
     }
-    assert!(cases.iter().any(|case| case.violations.is_empty()), "{}: nothing passes", rule.name);
+    assert!(
+        cases.iter().any(|case| case.violations.is_empty()),
+        "{}: nothing passes",
+        rule.name
+    );
 }
 
 /// One test of the suite: the case's policy, compiled, and all inputs of the case. None if nothing is enforced.
@@ -86,7 +115,8 @@ fn suite_test<P: Compile>(directory: &Directory, rule: &Rule, number: usize, cas
         "spec": {"match": {"namespaceSelector": {"matchNames": [NAMESPACE]}}, "policies": case.policies},
     }))
     .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    let compiled = compile(&policy, &Settings::default()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    let compiled =
+        compile(&policy, &Settings::default()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
     let Some(constraint) = compiled.constraint else {
         assert!(case.violations.is_empty(), "{}: nothing is enforced", case.name);
         return None;

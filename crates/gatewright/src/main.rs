@@ -1,9 +1,99 @@
-//! The gatewright binary.
+//! Kubernetes admission policy without Rego: the operator, and the tools around it.
+
+mod log;
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use gatewright_compiler::{Preset, Settings};
+
+use crate::log::LogFormat;
+
+/// Typed policies and namespace labels, enforced by Gatekeeper.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
+    Operator(OperatorArgs),
+    /// Prints the CustomResourceDefinitions of the policy kinds
+    Crds,
+}
+
+#[derive(Debug, clap::Args)]
+struct OperatorArgs {
+    /// The namespace that Gatekeeper runs in
+    #[arg(long, env = "GATEWRIGHT_GATEKEEPER_NAMESPACE", default_value = "gatekeeper-system")]
+    gatekeeper_namespace: String,
+    /// The namespace that the operator runs in; no policy reaches it
+    #[arg(long, env = "GATEWRIGHT_NAMESPACE", default_value = "gatewright-system")]
+    namespace: String,
+    /// What the log tells: error, warn, info, debug or trace, also for single modules
+    #[arg(long, env = "GATEWRIGHT_LOG", default_value = "info,kube_client=error")]
+    log: String,
+    /// How the log is written
+    #[arg(long, env = "GATEWRIGHT_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+}
 
 fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Operator(args) => operator(&args),
+        Command::Crds => crds(),
+    }
+}
+
+fn operator(args: &OperatorArgs) -> anyhow::Result<()> {
+    log::start(&args.log, args.log_format)?;
+    let settings = Settings::new(Preset::None, &args.gatekeeper_namespace, &args.namespace);
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let client = gatewright_operator::client().await?;
+        gatewright_operator::run(client, settings, stop_signal()).await?;
+        Ok(())
+    })
+}
+
+/// Done when the process is asked to end. A signal that cannot be listened to never comes.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = async |kind| match signal(kind) {
+        Ok(mut signals) => {
+            signals.recv().await;
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot listen to signals");
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}
+
+fn crds() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
     for crd in gatewright_api::crds() {
-        println!("---");
-        print!("{}", serde_saphyr::to_string(&crd)?);
+        let text = serde_saphyr::to_string(&crd).context("cannot write a CRD as YAML")?;
+        write!(out, "---\n{text}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use super::control_plane::{API_SERVER, kubeconfig as kubeconfig_path};
 use super::kubeconfig::{self, Identity};
-use super::{Cluster, process};
+use super::{Cluster, process, processes};
 use crate::{files, tools};
 
 /// How long one kubectl may take.
@@ -92,7 +92,7 @@ impl Cluster {
 
     fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut command = std::process::Command::new(tools::path("kubectl"));
-        process::mark(&mut command, &self.directory, "kubectl")
+        process::mark(&mut command, &self.directory, processes::KUBECTL)
             .args(arguments)
             .env("KUBECONFIG", self.kubeconfig())
             // kubectl caches discovery by address, and another cluster may have had the same one.

@@ -9,7 +9,7 @@ use super::process::Process;
 use super::{Cluster, health, processes};
 
 /// Names of processes that are not started through [`Cluster::spawn`].
-const RESERVED: [&str; 3] = [processes::REAPER, "kubectl", "exec"];
+const RESERVED: [&str; 3] = [processes::REAPER, processes::KUBECTL, processes::EXEC];
 
 impl Cluster {
     /// Runs `command` as one more process of the cluster: it has a log there, can be ended and

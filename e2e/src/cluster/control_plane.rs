@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::certificates::{Files, SERVICE_RANGE};
+use super::kwok;
 use super::process::Process;
 use super::state::State;
 use crate::{files, tools};
@@ -33,23 +34,6 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
   - level: Metadata
-";
-
-/// Without a container engine, `kubectl exec` runs its command on this machine.
-///
-/// The changed mark keeps such a command apart from kwok itself.
-const EXEC: &str = "
----
-apiVersion: kwok.x-k8s.io/v1alpha1
-kind: ClusterExec
-metadata:
-  name: local
-spec:
-  execs:
-    - local:
-        envs:
-          - name: GATEWRIGHT_PROCESS
-            value: exec
 ";
 
 /// The path of the kubeconfig of the process or user `name`.
@@ -146,7 +130,7 @@ impl ControlPlane {
         let port = self.port(KWOK)?;
         let certificates = Files::new(&self.cluster);
         let config = self.cluster.join("kwok.yaml");
-        files::write(&config, kwok_config()?)?;
+        kwok::configure(&self.cluster, &config, port)?;
         let arguments = [
             format!("--kubeconfig={}", self.cluster.join("kubeconfig").display()),
             format!("--config={}", config.display()),
@@ -207,16 +191,4 @@ impl ControlPlane {
 /// The audit log of the API server: one JSON object a line.
 pub fn audit_log(cluster: &Path) -> PathBuf {
     cluster.join("logs/audit.log")
-}
-
-fn kwok_config() -> Result<String> {
-    let mut config = String::new();
-    let mut stages: Vec<_> = std::fs::read_dir(tools::kwok_stages())?.collect::<Result<_, _>>()?;
-    stages.sort_by_key(std::fs::DirEntry::file_name);
-    for stage in stages {
-        config += "---\n";
-        config += &std::fs::read_to_string(stage.path())?;
-        config += "\n";
-    }
-    Ok(config + EXEC)
 }

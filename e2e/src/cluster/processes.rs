@@ -20,6 +20,11 @@ pub const PROCESS: &str = "GATEWRIGHT_PROCESS";
 /// The name of the process that cleans up after its cluster's owner, and thus outlives the rest.
 pub const REAPER: &str = "reaper";
 
+/// The name of commands that `kubectl exec` runs.
+pub const EXEC: &str = "exec";
+/// The name of kubectl.
+pub const KUBECTL: &str = "kubectl";
+
 /// How long killed processes may take to disappear.
 const DEATH: Duration = Duration::from_secs(10);
 

@@ -1,0 +1,112 @@
+//! Brings one object into the API exactly as desired.
+//!
+//! Every write is conditional: a new object is created, never applied over one that came in between; a change names
+//! the version that it was computed from. Server-side apply does what it can, and a full update what it cannot:
+//! remove fields that another manager added.
+
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::DynamicObject;
+use kube::{Resource as _, ResourceExt as _};
+use tracing::info;
+
+use crate::error::request;
+use crate::live::{Difference, Live};
+use crate::{Error, FIELD_MANAGER};
+
+/// An object to apply, and where.
+pub(crate) struct Desired<'a> {
+    pub(crate) api: &'a Api<DynamicObject>,
+    pub(crate) kind: &'a str,
+    pub(crate) object: DynamicObject,
+}
+
+impl Desired<'_> {
+    /// Makes the live object equal to the desired one; writes nothing where it is.
+    ///
+    /// # Errors
+    /// Somebody else's object stands in the way, a request failed, or the API server stored something else.
+    pub(crate) async fn ensure(&self, live: Option<&Live>) -> Result<Live, Error> {
+        let Some(live) = live else { return self.create().await };
+        if !live.ours {
+            return Err(Error::Conflict { kind: self.kind.to_owned(), name: self.object.name_any() });
+        }
+        let difference = Difference::between(live, &self.object);
+        if difference.fields.is_empty() {
+            return Ok(live.clone());
+        }
+        let written = if difference.surplus { None } else { Some(self.apply(live).await?) };
+        let remaining = written.as_ref().map_or(difference.clone(), |live| Difference::between(live, &self.object));
+        let written = match written {
+            Some(written) if remaining.fields.is_empty() => written,
+            _ => self.replace().await?,
+        };
+        info!(kind = self.kind, name = self.object.name_any(), fields = difference.fields.join(", "), "updated");
+        Ok(written)
+    }
+
+    async fn create(&self) -> Result<Live, Error> {
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let created = request(self.doing("creating"), self.api.create(&parameters, &self.object)).await?;
+        info!(kind = self.kind, name = self.object.name_any(), "created");
+        self.as_desired(created.into())
+    }
+
+    /// Adds and changes fields. With uid and version the request fails if the object is no longer the one we saw.
+    async fn apply(&self, live: &Live) -> Result<Live, Error> {
+        let mut object = self.object.clone();
+        object.metadata.uid = Some(live.uid.clone());
+        object.metadata.resource_version = Some(live.resource_version.clone());
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let patch = Patch::Apply(&object);
+        request(self.doing("applying"), self.api.patch(&object.name_any(), &parameters, &patch)).await.map(Live::from)
+    }
+
+    /// Replaces spec and owners; other people's labels and annotations stay.
+    async fn replace(&self) -> Result<Live, Error> {
+        let name = self.object.name_any();
+        let mut object = request(self.doing("reading"), self.api.get(&name)).await?;
+        if !Live::from(object.clone()).ours {
+            return Err(Error::Conflict { kind: self.kind.to_owned(), name });
+        }
+        object.labels_mut().extend(self.object.labels().clone());
+        object.meta_mut().owner_references.clone_from(&self.object.metadata.owner_references);
+        object.data["spec"] = self.object.data["spec"].clone();
+        object.meta_mut().managed_fields = None;
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let replaced = request(self.doing("replacing"), self.api.replace(&name, &parameters, &object)).await?;
+        self.as_desired(replaced.into())
+    }
+
+    fn as_desired(&self, live: Live) -> Result<Live, Error> {
+        let Difference { fields, .. } = Difference::between(&live, &self.object);
+        if fields.is_empty() {
+            return Ok(live);
+        }
+        let (kind, name) = (self.kind.to_owned(), self.object.name_any());
+        Err(Error::NotKept { kind, name, fields: fields.join(", ") })
+    }
+
+    fn doing(&self, verb: &str) -> String {
+        doing(verb, self.kind, &self.object.name_any())
+    }
+}
+
+/// Deletes an object if it is still the one we saw.
+///
+/// # Errors
+/// The request failed. That the object is gone already is no error.
+pub(crate) async fn delete(api: &Api<DynamicObject>, kind: &str, name: &str, live: &Live) -> Result<(), Error> {
+    let preconditions = Preconditions { uid: Some(live.uid.clone()), resource_version: None };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    match request(doing("deleting", kind, name), api.delete(name, &parameters)).await {
+        Ok(_) => info!(kind, name, "deleted"),
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn doing(verb: &str, kind: &str, name: &str) -> String {
+    format!("{verb} {kind} {name}")
+}

@@ -1,0 +1,141 @@
+//! The status of a policy, from what became of it. Pure.
+
+use gatewright_api::{ConditionType, ConstraintCounts, PolicyStatus, Reason};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// The status, reason and message of a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    pub(crate) holds: bool,
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+}
+
+impl Judgement {
+    pub(crate) fn yes(reason: Reason, message: impl Into<String>) -> Self {
+        Self { holds: true, reason, message: message.into() }
+    }
+
+    pub(crate) fn no(reason: Reason, message: impl Into<String>) -> Self {
+        Self { holds: false, reason, message: message.into() }
+    }
+}
+
+/// What became of a generation of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// The generation of the policy.
+    pub(crate) generation: i64,
+    /// The generation that `applied` and `enforced` speak of: an older one while the policy is invalid.
+    pub(crate) applied_generation: i64,
+    pub(crate) valid: Judgement,
+    pub(crate) applied: Judgement,
+    pub(crate) enforced: Judgement,
+    /// How many constraints the policy wants.
+    pub(crate) desired: i32,
+}
+
+impl Report {
+    /// The status to write, given the one that is there. A transition time changes only with its condition's status.
+    pub(crate) fn status(&self, previous: Option<&PolicyStatus>, now: &Time) -> PolicyStatus {
+        let ready = self.ready();
+        let conditions = [
+            (ConditionType::Valid, &self.valid, self.generation),
+            (ConditionType::Applied, &self.applied, self.applied_generation),
+            (ConditionType::Enforced, &self.enforced, self.applied_generation),
+            (ConditionType::Ready, &ready, self.generation),
+        ];
+        let holds = |judgement: &Judgement| if judgement.holds { self.desired } else { 0 };
+        PolicyStatus {
+            observed_generation: Some(self.generation),
+            conditions: conditions
+                .into_iter()
+                .map(|(r#type, judgement, generation)| condition(r#type, judgement, generation, previous, now))
+                .collect(),
+            constraints: Some(ConstraintCounts {
+                desired: self.desired,
+                applied: holds(&self.applied),
+                enforced: holds(&self.enforced),
+            }),
+        }
+    }
+
+    /// All three, or the first that does not hold.
+    fn ready(&self) -> Judgement {
+        let first = [&self.valid, &self.applied, &self.enforced].into_iter().find(|judgement| !judgement.holds);
+        first.cloned().unwrap_or_else(|| {
+            let nothing = self.applied.reason == Reason::NothingToEnforce;
+            let reason = if nothing { Reason::NothingToEnforce } else { Reason::Ready };
+            Judgement::yes(reason, self.enforced.message.clone())
+        })
+    }
+}
+
+fn condition(
+    r#type: ConditionType,
+    judgement: &Judgement,
+    generation: i64,
+    previous: Option<&PolicyStatus>,
+    now: &Time,
+) -> Condition {
+    let status = if judgement.holds { "True" } else { "False" };
+    let same = find(previous, r#type).filter(|condition| condition.status == status);
+    Condition {
+        type_: r#type.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: judgement.reason.as_str().to_owned(),
+        message: judgement.message.clone(),
+        observed_generation: Some(generation),
+        last_transition_time: same.map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
+    }
+}
+
+/// A condition of a status.
+pub(crate) fn find(status: Option<&PolicyStatus>, r#type: ConditionType) -> Option<&Condition> {
+    status?.conditions.iter().find(|condition| condition.type_ == r#type.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Judgement, Report, find};
+    use gatewright_api::{ConditionType, Reason};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    fn at(second: i64) -> Time {
+        Time(Timestamp::from_second(second).unwrap())
+    }
+
+    fn report(enforced: Judgement) -> Report {
+        Report {
+            generation: 3,
+            applied_generation: 3,
+            valid: Judgement::yes(Reason::Compiled, "v"),
+            applied: Judgement::yes(Reason::Applied, "a"),
+            enforced,
+            desired: 1,
+        }
+    }
+
+    #[test]
+    fn ready_is_all_three_and_says_what_is_missing() {
+        let ready = report(Judgement::yes(Reason::Enforced, "by a")).status(None, &at(1));
+        let condition = find(Some(&ready), ConditionType::Ready).unwrap();
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "Ready"));
+        let waiting = report(Judgement::no(Reason::NotEnforcedBy, "b has not")).status(None, &at(1));
+        let condition = find(Some(&waiting), ConditionType::Ready).unwrap();
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "NotEnforcedBy"));
+        assert_eq!(condition.message, "b has not");
+        assert_eq!(waiting.constraints.unwrap().enforced, 0);
+    }
+
+    #[test]
+    fn time_moves_only_with_the_status() {
+        let first = report(Judgement::no(Reason::NotEnforcedBy, "a")).status(None, &at(1));
+        let second = report(Judgement::no(Reason::NotEnforcedBy, "b")).status(Some(&first), &at(2));
+        assert_eq!(find(Some(&second), ConditionType::Enforced).unwrap().last_transition_time, at(1));
+        let third = report(Judgement::yes(Reason::Enforced, "c")).status(Some(&second), &at(3));
+        assert_eq!(find(Some(&third), ConditionType::Enforced).unwrap().last_transition_time, at(3));
+        assert_eq!(find(Some(&third), ConditionType::Valid).unwrap().last_transition_time, at(1));
+    }
+}

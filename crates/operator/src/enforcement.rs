@@ -1,0 +1,103 @@
+//! Whether a constraint is enforced, from what Gatekeeper and the API server show.
+
+use std::collections::BTreeSet;
+
+use gatewright_api::Reason;
+use gatewright_gatekeeper::{
+    Exemption, Process, Route, Routing, Verdict, expected_processes, judge, routing,
+};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use serde_json::Value;
+use std::sync::Arc;
+
+use crate::conditions::Judgement;
+use crate::live::Live;
+use crate::world::World;
+
+/// What decides whether constraints are enforced.
+pub(crate) struct Gatekeeper {
+    processes: Vec<Arc<Process>>,
+    webhooks: Vec<Arc<ValidatingWebhookConfiguration>>,
+    exemptions: Vec<Exemption>,
+}
+
+impl Gatekeeper {
+    pub(crate) fn seen(world: &World) -> Self {
+        Self {
+            processes: world.pods.values(),
+            webhooks: world.webhooks.values(),
+            exemptions: world.exemptions.values().iter().flat_map(|list| list.iter().cloned()).collect(),
+        }
+    }
+
+    /// Judges a constraint that is in the API as desired.
+    pub(crate) fn judge(&self, template: &Live, constraint: &Live, routes: &[Route]) -> Judgement {
+        let reports = [&template.reports[..], &constraint.reports[..]].concat();
+        let expected = expected_processes(self.processes.iter().map(AsRef::as_ref), &reports);
+        match judge(&expected, &template.subject(), &constraint.subject()) {
+            Verdict::Enforced => self.judge_routing(&expected, constraint, routes),
+            Verdict::NoProcess => Judgement::no(
+                Reason::NoGatekeeperProcess,
+                "no process of Gatekeeper answers admission requests: look at the Pods of its namespace",
+            ),
+            Verdict::TemplateRejected(error) => Judgement::no(
+                Reason::TemplateRejected,
+                format!("{} cannot compile our template: {}", error.process, error.message),
+            ),
+            Verdict::NotEnforcedBy(missing) => {
+                let missing: Vec<_> = missing.iter().map(|(process, why)| format!("{process} {why}")).collect();
+                Judgement::no(Reason::NotEnforcedBy, missing.join("; "))
+            }
+        }
+    }
+
+    fn judge_routing(&self, expected: &BTreeSet<String>, constraint: &Live, routes: &[Route]) -> Judgement {
+        let routing = routing(self.webhooks.iter().map(AsRef::as_ref), routes);
+        if routing.configurations.is_empty() {
+            let message = "there is no ValidatingWebhookConfiguration with the label gatekeeper.sh/system=yes: \
+                           the API server does not ask Gatekeeper";
+            return Judgement::no(Reason::NotRouted, message);
+        }
+        if !routing.missing.is_empty() {
+            return Judgement::no(Reason::NotRouted, not_routed(&routing));
+        }
+        let processes: Vec<_> = expected.iter().map(String::as_str).collect();
+        let mut message = format!("enforced by {}", processes.join(", "));
+        if routing.fails_open {
+            message += "; the webhook's failure policy is Ignore: requests pass while Gatekeeper does not answer";
+        }
+        if let Some(exempt) = self.exempt(constraint) {
+            message += &format!("; Gatekeeper's Config exempts {exempt}");
+        }
+        Judgement::yes(Reason::Enforced, message)
+    }
+
+    /// The namespaces in reach that Gatekeeper's `Config` keeps away from every constraint.
+    fn exempt(&self, constraint: &Live) -> Option<String> {
+        let texts = |field: &str| -> Vec<String> {
+            let list = constraint.spec["match"][field].as_array();
+            list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let matcher = gatewright_gatekeeper::Match {
+            namespaces: texts("namespaces"),
+            excluded_namespaces: texts("excludedNamespaces"),
+            ..gatewright_gatekeeper::Match::default()
+        };
+        let exempt = self.exemptions.iter().filter(|exemption| exemption.in_reach_of(&matcher));
+        let exempt: Vec<_> = exempt.map(|exemption| exemption.namespaces.as_str()).collect();
+        (!exempt.is_empty()).then(|| exempt.join(", "))
+    }
+}
+
+fn not_routed(routing: &Routing) -> String {
+    let missing: Vec<_> = routing
+        .missing
+        .iter()
+        .map(|Route { group, resource, operation }| {
+            let dot = if group.is_empty() { "" } else { "." };
+            format!("{operation} of {resource}{dot}{group}")
+        })
+        .collect();
+    let configurations = routing.configurations.join(", ");
+    format!("the webhook configuration {configurations} does not send Gatekeeper {}", missing.join(", "))
+}

@@ -1,0 +1,85 @@
+//! What can go wrong.
+
+use crate::REQUEST_TIMEOUT;
+
+/// An error of the operator. A reconciliation that fails is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no way to reach an API server.
+    #[error("no usable configuration of the Kubernetes client: set KUBECONFIG, or run in a Pod")]
+    Configuration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The API server refused a request.
+    #[error("{doing}: {}", said(.source))]
+    Api {
+        /// What was tried, on which object.
+        doing: String,
+        /// What the API server said.
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer.
+    #[error("{doing}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
+    Timeout {
+        /// What was tried, on which object.
+        doing: String,
+    },
+    /// Somebody else's object has the name that ours should have.
+    #[error("{kind} {name} exists and is not ours (it has no label {label} with our value); delete or rename it", label = gatewright_api::names::OWNER_LABEL)]
+    Conflict {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+    },
+    /// The API server took a write and stored something else.
+    #[error("{kind} {name} differs from what was written, in {fields}: another program changes it at once, or its CRD is older than this operator")]
+    NotKept {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// The paths of the fields.
+        fields: String,
+    },
+}
+
+/// The API server's own words, without the debug form that kube's error adds.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Error {
+    /// Whether the request failed because the object changed in between: to be tried again at once, with the news.
+    pub(crate) fn is_stale(&self) -> bool {
+        matches!(self.status(), Some(409))
+    }
+
+    /// Whether the object, or its kind, is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self.status(), Some(404))
+    }
+
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Api { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Awaits a request, but not forever.
+///
+/// # Errors
+/// The request's own, or that there was no answer in time.
+pub(crate) async fn request<T>(doing: String, request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(Error::Api { doing, source: Box::new(source) }),
+        Err(_) => Err(Error::Timeout { doing }),
+    }
+}

@@ -1,0 +1,179 @@
+//! An object of ours as it is in the API, slimmed to what we compare and report.
+
+use std::collections::BTreeMap;
+
+use gatewright_api::names::{OWNER_LABEL, RENDERED};
+use gatewright_gatekeeper::{PodStatus, Subject, pod_statuses};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use crate::FIELD_MANAGER;
+use crate::cache::Entry;
+
+/// A template or constraint in the API.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Live {
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
+    pub(crate) generation: i64,
+    pub(crate) ours: bool,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) owners: Vec<OwnerReference>,
+    pub(crate) spec: Value,
+    pub(crate) reports: Vec<PodStatus>,
+}
+
+impl From<DynamicObject> for Live {
+    fn from(mut object: DynamicObject) -> Self {
+        let ours = is_ours(&object.metadata);
+        let reports = object.data.get("status").map(pod_statuses).unwrap_or_default();
+        Self {
+            ours,
+            uid: object.uid().unwrap_or_default(),
+            resource_version: object.resource_version().unwrap_or_default(),
+            generation: object.metadata.generation.unwrap_or_default(),
+            labels: object.metadata.labels.take().unwrap_or_default(),
+            owners: object.metadata.owner_references.take().unwrap_or_default(),
+            // Somebody else's object is only ever named.
+            spec: if ours { object.data["spec"].take() } else { Value::Null },
+            reports: if ours { reports } else { vec![] },
+        }
+    }
+}
+
+impl Entry for Live {
+    fn same(&self, other: &Self) -> bool {
+        let version = other.resource_version.clone();
+        Self { resource_version: version, ..self.clone() } == *other
+    }
+}
+
+impl Live {
+    /// What Gatekeeper's processes say of the object.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject { uid: self.uid.clone(), generation: self.generation, reports: self.reports.clone() }
+    }
+}
+
+/// Ours is what carries our label, but for what `render` wrote. Where somebody took the label off, our field
+/// manager's entry still tells.
+fn is_ours(metadata: &ObjectMeta) -> bool {
+    match metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)) {
+        Some(owner) => owner != RENDERED,
+        None => {
+            let managers = metadata.managed_fields.iter().flatten();
+            managers.into_iter().any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+        }
+    }
+}
+
+/// How a live object differs from the desired one: the paths of the fields, and whether fields must go, which
+/// server-side apply would leave standing where another manager owns them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) fields: Vec<String>,
+    pub(crate) surplus: bool,
+}
+
+impl Difference {
+    /// Compares the whole spec, and of the metadata what we set.
+    pub(crate) fn between(live: &Live, desired: &DynamicObject) -> Self {
+        let mut difference = Self::default();
+        difference.compare("spec", &live.spec, &desired.data["spec"]);
+        for (key, value) in desired.labels() {
+            if live.labels.get(key) != Some(value) {
+                difference.fields.push(format!("metadata.labels[{key}]"));
+            }
+        }
+        if desired.owner_references().iter().any(|owner| !live.owners.contains(owner)) {
+            difference.fields.push("metadata.ownerReferences".to_owned());
+            // Applied owners are merged by uid: those of an earlier policy of this name would stay.
+            difference.surplus |= !live.owners.is_empty();
+        }
+        difference
+    }
+
+    fn compare(&mut self, path: &str, live: &Value, desired: &Value) {
+        if let (Value::Object(live), Value::Object(desired)) = (live, desired) {
+            for (name, value) in desired {
+                self.compare(&format!("{path}.{name}"), live.get(name).unwrap_or(&Value::Null), value);
+            }
+            for name in live.keys().filter(|name| !desired.contains_key(*name)) {
+                self.fields.push(format!("{path}.{name}"));
+                self.surplus = true;
+            }
+        } else if live != desired {
+            self.fields.push(path.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Difference, Live};
+    use crate::cache::Entry as _;
+    use kube::core::DynamicObject;
+    use serde_json::{Value, json};
+
+    fn object(spec: &Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "K",
+            "metadata": {"name": "a", "labels": {"gatewright.io/owner": "1"}, "resourceVersion": "7"},
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn differences_are_found_wherever_they_stand() {
+        let desired = object(&json!({"match": {"kinds": [1]}, "parameters": {"a": []}}));
+        for (live, fields, surplus) in [
+            (json!({"match": {"kinds": [1]}, "parameters": {"a": []}}), vec![], false),
+            (json!({"match": {"kinds": [1]}, "parameters": {}}), vec!["spec.parameters.a"], false),
+            (json!({"match": {"kinds": [1, 2]}, "parameters": {"a": []}}), vec!["spec.match.kinds"], false),
+            (
+                json!({"match": {"kinds": [1], "labelSelector": {}}, "parameters": {"a": []}}),
+                vec!["spec.match.labelSelector"],
+                true,
+            ),
+        ] {
+            let found = Difference::between(&Live::from(object(&live)), &desired);
+            assert_eq!((found.fields, found.surplus), (fields.into_iter().map(String::from).collect(), surplus));
+        }
+    }
+
+    #[test]
+    fn a_label_that_somebody_took_is_missed() {
+        let desired = object(&json!({}));
+        let mut stripped = desired.clone();
+        stripped.metadata.labels = None;
+        stripped.metadata.managed_fields = Some(vec![serde_json::from_value(json!({"manager": "gatewright"})).unwrap()]);
+        let live = Live::from(stripped);
+        assert!(live.ours);
+        assert_eq!(Difference::between(&live, &desired).fields, ["metadata.labels[gatewright.io/owner]"]);
+    }
+
+    #[test]
+    fn what_is_ours_and_what_is_not() {
+        for (labels, manager, ours) in [
+            (json!({"gatewright.io/owner": "builtin"}), "x", true),
+            (json!({"gatewright.io/owner": "render"}), "gatewright", false),
+            (json!({}), "gatewright", true),
+            (json!({}), "kubectl", false),
+        ] {
+            let mut object = object(&json!({}));
+            object.metadata.labels = serde_json::from_value(labels.clone()).unwrap();
+            object.metadata.managed_fields = Some(vec![serde_json::from_value(json!({"manager": manager})).unwrap()]);
+            assert_eq!(Live::from(object).ours, ours, "{labels} {manager}");
+        }
+    }
+
+    #[test]
+    fn a_new_version_alone_is_no_news() {
+        let live = Live::from(object(&json!({})));
+        assert!(live.same(&Live { resource_version: "8".into(), ..live.clone() }));
+        assert!(!live.same(&Live { generation: 2, ..live.clone() }));
+    }
+}

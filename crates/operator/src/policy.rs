@@ -1,0 +1,256 @@
+//! Reconciles one policy: validate, build, apply, report; or sweep what a policy left behind.
+
+use gatewright_api::{ConditionType, Guarded, OperationPolicy, PolicyKind, PolicyStatus, Reason, SecurityPolicy};
+use gatewright_compiler::{Compiled, compile};
+use gatewright_gatekeeper::{Constraint, Route};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::Api;
+use serde_json::json;
+use std::time::Duration;
+use tracing::info;
+
+use crate::apply::{self, Desired};
+use crate::conditions::{Judgement, Report, find};
+use crate::enforcement::Gatekeeper;
+use crate::error::request;
+use crate::live::Live;
+use crate::queue::Next;
+use crate::world::{Snapshot, Watched, World};
+use crate::{Error, FIELD_MANAGER};
+
+/// How long a cache may lag before a deletion is looked at again.
+const CACHE_LAG: Duration = Duration::from_millis(200);
+
+/// Reconciles the policy of this kind and name, whether it exists or not.
+pub(crate) async fn reconcile(world: &World, kind: PolicyKind, name: &str) -> Result<Next, Error> {
+    match kind {
+        PolicyKind::SecurityPolicy => reconcile_kind::<SecurityPolicy>(world, name).await,
+        PolicyKind::OperationPolicy => reconcile_kind::<OperationPolicy>(world, name).await,
+    }
+}
+
+async fn reconcile_kind<P: Watched>(world: &World, name: &str) -> Result<Next, Error> {
+    let snapshot = Snapshot::<P>::take(world, name);
+    let Some(policy) = &snapshot.policy else { return sweep(world, &snapshot, name).await };
+    let validated = validate(policy, world);
+    let (report, result) = match validated {
+        Ok(Compiled { constraint: Some(constraint), routes }) => {
+            let outcome = ensure(world, &snapshot, constraint).await;
+            (outcome.report(world, &snapshot, policy, &routes), outcome.into_result())
+        }
+        Ok(Compiled { constraint: None, .. }) => {
+            let result = clear::<P>(world, snapshot.constraint.as_deref(), name).await;
+            (nothing_to_enforce(policy), result)
+        }
+        Err(judgement) => (invalid(world, &snapshot, policy, judgement), Ok(())),
+    };
+    if let Err(error) = &result
+        && error.is_stale()
+    {
+        return result.map(|()| Next::Change);
+    }
+    write_status::<P>(world, policy, &report).await?;
+    result.map(|()| Next::Change)
+}
+
+/// Parses and compiles. What is wrong becomes the `Valid` condition.
+fn validate<P: Watched>(policy: &Guarded<P>, world: &World) -> Result<Compiled, Judgement> {
+    let parsed = policy.parsed.as_ref().map_err(|error| Judgement::no(Reason::Invalid, error))?;
+    compile(&**parsed, &world.settings).map_err(|invalid| Judgement::no(invalid.reason(), invalid.to_string()))
+}
+
+/// What became of a constraint that should be in the API.
+enum Outcome {
+    /// It is, exactly as desired.
+    Applied(Box<Live>),
+    /// It cannot be yet.
+    Waiting(Judgement),
+    /// It could not be written.
+    Failed(Error),
+}
+
+async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: Constraint) -> Outcome {
+    if !snapshot.constraints_served {
+        return Outcome::Waiting(waiting(snapshot));
+    }
+    let object = match serde_json::from_value::<DynamicObject>(json!(constraint)) {
+        Ok(object) => object,
+        Err(error) => return Outcome::Waiting(Judgement::no(Reason::ApplyFailed, error.to_string())),
+    };
+    let desired = Desired { api: &world.constraint_api(P::TEMPLATE), kind: P::TEMPLATE.kind, object };
+    match desired.ensure(snapshot.constraint.as_deref()).await {
+        Ok(live) => Outcome::Applied(Box::new(live)),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+/// Why the constraint's kind is not served.
+fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
+    let kind = P::TEMPLATE.kind;
+    let wait = |message: String| Judgement::no(Reason::WaitingForGatekeeper, message);
+    if !snapshot.templates_served {
+        return wait("the API server serves no ConstraintTemplates: install Gatekeeper".to_owned());
+    }
+    let Some(template) = &snapshot.template else {
+        return wait(format!("the ConstraintTemplate {} is not there yet", P::TEMPLATE.name()));
+    };
+    if !template.ours {
+        let name = P::TEMPLATE.name();
+        let conflict = Error::Conflict { kind: "ConstraintTemplate".to_owned(), name };
+        return Judgement::no(Reason::Conflict, conflict.to_string());
+    }
+    let everyone = template.reports.iter().map(|report| report.id.clone()).collect();
+    match template.subject().rejection(&everyone) {
+        Some(error) => Judgement::no(
+            Reason::TemplateRejected,
+            format!("{} cannot compile our template: {}", error.process, error.message),
+        ),
+        None => wait(format!(
+            "Gatekeeper has not made the kind {kind} from our template; a process with the operation generate does that"
+        )),
+    }
+}
+
+impl Outcome {
+    fn report<P: Watched>(
+        &self,
+        world: &World,
+        snapshot: &Snapshot<P>,
+        policy: &Guarded<P>,
+        routes: &[Route],
+    ) -> Report {
+        let generation = policy.metadata.generation.unwrap_or_default();
+        let applied = match self {
+            Self::Applied(_) => Judgement::yes(Reason::Applied, "the constraint is in the API as desired"),
+            Self::Waiting(judgement) => judgement.clone(),
+            Self::Failed(error @ Error::Conflict { .. }) => Judgement::no(Reason::Conflict, error.to_string()),
+            Self::Failed(error) => Judgement::no(Reason::ApplyFailed, error.to_string()),
+        };
+        let enforced = match self {
+            Self::Applied(live) => enforced(world, snapshot, live, routes),
+            Self::Waiting(_) | Self::Failed(_) => applied.clone(),
+        };
+        let valid = Judgement::yes(Reason::Compiled, "the policy compiles");
+        Report { generation, applied_generation: generation, valid, applied, enforced, desired: 1 }
+    }
+
+    /// A conflict ends when the other object does, which we watch; everything else is tried again.
+    fn into_result(self) -> Result<(), Error> {
+        match self {
+            Self::Applied(_) | Self::Waiting(_) | Self::Failed(Error::Conflict { .. }) => Ok(()),
+            Self::Failed(error) => Err(error),
+        }
+    }
+}
+
+fn enforced<P: Watched>(world: &World, snapshot: &Snapshot<P>, live: &Live, routes: &[Route]) -> Judgement {
+    match &snapshot.template {
+        Some(template) if template.ours => Gatekeeper::seen(world).judge(template, live, routes),
+        _ => waiting(snapshot),
+    }
+}
+
+fn nothing_to_enforce<P: Watched>(policy: &Guarded<P>) -> Report {
+    let generation = policy.metadata.generation.unwrap_or_default();
+    let nothing = Judgement::yes(Reason::NothingToEnforce, "the policy demands nothing that could be violated");
+    Report {
+        generation,
+        applied_generation: generation,
+        valid: Judgement::yes(Reason::Compiled, "the policy compiles"),
+        applied: nothing.clone(),
+        enforced: nothing,
+        desired: 0,
+    }
+}
+
+/// The last good constraint stays, and `Applied` and `Enforced` keep speaking of the generation it was made from.
+fn invalid<P: Watched>(
+    world: &World,
+    snapshot: &Snapshot<P>,
+    policy: &Guarded<P>,
+    valid: Judgement,
+) -> Report {
+    let generation = policy.metadata.generation.unwrap_or_default();
+    let previous = find(policy.status.as_ref(), ConditionType::Applied);
+    let applied_generation = previous.and_then(|condition| condition.observed_generation).unwrap_or(generation);
+    let uid = policy.metadata.uid.as_deref().unwrap_or_default();
+    let last_good = snapshot.constraint.as_ref().filter(|live| live.ours && is_owned_by(live, uid));
+    let Some(live) = last_good else {
+        let nothing = Judgement::no(Reason::NotApplied, "nothing is applied: the policy is not valid");
+        let enforced = nothing.clone();
+        return Report { generation, applied_generation: generation, valid, applied: nothing, enforced, desired: 0 };
+    };
+    let applied = Judgement::yes(Reason::Applied, "the constraint of the last valid generation stays in place");
+    let enforced = enforced(world, snapshot, live, &[]);
+    Report { generation, applied_generation, valid, applied, enforced, desired: 1 }
+}
+
+fn is_owned_by(live: &Live, uid: &str) -> bool {
+    live.owners.iter().any(|owner| owner.uid == uid)
+}
+
+/// Deletes the constraint of a policy that is gone, also if it went while nobody looked.
+async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) -> Result<Next, Error> {
+    let orphan = snapshot.constraint.as_deref().filter(|live| live.ours);
+    if orphan.is_none() || !snapshot.policies_known || !snapshot.constraints_served {
+        return Ok(Next::Change);
+    }
+    // The two caches do not move together: only the API knows that there is no policy.
+    let policies: Api<P> = Api::all(world.client.clone());
+    let doing = format!("looking for {} {name}", P::KIND);
+    if request(doing, policies.get_metadata_opt(name)).await?.is_some() {
+        return Ok(Next::After(CACHE_LAG));
+    }
+    clear::<P>(world, orphan, name).await.map(|()| Next::Change)
+}
+
+async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Result<(), Error> {
+    match live.filter(|live| live.ours) {
+        Some(live) => apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind, name, live).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes the status if anything but time changed. The write fails if the policy changed in between.
+async fn write_status<P: Watched>(world: &World, policy: &Guarded<P>, report: &Report) -> Result<(), Error> {
+    let status = report.status(policy.status.as_ref(), &Time(Timestamp::now()));
+    if policy.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let name = policy.metadata.name.as_deref().unwrap_or_default();
+    let patch = json!({
+        "apiVersion": P::api_version(&()),
+        "kind": P::kind(&()),
+        "metadata": {
+            "name": name,
+            "uid": policy.metadata.uid,
+            "resourceVersion": policy.metadata.resource_version,
+        },
+        "status": status,
+    });
+    let policies: Api<P> = Api::all(world.client.clone());
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    let doing = format!("writing the status of {} {name}", P::KIND);
+    let patch = Patch::Apply(&patch);
+    match request(doing, policies.patch_status(name, &parameters, &patch)).await {
+        Ok(_) => {}
+        // The response does not parse where the policy does not; the status is written all the same.
+        Err(Error::Api { source, .. }) if matches!(*source, kube::Error::SerdeError(_)) => {}
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    tell(P::KIND, name, policy.status.as_ref(), &status);
+    Ok(())
+}
+
+/// One line for each time that a policy becomes ready, or is no longer, or for another reason.
+fn tell(kind: PolicyKind, name: &str, before: Option<&PolicyStatus>, now: &PolicyStatus) {
+    let Some(ready) = find(Some(now), ConditionType::Ready) else { return };
+    let old = find(before, ConditionType::Ready).map(|condition| (&condition.status, &condition.reason));
+    if old != Some((&ready.status, &ready.reason)) {
+        info!(%kind, name, ready = ready.status, reason = ready.reason, because = ready.message, "policy");
+    }
+}

@@ -1,0 +1,132 @@
+//! What to reconcile, once each, with pauses after failures.
+
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use futures::future::BoxFuture;
+use gatewright_api::PolicyKind;
+use kube::runtime::scheduler::{ScheduleRequest, scheduler};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use crate::Error;
+
+/// How many reconciliations run at once.
+const CONCURRENCY: usize = 16;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What is reconciled as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// The template of this constraint kind.
+    Template(&'static str),
+    /// The policy of this kind and name, whether it exists or not, and the constraint of its name.
+    Policy(PolicyKind, String),
+}
+
+/// What a reconciliation leaves to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing, until something changes.
+    Change,
+    /// The same again after a while.
+    After(Duration),
+}
+
+/// The end of the queue that is written to.
+#[derive(Clone)]
+pub(crate) struct Requests(mpsc::UnboundedSender<ScheduleRequest<Key>>);
+
+/// The end of the queue that is worked off.
+pub(crate) type Keys = mpsc::UnboundedReceiver<ScheduleRequest<Key>>;
+
+/// A queue. It is bounded by the number of keys, since a key that waits is not added again.
+pub(crate) fn channel() -> (Requests, Keys) {
+    let (sender, receiver) = mpsc::unbounded();
+    (Requests(sender), receiver)
+}
+
+impl Requests {
+    /// Asks for a reconciliation now.
+    pub(crate) fn send(&self, key: Key) {
+        self.send_after(key, Duration::ZERO);
+    }
+
+    fn send_after(&self, key: Key, pause: Duration) {
+        // Fails only when the queue is gone, and with it everybody who could be told.
+        let _ = self.0.unbounded_send(ScheduleRequest { message: key, run_at: Instant::now() + pause });
+    }
+}
+
+/// Works forever. One key is never worked on twice at the same time.
+pub(crate) async fn run(
+    requests: Requests,
+    keys: Keys,
+    work: impl Fn(Key) -> BoxFuture<'static, Result<Next, Error>>,
+) {
+    let mut due = pin!(scheduler(keys));
+    let mut running = JoinSet::new();
+    let mut busy = HashSet::new();
+    let mut failures = HashMap::new();
+    loop {
+        let is_free = busy.len() < CONCURRENCY;
+        let mut next = due.as_mut().hold_unless(|key| !busy.contains(key));
+        let event = tokio::select! {
+            Some(key) = next.next(), if is_free => Event::Due(key),
+            Some(done) = running.join_next() => match done {
+                Ok((key, result)) => Event::Done(key, result),
+                Err(error) => {
+                    error!(%error, "a reconciliation ended in a way it should not");
+                    return;
+                }
+            },
+            else => return,
+        };
+        match event {
+            Event::Due(key) => {
+                busy.insert(key.clone());
+                let task = work(key.clone());
+                running.spawn(async move { (key, task.await) });
+            }
+            Event::Done(key, result) => {
+                busy.remove(&key);
+                if let Some(pause) = pause(&key, result, &mut failures) {
+                    requests.send_after(key, pause);
+                }
+            }
+        }
+    }
+}
+
+enum Event {
+    Due(Key),
+    Done(Key, Result<Next, Error>),
+}
+
+/// When to do the same again. Failures in a row double the pause; the first one is told, the others only at length.
+fn pause(key: &Key, result: Result<Next, Error>, failures: &mut HashMap<Key, u32>) -> Option<Duration> {
+    match result {
+        Ok(next) => {
+            failures.remove(key);
+            match next {
+                Next::Change => None,
+                Next::After(pause) => Some(pause),
+            }
+        }
+        Err(error) => {
+            let count = failures.entry(key.clone()).or_default();
+            let pause = FIRST_PAUSE.saturating_mul(1 << (*count).min(10)).min(LONGEST_PAUSE);
+            *count += 1;
+            if !error.is_stale() && (*count == 1 || pause == LONGEST_PAUSE) {
+                warn!(?key, %error, retry_in = ?pause, "failed; trying again");
+            }
+            Some(pause)
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Everything that the operator watches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gatewright_api::{Guarded, OperationPolicy, Policy, PolicyKind, SecurityPolicy};
+use gatewright_compiler::{Compile, Settings};
+use gatewright_gatekeeper::{
+    CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, TEMPLATE_GROUP, TEMPLATE_VERSION, exemptions,
+};
+use gatewright_rules::Template;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource, ResourceExt as _};
+use strum::IntoEnumIterator as _;
+use tokio::task::JoinSet;
+
+use crate::cache::{Cache, Change, Entry};
+use crate::live::Live;
+use crate::queue::{Key, Requests};
+use crate::watch::{Source, keep_filled};
+
+/// The `Config` of Gatekeeper has this name, or none.
+const CONFIG_NAME: &str = "config";
+
+/// Lists of large objects are taken in pages of this size.
+const PAGE_OF_LARGE_OBJECTS: u32 = 50;
+
+/// The caches, and what they are filled with.
+pub(crate) struct World {
+    pub(crate) client: Client,
+    pub(crate) settings: Settings,
+    pub(crate) templates: Cache<Live>,
+    pub(crate) pods: Cache<Process>,
+    pub(crate) webhooks: Cache<ValidatingWebhookConfiguration>,
+    pub(crate) exemptions: Cache<Vec<Exemption>>,
+    security: Cache<Guarded<SecurityPolicy>>,
+    operation: Cache<Guarded<OperationPolicy>>,
+    constraints: BTreeMap<&'static str, Cache<Live>>,
+    requests: Requests,
+    watches: JoinSet<()>,
+}
+
+/// A policy kind that is watched.
+pub(crate) trait Watched: Compile {
+    fn cache(world: &World) -> &Cache<Guarded<Self>>;
+}
+
+impl Watched for SecurityPolicy {
+    fn cache(world: &World) -> &Cache<Guarded<Self>> {
+        &world.security
+    }
+}
+
+impl Watched for OperationPolicy {
+    fn cache(world: &World) -> &Cache<Guarded<Self>> {
+        &world.operation
+    }
+}
+
+impl<P: Policy> Entry for Guarded<P> {
+    fn same(&self, other: &Self) -> bool {
+        let (a, b) = (&self.metadata, &other.metadata);
+        (&a.uid, a.generation, &self.status) == (&b.uid, b.generation, &other.status)
+    }
+}
+
+impl Entry for Process {
+    fn same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+impl Entry for ValidatingWebhookConfiguration {
+    fn same(&self, other: &Self) -> bool {
+        (&self.metadata.labels, &self.webhooks) == (&other.metadata.labels, &other.webhooks)
+    }
+}
+
+impl Entry for Vec<Exemption> {
+    fn same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+impl World {
+    /// Starts all watches.
+    pub(crate) fn watch(client: Client, settings: Settings, requests: &Requests) -> Self {
+        let mut world = Self {
+            client,
+            settings,
+            templates: Cache::new(),
+            pods: Cache::new(),
+            webhooks: Cache::new(),
+            exemptions: Cache::new(),
+            security: Cache::new(),
+            operation: Cache::new(),
+            constraints: gatewright_rules::templates().iter().map(|t| (t.kind, Cache::new())).collect(),
+            requests: requests.clone(),
+            watches: JoinSet::new(),
+        };
+        world.watch_policies::<SecurityPolicy>();
+        world.watch_policies::<OperationPolicy>();
+        world.watch_templates();
+        world.watch_gatekeeper();
+        world
+    }
+
+    /// The constraints of a template.
+    pub(crate) fn constraints(&self, template: &Template) -> &Cache<Live> {
+        &self.constraints[template.kind]
+    }
+
+    /// Where constraints of a kind live.
+    pub(crate) fn constraint_api(&self, template: &Template) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &constraint_resource(template))
+    }
+
+    /// Where templates live.
+    pub(crate) fn template_api(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &template_resource())
+    }
+
+    fn watch_policies<P: Watched>(&mut self) {
+        let reduce = |mut policy: Guarded<P>| {
+            policy.metadata.managed_fields = None;
+            policy
+        };
+        let api = Api::<Guarded<P>>::all(self.client.clone());
+        let (cache, changed) = (P::cache(self).clone(), self.policies_changed(P::KIND));
+        self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
+    }
+
+    /// Templates and the constraints of each. A template's news concern all policies of its kind.
+    fn watch_templates(&mut self) {
+        let wake = self.waker();
+        let requests = self.requests.clone();
+        let changed = move |change: Change| {
+            for template in gatewright_rules::templates() {
+                if matches!(&change, Change::Object(name) if *name != template.name()) {
+                    continue;
+                }
+                requests.send(Key::Template(template.kind));
+                wake(kind_of(template));
+            }
+        };
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
+        let (api, cache) = (self.template_api(), self.templates.clone());
+        self.spawn(api, template_resource(), config, cache, Live::from, changed);
+        for template in gatewright_rules::templates() {
+            self.watch_constraints(template);
+        }
+    }
+
+    fn watch_constraints(&mut self, template: &'static Template) {
+        let changed = self.policies_changed(kind_of(template));
+        let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
+        let config = watcher::Config::default();
+        self.spawn(api, constraint_resource(template), config, cache, Live::from, changed);
+    }
+
+    /// What decides, beside our own objects, whether constraints are enforced.
+    fn watch_gatekeeper(&mut self) {
+        let namespace = self.settings.gatekeeper_namespace.clone();
+        let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(self.client.clone(), &namespace);
+        let cache = self.pods.clone();
+        self.spawn(pods, pod_resource(), watcher::Config::default(), cache, process, self.everybody());
+
+        let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
+        let resource = ApiResource::erase::<ValidatingWebhookConfiguration>(&());
+        let config = watcher::Config::default().labels("gatekeeper.sh/system=yes");
+        let reduce = |mut webhook: ValidatingWebhookConfiguration| {
+            webhook.metadata.managed_fields = None;
+            webhook
+        };
+        let cache = self.webhooks.clone();
+        self.spawn(webhooks, resource, config, cache, reduce, self.everybody());
+
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
+        let resource = ApiResource { plural: "configs".to_owned(), ..resource };
+        let configs: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
+        let config = watcher::Config::default().fields(&format!("metadata.name={CONFIG_NAME}"));
+        let reduce = |object: DynamicObject| exemptions(&object.data["spec"]);
+        let cache = self.exemptions.clone();
+        self.spawn(configs, resource, config, cache, reduce, self.everybody());
+    }
+
+    fn spawn<K, T>(
+        &mut self,
+        api: Api<K>,
+        resource: ApiResource,
+        config: watcher::Config,
+        cache: Cache<T>,
+        reduce: impl Fn(K) -> T + Send + Sync + 'static,
+        changed: impl Fn(Change) + Send + Sync + 'static,
+    ) where
+        K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+        T: Entry,
+    {
+        let source = Source { client: self.client.clone(), api, resource, config };
+        self.watches.spawn(keep_filled(source, cache, reduce, changed));
+    }
+
+    /// Wakes the policy of the object's name: policies and constraints share their names.
+    fn policies_changed(&self, kind: PolicyKind) -> impl Fn(Change) + Send + Sync + 'static {
+        let (wake, requests) = (self.waker(), self.requests.clone());
+        move |change| match change {
+            Change::Nothing => {}
+            Change::Object(name) => requests.send(Key::Policy(kind, name)),
+            Change::Everything => wake(kind),
+        }
+    }
+
+    /// Wakes everybody when anything has changed.
+    fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
+        let wake = self.waker();
+        move |_| PolicyKind::iter().for_each(&wake)
+    }
+
+    /// Wakes all policies of a kind, and all names of which only a constraint is there.
+    fn waker(&self) -> impl Fn(PolicyKind) + Send + Sync + 'static {
+        let (security, operation) = (self.security.clone(), self.operation.clone());
+        let constraints = self.constraints.clone();
+        let requests = self.requests.clone();
+        move |kind| {
+            let (policies, template) = match kind {
+                PolicyKind::SecurityPolicy => (security.names(), SecurityPolicy::TEMPLATE),
+                PolicyKind::OperationPolicy => (operation.names(), OperationPolicy::TEMPLATE),
+            };
+            let names: BTreeSet<_> = policies.into_iter().chain(constraints[template.kind].names()).collect();
+            names.into_iter().for_each(|name| requests.send(Key::Policy(kind, name)));
+        }
+    }
+}
+
+/// The policy kind whose constraints a template defines.
+fn kind_of(template: &Template) -> PolicyKind {
+    if template.kind == SecurityPolicy::TEMPLATE.kind {
+        PolicyKind::SecurityPolicy
+    } else {
+        PolicyKind::OperationPolicy
+    }
+}
+
+fn process(pod: PartialObjectMeta<Pod>) -> Process {
+    Process {
+        name: pod.name_any(),
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        labels: pod.metadata.labels.unwrap_or_default(),
+    }
+}
+
+fn pod_resource() -> ApiResource {
+    ApiResource::erase::<Pod>(&())
+}
+
+fn template_resource() -> ApiResource {
+    let kind = GroupVersionKind::gvk(TEMPLATE_GROUP, TEMPLATE_VERSION, "ConstraintTemplate");
+    ApiResource::from_gvk(&kind)
+}
+
+/// The plural of a constraint kind is the kind in lower case: Gatekeeper adds no s.
+fn constraint_resource(template: &Template) -> ApiResource {
+    let kind = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind);
+    ApiResource { plural: template.name(), ..ApiResource::from_gvk(&kind) }
+}
+
+/// A snapshot of one policy and of what is decided about it.
+pub(crate) struct Snapshot<P> {
+    pub(crate) policies_known: bool,
+    pub(crate) policy: Option<Arc<Guarded<P>>>,
+    pub(crate) constraints_served: bool,
+    pub(crate) constraint: Option<Arc<Live>>,
+    pub(crate) templates_served: bool,
+    pub(crate) template: Option<Arc<Live>>,
+}
+
+impl<P: Watched> Snapshot<P> {
+    pub(crate) fn take(world: &World, name: &str) -> Self {
+        let constraints = world.constraints(P::TEMPLATE);
+        Self {
+            policies_known: P::cache(world).is_complete(),
+            policy: P::cache(world).get(name),
+            constraints_served: constraints.is_complete(),
+            constraint: constraints.get(name),
+            templates_served: world.templates.is_complete(),
+            template: world.templates.get(&P::TEMPLATE.name()),
+        }
+    }
+}
