@@ -2,7 +2,8 @@
 //!
 //! etcd, the Kubernetes control plane, Gatekeeper and kwok run as plain processes on loopback. Nodes
 //! are fake: a Pod on one becomes Running, nothing runs in it, and `kubectl exec` runs its command on
-//! this machine. Everything else is real. Linux only, since processes are found through `/proc`.
+//! this machine. Everything else is real; the README of this package tells more. Linux only, since
+//! processes are found through `/proc`.
 //!
 //! ```no_run
 //! use gatewright_e2e::{Cluster, Options};
@@ -15,7 +16,9 @@
 //! ```
 
 mod cluster;
+pub mod demo;
 mod files;
+pub mod operator;
 pub mod paths;
 pub mod tools;
 

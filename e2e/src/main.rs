@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use gatewright_e2e::{Cluster, Options, down, paths, reap, tools};
+use gatewright_e2e::{Cluster, Options, demo, down, paths, reap, tools};
 use tokio::runtime::Runtime;
 
 /// Local clusters of real programs, without containers
@@ -37,6 +37,12 @@ enum Command {
     Down {
         #[command(flatten)]
         name: Name,
+    },
+    /// Show on a cluster what policies do, and check every answer
+    Demo {
+        /// Leave the cluster running
+        #[arg(long)]
+        keep: bool,
     },
     /// End a cluster when standard input ends
     #[command(hide = true)]
@@ -86,6 +92,7 @@ fn run(command: Command) -> Result<()> {
             }))
         }
         Command::Down { name } => stop(&name.name),
+        Command::Demo { keep } => Runtime::new()?.block_on(demo::run(keep)),
         Command::Reap { directory } => reap(&directory),
         Command::Hold { name } => Runtime::new()?.block_on(hold(&name.name)),
     }

@@ -77,6 +77,8 @@ async fn a_policy_is_enforced_across_crashes() -> Result<()> {
         assert!(!cluster.is_running("kube-apiserver"));
         cluster.restart("kube-apiserver").await?;
         wait_for_refusal(cluster).await?;
+        // Also while it runs.
+        cluster.restart("kube-apiserver").await?;
 
         cluster.kill("gatekeeper-0").await?;
         let answer = answer_to_forbidden_pod(cluster).await?;
@@ -150,6 +152,9 @@ async fn workloads_live_and_die() -> Result<()> {
             "it runs",
         ];
         assert_eq!(kubectl(cluster, &exec).await?, "it runs\n");
+
+        let logs = ["logs", "deployment/web", "--namespace=work"];
+        assert!(kubectl(cluster, &logs).await?.starts_with("nothing runs here"));
 
         kubectl(cluster, &["delete", "deployment", "web", "--namespace=work"]).await?;
         until("the Pods are collected", SOON, async || {

@@ -4,6 +4,7 @@
 //! ([`List`]) and texts with a syntax ([`text`]). From them come the CRDs that the API server
 //! enforces ([`crds`]) and the values that the compiler takes apart.
 
+mod crd;
 mod field;
 pub mod names;
 mod operation;
@@ -13,11 +14,12 @@ mod selector;
 mod status;
 pub mod text;
 
+pub use crd::crds;
 pub use field::{Field, List};
 pub use operation::{
-    AnnotationRequirement, ImagePullPolicy, LabelRequirement, OperationPolicy, OperationPolicySpec, OperationRules,
-    Probe, ReplicaLimits, RequiredAnnotations, RequiredLabels, RequiredResources, ResourceName, TaintEffect,
-    TolerationOperator, TolerationPattern,
+    AnnotationRequirement, ImagePullPolicy, LabelRequirement, OperationPolicy, OperationPolicySpec,
+    OperationRules, Probe, ReplicaLimits, RequiredAnnotations, RequiredLabels, RequiredResources,
+    ResourceName, TaintEffect, TolerationOperator, TolerationPattern,
 };
 pub use policy::{EnforcementAction, Guarded, Policy, PolicyKind};
 pub use security::{
@@ -27,12 +29,3 @@ pub use security::{
 };
 pub use selector::{LabelSelector, LabelSelectorRequirement, Match, NamespaceSelector, SelectorOperator};
 pub use status::{ConditionType, ConstraintCounts, PolicyStatus, Reason};
-
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt as _;
-
-/// The CRDs of all policy kinds, in the order in which they are documented.
-#[must_use]
-pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![SecurityPolicy::crd(), OperationPolicy::crd()]
-}

@@ -86,7 +86,11 @@ pub struct OperationRules {
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub storage_class_names: Field<List<Name>>,
     /// true demands dnsPolicy `ClusterFirstWithHostNet` of Pods on the host's network.
-    #[serde(default, rename = "checkHostNetworkDNSPolicy", skip_serializing_if = "Field::is_absent")]
+    #[serde(
+        default,
+        rename = "checkHostNetworkDNSPolicy",
+        skip_serializing_if = "Field::is_absent"
+    )]
     pub check_host_network_dns_policy: Field<bool>,
     /// true forbids two containers of one name in a Pod, and two variables of one name in a container.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
@@ -128,7 +132,6 @@ pub enum ResourceName {
 /// A probe of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::enum_variant_names, reason = "the names are those of the core API")]
 pub enum Probe {
     /// Restarts a container that hangs.
     LivenessProbe,

@@ -29,13 +29,21 @@ pub struct Invalid {
 
 impl Invalid {
     pub(crate) fn unless_empty(problems: Vec<Problem>) -> Result<(), Self> {
-        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Self { problems })
+        }
     }
 
     /// `Unsupported` if that is all that is wrong, else `Invalid`.
     #[must_use]
     pub fn reason(&self) -> Reason {
-        if self.problems.iter().all(|problem| problem.reason == Reason::Unsupported) {
+        if self
+            .problems
+            .iter()
+            .all(|problem| problem.reason == Reason::Unsupported)
+        {
             Reason::Unsupported
         } else {
             Reason::Invalid
@@ -45,13 +53,18 @@ impl Invalid {
 
 impl Problem {
     pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into(), reason: Reason::Invalid }
+        Self {
+            field: field.into(),
+            message: message.into(),
+            reason: Reason::Invalid,
+        }
     }
 
     fn unsupported(field: &str) -> Self {
         Self {
             field: format!("spec.policies.{field}"),
-            message: "no rule for this field exists yet, so it would not be enforced; remove the field".into(),
+            message: "no rule for this field exists yet, so it would not be enforced; remove the field"
+                .into(),
             reason: Reason::Unsupported,
         }
     }
@@ -95,6 +108,9 @@ fn walk(path: &str, value: &Value, problems: &mut Vec<Problem>) {
 pub(crate) fn name(meta: &ObjectMeta) -> Option<Problem> {
     let length = meta.name.as_deref().unwrap_or_default().len();
     (length > LONGEST_NAME).then(|| {
-        Problem::new("metadata.name", format!("{length} characters; a policy's name has at most {LONGEST_NAME}"))
+        Problem::new(
+            "metadata.name",
+            format!("{length} characters; a policy's name has at most {LONGEST_NAME}"),
+        )
     })
 }

@@ -24,11 +24,20 @@ struct MatchEntry {
 /// The exemptions from admission in the spec of a `Config`.
 #[must_use]
 pub fn exemptions(spec: &Value) -> Vec<Exemption> {
-    let entries = spec.get("match").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let entries = spec
+        .get("match")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     entries
         .iter()
         .filter_map(|entry| MatchEntry::deserialize(entry).ok())
-        .filter(|entry| entry.processes.iter().any(|process| process == "*" || process == "webhook"))
+        .filter(|entry| {
+            entry
+                .processes
+                .iter()
+                .any(|process| process == "*" || process == "webhook")
+        })
         .flat_map(|entry| entry.excluded_namespaces)
         .map(|namespaces| Exemption { namespaces })
         .collect()
@@ -40,8 +49,14 @@ impl Exemption {
     #[must_use]
     pub fn in_reach_of(&self, matcher: &Match) -> bool {
         let exempt = NamespaceGlob::new(&self.namespaces);
-        let excluded = matcher.excluded_namespaces.iter().any(|pattern| NamespaceGlob::new(pattern).covers(&exempt));
-        let mut named = matcher.namespaces.iter().map(|pattern| NamespaceGlob::new(pattern));
+        let excluded = matcher
+            .excluded_namespaces
+            .iter()
+            .any(|pattern| NamespaceGlob::new(pattern).covers(&exempt));
+        let mut named = matcher
+            .namespaces
+            .iter()
+            .map(|pattern| NamespaceGlob::new(pattern));
         !excluded && (matcher.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(&exempt)))
     }
 }
@@ -61,9 +76,16 @@ mod tests {
         ]}));
         let named = |namespaces: &[&str], excluded: &[&str]| {
             let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-            let matcher =
-                Match { namespaces: texts(namespaces), excluded_namespaces: texts(excluded), ..Match::default() };
-            found.iter().filter(|e| e.in_reach_of(&matcher)).map(|e| e.namespaces.as_str()).collect::<Vec<_>>()
+            let matcher = Match {
+                namespaces: texts(namespaces),
+                excluded_namespaces: texts(excluded),
+                ..Match::default()
+            };
+            found
+                .iter()
+                .filter(|e| e.in_reach_of(&matcher))
+                .map(|e| e.namespaces.as_str())
+                .collect::<Vec<_>>()
         };
         assert_eq!(named(&[], &["kube-system"]), ["legacy-*"]);
         assert_eq!(named(&["legacy-app", "web"], &[]), ["legacy-*"]);

@@ -34,7 +34,11 @@ impl RegoSource {
     /// version would silently mean v0.
     #[must_use]
     pub fn v1(rego: String, libs: Vec<String>) -> Self {
-        Self { version: "v1", rego, libs }
+        Self {
+            version: "v1",
+            rego,
+            libs,
+        }
     }
 }
 
@@ -42,7 +46,7 @@ impl ConstraintTemplate {
     /// A template for constraints of a kind. It judges CREATE and UPDATE only: without `operations` it would also be
     /// asked about every CONNECT and DELETE that a webhook happens to route.
     #[must_use]
-    pub fn new(kind: &str, title: &str, parameters: Value, source: RegoSource) -> Self {
+    pub fn new(kind: &str, title: &str, parameters: &Value, source: &RegoSource) -> Self {
         let annotations = [("metadata.gatekeeper.sh/title".to_owned(), title.to_owned())];
         Self {
             api_version: format!("{TEMPLATE_GROUP}/{TEMPLATE_VERSION}"),

@@ -3,6 +3,7 @@
 mod log;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -23,29 +24,40 @@ enum Command {
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(OperatorArgs),
     /// Prints the CustomResourceDefinitions of the policy kinds
-    Crds,
+    Crds(CrdsArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct OperatorArgs {
     /// The namespace that Gatekeeper runs in
-    #[arg(long, env = "GATEWRIGHT_GATEKEEPER_NAMESPACE", default_value = "gatekeeper-system")]
+    #[arg(
+        long,
+        env = "GATEWRIGHT_GATEKEEPER_NAMESPACE",
+        default_value = "gatekeeper-system"
+    )]
     gatekeeper_namespace: String,
     /// The namespace that the operator runs in; no policy reaches it
     #[arg(long, env = "GATEWRIGHT_NAMESPACE", default_value = "gatewright-system")]
     namespace: String,
     /// What the log tells: error, warn, info, debug or trace, also for single modules
-    #[arg(long, env = "GATEWRIGHT_LOG", default_value = "info,kube_client=error")]
+    #[arg(long, env = "GATEWRIGHT_LOG", default_value = "info,kube_client=off")]
     log: String,
     /// How the log is written
     #[arg(long, env = "GATEWRIGHT_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
 }
 
+#[derive(Debug, clap::Args)]
+struct CrdsArgs {
+    /// Writes one file for each kind into this folder instead
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+}
+
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Operator(args) => operator(&args),
-        Command::Crds => crds(),
+        Command::Crds(args) => crds(&args),
     }
 }
 
@@ -78,11 +90,16 @@ async fn stop_signal() {
     }
 }
 
-fn crds() -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+fn crds(args: &CrdsArgs) -> anyhow::Result<()> {
     for crd in gatewright_api::crds() {
         let text = serde_saphyr::to_string(&crd).context("cannot write a CRD as YAML")?;
-        write!(out, "---\n{text}")?;
+        match &args.output_dir {
+            None => write!(std::io::stdout(), "---\n{text}")?,
+            Some(folder) => {
+                let path = folder.join(format!("{}.yaml", crd.spec.names.plural));
+                std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
     }
     Ok(())
 }
@@ -91,6 +108,28 @@ fn crds() -> anyhow::Result<()> {
 mod tests {
     use super::Cli;
     use clap::CommandFactory as _;
+
+    /// `make crds` writes them.
+    #[test]
+    fn committed_crds_are_those_of_the_types() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
+        let mut files = 0;
+        for crd in gatewright_api::crds() {
+            let path = format!("{folder}/{}.yaml", crd.spec.names.plural);
+            let committed = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(
+                committed,
+                serde_saphyr::to_string(&crd).unwrap(),
+                "{path}: run `make crds`"
+            );
+            files += 1;
+        }
+        assert_eq!(
+            std::fs::read_dir(folder).unwrap().count(),
+            files,
+            "a CRD of no type"
+        );
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

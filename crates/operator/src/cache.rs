@@ -36,14 +36,22 @@ struct Inner<T> {
 
 impl<T> Clone for Cache<T> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
     }
 }
 
 impl<T: Entry> Cache<T> {
     pub(crate) fn new() -> Self {
-        let inner = Inner { entries: HashMap::new(), listing: HashMap::new(), complete: false };
-        Self { inner: Arc::new(RwLock::new(inner)) }
+        let inner = Inner {
+            entries: HashMap::new(),
+            listing: HashMap::new(),
+            complete: false,
+        };
+        Self {
+            inner: Arc::new(RwLock::new(inner)),
+        }
     }
 
     /// The object of this name. Means nothing while the cache is not complete.
@@ -106,7 +114,11 @@ impl<T: Entry> Inner<T> {
     fn put(&mut self, name: String, value: T) -> Change {
         let new = Arc::new(value);
         let old = self.entries.insert(name.clone(), Arc::clone(&new));
-        if old.is_some_and(|old| old.same(&new)) { Change::Nothing } else { Change::Object(name) }
+        if old.is_some_and(|old| old.same(&new)) {
+            Change::Nothing
+        } else {
+            Change::Object(name)
+        }
     }
 }
 

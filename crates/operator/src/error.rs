@@ -31,7 +31,9 @@ pub enum Error {
         name: String,
     },
     /// The API server took a write and stored something else.
-    #[error("{kind} {name} differs from what was written, in {fields}: another program changes it at once, or its CRD is older than this operator")]
+    #[error(
+        "{kind} {name} differs from what was written, in {fields}: another program changes it at once, or its CRD is older than this operator"
+    )]
     NotKept {
         /// The object's kind.
         kind: String,
@@ -76,10 +78,16 @@ impl Error {
 ///
 /// # Errors
 /// The request's own, or that there was no answer in time.
-pub(crate) async fn request<T>(doing: String, request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+pub(crate) async fn request<T>(
+    doing: String,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
     match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(Error::Api { doing, source: Box::new(source) }),
+        Ok(Err(source)) => Err(Error::Api {
+            doing,
+            source: Box::new(source),
+        }),
         Err(_) => Err(Error::Timeout { doing }),
     }
 }

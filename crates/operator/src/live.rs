@@ -37,7 +37,11 @@ impl From<DynamicObject> for Live {
             labels: object.metadata.labels.take().unwrap_or_default(),
             owners: object.metadata.owner_references.take().unwrap_or_default(),
             // Somebody else's object is only ever named.
-            spec: if ours { object.data["spec"].take() } else { Value::Null },
+            spec: if ours {
+                object.data["spec"].take()
+            } else {
+                Value::Null
+            },
             reports: if ours { reports } else { vec![] },
         }
     }
@@ -46,25 +50,38 @@ impl From<DynamicObject> for Live {
 impl Entry for Live {
     fn same(&self, other: &Self) -> bool {
         let version = other.resource_version.clone();
-        Self { resource_version: version, ..self.clone() } == *other
+        Self {
+            resource_version: version,
+            ..self.clone()
+        } == *other
     }
 }
 
 impl Live {
     /// What Gatekeeper's processes say of the object.
     pub(crate) fn subject(&self) -> Subject {
-        Subject { uid: self.uid.clone(), generation: self.generation, reports: self.reports.clone() }
+        Subject {
+            uid: self.uid.clone(),
+            generation: self.generation,
+            reports: self.reports.clone(),
+        }
     }
 }
 
 /// Ours is what carries our label, but for what `render` wrote. Where somebody took the label off, our field
 /// manager's entry still tells.
 fn is_ours(metadata: &ObjectMeta) -> bool {
-    match metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)) {
+    match metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(OWNER_LABEL))
+    {
         Some(owner) => owner != RENDERED,
         None => {
             let managers = metadata.managed_fields.iter().flatten();
-            managers.into_iter().any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+            managers
+                .into_iter()
+                .any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
         }
     }
 }
@@ -87,7 +104,11 @@ impl Difference {
                 difference.fields.push(format!("metadata.labels[{key}]"));
             }
         }
-        if desired.owner_references().iter().any(|owner| !live.owners.contains(owner)) {
+        if desired
+            .owner_references()
+            .iter()
+            .any(|owner| !live.owners.contains(owner))
+        {
             difference.fields.push("metadata.ownerReferences".to_owned());
             // Applied owners are merged by uid: those of an earlier policy of this name would stay.
             difference.surplus |= !live.owners.is_empty();
@@ -98,7 +119,11 @@ impl Difference {
     fn compare(&mut self, path: &str, live: &Value, desired: &Value) {
         if let (Value::Object(live), Value::Object(desired)) = (live, desired) {
             for (name, value) in desired {
-                self.compare(&format!("{path}.{name}"), live.get(name).unwrap_or(&Value::Null), value);
+                self.compare(
+                    &format!("{path}.{name}"),
+                    live.get(name).unwrap_or(&Value::Null),
+                    value,
+                );
             }
             for name in live.keys().filter(|name| !desired.contains_key(*name)) {
                 self.fields.push(format!("{path}.{name}"));
@@ -130,9 +155,21 @@ mod tests {
     fn differences_are_found_wherever_they_stand() {
         let desired = object(&json!({"match": {"kinds": [1]}, "parameters": {"a": []}}));
         for (live, fields, surplus) in [
-            (json!({"match": {"kinds": [1]}, "parameters": {"a": []}}), vec![], false),
-            (json!({"match": {"kinds": [1]}, "parameters": {}}), vec!["spec.parameters.a"], false),
-            (json!({"match": {"kinds": [1, 2]}, "parameters": {"a": []}}), vec!["spec.match.kinds"], false),
+            (
+                json!({"match": {"kinds": [1]}, "parameters": {"a": []}}),
+                vec![],
+                false,
+            ),
+            (
+                json!({"match": {"kinds": [1]}, "parameters": {}}),
+                vec!["spec.parameters.a"],
+                false,
+            ),
+            (
+                json!({"match": {"kinds": [1, 2]}, "parameters": {"a": []}}),
+                vec!["spec.match.kinds"],
+                false,
+            ),
             (
                 json!({"match": {"kinds": [1], "labelSelector": {}}, "parameters": {"a": []}}),
                 vec!["spec.match.labelSelector"],
@@ -140,7 +177,10 @@ mod tests {
             ),
         ] {
             let found = Difference::between(&Live::from(object(&live)), &desired);
-            assert_eq!((found.fields, found.surplus), (fields.into_iter().map(String::from).collect(), surplus));
+            assert_eq!(
+                (found.fields, found.surplus),
+                (fields.into_iter().map(String::from).collect(), surplus)
+            );
         }
     }
 
@@ -149,10 +189,15 @@ mod tests {
         let desired = object(&json!({}));
         let mut stripped = desired.clone();
         stripped.metadata.labels = None;
-        stripped.metadata.managed_fields = Some(vec![serde_json::from_value(json!({"manager": "gatewright"})).unwrap()]);
+        stripped.metadata.managed_fields = Some(vec![
+            serde_json::from_value(json!({"manager": "gatewright"})).unwrap(),
+        ]);
         let live = Live::from(stripped);
         assert!(live.ours);
-        assert_eq!(Difference::between(&live, &desired).fields, ["metadata.labels[gatewright.io/owner]"]);
+        assert_eq!(
+            Difference::between(&live, &desired).fields,
+            ["metadata.labels[gatewright.io/owner]"]
+        );
     }
 
     #[test]
@@ -165,7 +210,8 @@ mod tests {
         ] {
             let mut object = object(&json!({}));
             object.metadata.labels = serde_json::from_value(labels.clone()).unwrap();
-            object.metadata.managed_fields = Some(vec![serde_json::from_value(json!({"manager": manager})).unwrap()]);
+            object.metadata.managed_fields =
+                Some(vec![serde_json::from_value(json!({"manager": manager})).unwrap()]);
             assert_eq!(Live::from(object).ours, ours, "{labels} {manager}");
         }
     }
@@ -173,7 +219,13 @@ mod tests {
     #[test]
     fn a_new_version_alone_is_no_news() {
         let live = Live::from(object(&json!({})));
-        assert!(live.same(&Live { resource_version: "8".into(), ..live.clone() }));
-        assert!(!live.same(&Live { generation: 2, ..live.clone() }));
+        assert!(live.same(&Live {
+            resource_version: "8".into(),
+            ..live.clone()
+        }));
+        assert!(!live.same(&Live {
+            generation: 2,
+            ..live.clone()
+        }));
     }
 }

@@ -1,13 +1,15 @@
 //! Reconciles one policy: validate, build, apply, report; or sweep what a policy left behind.
 
-use gatewright_api::{ConditionType, Guarded, OperationPolicy, PolicyKind, PolicyStatus, Reason, SecurityPolicy};
+use gatewright_api::{
+    ConditionType, Guarded, OperationPolicy, PolicyKind, PolicyStatus, Reason, SecurityPolicy,
+};
 use gatewright_compiler::{Compiled, compile};
 use gatewright_gatekeeper::{Constraint, Route};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
-use kube::Api;
 use serde_json::json;
 use std::time::Duration;
 use tracing::info;
@@ -34,12 +36,20 @@ pub(crate) async fn reconcile(world: &World, kind: PolicyKind, name: &str) -> Re
 
 async fn reconcile_kind<P: Watched>(world: &World, name: &str) -> Result<Next, Error> {
     let snapshot = Snapshot::<P>::take(world, name);
-    let Some(policy) = &snapshot.policy else { return sweep(world, &snapshot, name).await };
+    let Some(policy) = &snapshot.policy else {
+        return sweep(world, &snapshot, name).await;
+    };
     let validated = validate(policy, world);
     let (report, result) = match validated {
-        Ok(Compiled { constraint: Some(constraint), routes }) => {
+        Ok(Compiled {
+            constraint: Some(constraint),
+            routes,
+        }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
-            (outcome.report(world, &snapshot, policy, &routes), outcome.into_result())
+            (
+                outcome.report(world, &snapshot, policy, &routes),
+                outcome.into_result(),
+            )
         }
         Ok(Compiled { constraint: None, .. }) => {
             let result = clear::<P>(world, snapshot.constraint.as_deref(), name).await;
@@ -58,8 +68,12 @@ async fn reconcile_kind<P: Watched>(world: &World, name: &str) -> Result<Next, E
 
 /// Parses and compiles. What is wrong becomes the `Valid` condition.
 fn validate<P: Watched>(policy: &Guarded<P>, world: &World) -> Result<Compiled, Judgement> {
-    let parsed = policy.parsed.as_ref().map_err(|error| Judgement::no(Reason::Invalid, error))?;
-    compile(&**parsed, &world.settings).map_err(|invalid| Judgement::no(invalid.reason(), invalid.to_string()))
+    let parsed = policy
+        .parsed
+        .as_ref()
+        .map_err(|error| Judgement::no(Reason::Invalid, error))?;
+    compile(&**parsed, &world.settings)
+        .map_err(|invalid| Judgement::no(invalid.reason(), invalid.to_string()))
 }
 
 /// What became of a constraint that should be in the API.
@@ -73,21 +87,27 @@ enum Outcome {
 }
 
 async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: Constraint) -> Outcome {
-    if !snapshot.constraints_served {
+    // The kind may be served by a template that is not ours, whose constraints would mean something else.
+    let ours = snapshot.template.as_ref().is_some_and(|template| template.ours);
+    if !snapshot.constraints_served || !ours {
         return Outcome::Waiting(waiting(snapshot));
     }
     let object = match serde_json::from_value::<DynamicObject>(json!(constraint)) {
         Ok(object) => object,
         Err(error) => return Outcome::Waiting(Judgement::no(Reason::ApplyFailed, error.to_string())),
     };
-    let desired = Desired { api: &world.constraint_api(P::TEMPLATE), kind: P::TEMPLATE.kind, object };
+    let desired = Desired {
+        api: &world.constraint_api(P::TEMPLATE),
+        kind: P::TEMPLATE.kind,
+        object,
+    };
     match desired.ensure(snapshot.constraint.as_deref()).await {
         Ok(live) => Outcome::Applied(Box::new(live)),
         Err(error) => Outcome::Failed(error),
     }
 }
 
-/// Why the constraint's kind is not served.
+/// Why the constraint cannot be applied yet.
 fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
     let kind = P::TEMPLATE.kind;
     let wait = |message: String| Judgement::no(Reason::WaitingForGatekeeper, message);
@@ -95,11 +115,17 @@ fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
         return wait("the API server serves no ConstraintTemplates: install Gatekeeper".to_owned());
     }
     let Some(template) = &snapshot.template else {
-        return wait(format!("the ConstraintTemplate {} is not there yet", P::TEMPLATE.name()));
+        return wait(format!(
+            "the ConstraintTemplate {} is not there yet",
+            P::TEMPLATE.name()
+        ));
     };
     if !template.ours {
         let name = P::TEMPLATE.name();
-        let conflict = Error::Conflict { kind: "ConstraintTemplate".to_owned(), name };
+        let conflict = Error::Conflict {
+            kind: "ConstraintTemplate".to_owned(),
+            name,
+        };
         return Judgement::no(Reason::Conflict, conflict.to_string());
     }
     let everyone = template.reports.iter().map(|report| report.id.clone()).collect();
@@ -126,7 +152,9 @@ impl Outcome {
         let applied = match self {
             Self::Applied(_) => Judgement::yes(Reason::Applied, "the constraint is in the API as desired"),
             Self::Waiting(judgement) => judgement.clone(),
-            Self::Failed(error @ Error::Conflict { .. }) => Judgement::no(Reason::Conflict, error.to_string()),
+            Self::Failed(error @ Error::Conflict { .. }) => {
+                Judgement::no(Reason::Conflict, error.to_string())
+            }
             Self::Failed(error) => Judgement::no(Reason::ApplyFailed, error.to_string()),
         };
         let enforced = match self {
@@ -134,7 +162,14 @@ impl Outcome {
             Self::Waiting(_) | Self::Failed(_) => applied.clone(),
         };
         let valid = Judgement::yes(Reason::Compiled, "the policy compiles");
-        Report { generation, applied_generation: generation, valid, applied, enforced, desired: 1 }
+        Report {
+            generation,
+            applied_generation: generation,
+            valid,
+            applied,
+            enforced,
+            desired: 1,
+        }
     }
 
     /// A conflict ends when the other object does, which we watch; everything else is tried again.
@@ -155,7 +190,10 @@ fn enforced<P: Watched>(world: &World, snapshot: &Snapshot<P>, live: &Live, rout
 
 fn nothing_to_enforce<P: Watched>(policy: &Guarded<P>) -> Report {
     let generation = policy.metadata.generation.unwrap_or_default();
-    let nothing = Judgement::yes(Reason::NothingToEnforce, "the policy demands nothing that could be violated");
+    let nothing = Judgement::yes(
+        Reason::NothingToEnforce,
+        "the policy demands nothing that could be violated",
+    );
     Report {
         generation,
         applied_generation: generation,
@@ -175,17 +213,39 @@ fn invalid<P: Watched>(
 ) -> Report {
     let generation = policy.metadata.generation.unwrap_or_default();
     let previous = find(policy.status.as_ref(), ConditionType::Applied);
-    let applied_generation = previous.and_then(|condition| condition.observed_generation).unwrap_or(generation);
+    let applied_generation = previous
+        .and_then(|condition| condition.observed_generation)
+        .unwrap_or(generation);
     let uid = policy.metadata.uid.as_deref().unwrap_or_default();
-    let last_good = snapshot.constraint.as_ref().filter(|live| live.ours && is_owned_by(live, uid));
+    let last_good = snapshot
+        .constraint
+        .as_ref()
+        .filter(|live| live.ours && is_owned_by(live, uid));
     let Some(live) = last_good else {
         let nothing = Judgement::no(Reason::NotApplied, "nothing is applied: the policy is not valid");
         let enforced = nothing.clone();
-        return Report { generation, applied_generation: generation, valid, applied: nothing, enforced, desired: 0 };
+        return Report {
+            generation,
+            applied_generation: generation,
+            valid,
+            applied: nothing,
+            enforced,
+            desired: 0,
+        };
     };
-    let applied = Judgement::yes(Reason::Applied, "the constraint of the last valid generation stays in place");
+    let applied = Judgement::yes(
+        Reason::Applied,
+        "the constraint of the last valid generation stays in place",
+    );
     let enforced = enforced(world, snapshot, live, &[]);
-    Report { generation, applied_generation, valid, applied, enforced, desired: 1 }
+    Report {
+        generation,
+        applied_generation,
+        valid,
+        applied,
+        enforced,
+        desired: 1,
+    }
 }
 
 fn is_owned_by(live: &Live, uid: &str) -> bool {
@@ -248,7 +308,9 @@ async fn write_status<P: Watched>(world: &World, policy: &Guarded<P>, report: &R
 
 /// One line for each time that a policy becomes ready, or is no longer, or for another reason.
 fn tell(kind: PolicyKind, name: &str, before: Option<&PolicyStatus>, now: &PolicyStatus) {
-    let Some(ready) = find(Some(now), ConditionType::Ready) else { return };
+    let Some(ready) = find(Some(now), ConditionType::Ready) else {
+        return;
+    };
     let old = find(before, ConditionType::Ready).map(|condition| (&condition.status, &condition.reason));
     if old != Some((&ready.status, &ready.reason)) {
         info!(%kind, name, ready = ready.status, reason = ready.reason, because = ready.message, "policy");

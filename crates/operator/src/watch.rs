@@ -96,7 +96,9 @@ fn map<K, T>(event: Event<K>, f: impl Fn(K) -> T) -> Event<T> {
 
 fn is_not_served(error: &watcher::Error) -> bool {
     use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
-    let (InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error)) = error else { return false };
+    let (InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error)) = error else {
+        return false;
+    };
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
 
@@ -105,7 +107,11 @@ async fn until_served(client: &Client, resource: &ApiResource) {
     let mut told = false;
     while !is_served(client, resource).await {
         if !told {
-            info!(kind = resource.kind, group = resource.group, "waiting for the kind to be served");
+            info!(
+                kind = resource.kind,
+                group = resource.group,
+                "waiting for the kind to be served"
+            );
             told = true;
         }
         tokio::time::sleep(SERVED_INTERVAL).await;

@@ -97,7 +97,10 @@ impl World {
             exemptions: Cache::new(),
             security: Cache::new(),
             operation: Cache::new(),
-            constraints: gatewright_rules::templates().iter().map(|t| (t.kind, Cache::new())).collect(),
+            constraints: gatewright_rules::templates()
+                .iter()
+                .map(|t| (t.kind, Cache::new()))
+                .collect(),
             requests: requests.clone(),
             watches: JoinSet::new(),
         };
@@ -130,7 +133,14 @@ impl World {
         };
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, changed) = (P::cache(self).clone(), self.policies_changed(P::KIND));
-        self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
+        self.spawn(
+            api,
+            ApiResource::erase::<P>(&()),
+            watcher::Config::default(),
+            cache,
+            reduce,
+            changed,
+        );
     }
 
     /// Templates and the constraints of each. A template's news concern all policies of its kind.
@@ -158,7 +168,14 @@ impl World {
         let changed = self.policies_changed(kind_of(template));
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
         let config = watcher::Config::default();
-        self.spawn(api, constraint_resource(template), config, cache, Live::from, changed);
+        self.spawn(
+            api,
+            constraint_resource(template),
+            config,
+            cache,
+            Live::from,
+            changed,
+        );
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
@@ -166,7 +183,14 @@ impl World {
         let namespace = self.settings.gatekeeper_namespace.clone();
         let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(self.client.clone(), &namespace);
         let cache = self.pods.clone();
-        self.spawn(pods, pod_resource(), watcher::Config::default(), cache, process, self.everybody());
+        self.spawn(
+            pods,
+            pod_resource(),
+            watcher::Config::default(),
+            cache,
+            process,
+            self.everybody(),
+        );
 
         let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
         let resource = ApiResource::erase::<ValidatingWebhookConfiguration>(&());
@@ -178,8 +202,15 @@ impl World {
         let cache = self.webhooks.clone();
         self.spawn(webhooks, resource, config, cache, reduce, self.everybody());
 
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
-        let resource = ApiResource { plural: "configs".to_owned(), ..resource };
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
+            "config.gatekeeper.sh",
+            "v1alpha1",
+            "Config",
+        ));
+        let resource = ApiResource {
+            plural: "configs".to_owned(),
+            ..resource
+        };
         let configs: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
         let config = watcher::Config::default().fields(&format!("metadata.name={CONFIG_NAME}"));
         let reduce = |object: DynamicObject| exemptions(&object.data["spec"]);
@@ -199,7 +230,12 @@ impl World {
         K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
         T: Entry,
     {
-        let source = Source { client: self.client.clone(), api, resource, config };
+        let source = Source {
+            client: self.client.clone(),
+            api,
+            resource,
+            config,
+        };
         self.watches.spawn(keep_filled(source, cache, reduce, changed));
     }
 
@@ -229,8 +265,13 @@ impl World {
                 PolicyKind::SecurityPolicy => (security.names(), SecurityPolicy::TEMPLATE),
                 PolicyKind::OperationPolicy => (operation.names(), OperationPolicy::TEMPLATE),
             };
-            let names: BTreeSet<_> = policies.into_iter().chain(constraints[template.kind].names()).collect();
-            names.into_iter().for_each(|name| requests.send(Key::Policy(kind, name)));
+            let names: BTreeSet<_> = policies
+                .into_iter()
+                .chain(constraints[template.kind].names())
+                .collect();
+            names
+                .into_iter()
+                .for_each(|name| requests.send(Key::Policy(kind, name)));
         }
     }
 }
@@ -264,7 +305,10 @@ fn template_resource() -> ApiResource {
 /// The plural of a constraint kind is the kind in lower case: Gatekeeper adds no s.
 fn constraint_resource(template: &Template) -> ApiResource {
     let kind = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind);
-    ApiResource { plural: template.name(), ..ApiResource::from_gvk(&kind) }
+    ApiResource {
+        plural: template.name(),
+        ..ApiResource::from_gvk(&kind)
+    }
 }
 
 /// A snapshot of one policy and of what is decided about it.

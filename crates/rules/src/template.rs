@@ -68,15 +68,21 @@ impl Template {
 
     /// All checks of all rules.
     pub fn checks(&self) -> impl Iterator<Item = (&Rule, &Check)> {
-        self.rules.iter().flat_map(|rule| rule.checks.iter().map(move |check| (rule, check)))
+        self.rules
+            .iter()
+            .flat_map(|rule| rule.checks.iter().map(move |check| (rule, check)))
     }
 
     /// The object that Gatekeeper gets.
     #[must_use]
     pub fn object(&self) -> ConstraintTemplate {
-        let libs = self.libs.iter().map(|lib| lib.module()).chain(self.rules.iter().map(|rule| rule.module));
+        let libs = self
+            .libs
+            .iter()
+            .map(|lib| lib.module())
+            .chain(self.rules.iter().map(|rule| rule.module));
         let source = RegoSource::v1(self.entry(), libs.map(str::to_owned).collect());
-        ConstraintTemplate::new(self.kind, self.title, (self.parameters)(), source)
+        ConstraintTemplate::new(self.kind, self.title, &(self.parameters)(), &source)
     }
 
     /// The entry module: for each check a rule that tests the check's parameter, the cheap and indexed thing, before
@@ -88,7 +94,8 @@ impl Template {
             let _ = writeln!(entry, "import data.{}", rule.package());
         }
         entry.push_str("import data.lib.update\n\n");
-        entry.push_str("violation contains v if {\n\tnot update.let_through\n\tsome v in pod_violations\n}\n");
+        entry
+            .push_str("violation contains v if {\n\tnot update.let_through\n\tsome v in pod_violations\n}\n");
         for (rule, check) in self.checks() {
             entry.push_str(&check_rule(rule, check));
         }
@@ -97,8 +104,16 @@ impl Template {
 }
 
 fn check_rule(rule: &Rule, check: &Check) -> String {
-    let Check { field, guard, findings, subject: Subject::Pod(looks_at) } = check;
-    let looks_at: Vec<_> = looks_at.iter().map(|volatile| format!("{:?}", volatile.as_ref())).collect();
+    let Check {
+        field,
+        guard,
+        findings,
+        subject: Subject::Pod(looks_at),
+    } = check;
+    let looks_at: Vec<_> = looks_at
+        .iter()
+        .map(|volatile| format!("{:?}", volatile.as_ref()))
+        .collect();
     let set = format!("{}.{findings}", rule.identifier());
     format!(
         "\npod_violations contains finding.violation({field:?}, found) if {{\n\
@@ -108,7 +123,11 @@ fn check_rule(rule: &Rule, check: &Check) -> String {
          \tsome found in {set}\n\
          }}\n",
         guard = guard.expression(field),
-        looks_at = if looks_at.is_empty() { "set()".into() } else { format!("{{{}}}", looks_at.join(", ")) },
+        looks_at = if looks_at.is_empty() {
+            "set()".into()
+        } else {
+            format!("{{{}}}", looks_at.join(", "))
+        },
     )
 }
 

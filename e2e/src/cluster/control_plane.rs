@@ -92,6 +92,8 @@ impl ControlPlane {
             format!("--service-account-key-file={}", public.display()),
             format!("--service-account-signing-key-file={}", key.display()),
             format!("--service-cluster-ip-range={SERVICE_RANGE}"),
+            // Otherwise open watches hold up its end for a minute.
+            "--shutdown-watch-termination-grace-period=1s".to_owned(),
             format!("--audit-policy-file={}", policy.display()),
             format!("--audit-log-path={}", audit_log(&self.cluster).display()),
             // In megabytes; the default of 100 would split the log of a long run into several files.

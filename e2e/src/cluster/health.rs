@@ -88,8 +88,11 @@ pub async fn gone(cluster: &Path, name: &str, limit: Duration) -> Result<()> {
 ///
 /// One is still there after 15 seconds.
 pub async fn end(cluster: &Path, name: &str, signal: Signal) -> Result<()> {
-    processes::signal(&processes::named(cluster, name), signal);
-    gone(cluster, name, END).await
+    let found = processes::named(cluster, name);
+    processes::signal(&found, signal);
+    gone(cluster, name, END).await?;
+    let what = format!("{name} has let go of its ports");
+    until(&what, END, async || Ok(found.iter().all(processes::has_ended))).await
 }
 
 /// Asks again and again until `condition` is true; errors of it count as false.

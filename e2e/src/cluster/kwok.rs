@@ -49,18 +49,18 @@ fn access(log: &Path, port: u16) -> [Value; 4] {
     [
         object(
             "ClusterExec",
-            json!({"execs": [{"local": {"envs": environment}}]}),
+            &json!({"execs": [{"local": {"envs": environment}}]}),
         ),
-        object("ClusterLogs", json!({"logs": [{"logsFile": log}]})),
-        object("ClusterAttach", json!({"attaches": [{"logsFile": log}]})),
+        object("ClusterLogs", &json!({"logs": [{"logsFile": log}]})),
+        object("ClusterAttach", &json!({"attaches": [{"logsFile": log}]})),
         object(
             "ClusterPortForward",
-            json!({"forwards": [{"target": {"address": "127.0.0.1", "port": port}}]}),
+            &json!({"forwards": [{"target": {"address": "127.0.0.1", "port": port}}]}),
         ),
     ]
 }
 
-fn object(kind: &str, spec: Value) -> Value {
+fn object(kind: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": kind,

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,24 @@ pub fn signal(processes: &[Running], signal: Signal) {
     }
 }
 
+/// Whether a process has let go of everything. Its marks go earlier, while it still holds its ports;
+/// and what is left until its parent looks holds nothing, unless some of its threads are still ending.
+#[must_use]
+pub fn has_ended(process: &Running) -> bool {
+    let directory = PathBuf::from(format!("/proc/{}", process.pid.as_raw_nonzero()));
+    let Ok(state) = fs::read_to_string(directory.join("stat")) else {
+        return true;
+    };
+    let threads = fs::read_dir(directory.join("task")).into_iter().flatten().count();
+    is_zombie(&state) && threads <= 1
+}
+
+/// The state stands after the name, which is in parentheses and may hold any characters.
+fn is_zombie(stat: &str) -> bool {
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
 /// Kills all processes of a cluster but its reaper, and waits until they are gone.
 ///
 /// # Errors
@@ -72,22 +90,22 @@ pub fn signal(processes: &[Running], signal: Signal) {
 /// Some are still there after 10 seconds.
 pub fn kill_all(directory: &Path) -> Result<usize> {
     let deadline = Instant::now() + DEATH;
-    let mut killed = Vec::new();
+    let mut killed: Vec<Running> = Vec::new();
     let mut quiet = 0;
     // Looks twice, since a process that is just being started has no mark yet.
     while quiet < 2 {
         let mut left = running(directory);
         left.retain(|process| process.name != REAPER);
-        if left.is_empty() {
+        if left.is_empty() && killed.iter().all(has_ended) {
             quiet += 1;
         } else if Instant::now() > deadline {
-            bail!("still there {} s after SIGKILL: {left:?}", DEATH.as_secs());
+            bail!("still there {} s after SIGKILL: {killed:?}", DEATH.as_secs());
         }
         signal(&left, Signal::KILL);
-        killed.extend(left.into_iter().map(|process| process.pid));
+        killed.extend(left);
         thread::sleep(Duration::from_millis(20));
     }
-    killed.sort_unstable_by_key(|pid| pid.as_raw_nonzero());
+    killed.sort_unstable_by_key(|process| process.pid.as_raw_nonzero());
     killed.dedup();
     Ok(killed.len())
 }
@@ -110,6 +128,18 @@ fn variable<'a>(environment: &'a [u8], name: &str) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn recognises_zombies() {
+        let cases = [
+            ("12 (etcd) S 1 12", false),
+            ("12 (etcd) Z 1 12", true),
+            ("12 (a ) Z b) R 1 12", false),
+        ];
+        for (stat, expected) in cases {
+            assert_eq!(is_zombie(stat), expected, "{stat}");
+        }
+    }
 
     #[test]
     fn recognises_processes_by_both_marks() {

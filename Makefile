@@ -1,0 +1,69 @@
+# `make help` lists everything.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+NAME ?= dev
+CARGO_DENY := 0.20.2
+E2E := cargo run --quiet --package gatewright-e2e --
+TOOLS_DIR := $(or $(GATEWRIGHT_TOOLS),$(CURDIR)/.tools)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: tools build ## Show the whole path on a local cluster (KEEP=1 leaves it running)
+	$(E2E) demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: lint test-unit test-e2e ## Run everything that CI runs
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need neither Go nor a cluster
+	cargo test --quiet --workspace
+
+.PHONY: test-e2e
+test-e2e: tools build ## Run the scenarios on local clusters, and the demo
+	cargo test --package gatewright-e2e --features cluster -- --test-threads=2
+	$(E2E) demo
+
+.PHONY: lint
+lint: deny ## Check formatting, lints, generated files, licences and sources
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --quiet -- --deny warnings
+
+.PHONY: deny
+deny: $(TOOLS_DIR)/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+	$< --log-level error check licenses bans sources
+
+$(TOOLS_DIR)/cargo-deny-$(CARGO_DENY)/bin/cargo-deny:
+	cargo install --quiet --locked --root $(TOOLS_DIR)/cargo-deny-$(CARGO_DENY) cargo-deny@$(CARGO_DENY)
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt --all
+
+.PHONY: build
+build: ## Build the gatewright binary for development
+	cargo build --quiet --package gatewright
+
+.PHONY: tools
+tools: ## Build what local clusters consist of, where missing (about 10 minutes the first time)
+	$(E2E) tools
+
+.PHONY: cluster-up
+cluster-up: tools ## Start a local cluster that stays (NAME=dev)
+	$(E2E) up --name $(NAME)
+
+.PHONY: cluster-down
+cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
+	$(E2E) down --name $(NAME)
+
+.PHONY: crds
+crds: ## Write the CRDs to crds/
+	cargo run --quiet --package gatewright -- crds --output-dir crds
+
+.PHONY: clean
+clean: ## Remove what was built; the tools in .tools stay
+	cargo clean

@@ -1,0 +1,87 @@
+//! The operator as users run it: the built binary, as a process of the cluster, under its own `ServiceAccount`.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{Cluster, paths, until};
+
+/// The name of the operator's process and log.
+pub const OPERATOR: &str = "gatewright";
+
+/// The user that the operator's requests come from.
+pub const OPERATOR_USER: &str = "system:serviceaccount:gatewright-system:gatewright";
+
+const NAMESPACE: &str = "gatewright-system";
+const SERVICE_ACCOUNT: &str = "gatewright";
+
+/// How long the API server may take to serve a CRD.
+const SERVED: Duration = Duration::from_secs(20);
+
+impl Cluster {
+    /// Installs what the operator needs: the CRDs of the policies, its account and what that may do.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses some of it.
+    pub async fn install_policies(&self) -> Result<()> {
+        let repository = paths::repository();
+        // Where Gatekeeper is not installed yet, the operator's Role waits for it in its namespace.
+        let namespace =
+            r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gatekeeper-system"}}"#;
+        self.kubectl(&["apply", "--server-side", "-f", "-"], Some(namespace))
+            .await?
+            .success()?;
+        for path in ["crds", "deploy/rbac.yaml"] {
+            let path = repository.join(path);
+            let path = path.to_str().context("the path of the repository is not UTF-8")?;
+            self.kubectl(&["apply", "--server-side", "-f", path], None)
+                .await?
+                .success()?;
+        }
+        let get = ["get", "securitypolicies,operationpolicies"];
+        until("the policies' CRDs are served", SERVED, async || {
+            Ok(self.kubectl(&get, None).await?.status.success())
+        })
+        .await
+    }
+
+    /// Starts the operator under its own `ServiceAccount`.
+    ///
+    /// # Errors
+    ///
+    /// The binary is not built, or a process of that name runs.
+    pub async fn start_operator(&self) -> Result<()> {
+        let binary = binary()?;
+        let kubeconfig = self
+            .service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT)
+            .await?;
+        let mut command = Command::new(binary);
+        command
+            .args(["operator", "--log-format", "text"])
+            .env("KUBECONFIG", kubeconfig);
+        self.spawn(OPERATOR, &command, None).await
+    }
+}
+
+/// The gatewright binary that stands beside this program: tests and programs are built into one folder.
+fn binary() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let mut folders = program
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("gatewright"));
+    let binary = folders.find(|path| path.is_file());
+    let missing = || {
+        format!(
+            "no gatewright beside {}: run `cargo build -p gatewright`",
+            program.display()
+        )
+    };
+    let binary = binary.with_context(missing)?;
+    ensure!(binary.is_absolute(), "{} is not absolute", binary.display());
+    Ok(binary)
+}
