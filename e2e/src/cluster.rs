@@ -118,11 +118,7 @@ impl Cluster {
     pub fn attach(name: &str) -> Result<Self> {
         let directory = paths::cluster(name)?;
         let state = State::load(&directory)?;
-        Ok(Self {
-            directory,
-            state: Mutex::new(state),
-            reaper: None,
-        })
+        Ok(Self { directory, state: Mutex::new(state), reaper: None })
     }
 
     /// The directory with everything of this cluster: logs, certificates, etcd's data.

@@ -62,27 +62,13 @@ const REFUSED: &[(&str, &[&str])] = &[
 /// Something did not start, or some answer was not what it should be.
 pub async fn run(keep: bool) -> Result<()> {
     down(NAME)?;
-    let options = Options {
-        audit_interval: 2,
-        ..Options::new(NAME)
-    };
-    let cluster = if keep {
-        Cluster::up(options).await?
-    } else {
-        Cluster::start(options).await?
-    };
-    let mut demo = Demo {
-        cluster: &cluster,
-        wrong: vec![],
-        color: stdout().is_terminal(),
-    };
+    let options = Options { audit_interval: 2, ..Options::new(NAME) };
+    let cluster = if keep { Cluster::up(options).await? } else { Cluster::start(options).await? };
+    let mut demo = Demo { cluster: &cluster, wrong: vec![], color: stdout().is_terminal() };
     let outcome = demo.tell().await;
     let wrong = std::mem::take(&mut demo.wrong);
     if keep {
-        println!(
-            "\nThe cluster goes on:  export KUBECONFIG={}",
-            cluster.kubeconfig().display()
-        );
+        println!("\nThe cluster goes on:  export KUBECONFIG={}", cluster.kubeconfig().display());
         println!("Stop it with:         make cluster-down NAME={NAME}");
     }
     outcome?;
@@ -110,9 +96,7 @@ impl Demo<'_> {
         self.an_unsupported_field_is_said().await?;
         self.a_deleted_policy_leaves_nothing().await?;
         self.title("What an administrator sees")?;
-        self.kubectl(&["get", "securitypolicies,operationpolicies", "-o", "wide"])
-            .await
-            .map(drop)
+        self.kubectl(&["get", "securitypolicies,operationpolicies", "-o", "wide"]).await.map(drop)
     }
 
     async fn policies_become_ready(&mut self) -> Result<()> {
@@ -120,23 +104,11 @@ impl Demo<'_> {
         self.cluster.install_policies().await?;
         self.cluster.start_operator().await?;
         self.kubectl(&["apply", "-f", "examples/policies"]).await?;
-        let wait = [
-            "wait",
-            "--for=condition=Ready",
-            "secpol,oppol",
-            "--all",
-            "--timeout=30s",
-        ];
+        let wait = ["wait", "--for=condition=Ready", "secpol,oppol", "--all", "--timeout=30s"];
         let output = self.kubectl(&wait).await?;
-        self.check(
-            "every policy is valid, applied and enforced",
-            output.status.success(),
-        );
-        self.kubectl(&["get", "d8securitypolicy,d8operationpolicy"])
-            .await?;
-        self.kubectl(&["apply", "-f", "examples/workloads/00-namespaces.yaml"])
-            .await
-            .map(drop)
+        self.check("every policy is valid, applied and enforced", output.status.success());
+        self.kubectl(&["get", "d8securitypolicy,d8operationpolicy"]).await?;
+        self.kubectl(&["apply", "-f", "examples/workloads/00-namespaces.yaml"]).await.map(drop)
     }
 
     async fn workloads_are_refused(&mut self) -> Result<()> {
@@ -154,14 +126,7 @@ impl Demo<'_> {
     async fn good_ones_pass(&mut self) -> Result<()> {
         self.title("A good one passes")?;
         self.apply("good-pod").await?;
-        let wait = [
-            "wait",
-            "--for=condition=Ready",
-            "-n",
-            "shop",
-            "pod/good",
-            "--timeout=30s",
-        ];
+        let wait = ["wait", "--for=condition=Ready", "-n", "shop", "pod/good", "--timeout=30s"];
         let output = self.kubectl(&wait).await?;
         self.check("the Pod runs", output.status.success());
         Ok(())
@@ -180,13 +145,7 @@ impl Demo<'_> {
             "the other is created without a word",
             output.status.success() && output.stderr.is_empty(),
         );
-        let total = [
-            "get",
-            "d8securitypolicy",
-            "node-ports",
-            "-o",
-            "jsonpath={.status.totalViolations}",
-        ];
+        let total = ["get", "d8securitypolicy", "node-ports", "-o", "jsonpath={.status.totalViolations}"];
         let recorded = until("audit has recorded the violation", SOON, async || {
             Ok(self.cluster.kubectl(&total, None).await?.stdout == "1")
         })
@@ -198,10 +157,8 @@ impl Demo<'_> {
 
     async fn an_edit_takes_effect(&mut self) -> Result<()> {
         self.title("An edit of a policy takes effect")?;
-        self.kubectl(&["patch", "oppol", "common", "--type=json", "-p", MORE_REPOS])
-            .await?;
-        self.kubectl(&["wait", "--for=condition=Ready", "oppol/common", "--timeout=30s"])
-            .await?;
+        self.kubectl(&["patch", "oppol", "common", "--type=json", "-p", MORE_REPOS]).await?;
+        self.kubectl(&["wait", "--for=condition=Ready", "oppol/common", "--timeout=30s"]).await?;
         let output = self.dry_run("foreign-registry-pod").await?;
         self.check("what was foreign is allowed", output.status.success());
         let output = self.dry_run("good-pod").await?;
@@ -211,13 +168,7 @@ impl Demo<'_> {
 
     async fn what_is_deleted_comes_back(&mut self) -> Result<()> {
         self.title("A constraint deleted by hand comes back")?;
-        let uid = [
-            "get",
-            "d8securitypolicy",
-            "baseline",
-            "-o",
-            "jsonpath={.metadata.uid}",
-        ];
+        let uid = ["get", "d8securitypolicy", "baseline", "-o", "jsonpath={.metadata.uid}"];
         let old = self.cluster.kubectl(&uid, None).await?.success()?;
         self.kubectl(&["delete", "d8securitypolicy", "baseline"]).await?;
         let start = Instant::now();
@@ -227,25 +178,15 @@ impl Demo<'_> {
         })
         .await?;
         println!("  (back after at most {} ms)", start.elapsed().as_millis());
-        self.kubectl(&[
-            "wait",
-            "--for=condition=Ready",
-            "secpol/baseline",
-            "--timeout=30s",
-        ])
-        .await?;
+        self.kubectl(&["wait", "--for=condition=Ready", "secpol/baseline", "--timeout=30s"]).await?;
         let output = self.dry_run("privileged-pod").await?;
-        self.check(
-            "it refuses as before",
-            output.stderr.contains("[baseline] allowPrivileged"),
-        );
+        self.check("it refuses as before", output.stderr.contains("[baseline] allowPrivileged"));
         Ok(())
     }
 
     async fn an_unsupported_field_is_said(&mut self) -> Result<()> {
         self.title("Nothing is silently not enforced")?;
-        self.kubectl(&["patch", "secpol", "drop-all", "--type=merge", "-p", UNSUPPORTED])
-            .await?;
+        self.kubectl(&["patch", "secpol", "drop-all", "--type=merge", "-p", UNSUPPORTED]).await?;
         let message = [
             "get",
             "secpol",
@@ -259,14 +200,8 @@ impl Demo<'_> {
         })
         .await;
         self.kubectl(&message).await?;
-        self.check(
-            "a field without a rule makes the policy invalid, by name",
-            said.is_ok(),
-        );
-        let output = self
-            .cluster
-            .kubectl(&["get", "d8securitypolicy", "drop-all"], None)
-            .await?;
+        self.check("a field without a rule makes the policy invalid, by name", said.is_ok());
+        let output = self.cluster.kubectl(&["get", "d8securitypolicy", "drop-all"], None).await?;
         self.check("its last good constraint stays", output.status.success());
         Ok(())
     }
@@ -279,24 +214,19 @@ impl Demo<'_> {
             Ok(self.cluster.kubectl(&get, None).await?.success()?.is_empty())
         })
         .await;
-        self.kubectl(&["get", "d8securitypolicy,d8operationpolicy"])
-            .await?;
+        self.kubectl(&["get", "d8securitypolicy,d8operationpolicy"]).await?;
         self.check("its constraint is gone", gone.is_ok());
         let allowed = until("the Pod passes", SOON, async || {
             Ok(self.dry_run_quietly("privileged-pod").await?.status.success())
         })
         .await;
         let output = self.dry_run("privileged-pod").await?;
-        self.check(
-            "what it refused is allowed",
-            allowed.is_ok() && output.status.success(),
-        );
+        self.check("what it refused is allowed", allowed.is_ok() && output.status.success());
         Ok(())
     }
 
     async fn apply(&self, workload: &str) -> Result<Output> {
-        self.kubectl(&["apply", "-f", &format!("examples/workloads/{workload}.yaml")])
-            .await
+        self.kubectl(&["apply", "-f", &format!("examples/workloads/{workload}.yaml")]).await
     }
 
     async fn dry_run(&self, workload: &str) -> Result<Output> {
@@ -306,30 +236,15 @@ impl Demo<'_> {
 
     async fn dry_run_quietly(&self, workload: &str) -> Result<Output> {
         let file = paths::repository().join(format!("examples/workloads/{workload}.yaml"));
-        self.cluster
-            .kubectl(
-                &["apply", "--dry-run=server", "-f", &file.to_string_lossy()],
-                None,
-            )
-            .await
+        self.cluster.kubectl(&["apply", "--dry-run=server", "-f", &file.to_string_lossy()], None).await
     }
 
     /// Runs kubectl where the reader would, and shows what it was told and what it said.
     async fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
         let quoted = arguments.iter().map(|argument| {
-            if argument.contains([' ', '{', '"']) {
-                format!("'{argument}'")
-            } else {
-                (*argument).to_owned()
-            }
+            if argument.contains([' ', '{', '"']) { format!("'{argument}'") } else { (*argument).to_owned() }
         });
-        println!(
-            "{}",
-            self.paint(
-                "1",
-                &format!("$ kubectl {}", quoted.collect::<Vec<_>>().join(" "))
-            )
-        );
+        println!("{}", self.paint("1", &format!("$ kubectl {}", quoted.collect::<Vec<_>>().join(" "))));
         let root = paths::repository();
         let absolute: Vec<_> = arguments
             .iter()
@@ -342,10 +257,7 @@ impl Demo<'_> {
         let output = self.cluster.kubectl(&absolute, None).await?;
         let said = format!("{}{}", output.stdout, output.stderr);
         let said = said.replace(&format!("{}/", root.display()), "");
-        ensure!(
-            !said.contains("connection refused"),
-            "the API server is gone: {said}"
-        );
+        ensure!(!said.contains("connection refused"), "the API server is gone: {said}");
         for line in said.lines() {
             println!("  {line}");
         }
@@ -367,10 +279,6 @@ impl Demo<'_> {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.color {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }

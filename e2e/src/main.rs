@@ -79,17 +79,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Tools => tools::install(&mut std::io::stderr()),
-        Command::Up {
-            name,
-            gatekeepers,
-            nodes,
-        } => {
+        Command::Up { name, gatekeepers, nodes } => {
             let gatekeepers = Options::gatekeeper_names(gatekeepers);
-            Runtime::new()?.block_on(up(Options {
-                gatekeepers,
-                nodes,
-                ..Options::new(&name.name)
-            }))
+            Runtime::new()?.block_on(up(Options { gatekeepers, nodes, ..Options::new(&name.name) }))
         }
         Command::Down { name } => stop(&name.name),
         Command::Demo { keep } => Runtime::new()?.block_on(demo::run(keep)),
@@ -135,11 +127,7 @@ fn say(text: &str) {
 }
 
 async fn hold(name: &str) -> Result<()> {
-    let _cluster = Cluster::start(Options {
-        gatekeepers: Vec::new(),
-        ..Options::new(name)
-    })
-    .await?;
+    let _cluster = Cluster::start(Options { gatekeepers: Vec::new(), ..Options::new(name) }).await?;
     say("ready");
     std::future::pending().await
 }

@@ -31,15 +31,11 @@ impl Cluster {
         // Where Gatekeeper is not installed yet, the operator's Role waits for it in its namespace.
         let namespace =
             r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gatekeeper-system"}}"#;
-        self.kubectl(&["apply", "--server-side", "-f", "-"], Some(namespace))
-            .await?
-            .success()?;
+        self.kubectl(&["apply", "--server-side", "-f", "-"], Some(namespace)).await?.success()?;
         for path in ["crds", "deploy/rbac.yaml"] {
             let path = repository.join(path);
             let path = path.to_str().context("the path of the repository is not UTF-8")?;
-            self.kubectl(&["apply", "--server-side", "-f", path], None)
-                .await?
-                .success()?;
+            self.kubectl(&["apply", "--server-side", "-f", path], None).await?.success()?;
         }
         let get = ["get", "securitypolicies,operationpolicies"];
         until("the policies' CRDs are served", SERVED, async || {
@@ -55,13 +51,9 @@ impl Cluster {
     /// The binary is not built, or a process of that name runs.
     pub async fn start_operator(&self) -> Result<()> {
         let binary = binary()?;
-        let kubeconfig = self
-            .service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT)
-            .await?;
+        let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let mut command = Command::new(binary);
-        command
-            .args(["operator", "--log-format", "text"])
-            .env("KUBECONFIG", kubeconfig);
+        command.args(["operator", "--log-format", "text"]).env("KUBECONFIG", kubeconfig);
         self.spawn(OPERATOR, &command, None).await
     }
 }
@@ -69,18 +61,9 @@ impl Cluster {
 /// The gatewright binary that stands beside this program: tests and programs are built into one folder.
 fn binary() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
-    let mut folders = program
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("gatewright"));
+    let mut folders = program.ancestors().skip(1).take(2).map(|folder| folder.join("gatewright"));
     let binary = folders.find(|path| path.is_file());
-    let missing = || {
-        format!(
-            "no gatewright beside {}: run `cargo build -p gatewright`",
-            program.display()
-        )
-    };
+    let missing = || format!("no gatewright beside {}: run `cargo build -p gatewright`", program.display());
     let binary = binary.with_context(missing)?;
     ensure!(binary.is_absolute(), "{} is not absolute", binary.display());
     Ok(binary)

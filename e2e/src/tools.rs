@@ -64,32 +64,16 @@ pub const TOOLS: &[Tool] = &[
         source: "go.etcd.io/etcd/server/v3",
         stamps: &[],
     },
-    Tool {
-        name: "kube-apiserver",
-        package: "k8s.io/kubernetes/cmd/kube-apiserver",
-        ..KUBERNETES
-    },
+    Tool { name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver", ..KUBERNETES },
     Tool {
         name: "kube-controller-manager",
         package: "k8s.io/kubernetes/cmd/kube-controller-manager",
         ..KUBERNETES
     },
-    Tool {
-        name: "kube-scheduler",
-        package: "k8s.io/kubernetes/cmd/kube-scheduler",
-        ..KUBERNETES
-    },
-    Tool {
-        name: "kubectl",
-        package: "k8s.io/kubernetes/cmd/kubectl",
-        ..KUBERNETES
-    },
+    Tool { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler", ..KUBERNETES },
+    Tool { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl", ..KUBERNETES },
     GATEKEEPER,
-    Tool {
-        name: "gator",
-        package: "github.com/open-policy-agent/gatekeeper/v3/cmd/gator",
-        ..GATEKEEPER
-    },
+    Tool { name: "gator", package: "github.com/open-policy-agent/gatekeeper/v3/cmd/gator", ..GATEKEEPER },
     Tool {
         name: "kwok",
         module: "kwok",
@@ -182,23 +166,12 @@ impl Tool {
         let fresh = target.with_added_extension("new");
         let directory = module_directory(self.module);
         let status = go(&directory)
-            .args([
-                "build",
-                "-trimpath",
-                "-ldflags",
-                &self.linker_flags(version),
-                "-o",
-            ])
+            .args(["build", "-trimpath", "-ldflags", &self.linker_flags(version), "-o"])
             .arg(&fresh)
             .arg(self.package)
             .status()
             .map_err(go_missing)?;
-        ensure!(
-            status.success(),
-            "`go build {}` in {} failed: {status}",
-            self.package,
-            directory.display()
-        );
+        ensure!(status.success(), "`go build {}` in {} failed: {status}", self.package, directory.display());
         fs::rename(&fresh, &target)
             .with_context(|| format!("cannot move {} to {}", fresh.display(), target.display()))
     }
@@ -207,10 +180,8 @@ impl Tool {
         let mut parts = version.trim_start_matches('v').split('.');
         let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let fill = |stamp: &&str| {
-            let value = stamp
-                .replace("{version}", version)
-                .replace("{major}", major)
-                .replace("{minor}", minor);
+            let value =
+                stamp.replace("{version}", version).replace("{major}", major).replace("{minor}", minor);
             format!(" -X {value}")
         };
         let stamps: String = self.stamps.iter().map(fill).collect();
@@ -219,11 +190,7 @@ impl Tool {
 
     fn stamp(&self) -> Result<String> {
         let flags = self.linker_flags(&version(self.module, self.source)?);
-        Ok(format!(
-            "{} {flags}\n{}",
-            self.package,
-            module_files(self.module)?
-        ))
+        Ok(format!("{} {flags}\n{}", self.package, module_files(self.module)?))
     }
 }
 
@@ -283,11 +250,7 @@ fn module_cache(module: &str, source: &str) -> Result<PathBuf> {
         .map_err(go_missing)?;
     let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if !output.status.success() || found.is_empty() {
-        bail!(
-            "`go list -m {source}` in {} found no directory: {}",
-            directory.display(),
-            output.status
-        );
+        bail!("`go list -m {source}` in {} found no directory: {}", directory.display(), output.status);
     }
     Ok(PathBuf::from(found))
 }
@@ -306,10 +269,7 @@ mod tests {
 
     #[test]
     fn linker_flags_carry_the_version() {
-        let tool = Tool {
-            name: "kubectl",
-            ..KUBERNETES
-        };
+        let tool = Tool { name: "kubectl", ..KUBERNETES };
         assert_eq!(
             tool.linker_flags("v1.36.3"),
             "-s -w -X k8s.io/client-go/pkg/version.gitVersion=v1.36.3 \

@@ -16,10 +16,7 @@ const CONSTRAINT: &str = include_str!("constraint.yaml");
 const SOON: Duration = Duration::from_secs(30);
 
 fn without_gatekeeper(name: &str) -> Options {
-    Options {
-        gatekeepers: Vec::new(),
-        ..Options::new(name)
-    }
+    Options { gatekeepers: Vec::new(), ..Options::new(name) }
 }
 
 async fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
@@ -27,21 +24,12 @@ async fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
 }
 
 async fn apply(cluster: &Cluster, manifest: &str) -> Result<String> {
-    cluster
-        .kubectl(&["apply", "-f", "-"], Some(manifest))
-        .await?
-        .success()
+    cluster.kubectl(&["apply", "-f", "-"], Some(manifest)).await?.success()
 }
 
 /// What the API server says to a Pod that the policy forbids.
 async fn answer_to_forbidden_pod(cluster: &Cluster) -> Result<String> {
-    let run = [
-        "run",
-        "forbidden",
-        "--image=none",
-        "--labels=forbidden=yes",
-        "--dry-run=server",
-    ];
+    let run = ["run", "forbidden", "--image=none", "--labels=forbidden=yes", "--dry-run=server"];
     let output = cluster.kubectl(&run, None).await?;
     Ok(output.stdout + &output.stderr)
 }
@@ -49,10 +37,7 @@ async fn answer_to_forbidden_pod(cluster: &Cluster) -> Result<String> {
 async fn wait_for_refusal(cluster: &Cluster) -> Result<()> {
     until("the Pod is refused by the policy", SOON, async || {
         let answer = answer_to_forbidden_pod(cluster).await?;
-        ensure!(
-            answer.contains("[no-forbidden] label `forbidden` is forbidden"),
-            "{answer}"
-        );
+        ensure!(answer.contains("[no-forbidden] label `forbidden` is forbidden"), "{answer}");
         Ok(true)
     })
     .await
@@ -61,10 +46,8 @@ async fn wait_for_refusal(cluster: &Cluster) -> Result<()> {
 async fn install_policy(cluster: &Cluster) -> Result<()> {
     apply(cluster, POLICY).await?;
     // The CRD of the constraint is made by Gatekeeper a moment later.
-    until("the constraint is accepted", SOON, async || {
-        Ok(!apply(cluster, CONSTRAINT).await?.is_empty())
-    })
-    .await
+    until("the constraint is accepted", SOON, async || Ok(!apply(cluster, CONSTRAINT).await?.is_empty()))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,10 +65,7 @@ async fn a_policy_is_enforced_across_crashes() -> Result<()> {
 
         cluster.kill("gatekeeper-0").await?;
         let answer = answer_to_forbidden_pod(cluster).await?;
-        assert!(
-            answer.contains("failed calling webhook \"validation.gatekeeper.sh\""),
-            "{answer}"
-        );
+        assert!(answer.contains("failed calling webhook \"validation.gatekeeper.sh\""), "{answer}");
         cluster.restart("gatekeeper-0").await?;
         wait_for_refusal(cluster).await
     })
@@ -114,28 +94,13 @@ async fn gatekeeper_comes_later_and_more_than_once() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workloads_live_and_die() -> Result<()> {
-    let options = Options {
-        nodes: 2,
-        ..without_gatekeeper("test-workloads")
-    };
+    let options = Options { nodes: 2, ..without_gatekeeper("test-workloads") };
     Cluster::run(options, async |cluster| {
         kubectl(cluster, &["create", "namespace", "work"]).await?;
-        let create = [
-            "create",
-            "deployment",
-            "web",
-            "--image=none",
-            "--replicas=2",
-            "--namespace=work",
-        ];
+        let create = ["create", "deployment", "web", "--image=none", "--replicas=2", "--namespace=work"];
         kubectl(cluster, &create).await?;
-        let wait = [
-            "wait",
-            "deployment/web",
-            "--for=condition=Available",
-            "--timeout=30s",
-            "--namespace=work",
-        ];
+        let wait =
+            ["wait", "deployment/web", "--for=condition=Available", "--timeout=30s", "--namespace=work"];
         kubectl(cluster, &wait).await?;
 
         let client = cluster.client().await?;
@@ -143,14 +108,7 @@ async fn workloads_live_and_die() -> Result<()> {
         for pod in pods.list(&ListParams::default()).await? {
             assert!(has_token(&pod), "{:?}", pod.spec);
         }
-        let exec = [
-            "exec",
-            "deployment/web",
-            "--namespace=work",
-            "--",
-            "echo",
-            "it runs",
-        ];
+        let exec = ["exec", "deployment/web", "--namespace=work", "--", "echo", "it runs"];
         assert_eq!(kubectl(cluster, &exec).await?, "it runs\n");
 
         let logs = ["logs", "deployment/web", "--namespace=work"];
@@ -173,9 +131,7 @@ async fn workloads_live_and_die() -> Result<()> {
 fn has_token(pod: &Pod) -> bool {
     let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
     let sources = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref());
-    sources
-        .flatten()
-        .any(|source| source.service_account_token.is_some())
+    sources.flatten().any(|source| source.service_account_token.is_some())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,10 +148,7 @@ async fn two_clusters_run_side_by_side() -> Result<()> {
     let name = |cluster: &Cluster| std::fs::read_to_string(cluster.kubeconfig()).unwrap();
     assert!(name(&one).contains("test-one") && name(&two).contains("test-two"));
     let second = Cluster::start(without_gatekeeper("test-one")).await.unwrap_err();
-    assert!(
-        format!("{second:#}").contains("belongs to another process"),
-        "{second:#}"
-    );
+    assert!(format!("{second:#}").contains("belongs to another process"), "{second:#}");
     Ok(())
 }
 
@@ -217,18 +170,9 @@ async fn a_service_account_has_only_its_own_rights() -> Result<()> {
         let flag = format!("--kubeconfig={}", kubeconfig.display());
         kubectl(cluster, &["get", "pods", &flag]).await?;
         let refused = kubectl(cluster, &["get", "secrets", &flag]).await.unwrap_err();
-        assert!(
-            refused
-                .to_string()
-                .contains("system:serviceaccount:default:reader"),
-            "{refused}"
-        );
+        assert!(refused.to_string().contains("system:serviceaccount:default:reader"), "{refused}");
         let audit = std::fs::read_to_string(cluster.audit_log())?;
-        assert!(
-            audit
-                .lines()
-                .any(|line| line.contains("system:serviceaccount:default:reader"))
-        );
+        assert!(audit.lines().any(|line| line.contains("system:serviceaccount:default:reader")));
         Ok(())
     })
     .await
@@ -238,9 +182,7 @@ async fn a_service_account_has_only_its_own_rights() -> Result<()> {
 async fn more_processes_join_a_cluster_that_stays() -> Result<()> {
     let name = "test-stays";
     let _end = End(name);
-    let up = Command::new(PROGRAM)
-        .args(["up", "--name", name, "--gatekeepers", "0"])
-        .output()?;
+    let up = Command::new(PROGRAM).args(["up", "--name", name, "--gatekeepers", "0"]).output()?;
     assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
     let again = Command::new(PROGRAM).args(["up", "--name", name]).output()?;
     assert!(String::from_utf8_lossy(&again.stdout).contains("runs already"));
@@ -249,17 +191,13 @@ async fn more_processes_join_a_cluster_that_stays() -> Result<()> {
     let port = cluster.port("proxy")?;
     let health = format!("http://127.0.0.1:{port}/healthz");
     let mut command = Command::new(gatewright_e2e::tools::path("kubectl"));
-    command
-        .args(["proxy", &format!("--port={port}")])
-        .env("KUBECONFIG", cluster.kubeconfig());
+    command.args(["proxy", &format!("--port={port}")]).env("KUBECONFIG", cluster.kubeconfig());
     cluster.spawn("proxy", &command, Some(&health)).await?;
     cluster.stop("proxy").await?;
     // Another process knows how to start it again.
     Cluster::attach(name)?.restart("proxy").await?;
     assert!(cluster.is_running("proxy"));
-    let failing = cluster
-        .spawn("failing", Command::new("ls").arg("/no-such"), Some(&health))
-        .await;
+    let failing = cluster.spawn("failing", Command::new("ls").arg("/no-such"), Some(&health)).await;
     assert!(format!("{:#}", failing.unwrap_err()).contains("No such file or directory"));
 
     assert_eq!(down(name)?, Some(6));
@@ -280,10 +218,7 @@ impl Drop for End {
 async fn nothing_is_left_of_a_killed_owner() -> Result<()> {
     let name = "test-killed";
     let directory = paths::cluster(name)?;
-    let mut owner = Command::new(PROGRAM)
-        .args(["hold", "--name", name])
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut owner = Command::new(PROGRAM).args(["hold", "--name", name]).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
     BufReader::new(owner.stdout.take().unwrap()).read_line(&mut line)?;
     assert_eq!(line, "ready\n");
@@ -293,8 +228,5 @@ async fn nothing_is_left_of_a_killed_owner() -> Result<()> {
     owner.kill()?;
     owner.wait()?;
 
-    until("nothing is left", SOON, async || {
-        Ok(running(&directory).is_empty() && !directory.exists())
-    })
-    .await
+    until("nothing is left", SOON, async || Ok(running(&directory).is_empty() && !directory.exists())).await
 }

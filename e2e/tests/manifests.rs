@@ -11,12 +11,8 @@ const WHERE: &str = r#""match": {"namespaceSelector": {"matchNames": ["a"]}}"#;
 
 /// The kind, the spec, and what the refusal must say.
 const WRONG: &[(&str, &str, &str)] = &[
-    ("SecurityPolicy", r#"{WHERE}"#, "spec.policies: Required value"),
-    (
-        "SecurityPolicy",
-        r#"{"policies": {}}"#,
-        "spec.match: Required value",
-    ),
+    ("SecurityPolicy", r"{WHERE}", "spec.policies: Required value"),
+    ("SecurityPolicy", r#"{"policies": {}}"#, "spec.match: Required value"),
     (
         "SecurityPolicy",
         r#"{"match": {}, "policies": {}}"#,
@@ -87,11 +83,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         r#"{WHERE, "policies": {"allowPriviledged": false}}"#,
         r#"unknown field "spec.policies.allowPriviledged""#,
     ),
-    (
-        "SecurityPolicy",
-        r#"{WHERE, "policies": {"allowPrivileged": "no"}}"#,
-        "must be of type boolean",
-    ),
+    ("SecurityPolicy", r#"{WHERE, "policies": {"allowPrivileged": "no"}}"#, "must be of type boolean"),
     (
         "SecurityPolicy",
         r#"{WHERE, "policies": {"allowedHostPorts": [{"min": 5, "max": 3}]}}"#,
@@ -142,11 +134,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         r#"{WHERE, "policies": {"allowedHostPaths": [{"readOnly": true}]}}"#,
         "allowedHostPaths[0].pathPrefix: Required value",
     ),
-    (
-        "SecurityPolicy",
-        r#"{WHERE, "policies": {"allowedProcMount": null}}"#,
-        "Unsupported value: null",
-    ),
+    ("SecurityPolicy", r#"{WHERE, "policies": {"allowedProcMount": null}}"#, "Unsupported value: null"),
     (
         "SecurityPolicy",
         r#"{WHERE, "policies": {"allowedUnsafeSysctls": ["a*b"]}}"#,
@@ -162,11 +150,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         r#"{WHERE, "policies": {"allowedRepos": ["a b"]}}"#,
         "a repository has letters, digits and the characters",
     ),
-    (
-        "OperationPolicy",
-        r#"{WHERE, "policies": {"allowedRepos": [null]}}"#,
-        "must be of type string",
-    ),
+    ("OperationPolicy", r#"{WHERE, "policies": {"allowedRepos": [null]}}"#, "must be of type string"),
     (
         "OperationPolicy",
         r#"{WHERE, "policies": {"requiredResources": {}}}"#,
@@ -221,11 +205,7 @@ const WRONG: &[(&str, &str, &str)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests() -> Result<()> {
-    let options = Options {
-        gatekeepers: vec![],
-        nodes: 0,
-        ..Options::new("test-manifests")
-    };
+    let options = Options { gatekeepers: vec![], nodes: 0, ..Options::new("test-manifests") };
     Cluster::run(options, async |cluster| {
         cluster.install_policies().await?;
         wrong_manifests_are_refused_in_a_sentence(cluster).await?;
@@ -256,10 +236,7 @@ async fn names_are_limited(cluster: &Cluster) -> Result<()> {
         let said = create(cluster, &policy(kind, &"n".repeat(64), &spec), true).await?;
         let expected =
             "the name of a policy has at most 63 characters, because its constraint carries the same name";
-        ensure!(
-            said.as_ref().is_err_and(|said| said.contains(expected)),
-            "{said:?}"
-        );
+        ensure!(said.as_ref().is_err_and(|said| said.contains(expected)), "{said:?}");
         let said = create(cluster, &policy(kind, &"n".repeat(63), &spec), true).await?;
         ensure!(said.is_ok(), "{said:?}");
     }
@@ -275,10 +252,8 @@ async fn three_states_and_null_survive_storage(cluster: &Cluster) -> Result<()> 
     });
     let created = create(cluster, &policy("SecurityPolicy", "states", &spec), false).await?;
     ensure!(created.is_ok(), "{created:?}");
-    let stored = cluster
-        .kubectl(&["get", "securitypolicy", "states", "-o", "json"], None)
-        .await?
-        .success()?;
+    let stored =
+        cluster.kubectl(&["get", "securitypolicy", "states", "-o", "json"], None).await?.success()?;
     let stored: Value = serde_json::from_str(&stored)?;
     ensure!(stored["spec"] == spec, "{}", stored["spec"]);
     let parsed: SecurityPolicy = serde_json::from_value(stored)?;
@@ -300,11 +275,7 @@ async fn examples_round_trip(cluster: &Cluster) -> Result<()> {
         if expected.get("enforcementAction").is_none() {
             expected["enforcementAction"] = json!("Deny");
         }
-        ensure!(
-            stored["spec"] == expected,
-            "{name}: the API server stored {}",
-            stored["spec"]
-        );
+        ensure!(stored["spec"] == expected, "{name}: the API server stored {}", stored["spec"]);
         let printed = match written["kind"].as_str() {
             Some("SecurityPolicy") => json!(serde_json::from_value::<SecurityPolicy>(written)?.spec),
             _ => json!(serde_json::from_value::<OperationPolicy>(written)?.spec),
@@ -336,28 +307,16 @@ async fn documented_policies_are_accepted(cluster: &Cluster) -> Result<()> {
 
 async fn explain_explains(cluster: &Cluster) -> Result<()> {
     for (field, expected) in [
-        (
-            "secpol.spec.policies.allowedCapabilities",
-            "The capabilities that containers may add",
-        ),
+        ("secpol.spec.policies.allowedCapabilities", "The capabilities that containers may add"),
         ("secpol.spec.match.namespaceSelector.matchNames", "Names or globs"),
-        (
-            "oppol.spec.policies.allowedRepos",
-            "The registries and repositories",
-        ),
-        (
-            "oppol.spec.enforcementAction",
-            "What happens to an object that violates the policy",
-        ),
+        ("oppol.spec.policies.allowedRepos", "The registries and repositories"),
+        ("oppol.spec.enforcementAction", "What happens to an object that violates the policy"),
     ] {
         let said = cluster.kubectl(&["explain", field], None).await?.success()?;
         ensure!(said.contains(expected), "{field}: {said}");
     }
     let listed = cluster.kubectl(&["get", "gatewright"], None).await?.success()?;
-    ensure!(
-        listed.contains("securitypolicy.deckhouse.io/states"),
-        "the category gatewright lists {listed}"
-    );
+    ensure!(listed.contains("securitypolicy.deckhouse.io/states"), "the category gatewright lists {listed}");
     Ok(())
 }
 
@@ -368,17 +327,7 @@ fn policy(kind: &str, name: &str, spec: &Value) -> String {
 
 /// What the API server stores, or says.
 async fn create(cluster: &Cluster, manifest: &str, dry_run: bool) -> Result<Result<String, String>> {
-    let dry_run = if dry_run {
-        "--dry-run=server"
-    } else {
-        "--dry-run=none"
-    };
-    let output = cluster
-        .kubectl(&["create", "-o", "json", dry_run, "-f", "-"], Some(manifest))
-        .await?;
-    Ok(if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(output.stderr)
-    })
+    let dry_run = if dry_run { "--dry-run=server" } else { "--dry-run=none" };
+    let output = cluster.kubectl(&["create", "-o", "json", dry_run, "-f", "-"], Some(manifest)).await?;
+    Ok(if output.status.success() { Ok(output.stdout) } else { Err(output.stderr) })
 }

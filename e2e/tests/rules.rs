@@ -1,10 +1,11 @@
 //! Every case of every rule, in Gatekeeper's own engine: `gator` runs the generated templates and constraints.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
 
+use anyhow::{Context, Result, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings, compile};
 use gatewright_e2e::{paths, tools};
@@ -13,135 +14,117 @@ use gatewright_rules::{Rule, Template};
 use serde_json::{Value, json};
 
 #[test]
-fn cases_of_security_policy() {
-    verify::<SecurityPolicy>("security-policy");
+fn cases_of_security_policy() -> Result<()> {
+    verify::<SecurityPolicy>("security-policy")
 }
 
 #[test]
-fn cases_of_operation_policy() {
-    verify::<OperationPolicy>("operation-policy");
+fn cases_of_operation_policy() -> Result<()> {
+    verify::<OperationPolicy>("operation-policy")
 }
 
 /// Writes a Gatekeeper suite for all rules of a policy kind and lets `gator verify` run it.
-fn verify<P: Compile>(folder: &str) {
-    let directory = Directory::new(folder);
-    directory.write("template.yaml", &template(P::TEMPLATE));
-    directory.write(
-        "namespace.yaml",
-        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
-    );
+fn verify<P: Compile>(folder: &str) -> Result<()> {
+    let directory = Directory::new(folder)?;
+    directory.write("template.yaml", &template(P::TEMPLATE)?)?;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    directory.write("namespace.yaml", &namespace)?;
     let mut tests = vec![];
     for rule in P::TEMPLATE.rules {
-        let cases = cases(folder, rule.name);
-        assert_every_check_refuses(rule, &cases);
-        tests.extend(
-            cases
-                .iter()
-                .enumerate()
-                .filter_map(|(i, case)| suite_test::<P>(&directory, rule, i, case)),
-        );
+        let cases = cases(folder, rule.name)?;
+        every_check_refuses(rule, &cases)?;
+        for (number, case) in cases.iter().enumerate() {
+            let test = suite_test::<P>(&directory, rule, number, case);
+            tests.extend(test.with_context(|| format!("{}: {}", rule.name, case.name))?);
+        }
     }
-    assert!(!tests.is_empty());
+    ensure!(!tests.is_empty(), "no cases");
     let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
-    directory.write("suite.yaml", &suite);
+    directory.write("suite.yaml", &suite)?;
     let output = Command::new(tools::path("gator"))
         .args(["verify", "--enable-k8s-native-validation=false"])
         .arg(directory.0.join("suite.yaml"))
         .output()
-        .expect("gator runs; `make tools` builds it");
+        .context("gator does not run; `make tools` builds it")?;
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("PASS"), "gator ran nothing: {said}");
+    ensure!(output.status.success(), "{said}");
+    ensure!(said.contains("PASS"), "gator ran nothing: {said}");
+    Ok(fs::remove_dir_all(&directory.0)?)
 }
 
-fn template(template: &Template) -> Value {
+fn template(template: &Template) -> Result<Value> {
     let name = template.name();
     let templates = gatewright_compiler::templates();
-    let found = templates
-        .iter()
-        .find(|found| found.metadata.name.as_deref() == Some(&name));
-    json!(found.expect("the catalogue's template"))
+    let found = templates.iter().find(|found| found.metadata.name.as_deref() == Some(&name));
+    Ok(json!(found.context("not in the catalogue")?))
 }
 
-fn cases(folder: &str, rule: &str) -> Vec<Case> {
-    let path = paths::repository()
-        .join("templates")
-        .join(folder)
-        .join(rule)
-        .join("cases.yaml");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let cases: Cases =
-        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    cases.cases
+fn cases(folder: &str, rule: &str) -> Result<Vec<Case>> {
+    let path = paths::repository().join("templates").join(folder).join(rule).join("cases.yaml");
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let cases: Cases = serde_saphyr::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(cases.cases)
 }
 
 /// A rule that never fires is the worst bug there is: every check has a case that it refuses, on CREATE and UPDATE,
 /// and one that it passes.
-fn assert_every_check_refuses(rule: &Rule, cases: &[Case]) {
+fn every_check_refuses(rule: &Rule, cases: &[Case]) -> Result<()> {
     let refusing = |update: bool| -> BTreeSet<_> {
         let cases = cases.iter().filter(|case| case.old_spec.is_some() == update);
-        cases
-            .flat_map(|case| &case.violations)
-            .filter_map(|message| message.split(':').next())
-            .collect()
+        cases.flat_map(|case| &case.violations).filter_map(|message| message.split(':').next()).collect()
     };
     for check in rule.checks {
-        assert!(
+        ensure!(
             refusing(false).contains(check.field),
             "{}: no CREATE is refused by {}",
             rule.name,
             check.field
         );
-        assert!(
+        ensure!(
             refusing(true).contains(check.field),
             "{}: no UPDATE is refused by {}",
             rule.name,
             check.field
         );
     }
-    assert!(
-        cases.iter().any(|case| case.violations.is_empty()),
-        "{}: nothing passes",
-        rule.name
-    );
+    ensure!(cases.iter().any(|case| case.violations.is_empty()), "{}: nothing passes", rule.name);
+    Ok(())
 }
 
 /// One test of the suite: the case's policy, compiled, and all inputs of the case. None if nothing is enforced.
-fn suite_test<P: Compile>(directory: &Directory, rule: &Rule, number: usize, case: &Case) -> Option<Value> {
+fn suite_test<P: Compile>(
+    directory: &Directory,
+    rule: &Rule,
+    number: usize,
+    case: &Case,
+) -> Result<Option<Value>> {
     let policy: P = serde_json::from_value(json!({
         "apiVersion": "deckhouse.io/v1alpha1",
         "kind": P::KIND.as_ref(),
         "metadata": {"name": "case"},
         "spec": {"match": {"namespaceSelector": {"matchNames": [NAMESPACE]}}, "policies": case.policies},
-    }))
-    .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    let compiled =
-        compile(&policy, &Settings::default()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    let Some(constraint) = compiled.constraint else {
-        assert!(case.violations.is_empty(), "{}: nothing is enforced", case.name);
-        return None;
+    }))?;
+    let Some(constraint) = compile(&policy, &Settings::default())?.constraint else {
+        ensure!(case.violations.is_empty(), "nothing is enforced");
+        return Ok(None);
     };
     let file = |what: &str| format!("{}-{number}-{what}.yaml", rule.name);
-    directory.write(&file("constraint"), &json!(constraint));
-    let inputs = case.inputs();
-    let gator_cases: Vec<_> = inputs
-        .iter()
-        .enumerate()
-        .map(|(i, input)| {
-            let object = file(&format!("object-{i}"));
-            directory.write(&object, &input.document);
-            json!({
-                "name": input.name, "object": object, "inventory": ["namespace.yaml"],
-                "assertions": assertions(&case.violations),
-            })
-        })
-        .collect();
-    Some(json!({
+    directory.write(&file("constraint"), &json!(constraint))?;
+    let mut inputs = vec![];
+    for (i, input) in case.inputs().iter().enumerate() {
+        let object = file(&format!("object-{i}"));
+        directory.write(&object, &input.document)?;
+        inputs.push(json!({
+            "name": input.name, "object": object, "inventory": ["namespace.yaml"],
+            "assertions": assertions(&case.violations),
+        }));
+    }
+    Ok(Some(json!({
         "name": format!("{}: {}", rule.name, case.name),
         "template": "template.yaml",
         "constraint": file("constraint"),
-        "cases": gator_cases,
-    }))
+        "cases": inputs,
+    })))
 }
 
 /// As many violations as messages, and each message once: exactly these.
@@ -153,26 +136,17 @@ fn assertions(messages: &[String]) -> Vec<Value> {
     std::iter::once(total).chain(each).collect()
 }
 
-/// A folder for one suite, gone when the test passes.
+/// A folder for one suite.
 struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    fn new(name: &str) -> Result<Self> {
         let path = env::temp_dir().join(format!("gatewright-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("a temporary directory");
-        Self(path)
+        fs::create_dir_all(&path)?;
+        Ok(Self(path))
     }
 
-    fn write(&self, name: &str, document: &Value) {
-        let path: &Path = &self.0.join(name);
-        fs::write(path, document.to_string()).expect("a file in the temporary directory");
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn write(&self, name: &str, document: &Value) -> Result<()> {
+        Ok(fs::write(self.0.join(name), document.to_string())?)
     }
 }

@@ -10,22 +10,13 @@ use crate::{OperationPolicy, SecurityPolicy};
 /// The CRDs of all policy kinds, in the order in which they are documented.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [SecurityPolicy::crd(), OperationPolicy::crd()]
-        .into_iter()
-        .map(readable)
-        .collect()
+    [SecurityPolicy::crd(), OperationPolicy::crd()].into_iter().map(readable).collect()
 }
 
 /// `kubectl explain` wraps lines itself and knows no Markdown.
 fn readable(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let schemas = crd
-        .spec
-        .versions
-        .iter_mut()
-        .filter_map(|version| version.schema.as_mut());
-    schemas
-        .filter_map(|schema| schema.open_api_v3_schema.as_mut())
-        .for_each(unwrap_descriptions);
+    let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()).for_each(unwrap_descriptions);
     crd
 }
 
@@ -33,11 +24,7 @@ fn unwrap_descriptions(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {
         *description = description.replace('`', "").replace('\n', " ");
     }
-    schema
-        .properties
-        .iter_mut()
-        .flat_map(|properties| properties.values_mut())
-        .for_each(unwrap_descriptions);
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(unwrap_descriptions);
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         unwrap_descriptions(items);
     }
@@ -55,10 +42,7 @@ mod tests {
         let text = serde_json::to_string(&crds()).unwrap();
         for line in text.split("\"description\":\"").skip(1) {
             let description = line.split("\",").next().unwrap();
-            assert!(
-                !description.contains('`') && !description.contains("\\n"),
-                "{description}"
-            );
+            assert!(!description.contains('`') && !description.contains("\\n"), "{description}");
         }
     }
 }

@@ -86,11 +86,7 @@ pub struct OperationRules {
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub storage_class_names: Field<List<Name>>,
     /// true demands dnsPolicy `ClusterFirstWithHostNet` of Pods on the host's network.
-    #[serde(
-        default,
-        rename = "checkHostNetworkDNSPolicy",
-        skip_serializing_if = "Field::is_absent"
-    )]
+    #[serde(default, rename = "checkHostNetworkDNSPolicy", skip_serializing_if = "Field::is_absent")]
     pub check_host_network_dns_policy: Field<bool>,
     /// true forbids two containers of one name in a Pod, and two variables of one name in a container.
     #[serde(default, skip_serializing_if = "Field::is_absent")]

@@ -86,15 +86,9 @@ impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
         let value = serde_json::Value::deserialize(deserializer)?;
         let PartialObjectMeta { metadata, .. } =
             PartialObjectMeta::<K>::deserialize(&value).map_err(D::Error::custom)?;
-        let status = value
-            .get("status")
-            .and_then(|status| PolicyStatus::deserialize(status).ok());
+        let status = value.get("status").and_then(|status| PolicyStatus::deserialize(status).ok());
         let parsed = serde_path_to_error::deserialize(&value).map_err(|error| error.to_string());
-        Ok(Self {
-            metadata,
-            status,
-            parsed,
-        })
+        Ok(Self { metadata, status, parsed })
     }
 }
 
@@ -144,10 +138,7 @@ mod tests {
         .unwrap();
         assert_eq!(guarded.metadata.name.as_deref(), Some("broken"));
         let error = guarded.parsed.unwrap_err();
-        assert!(
-            error.starts_with("spec.policies.allowedCapabilities[1]: unknown variant `FLY`"),
-            "{error}"
-        );
+        assert!(error.starts_with("spec.policies.allowedCapabilities[1]: unknown variant `FLY`"), "{error}");
     }
 
     #[test]

@@ -108,10 +108,7 @@ pub enum SelectorOperator {
 impl From<&LabelSelector> for meta::LabelSelector {
     fn from(selector: &LabelSelector) -> Self {
         let labels = |labels: &BTreeMap<LabelKey, LabelValue>| {
-            labels
-                .iter()
-                .map(|(key, value)| (key.to_string(), value.to_string()))
-                .collect()
+            labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
         };
         Self {
             match_labels: selector.match_labels.value().map(labels),
@@ -128,10 +125,7 @@ impl From<&LabelSelectorRequirement> for meta::LabelSelectorRequirement {
         Self {
             key: requirement.key.to_string(),
             operator: requirement.operator.as_ref().to_owned(),
-            values: requirement
-                .values
-                .value()
-                .map(|values| values.iter().map(ToString::to_string).collect()),
+            values: requirement.values.value().map(|values| values.iter().map(ToString::to_string).collect()),
         }
     }
 }

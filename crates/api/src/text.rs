@@ -200,14 +200,8 @@ impl TryFrom<String> for Regex {
         if text.chars().count() <= Self::MAX && regex::Regex::new(&text).is_ok() {
             return Ok(Self(text));
         }
-        let expected = format!(
-            "a regular expression of RE2's dialect, at most {} characters",
-            Self::MAX
-        );
-        Err(SyntaxError {
-            found: text,
-            expected,
-        })
+        let expected = format!("a regular expression of RE2's dialect, at most {} characters", Self::MAX);
+        Err(SyntaxError { found: text, expected })
     }
 }
 
@@ -258,28 +252,13 @@ mod tests {
             accepted::<NamespacePattern>(&["a", "a-*", "*-b", "*", "*x*", "", "a*b", "A", "a.b", "**"]),
             ["a", "a-*", "*-b", "*", "*x*", "**"]
         );
-        assert_eq!(
-            accepted::<LabelKey>(&["a", "x.io/a_b.c", "/a", "a/", "a b", "X/a"]),
-            ["a", "x.io/a_b.c"]
-        );
+        assert_eq!(accepted::<LabelKey>(&["a", "x.io/a_b.c", "/a", "a/", "a b", "X/a"]), ["a", "x.io/a_b.c"]);
         assert_eq!(accepted::<LabelValue>(&["", "a", "-a", "a_b"]), ["", "a", "a_b"]);
-        assert_eq!(
-            accepted::<RepositoryPattern>(&["r.io:5000/a*", "a*b", "a b", ""]),
-            ["r.io:5000/a*"]
-        );
-        assert_eq!(
-            accepted::<ImageTag>(&["latest", ".x", "1.0-a", ""]),
-            ["latest", "1.0-a"]
-        );
+        assert_eq!(accepted::<RepositoryPattern>(&["r.io:5000/a*", "a*b", "a b", ""]), ["r.io:5000/a*"]);
+        assert_eq!(accepted::<ImageTag>(&["latest", ".x", "1.0-a", ""]), ["latest", "1.0-a"]);
         assert_eq!(accepted::<PathPrefix>(&["/", "/a", "a"]), ["/", "/a"]);
         assert_eq!(
-            accepted::<WatchKind>(&[
-                "/Pod",
-                "apps/Deployment",
-                "networking.k8s.io/Ingress",
-                "Pod",
-                "apps/"
-            ]),
+            accepted::<WatchKind>(&["/Pod", "apps/Deployment", "networking.k8s.io/Ingress", "Pod", "apps/"]),
             ["/Pod", "apps/Deployment", "networking.k8s.io/Ingress"]
         );
         assert_eq!(accepted::<Regex>(&["^a+$", "(", "[z-a]"]), ["^a+$"]);

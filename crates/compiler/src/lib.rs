@@ -103,10 +103,7 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         .filter(|check| parameters.get(check.field).is_some())
         .collect();
     if checks.is_empty() {
-        return Ok(Compiled {
-            constraint: None,
-            routes: vec![],
-        });
+        return Ok(Compiled { constraint: None, routes: vec![] });
     }
     matcher.kinds = kinds::match_kinds(&kinds_of(&checks, settings));
     let spec = ConstraintSpec {
@@ -115,10 +112,7 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         parameters,
     };
     let constraint = Constraint::new(P::TEMPLATE.kind, metadata(policy), spec);
-    Ok(Compiled {
-        constraint: Some(constraint),
-        routes: routes(&checks, settings),
-    })
+    Ok(Compiled { constraint: Some(constraint), routes: routes(&checks, settings) })
 }
 
 /// The templates of all rules, as they should be in the cluster.
@@ -150,10 +144,7 @@ fn metadata<P: Policy>(policy: &P) -> ObjectMeta {
     let meta = policy.meta();
     let name = meta.name.clone().unwrap_or_default();
     let owner = meta.uid.clone().unwrap_or_else(|| names::RENDERED.to_owned());
-    let labels = [
-        (names::OWNER_LABEL.to_owned(), owner),
-        (policy_label(P::KIND).to_owned(), name.clone()),
-    ];
+    let labels = [(names::OWNER_LABEL.to_owned(), owner), (policy_label(P::KIND).to_owned(), name.clone())];
     ObjectMeta {
         name: Some(name),
         labels: Some(labels.into()),
@@ -165,17 +156,11 @@ fn metadata<P: Policy>(policy: &P) -> ObjectMeta {
 /// `OpenShift` lets nobody set `blockOwnerDeletion` who may not set finalizers of the owner.
 fn owner_reference<P: Policy>(policy: &P) -> Option<OwnerReference> {
     let reference = policy.controller_owner_ref(&())?;
-    Some(OwnerReference {
-        block_owner_deletion: Some(false),
-        ..reference
-    })
+    Some(OwnerReference { block_owner_deletion: Some(false), ..reference })
 }
 
 fn kinds_of(checks: &[&Check], settings: &Settings) -> Vec<kinds::Kind> {
-    checks
-        .iter()
-        .flat_map(|check| check.subject.kinds(settings.controller_validation))
-        .collect()
+    checks.iter().flat_map(|check| check.subject.kinds(settings.controller_validation)).collect()
 }
 
 fn routes(checks: &[&Check], settings: &Settings) -> Vec<Route> {
@@ -188,13 +173,10 @@ fn routes(checks: &[&Check], settings: &Settings) -> Vec<Route> {
         .into_iter()
         .flat_map(|kind| ["CREATE", "UPDATE"].map(|operation| route(kind.group, kind.resource, operation)));
     let subresources = checks.iter().flat_map(|check| match check.subject {
-        Subject::Pod(looks_at) => looks_at
-            .iter()
-            .filter_map(|volatile| volatile_subresource(*volatile)),
+        Subject::Pod(looks_at) => looks_at.iter().filter_map(|volatile| volatile_subresource(*volatile)),
     });
-    let mut routes: Vec<_> = objects
-        .chain(subresources.map(|resource| route("", resource, "UPDATE")))
-        .collect();
+    let mut routes: Vec<_> =
+        objects.chain(subresources.map(|resource| route("", resource, "UPDATE"))).collect();
     routes.sort_unstable();
     routes.dedup();
     routes

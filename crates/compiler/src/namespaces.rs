@@ -12,14 +12,9 @@ use crate::problem::Problem;
 pub(crate) fn matcher(policy: &Match, settings: &Settings, problems: &mut Vec<Problem>) -> gatekeeper::Match {
     let selector = policy.namespace_selector.value();
     problems.extend(empty_parts(policy));
-    let named = selector
-        .and_then(|selector| selector.match_names.value())
-        .map(texts)
-        .unwrap_or_default();
-    let excluded = selector
-        .and_then(|selector| selector.exclude_names.value())
-        .map(texts)
-        .unwrap_or_default();
+    let named = selector.and_then(|selector| selector.match_names.value()).map(texts).unwrap_or_default();
+    let excluded =
+        selector.and_then(|selector| selector.exclude_names.value()).map(texts).unwrap_or_default();
     let mut excluded_namespaces = match system_exclusions(&named, settings) {
         Ok(system) => system,
         Err(problem) => {
@@ -34,9 +29,7 @@ pub(crate) fn matcher(policy: &Match, settings: &Settings, problems: &mut Vec<Pr
         scope: "Namespaced",
         namespaces: named,
         excluded_namespaces: without_repetition(excluded_namespaces),
-        namespace_selector: selector
-            .and_then(|selector| selector.label_selector.value())
-            .map(labels),
+        namespace_selector: selector.and_then(|selector| selector.label_selector.value()).map(labels),
         label_selector: policy.label_selector.value().map(labels),
     }
 }
@@ -47,10 +40,7 @@ fn texts(patterns: &List<NamespacePattern>) -> Vec<String> {
 
 fn without_repetition(names: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
-    names
-        .into_iter()
-        .filter(|name| seen.insert(name.clone()))
-        .collect()
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// To Gatekeeper an empty part means everything. The CRD refuses it; so does this, for what comes from a file.
@@ -73,52 +63,25 @@ fn empty_parts(policy: &Match) -> Vec<Problem> {
 }
 
 fn empty_namespace_parts(selector: &NamespaceSelector) -> Vec<Problem> {
-    let NamespaceSelector {
-        match_names,
-        exclude_names,
-        label_selector,
-    } = selector;
+    let NamespaceSelector { match_names, exclude_names, label_selector } = selector;
     let path = "spec.match.namespaceSelector";
     let nothing = match_names.is_absent() && exclude_names.is_absent() && label_selector.is_absent();
     let parts = [
         (nothing, path.to_owned()),
-        (
-            match_names.value().is_some_and(|names| names.is_empty()),
-            format!("{path}.matchNames"),
-        ),
-        (
-            exclude_names.value().is_some_and(|names| names.is_empty()),
-            format!("{path}.excludeNames"),
-        ),
-        (
-            label_selector.value().is_some_and(is_empty),
-            format!("{path}.labelSelector"),
-        ),
+        (match_names.value().is_some_and(|names| names.is_empty()), format!("{path}.matchNames")),
+        (exclude_names.value().is_some_and(|names| names.is_empty()), format!("{path}.excludeNames")),
+        (label_selector.value().is_some_and(is_empty), format!("{path}.labelSelector")),
     ];
-    parts
-        .into_iter()
-        .filter(|(empty, _)| *empty)
-        .map(|(_, field)| empty_part(&field))
-        .collect()
+    parts.into_iter().filter(|(empty, _)| *empty).map(|(_, field)| empty_part(&field)).collect()
 }
 
 fn empty_part(field: &str) -> Problem {
-    Problem::new(
-        field,
-        "is empty, which to Gatekeeper means everything; fill it or remove it",
-    )
+    Problem::new(field, "is empty, which to Gatekeeper means everything; fill it or remove it")
 }
 
 fn is_empty(selector: &LabelSelector) -> bool {
-    let labels = selector
-        .match_labels
-        .value()
-        .is_none_or(std::collections::BTreeMap::is_empty);
-    labels
-        && selector
-            .match_expressions
-            .value()
-            .is_none_or(|list| list.is_empty())
+    let labels = selector.match_labels.value().is_none_or(std::collections::BTreeMap::is_empty);
+    labels && selector.match_expressions.value().is_none_or(|list| list.is_empty())
 }
 
 /// Which system namespaces the constraint must leave out, given what the policy names.
@@ -129,18 +92,11 @@ fn is_empty(selector: &LabelSelector) -> bool {
 fn system_exclusions(named: &[String], settings: &Settings) -> Result<Vec<String>, Problem> {
     let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
     if let Some(i) = named.iter().position(|name| own.contains(&name)) {
-        let message = format!(
-            "no policy reaches {}, or it could lock itself out; remove the name",
-            named[i]
-        );
-        return Err(Problem::new(
-            format!("spec.match.namespaceSelector.matchNames[{i}]"),
-            message,
-        ));
+        let message = format!("no policy reaches {}, or it could lock itself out; remove the name", named[i]);
+        return Err(Problem::new(format!("spec.match.namespaceSelector.matchNames[{i}]"), message));
     }
-    let (system, others): (Vec<&String>, Vec<&String>) = named
-        .iter()
-        .partition(|name| names_system(name, &settings.system_namespaces));
+    let (system, others): (Vec<&String>, Vec<&String>) =
+        named.iter().partition(|name| names_system(name, &settings.system_namespaces));
     let mut excluded = vec![];
     for pattern in &settings.system_namespaces {
         if excludable(pattern, &system, &others)? {
@@ -154,31 +110,20 @@ fn system_exclusions(named: &[String], settings: &Settings) -> Result<Vec<String
 /// Whether an entry is the name of a system namespace, or a system pattern itself. A wider or narrower glob is not.
 fn names_system(entry: &str, system: &[String]) -> bool {
     let is_name = !NamespaceGlob::new(entry).is_glob();
-    system
-        .iter()
-        .any(|pattern| pattern == entry || (is_name && NamespaceGlob::new(pattern).matches(entry)))
+    system.iter().any(|pattern| pattern == entry || (is_name && NamespaceGlob::new(pattern).matches(entry)))
 }
 
 /// Whether a system name or pattern can and must be excluded, beside the system namespaces that are named and the
 /// other entries.
 fn excludable(pattern: &str, system: &[&String], others: &[&String]) -> Result<bool, Problem> {
     let excluded = NamespaceGlob::new(pattern);
-    if system
-        .iter()
-        .any(|entry| NamespaceGlob::new(entry).covers(&excluded))
-    {
+    if system.iter().any(|entry| NamespaceGlob::new(entry).covers(&excluded)) {
         return Ok(false);
     }
-    let Some(inside) = system
-        .iter()
-        .find(|entry| NamespaceGlob::new(entry).overlaps(&excluded))
-    else {
+    let Some(inside) = system.iter().find(|entry| NamespaceGlob::new(entry).overlaps(&excluded)) else {
         return Ok(true);
     };
-    match others
-        .iter()
-        .find(|entry| NamespaceGlob::new(entry).overlaps(&excluded))
-    {
+    match others.iter().find(|entry| NamespaceGlob::new(entry).overlaps(&excluded)) {
         None => Ok(false),
         Some(wide) => Err(Problem::new(
             "spec.match.namespaceSelector.matchNames",
@@ -202,9 +147,7 @@ mod tests {
     fn excluded(preset: Preset, named: &[&str]) -> Result<String, String> {
         let settings = Settings::new(preset, "gatekeeper-system", "gatewright-system");
         let named: Vec<_> = named.iter().map(|name| (*name).to_owned()).collect();
-        system_exclusions(&named, &settings)
-            .map(|list| list.join(" "))
-            .map_err(|problem| problem.message)
+        system_exclusions(&named, &settings).map(|list| list.join(" ")).map_err(|problem| problem.message)
     }
 
     #[test]
@@ -237,9 +180,7 @@ mod tests {
         }
         for named in [&["*", "d8-monitoring"][..], &["kube-system", "kube-s*"]] {
             assert!(
-                excluded(Preset::Deckhouse, named)
-                    .unwrap_err()
-                    .ends_with("write two policies"),
+                excluded(Preset::Deckhouse, named).unwrap_err().ends_with("write two policies"),
                 "{named:?}"
             );
         }
@@ -254,19 +195,14 @@ mod tests {
     /// What the contract says: a system namespace is reached by its very name or its very pattern.
     fn reached(namespace: &str, named: &[String], settings: &Settings) -> bool {
         let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
-        let mut system = settings
-            .system_namespaces
-            .iter()
-            .filter(|p| NamespaceGlob::new(p).matches(namespace));
+        let mut system =
+            settings.system_namespaces.iter().filter(|p| NamespaceGlob::new(p).matches(namespace));
         if own.iter().any(|name| *name == namespace) {
             false
         } else if system.clone().next().is_some() {
             named.iter().any(|entry| entry == namespace) || system.any(|pattern| named.contains(pattern))
         } else {
-            named.is_empty()
-                || named
-                    .iter()
-                    .any(|entry| NamespaceGlob::new(entry).matches(namespace))
+            named.is_empty() || named.iter().any(|entry| NamespaceGlob::new(entry).matches(namespace))
         }
     }
 

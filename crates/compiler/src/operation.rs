@@ -35,11 +35,7 @@ pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) ->
     unsupported(problems, "priorityClassNames", priority_class_names);
     unsupported(problems, "ingressClassNames", ingress_class_names);
     unsupported(problems, "storageClassNames", storage_class_names);
-    unsupported(
-        problems,
-        "checkHostNetworkDNSPolicy",
-        check_host_network_dns_policy,
-    );
+    unsupported(problems, "checkHostNetworkDNSPolicy", check_host_network_dns_policy);
     unsupported(problems, "checkContainerDuplicates", check_container_duplicates);
     unsupported(problems, "replicaLimits", replica_limits);
     unsupported(problems, "disallowedTolerations", disallowed_tolerations);

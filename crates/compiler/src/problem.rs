@@ -29,21 +29,13 @@ pub struct Invalid {
 
 impl Invalid {
     pub(crate) fn unless_empty(problems: Vec<Problem>) -> Result<(), Self> {
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Self { problems })
-        }
+        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
 
     /// `Unsupported` if that is all that is wrong, else `Invalid`.
     #[must_use]
     pub fn reason(&self) -> Reason {
-        if self
-            .problems
-            .iter()
-            .all(|problem| problem.reason == Reason::Unsupported)
-        {
+        if self.problems.iter().all(|problem| problem.reason == Reason::Unsupported) {
             Reason::Unsupported
         } else {
             Reason::Invalid
@@ -53,11 +45,7 @@ impl Invalid {
 
 impl Problem {
     pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            message: message.into(),
-            reason: Reason::Invalid,
-        }
+        Self { field: field.into(), message: message.into(), reason: Reason::Invalid }
     }
 
     fn unsupported(field: &str) -> Self {

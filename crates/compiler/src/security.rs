@@ -43,11 +43,7 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
     unsupported(problems, "allowHostPID", allow_host_pid);
     unsupported(problems, "allowHostIPC", allow_host_ipc);
     unsupported(problems, "readOnlyRootFilesystem", read_only_root_filesystem);
-    unsupported(
-        problems,
-        "automountServiceAccountToken",
-        automount_service_account_token,
-    );
+    unsupported(problems, "automountServiceAccountToken", automount_service_account_token);
     unsupported(problems, "allowRbacWildcards", allow_rbac_wildcards);
     unsupported(problems, "allowedClusterRoles", allowed_cluster_roles);
     unsupported(problems, "allowedFlexVolumes", allowed_flex_volumes);
@@ -68,14 +64,10 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
     unsupported(problems, "verifyImageSignatures", verify_image_signatures);
 
     Parameters {
-        privileged: privileged::Parameters {
-            allow_privileged: forbidden(allow_privileged),
-        },
+        privileged: privileged::Parameters { allow_privileged: forbidden(*allow_privileged) },
         host_network: host_network::Parameters {
-            allow_host_network: forbidden(allow_host_network),
-            allowed_host_ports: allowed_host_ports
-                .value()
-                .and_then(|ranges| port_ranges(ranges, problems)),
+            allow_host_network: forbidden(*allow_host_network),
+            allowed_host_ports: allowed_host_ports.value().and_then(|ranges| port_ranges(ranges, problems)),
         },
         capabilities: capabilities::Parameters {
             allowed_capabilities: allowed_capabilities.value().and_then(|list| allowed(list)),
@@ -85,7 +77,7 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
 }
 
 /// `false` forbids; `true` and absent do not check.
-fn forbidden(allow: &Field<bool>) -> Option<bool> {
+fn forbidden(allow: Field<bool>) -> Option<bool> {
     (allow.value() == Some(&false)).then_some(false)
 }
 
@@ -96,9 +88,7 @@ fn allowed(list: &[Capability]) -> Option<Vec<Capability>> {
 
 /// What is demanded: `[]` demands nothing, as if absent.
 fn required<T: Clone>(list: &Field<List<T>>) -> Option<Vec<T>> {
-    list.value()
-        .filter(|list| !list.is_empty())
-        .map(|list| list.to_vec())
+    list.value().filter(|list| !list.is_empty()).map(|list| list.to_vec())
 }
 
 /// Ranges with both bounds. A range without a port (`{min: 0, max: 0}`, the idiom for none) is dropped; with one that
@@ -109,19 +99,10 @@ fn port_ranges(ranges: &[PortRange], problems: &mut Vec<Problem>) -> Option<Vec<
         let max = range.max.value().copied().unwrap_or(HIGHEST_PORT);
         host_network::Range { min, max }
     });
-    for (i, range) in bounds
-        .clone()
-        .enumerate()
-        .filter(|(_, range)| range.min > range.max)
-    {
+    for (i, range) in bounds.clone().enumerate().filter(|(_, range)| range.min > range.max) {
         let field = format!("spec.policies.allowedHostPorts[{i}]");
-        problems.push(Problem::new(
-            field,
-            format!("min {} is greater than max {}", range.min, range.max),
-        ));
+        problems.push(Problem::new(field, format!("min {} is greater than max {}", range.min, range.max)));
     }
-    let everything = bounds
-        .clone()
-        .any(|range| range.min <= 1 && range.max >= HIGHEST_PORT);
+    let everything = bounds.clone().any(|range| range.min <= 1 && range.max >= HIGHEST_PORT);
     (!everything).then(|| bounds.filter(|range| range.max > 0).collect())
 }

@@ -33,11 +33,7 @@ impl Settings {
             Preset::Deckhouse => &["d8-*", "kube-*"],
         };
         Self {
-            system_namespaces: names
-                .iter()
-                .chain(patterns)
-                .map(|name| (*name).to_owned())
-                .collect(),
+            system_namespaces: names.iter().chain(patterns).map(|name| (*name).to_owned()).collect(),
             gatekeeper_namespace: gatekeeper_namespace.to_owned(),
             operator_namespace: operator_namespace.to_owned(),
             controller_validation: true,

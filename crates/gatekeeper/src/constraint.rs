@@ -71,11 +71,6 @@ impl Constraint {
     #[must_use]
     pub fn new(kind: &str, metadata: ObjectMeta, spec: ConstraintSpec) -> Self {
         let api_version = format!("{CONSTRAINT_GROUP}/{CONSTRAINT_VERSION}");
-        Self {
-            api_version,
-            kind: kind.to_owned(),
-            metadata,
-            spec,
-        }
+        Self { api_version, kind: kind.to_owned(), metadata, spec }
     }
 }

@@ -24,20 +24,11 @@ struct MatchEntry {
 /// The exemptions from admission in the spec of a `Config`.
 #[must_use]
 pub fn exemptions(spec: &Value) -> Vec<Exemption> {
-    let entries = spec
-        .get("match")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let entries = spec.get("match").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     entries
         .iter()
         .filter_map(|entry| MatchEntry::deserialize(entry).ok())
-        .filter(|entry| {
-            entry
-                .processes
-                .iter()
-                .any(|process| process == "*" || process == "webhook")
-        })
+        .filter(|entry| entry.processes.iter().any(|process| process == "*" || process == "webhook"))
         .flat_map(|entry| entry.excluded_namespaces)
         .map(|namespaces| Exemption { namespaces })
         .collect()
@@ -49,14 +40,9 @@ impl Exemption {
     #[must_use]
     pub fn in_reach_of(&self, matcher: &Match) -> bool {
         let exempt = NamespaceGlob::new(&self.namespaces);
-        let excluded = matcher
-            .excluded_namespaces
-            .iter()
-            .any(|pattern| NamespaceGlob::new(pattern).covers(&exempt));
-        let mut named = matcher
-            .namespaces
-            .iter()
-            .map(|pattern| NamespaceGlob::new(pattern));
+        let excluded =
+            matcher.excluded_namespaces.iter().any(|pattern| NamespaceGlob::new(pattern).covers(&exempt));
+        let mut named = matcher.namespaces.iter().map(|pattern| NamespaceGlob::new(pattern));
         !excluded && (matcher.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(&exempt)))
     }
 }

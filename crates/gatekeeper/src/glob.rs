@@ -75,10 +75,7 @@ mod tests {
         let mut all = vec![String::new()];
         let mut last = all.clone();
         for _ in 0..longest {
-            last = last
-                .iter()
-                .flat_map(|name| ALPHABET.map(|letter| format!("{name}{letter}")))
-                .collect();
+            last = last.iter().flat_map(|name| ALPHABET.map(|letter| format!("{name}{letter}"))).collect();
             all.extend(last.clone());
         }
         all
@@ -88,14 +85,7 @@ mod tests {
         let texts = names(2);
         texts
             .iter()
-            .flat_map(|text| {
-                [
-                    text.clone(),
-                    format!("{text}*"),
-                    format!("*{text}"),
-                    format!("*{text}*"),
-                ]
-            })
+            .flat_map(|text| [text.clone(), format!("{text}*"), format!("*{text}"), format!("*{text}*")])
             .filter(|pattern| !pattern.is_empty())
             .collect()
     }
@@ -109,9 +99,7 @@ mod tests {
                 let (left, right) = (NamespaceGlob::new(&a), NamespaceGlob::new(&b));
                 let both = names.iter().any(|name| left.matches(name) && right.matches(name));
                 assert_eq!(left.overlaps(&right), both, "{a} overlaps {b}");
-                let all = names
-                    .iter()
-                    .all(|name| !right.matches(name) || left.matches(name));
+                let all = names.iter().all(|name| !right.matches(name) || left.matches(name));
                 assert_eq!(left.covers(&right), all, "{a} covers {b}");
             }
         }

@@ -54,15 +54,8 @@ pub struct Process {
 /// The entries of an object's `status.byPod`. An entry that does not parse is left out: it cannot say "enforced".
 #[must_use]
 pub fn pod_statuses(status: &Value) -> Vec<PodStatus> {
-    let entries = status
-        .get("byPod")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(|entry| PodStatus::deserialize(entry).ok())
-        .collect()
+    let entries = status.get("byPod").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    entries.iter().filter_map(|entry| PodStatus::deserialize(entry).ok()).collect()
 }
 
 /// The processes that must enforce: those that have reported as a webhook, and those that upstream's label says
@@ -73,12 +66,7 @@ pub fn expected_processes<'a>(
 ) -> BTreeSet<String> {
     let webhooks: BTreeSet<_> = reports
         .iter()
-        .filter(|report| {
-            report
-                .operations
-                .iter()
-                .any(|operation| operation == WEBHOOK_OPERATION)
-        })
+        .filter(|report| report.operations.iter().any(|operation| operation == WEBHOOK_OPERATION))
         .map(|report| report.id.as_str())
         .collect();
     let (key, value) = CONTROL_PLANE_LABEL;

@@ -57,11 +57,7 @@ pub fn judge(expected: &BTreeSet<String>, template: &Subject, constraint: &Subje
             Some((process.clone(), reason))
         })
         .collect();
-    if missing.is_empty() {
-        Verdict::Enforced
-    } else {
-        Verdict::NotEnforcedBy(missing)
-    }
+    if missing.is_empty() { Verdict::Enforced } else { Verdict::NotEnforcedBy(missing) }
 }
 
 impl Subject {
@@ -70,10 +66,7 @@ impl Subject {
     pub fn rejection(&self, expected: &BTreeSet<String>) -> Option<TemplateError> {
         let current = self.reports.iter().filter(|report| self.is_current(report));
         let mut failed = current.filter(|report| expected.contains(&report.id) && !report.errors.is_empty());
-        failed.next().map(|report| TemplateError {
-            process: report.id.clone(),
-            message: messages(report),
-        })
+        failed.next().map(|report| TemplateError { process: report.id.clone(), message: messages(report) })
     }
 
     fn is_current(&self, report: &PodStatus) -> bool {
@@ -81,9 +74,7 @@ impl Subject {
     }
 
     fn report_of(&self, process: &str) -> Option<&PodStatus> {
-        self.reports
-            .iter()
-            .find(|report| report.id == process && report.uid == self.uid)
+        self.reports.iter().find(|report| report.id == process && report.uid == self.uid)
     }
 
     fn missing(&self, process: &str, what: &str) -> Option<String> {
@@ -121,19 +112,11 @@ mod tests {
     }
 
     fn template(entries: &serde_json::Value) -> Subject {
-        Subject {
-            uid: "t".into(),
-            generation: 2,
-            reports: reports(entries),
-        }
+        Subject { uid: "t".into(), generation: 2, reports: reports(entries) }
     }
 
     fn constraint(entries: &serde_json::Value) -> Subject {
-        Subject {
-            uid: "c".into(),
-            generation: 5,
-            reports: reports(entries),
-        }
+        Subject { uid: "c".into(), generation: 5, reports: reports(entries) }
     }
 
     fn expected(names: &[&str]) -> BTreeSet<String> {
@@ -148,11 +131,7 @@ mod tests {
         for (templates, constraints, verdict) in [
             (&good_template, &good, Verdict::Enforced),
             (&json!([]), &good, not_by("has not reported on the template")),
-            (
-                &good_template,
-                &json!([]),
-                not_by("has not reported on the constraint"),
-            ),
+            (&good_template, &json!([]), not_by("has not reported on the constraint")),
             (
                 &json!([{"id": "a", "templateUID": "t", "observedGeneration": 1}]),
                 &good,
@@ -189,10 +168,7 @@ mod tests {
                 }),
             ),
         ] {
-            assert_eq!(
-                judge(&expected(&["a"]), &template(templates), &constraint(constraints)),
-                verdict
-            );
+            assert_eq!(judge(&expected(&["a"]), &template(templates), &constraint(constraints)), verdict);
         }
     }
 
@@ -201,11 +177,7 @@ mod tests {
         let templates = json!([{"id": "a", "templateUID": "t", "observedGeneration": 2}]);
         let constraints =
             json!([{"id": "a", "constraintUID": "c", "observedGeneration": 5, "enforced": true}]);
-        let verdict = judge(
-            &expected(&["a", "b"]),
-            &template(&templates),
-            &constraint(&constraints),
-        );
+        let verdict = judge(&expected(&["a", "b"]), &template(&templates), &constraint(&constraints));
         let missing = vec![("b".to_owned(), "has not reported on the template".to_owned())];
         assert_eq!(verdict, Verdict::NotEnforcedBy(missing));
         assert_eq!(
@@ -218,10 +190,7 @@ mod tests {
     fn expected_are_webhooks_that_reported_or_are_labelled_and_stay() {
         let pod = |name: &str, label: Option<&str>, terminating| Process {
             name: name.into(),
-            labels: label
-                .map(|value| ("control-plane".to_owned(), value.to_owned()))
-                .into_iter()
-                .collect(),
+            labels: label.map(|value| ("control-plane".to_owned(), value.to_owned())).into_iter().collect(),
             terminating,
         };
         let pods = [
@@ -236,9 +205,6 @@ mod tests {
             {"id": "audit", "operations": ["audit"]},
             {"id": "gone", "operations": ["webhook"]},
         ]));
-        assert_eq!(
-            expected_processes(&pods, &reports),
-            expected(&["labelled", "reported"])
-        );
+        assert_eq!(expected_processes(&pods, &reports), expected(&["labelled", "reported"]));
     }
 }

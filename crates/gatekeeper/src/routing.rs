@@ -37,28 +37,20 @@ pub fn routing<'a>(
     configurations: impl IntoIterator<Item = &'a ValidatingWebhookConfiguration>,
     wanted: &[Route],
 ) -> Routing {
-    let configurations: Vec<_> = configurations
-        .into_iter()
-        .filter(|found| is_gatekeepers(found))
-        .collect();
+    let configurations: Vec<_> = configurations.into_iter().filter(|found| is_gatekeepers(found)).collect();
     let entries: Vec<_> = configurations
         .iter()
         .flat_map(|configuration| configuration.webhooks.iter().flatten())
         .filter(|webhook| webhook.name == VALIDATING_WEBHOOK)
         .collect();
     Routing {
-        configurations: configurations
-            .iter()
-            .filter_map(|found| found.metadata.name.clone())
-            .collect(),
+        configurations: configurations.iter().filter_map(|found| found.metadata.name.clone()).collect(),
         missing: wanted
             .iter()
             .filter(|route| !entries.iter().any(|entry| has(entry, route)))
             .cloned()
             .collect(),
-        fails_open: entries
-            .iter()
-            .any(|entry| entry.failure_policy.as_deref() == Some("Ignore")),
+        fails_open: entries.iter().any(|entry| entry.failure_policy.as_deref() == Some("Ignore")),
     }
 }
 
@@ -76,12 +68,9 @@ fn rule_has(rule: &RuleWithOperations, route: &Route) -> bool {
     let any = |list: &Option<Vec<String>>, matches: &dyn Fn(&str) -> bool| {
         list.iter().flatten().any(|entry| matches(entry))
     };
-    any(&rule.operations, &|operation| {
-        operation == "*" || operation == route.operation
-    }) && any(&rule.api_groups, &|group| group == "*" || group == route.group)
-        && any(&rule.resources, &|resource| {
-            resource_matches(resource, &route.resource)
-        })
+    any(&rule.operations, &|operation| operation == "*" || operation == route.operation)
+        && any(&rule.api_groups, &|group| group == "*" || group == route.group)
+        && any(&rule.resources, &|resource| resource_matches(resource, &route.resource))
         && rule.scope.as_deref() != Some("Cluster")
 }
 
@@ -112,11 +101,7 @@ mod tests {
     }
 
     fn route(resource: &str, operation: &'static str) -> Route {
-        Route {
-            group: String::new(),
-            resource: resource.into(),
-            operation,
-        }
+        Route { group: String::new(), resource: resource.into(), operation }
     }
 
     #[test]
@@ -131,27 +116,17 @@ mod tests {
             ("*/scale", "pods/exec", false),
             ("pods", "deployments", false),
         ] {
-            assert_eq!(
-                resource_matches(pattern, resource),
-                covered,
-                "{pattern} {resource}"
-            );
+            assert_eq!(resource_matches(pattern, resource), covered, "{pattern} {resource}");
         }
     }
 
     #[test]
     fn missing_routes_are_named_and_failing_open_is_told() {
-        let wanted = [
-            route("pods", "CREATE"),
-            route("pods/ephemeralcontainers", "UPDATE"),
-        ];
+        let wanted = [route("pods", "CREATE"), route("pods/ephemeralcontainers", "UPDATE")];
         let found = routing(&[configuration(&["*"], &["CREATE", "UPDATE"])], &wanted);
         assert_eq!(found.missing, [route("pods/ephemeralcontainers", "UPDATE")]);
         assert!(found.fails_open);
-        let found = routing(
-            &[configuration(&["*", "pods/ephemeralcontainers"], &["UPDATE"])],
-            &wanted,
-        );
+        let found = routing(&[configuration(&["*", "pods/ephemeralcontainers"], &["UPDATE"])], &wanted);
         assert_eq!(found.missing, [route("pods", "CREATE")]);
         assert_eq!(routing(&[], &wanted).missing, wanted);
     }

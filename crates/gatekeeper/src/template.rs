@@ -34,11 +34,7 @@ impl RegoSource {
     /// version would silently mean v0.
     #[must_use]
     pub fn v1(rego: String, libs: Vec<String>) -> Self {
-        Self {
-            version: "v1",
-            rego,
-            libs,
-        }
+        Self { version: "v1", rego, libs }
     }
 }
 

@@ -24,10 +24,7 @@ pub enum LogFormat {
 pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| format!("--log: {filter:?} is no filter"))?;
     let terminal = std::io::stderr().is_terminal();
-    let log = fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(terminal);
+    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
     if format == LogFormat::Json || (format == LogFormat::Auto && !terminal) {
         log.json().flatten_event(true).with_current_span(false).init();
     } else {

@@ -30,11 +30,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct OperatorArgs {
     /// The namespace that Gatekeeper runs in
-    #[arg(
-        long,
-        env = "GATEWRIGHT_GATEKEEPER_NAMESPACE",
-        default_value = "gatekeeper-system"
-    )]
+    #[arg(long, env = "GATEWRIGHT_GATEKEEPER_NAMESPACE", default_value = "gatekeeper-system")]
     gatekeeper_namespace: String,
     /// The namespace that the operator runs in; no policy reaches it
     #[arg(long, env = "GATEWRIGHT_NAMESPACE", default_value = "gatewright-system")]
@@ -117,18 +113,10 @@ mod tests {
         for crd in gatewright_api::crds() {
             let path = format!("{folder}/{}.yaml", crd.spec.names.plural);
             let committed = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(
-                committed,
-                serde_saphyr::to_string(&crd).unwrap(),
-                "{path}: run `make crds`"
-            );
+            assert_eq!(committed, serde_saphyr::to_string(&crd).unwrap(), "{path}: run `make crds`");
             files += 1;
         }
-        assert_eq!(
-            std::fs::read_dir(folder).unwrap().count(),
-            files,
-            "a CRD of no type"
-        );
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), files, "a CRD of no type");
     }
 
     #[test]

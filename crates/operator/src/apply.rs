@@ -31,23 +31,15 @@ impl Desired<'_> {
             return self.create().await;
         };
         if !live.ours {
-            return Err(Error::Conflict {
-                kind: self.kind.to_owned(),
-                name: self.object.name_any(),
-            });
+            return Err(Error::Conflict { kind: self.kind.to_owned(), name: self.object.name_any() });
         }
         let difference = Difference::between(live, &self.object);
         if difference.fields.is_empty() {
             return Ok(live.clone());
         }
-        let written = if difference.surplus {
-            None
-        } else {
-            Some(self.apply(live).await?)
-        };
-        let remaining = written
-            .as_ref()
-            .map_or(difference.clone(), |live| Difference::between(live, &self.object));
+        let written = if difference.surplus { None } else { Some(self.apply(live).await?) };
+        let remaining =
+            written.as_ref().map_or(difference.clone(), |live| Difference::between(live, &self.object));
         let written = match written {
             Some(written) if remaining.fields.is_empty() => written,
             _ => self.replace().await?,
@@ -62,10 +54,8 @@ impl Desired<'_> {
     }
 
     async fn create(&self) -> Result<Live, Error> {
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
+        let parameters =
+            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let created = request(self.doing("creating"), self.api.create(&parameters, &self.object)).await?;
         info!(kind = self.kind, name = self.object.name_any(), "created");
         self.as_desired(created.into())
@@ -78,12 +68,9 @@ impl Desired<'_> {
         object.metadata.resource_version = Some(live.resource_version.clone());
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let patch = Patch::Apply(&object);
-        request(
-            self.doing("applying"),
-            self.api.patch(&object.name_any(), &parameters, &patch),
-        )
-        .await
-        .map(Live::from)
+        request(self.doing("applying"), self.api.patch(&object.name_any(), &parameters, &patch))
+            .await
+            .map(Live::from)
     }
 
     /// Replaces spec and owners; other people's labels and annotations stay.
@@ -91,27 +78,16 @@ impl Desired<'_> {
         let name = self.object.name_any();
         let mut object = request(self.doing("reading"), self.api.get(&name)).await?;
         if !Live::from(object.clone()).ours {
-            return Err(Error::Conflict {
-                kind: self.kind.to_owned(),
-                name,
-            });
+            return Err(Error::Conflict { kind: self.kind.to_owned(), name });
         }
         object.labels_mut().extend(self.object.labels().clone());
-        object
-            .meta_mut()
-            .owner_references
-            .clone_from(&self.object.metadata.owner_references);
+        object.meta_mut().owner_references.clone_from(&self.object.metadata.owner_references);
         object.data["spec"] = self.object.data["spec"].clone();
         object.meta_mut().managed_fields = None;
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let replaced = request(
-            self.doing("replacing"),
-            self.api.replace(&name, &parameters, &object),
-        )
-        .await?;
+        let parameters =
+            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let replaced =
+            request(self.doing("replacing"), self.api.replace(&name, &parameters, &object)).await?;
         self.as_desired(replaced.into())
     }
 
@@ -121,11 +97,7 @@ impl Desired<'_> {
             return Ok(live);
         }
         let (kind, name) = (self.kind.to_owned(), self.object.name_any());
-        Err(Error::NotKept {
-            kind,
-            name,
-            fields: fields.join(", "),
-        })
+        Err(Error::NotKept { kind, name, fields: fields.join(", ") })
     }
 
     fn doing(&self, verb: &str) -> String {
@@ -143,14 +115,8 @@ pub(crate) async fn delete(
     name: &str,
     live: &Live,
 ) -> Result<(), Error> {
-    let preconditions = Preconditions {
-        uid: Some(live.uid.clone()),
-        resource_version: None,
-    };
-    let parameters = DeleteParams {
-        preconditions: Some(preconditions),
-        ..DeleteParams::default()
-    };
+    let preconditions = Preconditions { uid: Some(live.uid.clone()), resource_version: None };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match request(doing("deleting", kind, name), api.delete(name, &parameters)).await {
         Ok(_) => info!(kind, name, "deleted"),
         Err(error) if error.is_not_found() => {}

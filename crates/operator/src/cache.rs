@@ -23,6 +23,18 @@ pub(crate) enum Change {
     Everything,
 }
 
+/// What is known of a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Knowledge {
+    /// Nobody has asked the API server yet, or it has not answered. Nothing may be concluded.
+    #[default]
+    Unknown,
+    /// The API server does not serve the kind, or not to us.
+    Absent,
+    /// All objects of the kind are here. Only now is an absent object absent.
+    Complete,
+}
+
 /// The objects of one kind by name. Clones share their content.
 pub(crate) struct Cache<T> {
     inner: Arc<RwLock<Inner<T>>>,
@@ -31,30 +43,22 @@ pub(crate) struct Cache<T> {
 struct Inner<T> {
     entries: HashMap<String, Arc<T>>,
     listing: HashMap<String, Arc<T>>,
-    complete: bool,
+    knowledge: Knowledge,
 }
 
 impl<T> Clone for Cache<T> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 
 impl<T: Entry> Cache<T> {
     pub(crate) fn new() -> Self {
-        let inner = Inner {
-            entries: HashMap::new(),
-            listing: HashMap::new(),
-            complete: false,
-        };
-        Self {
-            inner: Arc::new(RwLock::new(inner)),
-        }
+        let inner = Inner { entries: HashMap::new(), listing: HashMap::new(), knowledge: Knowledge::Unknown };
+        Self { inner: Arc::new(RwLock::new(inner)) }
     }
 
-    /// The object of this name. Means nothing while the cache is not complete.
+    /// The object of this name. That there is none means nothing while the cache is not complete.
     pub(crate) fn get(&self, name: &str) -> Option<Arc<T>> {
         self.read().entries.get(name).cloned()
     }
@@ -69,14 +73,18 @@ impl<T: Entry> Cache<T> {
         self.read().entries.keys().cloned().collect()
     }
 
-    /// Whether the kind is served and all its objects are here. Only then is an absent object absent.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.read().complete
+    pub(crate) fn knowledge(&self) -> Knowledge {
+        self.read().knowledge
     }
 
-    /// The kind is no longer served. Its objects are kept: nothing may be concluded from their absence.
-    pub(crate) fn lost(&self) {
-        self.write().complete = false;
+    pub(crate) fn is_complete(&self) -> bool {
+        self.knowledge() == Knowledge::Complete
+    }
+
+    /// The kind is not served. Its objects are kept: nothing may be concluded from their absence.
+    pub(crate) fn absent(&self) -> Change {
+        let before = std::mem::replace(&mut self.write().knowledge, Knowledge::Absent);
+        if before == Knowledge::Absent { Change::Nothing } else { Change::Everything }
     }
 
     /// Takes in an event.
@@ -94,7 +102,7 @@ impl<T: Entry> Cache<T> {
             }
             Event::InitDone => {
                 inner.entries = std::mem::take(&mut inner.listing);
-                inner.complete = true;
+                inner.knowledge = Knowledge::Complete;
                 return Change::Everything;
             }
         }
@@ -114,11 +122,7 @@ impl<T: Entry> Inner<T> {
     fn put(&mut self, name: String, value: T) -> Change {
         let new = Arc::new(value);
         let old = self.entries.insert(name.clone(), Arc::clone(&new));
-        if old.is_some_and(|old| old.same(&new)) {
-            Change::Nothing
-        } else {
-            Change::Object(name)
-        }
+        if old.is_some_and(|old| old.same(&new)) { Change::Nothing } else { Change::Object(name) }
     }
 }
 
@@ -165,7 +169,7 @@ mod tests {
         cache.take(Event::Init);
         cache.take(Event::InitApply(named("a", 1)));
         cache.take(Event::InitDone);
-        cache.lost();
+        assert_eq!((cache.absent(), cache.absent()), (Change::Everything, Change::Nothing));
         assert!(!cache.is_complete() && cache.get("a").is_some());
     }
 }

@@ -13,19 +13,11 @@ pub(crate) struct Judgement {
 
 impl Judgement {
     pub(crate) fn yes(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            holds: true,
-            reason,
-            message: message.into(),
-        }
+        Self { holds: true, reason, message: message.into() }
     }
 
     pub(crate) fn no(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            holds: false,
-            reason,
-            message: message.into(),
-        }
+        Self { holds: false, reason, message: message.into() }
     }
 }
 
@@ -72,16 +64,11 @@ impl Report {
 
     /// All three, or the first that does not hold.
     fn ready(&self) -> Judgement {
-        let first = [&self.valid, &self.applied, &self.enforced]
-            .into_iter()
-            .find(|judgement| !judgement.holds);
+        let first =
+            [&self.valid, &self.applied, &self.enforced].into_iter().find(|judgement| !judgement.holds);
         first.cloned().unwrap_or_else(|| {
             let nothing = self.applied.reason == Reason::NothingToEnforce;
-            let reason = if nothing {
-                Reason::NothingToEnforce
-            } else {
-                Reason::Ready
-            };
+            let reason = if nothing { Reason::NothingToEnforce } else { Reason::Ready };
             Judgement::yes(reason, self.enforced.message.clone())
         })
     }
@@ -109,10 +96,7 @@ fn condition(
 
 /// A condition of a status.
 pub(crate) fn find(status: Option<&PolicyStatus>, r#type: ConditionType) -> Option<&Condition> {
-    status?
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == r#type.as_str())
+    status?.conditions.iter().find(|condition| condition.type_ == r#type.as_str())
 }
 
 #[cfg(test)]
@@ -141,16 +125,10 @@ mod tests {
     fn ready_is_all_three_and_says_what_is_missing() {
         let ready = report(Judgement::yes(Reason::Enforced, "by a")).status(None, &at(1));
         let condition = find(Some(&ready), ConditionType::Ready).unwrap();
-        assert_eq!(
-            (condition.status.as_str(), condition.reason.as_str()),
-            ("True", "Ready")
-        );
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "Ready"));
         let waiting = report(Judgement::no(Reason::NotEnforcedBy, "b has not")).status(None, &at(1));
         let condition = find(Some(&waiting), ConditionType::Ready).unwrap();
-        assert_eq!(
-            (condition.status.as_str(), condition.reason.as_str()),
-            ("False", "NotEnforcedBy")
-        );
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "NotEnforcedBy"));
         assert_eq!(condition.message, "b has not");
         assert_eq!(waiting.constraints.unwrap().enforced, 0);
     }
@@ -159,24 +137,9 @@ mod tests {
     fn time_moves_only_with_the_status() {
         let first = report(Judgement::no(Reason::NotEnforcedBy, "a")).status(None, &at(1));
         let second = report(Judgement::no(Reason::NotEnforcedBy, "b")).status(Some(&first), &at(2));
-        assert_eq!(
-            find(Some(&second), ConditionType::Enforced)
-                .unwrap()
-                .last_transition_time,
-            at(1)
-        );
+        assert_eq!(find(Some(&second), ConditionType::Enforced).unwrap().last_transition_time, at(1));
         let third = report(Judgement::yes(Reason::Enforced, "c")).status(Some(&second), &at(3));
-        assert_eq!(
-            find(Some(&third), ConditionType::Enforced)
-                .unwrap()
-                .last_transition_time,
-            at(3)
-        );
-        assert_eq!(
-            find(Some(&third), ConditionType::Valid)
-                .unwrap()
-                .last_transition_time,
-            at(1)
-        );
+        assert_eq!(find(Some(&third), ConditionType::Enforced).unwrap().last_transition_time, at(3));
+        assert_eq!(find(Some(&third), ConditionType::Valid).unwrap().last_transition_time, at(1));
     }
 }

@@ -26,12 +26,7 @@ impl Gatekeeper {
         Self {
             processes: world.pods.values(),
             webhooks: world.webhooks.values(),
-            exemptions: world
-                .exemptions
-                .values()
-                .iter()
-                .flat_map(|list| list.iter().cloned())
-                .collect(),
+            exemptions: world.exemptions.values().iter().flat_map(|list| list.iter().cloned()).collect(),
         }
     }
 
@@ -50,10 +45,8 @@ impl Gatekeeper {
                 format!("{} cannot compile our template: {}", error.process, error.message),
             ),
             Verdict::NotEnforcedBy(missing) => {
-                let missing: Vec<_> = missing
-                    .iter()
-                    .map(|(process, why)| format!("{process} {why}"))
-                    .collect();
+                let missing: Vec<_> =
+                    missing.iter().map(|(process, why)| format!("{process} {why}")).collect();
                 Judgement::no(Reason::NotEnforcedBy, missing.join("; "))
             }
         }
@@ -76,7 +69,8 @@ impl Gatekeeper {
                 "; the webhook's failure policy is Ignore: requests pass while Gatekeeper does not answer";
         }
         if let Some(exempt) = self.exempt(constraint) {
-            message += &format!("; Gatekeeper's Config exempts {exempt}");
+            message.push_str("; Gatekeeper's Config exempts ");
+            message.push_str(&exempt);
         }
         Judgement::yes(Reason::Enforced, message)
     }
@@ -85,21 +79,14 @@ impl Gatekeeper {
     fn exempt(&self, constraint: &Live) -> Option<String> {
         let texts = |field: &str| -> Vec<String> {
             let list = constraint.spec["match"][field].as_array();
-            list.into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect()
+            list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
         };
         let matcher = gatewright_gatekeeper::Match {
             namespaces: texts("namespaces"),
             excluded_namespaces: texts("excludedNamespaces"),
             ..gatewright_gatekeeper::Match::default()
         };
-        let exempt = self
-            .exemptions
-            .iter()
-            .filter(|exemption| exemption.in_reach_of(&matcher));
+        let exempt = self.exemptions.iter().filter(|exemption| exemption.in_reach_of(&matcher));
         let exempt: Vec<_> = exempt.map(|exemption| exemption.namespaces.as_str()).collect();
         (!exempt.is_empty()).then(|| exempt.join(", "))
     }
@@ -109,20 +96,11 @@ fn not_routed(routing: &Routing) -> String {
     let missing: Vec<_> = routing
         .missing
         .iter()
-        .map(
-            |Route {
-                 group,
-                 resource,
-                 operation,
-             }| {
-                let dot = if group.is_empty() { "" } else { "." };
-                format!("{operation} of {resource}{dot}{group}")
-            },
-        )
+        .map(|Route { group, resource, operation }| {
+            let dot = if group.is_empty() { "" } else { "." };
+            format!("{operation} of {resource}{dot}{group}")
+        })
         .collect();
     let configurations = routing.configurations.join(", ");
-    format!(
-        "the webhook configuration {configurations} does not send Gatekeeper {}",
-        missing.join(", ")
-    )
+    format!("the webhook configuration {configurations} does not send Gatekeeper {}", missing.join(", "))
 }

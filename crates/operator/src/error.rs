@@ -84,10 +84,7 @@ pub(crate) async fn request<T>(
 ) -> Result<T, Error> {
     match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(Error::Api {
-            doing,
-            source: Box::new(source),
-        }),
+        Ok(Err(source)) => Err(Error::Api { doing, source: Box::new(source) }),
         Err(_) => Err(Error::Timeout { doing }),
     }
 }

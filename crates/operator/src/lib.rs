@@ -41,9 +41,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// No usable configuration was found.
 pub async fn client() -> Result<Client, Error> {
-    let mut config = Config::infer()
-        .await
-        .map_err(|error| Error::Configuration(Box::new(error)))?;
+    let mut config = Config::infer().await.map_err(|error| Error::Configuration(Box::new(error)))?;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.default_retry = false;
     Client::try_from(config).map_err(|error| Error::Configuration(Box::new(error)))

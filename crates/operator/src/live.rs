@@ -37,11 +37,7 @@ impl From<DynamicObject> for Live {
             labels: object.metadata.labels.take().unwrap_or_default(),
             owners: object.metadata.owner_references.take().unwrap_or_default(),
             // Somebody else's object is only ever named.
-            spec: if ours {
-                object.data["spec"].take()
-            } else {
-                Value::Null
-            },
+            spec: if ours { object.data["spec"].take() } else { Value::Null },
             reports: if ours { reports } else { vec![] },
         }
     }
@@ -50,40 +46,25 @@ impl From<DynamicObject> for Live {
 impl Entry for Live {
     fn same(&self, other: &Self) -> bool {
         let version = other.resource_version.clone();
-        Self {
-            resource_version: version,
-            ..self.clone()
-        } == *other
+        Self { resource_version: version, ..self.clone() } == *other
     }
 }
 
 impl Live {
     /// What Gatekeeper's processes say of the object.
     pub(crate) fn subject(&self) -> Subject {
-        Subject {
-            uid: self.uid.clone(),
-            generation: self.generation,
-            reports: self.reports.clone(),
-        }
+        Subject { uid: self.uid.clone(), generation: self.generation, reports: self.reports.clone() }
     }
 }
 
 /// Ours is what carries our label, but for what `render` wrote. Where somebody took the label off, our field
 /// manager's entry still tells.
 fn is_ours(metadata: &ObjectMeta) -> bool {
-    match metadata
-        .labels
-        .as_ref()
-        .and_then(|labels| labels.get(OWNER_LABEL))
-    {
-        Some(owner) => owner != RENDERED,
-        None => {
-            let managers = metadata.managed_fields.iter().flatten();
-            managers
-                .into_iter()
-                .any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
-        }
+    if let Some(owner) = metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)) {
+        return owner != RENDERED;
     }
+    let mut managers = metadata.managed_fields.iter().flatten();
+    managers.any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
 }
 
 /// How a live object differs from the desired one: the paths of the fields, and whether fields must go, which
@@ -104,11 +85,7 @@ impl Difference {
                 difference.fields.push(format!("metadata.labels[{key}]"));
             }
         }
-        if desired
-            .owner_references()
-            .iter()
-            .any(|owner| !live.owners.contains(owner))
-        {
+        if desired.owner_references().iter().any(|owner| !live.owners.contains(owner)) {
             difference.fields.push("metadata.ownerReferences".to_owned());
             // Applied owners are merged by uid: those of an earlier policy of this name would stay.
             difference.surplus |= !live.owners.is_empty();
@@ -119,11 +96,7 @@ impl Difference {
     fn compare(&mut self, path: &str, live: &Value, desired: &Value) {
         if let (Value::Object(live), Value::Object(desired)) = (live, desired) {
             for (name, value) in desired {
-                self.compare(
-                    &format!("{path}.{name}"),
-                    live.get(name).unwrap_or(&Value::Null),
-                    value,
-                );
+                self.compare(&format!("{path}.{name}"), live.get(name).unwrap_or(&Value::Null), value);
             }
             for name in live.keys().filter(|name| !desired.contains_key(*name)) {
                 self.fields.push(format!("{path}.{name}"));
@@ -155,21 +128,9 @@ mod tests {
     fn differences_are_found_wherever_they_stand() {
         let desired = object(&json!({"match": {"kinds": [1]}, "parameters": {"a": []}}));
         for (live, fields, surplus) in [
-            (
-                json!({"match": {"kinds": [1]}, "parameters": {"a": []}}),
-                vec![],
-                false,
-            ),
-            (
-                json!({"match": {"kinds": [1]}, "parameters": {}}),
-                vec!["spec.parameters.a"],
-                false,
-            ),
-            (
-                json!({"match": {"kinds": [1, 2]}, "parameters": {"a": []}}),
-                vec!["spec.match.kinds"],
-                false,
-            ),
+            (json!({"match": {"kinds": [1]}, "parameters": {"a": []}}), vec![], false),
+            (json!({"match": {"kinds": [1]}, "parameters": {}}), vec!["spec.parameters.a"], false),
+            (json!({"match": {"kinds": [1, 2]}, "parameters": {"a": []}}), vec!["spec.match.kinds"], false),
             (
                 json!({"match": {"kinds": [1], "labelSelector": {}}, "parameters": {"a": []}}),
                 vec!["spec.match.labelSelector"],
@@ -189,15 +150,11 @@ mod tests {
         let desired = object(&json!({}));
         let mut stripped = desired.clone();
         stripped.metadata.labels = None;
-        stripped.metadata.managed_fields = Some(vec![
-            serde_json::from_value(json!({"manager": "gatewright"})).unwrap(),
-        ]);
+        stripped.metadata.managed_fields =
+            Some(vec![serde_json::from_value(json!({"manager": "gatewright"})).unwrap()]);
         let live = Live::from(stripped);
         assert!(live.ours);
-        assert_eq!(
-            Difference::between(&live, &desired).fields,
-            ["metadata.labels[gatewright.io/owner]"]
-        );
+        assert_eq!(Difference::between(&live, &desired).fields, ["metadata.labels[gatewright.io/owner]"]);
     }
 
     #[test]
@@ -219,13 +176,7 @@ mod tests {
     #[test]
     fn a_new_version_alone_is_no_news() {
         let live = Live::from(object(&json!({})));
-        assert!(live.same(&Live {
-            resource_version: "8".into(),
-            ..live.clone()
-        }));
-        assert!(!live.same(&Live {
-            generation: 2,
-            ..live.clone()
-        }));
+        assert!(live.same(&Live { resource_version: "8".into(), ..live.clone() }));
+        assert!(!live.same(&Live { generation: 2, ..live.clone() }));
     }
 }

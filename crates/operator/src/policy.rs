@@ -35,21 +35,15 @@ pub(crate) async fn reconcile(world: &World, kind: PolicyKind, name: &str) -> Re
 }
 
 async fn reconcile_kind<P: Watched>(world: &World, name: &str) -> Result<Next, Error> {
-    let snapshot = Snapshot::<P>::take(world, name);
+    let Some(snapshot) = Snapshot::<P>::take(world, name) else { return Ok(Next::Change) };
     let Some(policy) = &snapshot.policy else {
         return sweep(world, &snapshot, name).await;
     };
     let validated = validate(policy, world);
     let (report, result) = match validated {
-        Ok(Compiled {
-            constraint: Some(constraint),
-            routes,
-        }) => {
+        Ok(Compiled { constraint: Some(constraint), routes }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
-            (
-                outcome.report(world, &snapshot, policy, &routes),
-                outcome.into_result(),
-            )
+            (outcome.report(world, &snapshot, policy, &routes), outcome.into_result())
         }
         Ok(Compiled { constraint: None, .. }) => {
             let result = clear::<P>(world, snapshot.constraint.as_deref(), name).await;
@@ -68,10 +62,7 @@ async fn reconcile_kind<P: Watched>(world: &World, name: &str) -> Result<Next, E
 
 /// Parses and compiles. What is wrong becomes the `Valid` condition.
 fn validate<P: Watched>(policy: &Guarded<P>, world: &World) -> Result<Compiled, Judgement> {
-    let parsed = policy
-        .parsed
-        .as_ref()
-        .map_err(|error| Judgement::no(Reason::Invalid, error))?;
+    let parsed = policy.parsed.as_ref().map_err(|error| Judgement::no(Reason::Invalid, error))?;
     compile(&**parsed, &world.settings)
         .map_err(|invalid| Judgement::no(invalid.reason(), invalid.to_string()))
 }
@@ -96,11 +87,7 @@ async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: C
         Ok(object) => object,
         Err(error) => return Outcome::Waiting(Judgement::no(Reason::ApplyFailed, error.to_string())),
     };
-    let desired = Desired {
-        api: &world.constraint_api(P::TEMPLATE),
-        kind: P::TEMPLATE.kind,
-        object,
-    };
+    let desired = Desired { api: &world.constraint_api(P::TEMPLATE), kind: P::TEMPLATE.kind, object };
     match desired.ensure(snapshot.constraint.as_deref()).await {
         Ok(live) => Outcome::Applied(Box::new(live)),
         Err(error) => Outcome::Failed(error),
@@ -115,17 +102,11 @@ fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
         return wait("the API server serves no ConstraintTemplates: install Gatekeeper".to_owned());
     }
     let Some(template) = &snapshot.template else {
-        return wait(format!(
-            "the ConstraintTemplate {} is not there yet",
-            P::TEMPLATE.name()
-        ));
+        return wait(format!("the ConstraintTemplate {} is not there yet", P::TEMPLATE.name()));
     };
     if !template.ours {
         let name = P::TEMPLATE.name();
-        let conflict = Error::Conflict {
-            kind: "ConstraintTemplate".to_owned(),
-            name,
-        };
+        let conflict = Error::Conflict { kind: "ConstraintTemplate".to_owned(), name };
         return Judgement::no(Reason::Conflict, conflict.to_string());
     }
     let everyone = template.reports.iter().map(|report| report.id.clone()).collect();
@@ -162,14 +143,7 @@ impl Outcome {
             Self::Waiting(_) | Self::Failed(_) => applied.clone(),
         };
         let valid = Judgement::yes(Reason::Compiled, "the policy compiles");
-        Report {
-            generation,
-            applied_generation: generation,
-            valid,
-            applied,
-            enforced,
-            desired: 1,
-        }
+        Report { generation, applied_generation: generation, valid, applied, enforced, desired: 1 }
     }
 
     /// A conflict ends when the other object does, which we watch; everything else is tried again.
@@ -190,10 +164,8 @@ fn enforced<P: Watched>(world: &World, snapshot: &Snapshot<P>, live: &Live, rout
 
 fn nothing_to_enforce<P: Watched>(policy: &Guarded<P>) -> Report {
     let generation = policy.metadata.generation.unwrap_or_default();
-    let nothing = Judgement::yes(
-        Reason::NothingToEnforce,
-        "the policy demands nothing that could be violated",
-    );
+    let nothing =
+        Judgement::yes(Reason::NothingToEnforce, "the policy demands nothing that could be violated");
     Report {
         generation,
         applied_generation: generation,
@@ -213,14 +185,10 @@ fn invalid<P: Watched>(
 ) -> Report {
     let generation = policy.metadata.generation.unwrap_or_default();
     let previous = find(policy.status.as_ref(), ConditionType::Applied);
-    let applied_generation = previous
-        .and_then(|condition| condition.observed_generation)
-        .unwrap_or(generation);
+    let applied_generation =
+        previous.and_then(|condition| condition.observed_generation).unwrap_or(generation);
     let uid = policy.metadata.uid.as_deref().unwrap_or_default();
-    let last_good = snapshot
-        .constraint
-        .as_ref()
-        .filter(|live| live.ours && is_owned_by(live, uid));
+    let last_good = snapshot.constraint.as_ref().filter(|live| live.ours && is_owned_by(live, uid));
     let Some(live) = last_good else {
         let nothing = Judgement::no(Reason::NotApplied, "nothing is applied: the policy is not valid");
         let enforced = nothing.clone();
@@ -233,19 +201,10 @@ fn invalid<P: Watched>(
             desired: 0,
         };
     };
-    let applied = Judgement::yes(
-        Reason::Applied,
-        "the constraint of the last valid generation stays in place",
-    );
+    let applied =
+        Judgement::yes(Reason::Applied, "the constraint of the last valid generation stays in place");
     let enforced = enforced(world, snapshot, live, &[]);
-    Report {
-        generation,
-        applied_generation,
-        valid,
-        applied,
-        enforced,
-        desired: 1,
-    }
+    Report { generation, applied_generation, valid, applied, enforced, desired: 1 }
 }
 
 fn is_owned_by(live: &Live, uid: &str) -> bool {
@@ -255,7 +214,7 @@ fn is_owned_by(live: &Live, uid: &str) -> bool {
 /// Deletes the constraint of a policy that is gone, also if it went while nobody looked.
 async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) -> Result<Next, Error> {
     let orphan = snapshot.constraint.as_deref().filter(|live| live.ours);
-    if orphan.is_none() || !snapshot.policies_known || !snapshot.constraints_served {
+    if orphan.is_none() || !snapshot.policies_served || !snapshot.constraints_served {
         return Ok(Next::Change);
     }
     // The two caches do not move together: only the API knows that there is no policy.

@@ -60,10 +60,7 @@ impl Requests {
 
     fn send_after(&self, key: Key, pause: Duration) {
         // Fails only when the queue is gone, and with it everybody who could be told.
-        let _ = self.0.unbounded_send(ScheduleRequest {
-            message: key,
-            run_at: Instant::now() + pause,
-        });
+        let _ = self.0.unbounded_send(ScheduleRequest { message: key, run_at: Instant::now() + pause });
     }
 }
 
@@ -124,9 +121,7 @@ fn pause(key: &Key, result: Result<Next, Error>, failures: &mut HashMap<Key, u32
         }
         Err(error) => {
             let count = failures.entry(key.clone()).or_default();
-            let pause = FIRST_PAUSE
-                .saturating_mul(1 << (*count).min(10))
-                .min(LONGEST_PAUSE);
+            let pause = FIRST_PAUSE.saturating_mul(1 << (*count).min(10)).min(LONGEST_PAUSE);
             *count += 1;
             if !error.is_stale() && (*count == 1 || pause == LONGEST_PAUSE) {
                 warn!(?key, %error, retry_in = ?pause, "failed; trying again");

@@ -19,11 +19,7 @@ pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> 
         return Ok(Next::Change);
     };
     let live = world.templates.get(&kind.to_lowercase());
-    let desired = Desired {
-        api: &world.template_api(),
-        kind: KIND,
-        object,
-    };
+    let desired = Desired { api: &world.template_api(), kind: KIND, object };
     match desired.ensure(live.as_deref()).await {
         Ok(_) | Err(Error::Conflict { .. }) => Ok(Next::Change),
         Err(error) => Err(error),
@@ -31,13 +27,9 @@ pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> 
 }
 
 fn desired(kind: &str) -> Option<DynamicObject> {
-    let name = gatewright_rules::templates()
-        .iter()
-        .find(|template| template.kind == kind)
-        .map(Template::name);
+    let name =
+        gatewright_rules::templates().iter().find(|template| template.kind == kind).map(Template::name);
     let templates = gatewright_compiler::templates();
-    let template = templates
-        .into_iter()
-        .find(|template| template.metadata.name == name)?;
+    let template = templates.into_iter().find(|template| template.metadata.name == name)?;
     serde_json::from_value(serde_json::json!(template)).ok()
 }

@@ -5,12 +5,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::core::ApiResource;
+use kube::core::{ApiResource, Status};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tracing::{debug, info, warn};
 
+use crate::Error;
 use crate::cache::{Cache, Change, Entry};
 use crate::error::request;
 
@@ -42,16 +43,20 @@ pub(crate) async fn keep_filled<K, T>(
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     T: Entry,
 {
+    let tell = |change| {
+        if change != Change::Nothing {
+            changed(change);
+        }
+    };
     loop {
-        until_served(&source.client, &source.resource).await;
-        follow(&source, &cache, &reduce, &changed).await;
-        cache.lost();
-        changed(Change::Everything);
+        until_served(&source.client, &source.resource, || tell(cache.absent())).await;
+        follow(&source, &cache, &reduce, &tell).await;
+        tell(cache.absent());
     }
 }
 
 /// Watches until the kind is no longer served.
-async fn follow<K, T>(source: &Source<K>, cache: &Cache<T>, reduce: impl Fn(K) -> T, changed: impl Fn(Change))
+async fn follow<K, T>(source: &Source<K>, cache: &Cache<T>, reduce: impl Fn(K) -> T, tell: impl Fn(Change))
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     T: Entry,
@@ -64,10 +69,7 @@ where
         match event {
             Ok(event) => {
                 pause = FIRST_PAUSE;
-                match cache.take(map(event, named)) {
-                    Change::Nothing => {}
-                    change => changed(change),
-                }
+                tell(cache.take(map(event, named)));
             }
             Err(error) if is_not_served(&error) => {
                 warn!(kind = source.resource.kind, "kind is no longer served");
@@ -76,6 +78,9 @@ where
             Err(error) => {
                 if pause == FIRST_PAUSE {
                     warn!(kind = source.resource.kind, %error, "watch failed; trying again");
+                }
+                if is_forbidden(&error) {
+                    tell(cache.absent());
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -95,24 +100,37 @@ fn map<K, T>(event: Event<K>, f: impl Fn(K) -> T) -> Event<T> {
 }
 
 fn is_not_served(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
-    let (InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error)) = error else {
-        return false;
-    };
-    matches!(error, kube::Error::Api(status) if status.is_not_found())
+    answer(error).is_some_and(Status::is_not_found)
 }
 
-/// Waits for the API server to serve a kind, and says so once.
-async fn until_served(client: &Client, resource: &ApiResource) {
+fn is_forbidden(error: &watcher::Error) -> bool {
+    answer(error).is_some_and(Status::is_forbidden)
+}
+
+/// What the API server answered, if it did.
+fn answer(error: &watcher::Error) -> Option<&Status> {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => Some(status),
+        _ => None,
+    }
+}
+
+/// Waits for the API server to serve a kind; says once that it does not.
+async fn until_served(client: &Client, resource: &ApiResource, absent: impl Fn()) {
     let mut told = false;
-    while !is_served(client, resource).await {
-        if !told {
-            info!(
-                kind = resource.kind,
-                group = resource.group,
-                "waiting for the kind to be served"
-            );
-            told = true;
+    loop {
+        match is_served(client, resource).await {
+            Ok(true) => break,
+            Ok(false) if !told => {
+                info!(kind = resource.kind, group = resource.group, "waiting for the kind to be served");
+                absent();
+                told = true;
+            }
+            Ok(false) => {}
+            Err(error) => debug!(%error, "discovery failed"),
         }
         tokio::time::sleep(SERVED_INTERVAL).await;
     }
@@ -121,17 +139,14 @@ async fn until_served(client: &Client, resource: &ApiResource) {
     }
 }
 
-async fn is_served(client: &Client, resource: &ApiResource) -> bool {
+async fn is_served(client: &Client, resource: &ApiResource) -> Result<bool, Error> {
     if resource.group.is_empty() {
-        return true;
+        return Ok(true);
     }
     let doing = format!("looking for {}", resource.kind);
     match request(doing, client.list_api_group_resources(&resource.api_version)).await {
-        Ok(list) => list.resources.iter().any(|served| served.name == resource.plural),
-        Err(error) if error.is_not_found() => false,
-        Err(error) => {
-            debug!(%error, "discovery failed");
-            false
-        }
+        Ok(list) => Ok(list.resources.iter().any(|served| served.name == resource.plural)),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
     }
 }

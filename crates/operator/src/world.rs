@@ -17,7 +17,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 use tokio::task::JoinSet;
 
-use crate::cache::{Cache, Change, Entry};
+use crate::cache::{Cache, Change, Entry, Knowledge};
 use crate::live::Live;
 use crate::queue::{Key, Requests};
 use crate::watch::{Source, keep_filled};
@@ -97,10 +97,7 @@ impl World {
             exemptions: Cache::new(),
             security: Cache::new(),
             operation: Cache::new(),
-            constraints: gatewright_rules::templates()
-                .iter()
-                .map(|t| (t.kind, Cache::new()))
-                .collect(),
+            constraints: gatewright_rules::templates().iter().map(|t| (t.kind, Cache::new())).collect(),
             requests: requests.clone(),
             watches: JoinSet::new(),
         };
@@ -133,14 +130,7 @@ impl World {
         };
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, changed) = (P::cache(self).clone(), self.policies_changed(P::KIND));
-        self.spawn(
-            api,
-            ApiResource::erase::<P>(&()),
-            watcher::Config::default(),
-            cache,
-            reduce,
-            changed,
-        );
+        self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
     }
 
     /// Templates and the constraints of each. A template's news concern all policies of its kind.
@@ -168,14 +158,7 @@ impl World {
         let changed = self.policies_changed(kind_of(template));
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
         let config = watcher::Config::default();
-        self.spawn(
-            api,
-            constraint_resource(template),
-            config,
-            cache,
-            Live::from,
-            changed,
-        );
+        self.spawn(api, constraint_resource(template), config, cache, Live::from, changed);
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
@@ -183,14 +166,7 @@ impl World {
         let namespace = self.settings.gatekeeper_namespace.clone();
         let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(self.client.clone(), &namespace);
         let cache = self.pods.clone();
-        self.spawn(
-            pods,
-            pod_resource(),
-            watcher::Config::default(),
-            cache,
-            process,
-            self.everybody(),
-        );
+        self.spawn(pods, pod_resource(), watcher::Config::default(), cache, process, self.everybody());
 
         let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
         let resource = ApiResource::erase::<ValidatingWebhookConfiguration>(&());
@@ -202,15 +178,9 @@ impl World {
         let cache = self.webhooks.clone();
         self.spawn(webhooks, resource, config, cache, reduce, self.everybody());
 
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
-            "config.gatekeeper.sh",
-            "v1alpha1",
-            "Config",
-        ));
-        let resource = ApiResource {
-            plural: "configs".to_owned(),
-            ..resource
-        };
+        let resource =
+            ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
+        let resource = ApiResource { plural: "configs".to_owned(), ..resource };
         let configs: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
         let config = watcher::Config::default().fields(&format!("metadata.name={CONFIG_NAME}"));
         let reduce = |object: DynamicObject| exemptions(&object.data["spec"]);
@@ -230,12 +200,7 @@ impl World {
         K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
         T: Entry,
     {
-        let source = Source {
-            client: self.client.clone(),
-            api,
-            resource,
-            config,
-        };
+        let source = Source { client: self.client.clone(), api, resource, config };
         self.watches.spawn(keep_filled(source, cache, reduce, changed));
     }
 
@@ -265,13 +230,10 @@ impl World {
                 PolicyKind::SecurityPolicy => (security.names(), SecurityPolicy::TEMPLATE),
                 PolicyKind::OperationPolicy => (operation.names(), OperationPolicy::TEMPLATE),
             };
-            let names: BTreeSet<_> = policies
-                .into_iter()
-                .chain(constraints[template.kind].names())
-                .collect();
-            names
-                .into_iter()
-                .for_each(|name| requests.send(Key::Policy(kind, name)));
+            let names: BTreeSet<_> = policies.into_iter().chain(constraints[template.kind].names()).collect();
+            for name in names {
+                requests.send(Key::Policy(kind, name));
+            }
         }
     }
 }
@@ -305,15 +267,12 @@ fn template_resource() -> ApiResource {
 /// The plural of a constraint kind is the kind in lower case: Gatekeeper adds no s.
 fn constraint_resource(template: &Template) -> ApiResource {
     let kind = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind);
-    ApiResource {
-        plural: template.name(),
-        ..ApiResource::from_gvk(&kind)
-    }
+    ApiResource { plural: template.name(), ..ApiResource::from_gvk(&kind) }
 }
 
 /// A snapshot of one policy and of what is decided about it.
 pub(crate) struct Snapshot<P> {
-    pub(crate) policies_known: bool,
+    pub(crate) policies_served: bool,
     pub(crate) policy: Option<Arc<Guarded<P>>>,
     pub(crate) constraints_served: bool,
     pub(crate) constraint: Option<Arc<Live>>,
@@ -322,15 +281,28 @@ pub(crate) struct Snapshot<P> {
 }
 
 impl<P: Watched> Snapshot<P> {
-    pub(crate) fn take(world: &World, name: &str) -> Self {
+    /// None while something is not known yet, as just after the start: then nothing may be concluded, and the cache
+    /// that is filled last wakes everybody.
+    pub(crate) fn take(world: &World, name: &str) -> Option<Self> {
         let constraints = world.constraints(P::TEMPLATE);
-        Self {
-            policies_known: P::cache(world).is_complete(),
+        let knowledge = [
+            P::cache(world).knowledge(),
+            constraints.knowledge(),
+            world.templates.knowledge(),
+            world.pods.knowledge(),
+            world.webhooks.knowledge(),
+            world.exemptions.knowledge(),
+        ];
+        if knowledge.contains(&Knowledge::Unknown) {
+            return None;
+        }
+        Some(Self {
+            policies_served: P::cache(world).is_complete(),
             policy: P::cache(world).get(name),
             constraints_served: constraints.is_complete(),
             constraint: constraints.get(name),
             templates_served: world.templates.is_complete(),
             template: world.templates.get(&P::TEMPLATE.name()),
-        }
+        })
     }
 }

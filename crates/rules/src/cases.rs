@@ -69,14 +69,8 @@ impl Case {
     #[must_use]
     pub fn inputs(&self) -> Vec<Input> {
         let pod = (self.kinds != CaseKinds::Controllers).then_some(POD);
-        let controllers = CONTROLLERS
-            .iter()
-            .copied()
-            .filter(|_| self.kinds != CaseKinds::Pod);
-        pod.into_iter()
-            .chain(controllers)
-            .flat_map(|kind| self.inputs_of(kind))
-            .collect()
+        let controllers = CONTROLLERS.iter().copied().filter(|_| self.kinds != CaseKinds::Pod);
+        pod.into_iter().chain(controllers).flat_map(|kind| self.inputs_of(kind)).collect()
     }
 
     fn inputs_of(&self, kind: Kind) -> Vec<Input> {

@@ -14,11 +14,7 @@ pub struct Kind {
 }
 
 const fn kind(group: &'static str, kind: &'static str, resource: &'static str) -> Kind {
-    Kind {
-        group,
-        kind,
-        resource,
-    }
+    Kind { group, kind, resource }
 }
 
 /// A Pod.

@@ -68,19 +68,13 @@ impl Template {
 
     /// All checks of all rules.
     pub fn checks(&self) -> impl Iterator<Item = (&Rule, &Check)> {
-        self.rules
-            .iter()
-            .flat_map(|rule| rule.checks.iter().map(move |check| (rule, check)))
+        self.rules.iter().flat_map(|rule| rule.checks.iter().map(move |check| (rule, check)))
     }
 
     /// The object that Gatekeeper gets.
     #[must_use]
     pub fn object(&self) -> ConstraintTemplate {
-        let libs = self
-            .libs
-            .iter()
-            .map(|lib| lib.module())
-            .chain(self.rules.iter().map(|rule| rule.module));
+        let libs = self.libs.iter().map(|lib| lib.module()).chain(self.rules.iter().map(|rule| rule.module));
         let source = RegoSource::v1(self.entry(), libs.map(str::to_owned).collect());
         ConstraintTemplate::new(self.kind, self.title, &(self.parameters)(), &source)
     }
@@ -104,16 +98,8 @@ impl Template {
 }
 
 fn check_rule(rule: &Rule, check: &Check) -> String {
-    let Check {
-        field,
-        guard,
-        findings,
-        subject: Subject::Pod(looks_at),
-    } = check;
-    let looks_at: Vec<_> = looks_at
-        .iter()
-        .map(|volatile| format!("{:?}", volatile.as_ref()))
-        .collect();
+    let Check { field, guard, findings, subject: Subject::Pod(looks_at) } = check;
+    let looks_at: Vec<_> = looks_at.iter().map(|volatile| format!("{:?}", volatile.as_ref())).collect();
     let set = format!("{}.{findings}", rule.identifier());
     format!(
         "\npod_violations contains finding.violation({field:?}, found) if {{\n\
@@ -123,11 +109,7 @@ fn check_rule(rule: &Rule, check: &Check) -> String {
          \tsome found in {set}\n\
          }}\n",
         guard = guard.expression(field),
-        looks_at = if looks_at.is_empty() {
-            "set()".into()
-        } else {
-            format!("{{{}}}", looks_at.join(", "))
-        },
+        looks_at = if looks_at.is_empty() { "set()".into() } else { format!("{{{}}}", looks_at.join(", ")) },
     )
 }
 

@@ -77,11 +77,7 @@ impl Cluster {
             child.wait_with_output().await
         };
         let output = tokio::time::timeout(KUBECTL, run).await.with_context(|| {
-            format!(
-                "{} did not end in {KUBECTL:?}; see {}",
-                name(),
-                self.log(API_SERVER).display()
-            )
+            format!("{} did not end in {KUBECTL:?}; see {}", name(), self.log(API_SERVER).display())
         })??;
         Ok(Output {
             status: output.status,
@@ -123,21 +119,12 @@ impl Cluster {
 
     async fn token(&self, namespace: &str, name: &str) -> Result<String> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
-        let spec = TokenRequestSpec {
-            expiration_seconds: Some(TOKEN),
-            ..TokenRequestSpec::default()
-        };
-        let request = TokenRequest {
-            spec: Some(spec),
-            ..TokenRequest::default()
-        };
+        let spec = TokenRequestSpec { expiration_seconds: Some(TOKEN), ..TokenRequestSpec::default() };
+        let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
         let answer = accounts
             .create_token_request(name, &PostParams::default(), &request)
             .await
             .with_context(|| format!("no token for ServiceAccount {namespace}/{name}"))?;
-        answer
-            .status
-            .and_then(|status| status.token)
-            .context("the TokenRequest was answered without a token")
+        answer.status.and_then(|status| status.token).context("the TokenRequest was answered without a token")
     }
 }

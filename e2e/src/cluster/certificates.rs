@@ -22,9 +22,7 @@ pub struct Files {
 
 impl Files {
     pub fn new(cluster: &Path) -> Self {
-        Self {
-            directory: cluster.join("certs"),
-        }
+        Self { directory: cluster.join("certs") }
     }
 
     pub fn directory(&self) -> &Path {
@@ -67,14 +65,10 @@ pub struct Authority {
 impl Authority {
     pub fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "gatewright-e2e");
+        params.distinguished_name.push(DnType::CommonName, "gatewright-e2e");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        Ok(Self {
-            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)?,
-        })
+        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
     }
 
     pub fn certificate(&self) -> String {
@@ -83,16 +77,9 @@ impl Authority {
 
     /// A certificate for servers on loopback.
     pub fn server(&self) -> Result<Pair> {
-        let names = [
-            "localhost",
-            "127.0.0.1",
-            FIRST_SERVICE_ADDRESS,
-            "kubernetes.default.svc",
-        ];
+        let names = ["localhost", "127.0.0.1", FIRST_SERVICE_ADDRESS, "kubernetes.default.svc"];
         let mut params = CertificateParams::new(names.map(str::to_owned))?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "gatewright-e2e-server");
+        params.distinguished_name.push(DnType::CommonName, "gatewright-e2e-server");
         self.sign(params, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
@@ -111,10 +98,7 @@ impl Authority {
         params.extended_key_usages = vec![usage];
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Pair {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        })
+        Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 
     /// Writes the authority, the serving pair and the key that signs `ServiceAccount` tokens.

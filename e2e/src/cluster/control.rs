@@ -22,15 +22,8 @@ impl Cluster {
     ///
     /// A process of that name runs already, or the new one ends or is not healthy in time.
     pub async fn spawn(&self, name: &str, command: &Command, health: Option<&str>) -> Result<()> {
-        ensure!(
-            !RESERVED.contains(&name),
-            "{name} is no name for a process of a cluster"
-        );
-        ensure!(
-            !self.is_running(name),
-            "{name} runs already in {}",
-            self.directory.display()
-        );
+        ensure!(!RESERVED.contains(&name), "{name} is no name for a process of a cluster");
+        ensure!(!self.is_running(name), "{name} runs already in {}", self.directory.display());
         self.launch(Process::from_command(name, command, health)?).await
     }
 
@@ -73,11 +66,7 @@ impl Cluster {
     }
 
     async fn end(&self, name: &str, signal: Signal) -> Result<()> {
-        ensure!(
-            self.is_running(name),
-            "{name} does not run in {}",
-            self.directory.display()
-        );
+        ensure!(self.is_running(name), "{name} does not run in {}", self.directory.display());
         health::end(&self.directory, name, signal).await
     }
 }

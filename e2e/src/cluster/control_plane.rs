@@ -22,10 +22,8 @@ pub const KWOK: &str = "kwok";
 pub const PORTS: [&str; 6] = [ETCD, "etcd-peer", API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK];
 
 /// Users that the control plane's processes are, with the name of their kubeconfig.
-pub const USERS: [(&str, &str); 2] = [
-    (CONTROLLER_MANAGER, "system:kube-controller-manager"),
-    (SCHEDULER, "system:kube-scheduler"),
-];
+pub const USERS: [(&str, &str); 2] =
+    [(CONTROLLER_MANAGER, "system:kube-controller-manager"), (SCHEDULER, "system:kube-scheduler")];
 
 /// Every finished request, without bodies: tests count the requests of a user.
 const AUDIT_POLICY: &str = "\
@@ -49,10 +47,7 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     pub fn new(cluster: &Path, state: &State) -> Self {
-        Self {
-            cluster: cluster.to_path_buf(),
-            ports: state.ports.clone(),
-        }
+        Self { cluster: cluster.to_path_buf(), ports: state.ports.clone() }
     }
 
     pub fn etcd(&self) -> Result<Process> {
@@ -76,10 +71,7 @@ impl ControlPlane {
         let policy = self.cluster.join("audit-policy.yaml");
         files::write(&policy, AUDIT_POLICY)?;
         let certificates = Files::new(&self.cluster);
-        let (key, public) = (
-            certificates.service_account_key(),
-            certificates.service_account_public_key(),
-        );
+        let (key, public) = (certificates.service_account_key(), certificates.service_account_public_key());
         let mut arguments = self.serving(API_SERVER)?;
         arguments.extend([
             format!("--etcd-servers=http://127.0.0.1:{}", self.port(ETCD)?),
@@ -110,17 +102,10 @@ impl ControlPlane {
             "--controllers=*,-nodeipam,-node-route-controller,-service-lb-controller,-cloud-node-lifecycle"
                 .to_owned(),
             "--use-service-account-credentials".to_owned(),
-            format!(
-                "--service-account-private-key-file={}",
-                certificates.service_account_key().display()
-            ),
+            format!("--service-account-private-key-file={}", certificates.service_account_key().display()),
             format!("--root-ca-file={}", certificates.authority().display()),
         ]);
-        self.process(
-            CONTROLLER_MANAGER,
-            &arguments,
-            &self.https(CONTROLLER_MANAGER, "healthz")?,
-        )
+        self.process(CONTROLLER_MANAGER, &arguments, &self.https(CONTROLLER_MANAGER, "healthz")?)
     }
 
     pub fn scheduler(&self) -> Result<Process> {
@@ -172,10 +157,7 @@ impl ControlPlane {
     }
 
     fn port(&self, purpose: &str) -> Result<u16> {
-        self.ports
-            .get(purpose)
-            .copied()
-            .with_context(|| format!("no port is reserved for {purpose}"))
+        self.ports.get(purpose).copied().with_context(|| format!("no port is reserved for {purpose}"))
     }
 
     fn https(&self, name: &str, path: &str) -> Result<String> {

@@ -45,33 +45,22 @@ impl Chart {
             .output()
             .context("cannot run helm")?;
         let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "helm cannot render Gatekeeper's chart: {errors}"
-        );
+        ensure!(output.status.success(), "helm cannot render Gatekeeper's chart: {errors}");
         Self::sort(serde_saphyr::from_multiple(&String::from_utf8(output.stdout)?)?)
     }
 
     fn sort(rendered: Vec<Value>) -> Result<Self> {
         let kind = |object: &Value| object["kind"].as_str().unwrap_or_default().to_owned();
-        let (webhooks, others): (Vec<_>, Vec<_>) = rendered
-            .into_iter()
-            .partition(|object| kind(object).ends_with("WebhookConfiguration"));
+        let (webhooks, others): (Vec<_>, Vec<_>) =
+            rendered.into_iter().partition(|object| kind(object).ends_with("WebhookConfiguration"));
         // No Deployments: their Pods would be fake ones that run nothing.
-        let (deployments, objects): (Vec<_>, Vec<_>) = others
-            .into_iter()
-            .partition(|object| kind(object) == "Deployment");
+        let (deployments, objects): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|object| kind(object) == "Deployment");
         let manager = deployments
             .into_iter()
             .find(|deployment| deployment["metadata"]["name"] == "gatekeeper-controller-manager");
-        let Some(mut manager) = manager else {
-            bail!("Gatekeeper's chart has no controller manager")
-        };
-        Ok(Self {
-            webhooks,
-            pod_template: manager["spec"]["template"].take(),
-            objects,
-        })
+        let Some(mut manager) = manager else { bail!("Gatekeeper's chart has no controller manager") };
+        Ok(Self { webhooks, pod_template: manager["spec"]["template"].take(), objects })
     }
 
     /// The Pod that stands for the process `name`: what a process writes about itself belongs to its
@@ -88,14 +77,9 @@ impl Chart {
     /// The configurations of the webhooks, directed to a process on this machine.
     pub fn local_webhooks(&self, port: u16, authority: &str, policy: FailurePolicy) -> Vec<Value> {
         let mut configurations = self.webhooks.clone();
-        let webhooks = configurations
-            .iter_mut()
-            .filter_map(|object| object["webhooks"].as_array_mut());
+        let webhooks = configurations.iter_mut().filter_map(|object| object["webhooks"].as_array_mut());
         for webhook in webhooks.flatten() {
-            let path = webhook["clientConfig"]["service"]["path"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
+            let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap_or_default().to_owned();
             webhook["clientConfig"] = json!({
                 "url": format!("https://127.0.0.1:{port}{path}"),
                 "caBundle": ByteString(authority.as_bytes().to_vec()),
@@ -115,11 +99,7 @@ pub fn webhook_port(name: &str) -> String {
 
 /// Everything that ports of the process `name` are reserved for.
 pub fn ports(name: &str) -> [String; 3] {
-    [
-        webhook_port(name),
-        format!("{name}/health"),
-        format!("{name}/metrics"),
-    ]
+    [webhook_port(name), format!("{name}/health"), format!("{name}/metrics")]
 }
 
 /// A process that runs all of Gatekeeper's operations.
@@ -133,14 +113,8 @@ pub fn process(cluster: &Path, state: &State, name: &str) -> Result<Process> {
         .env("HOME", cluster)
         .env("POD_NAMESPACE", NAMESPACE)
         .env("POD_NAME", name)
-        .arg(format!(
-            "--kubeconfig={}",
-            kubeconfig(cluster, KUBECONFIG).display()
-        ))
-        .arg(format!(
-            "--cert-dir={}",
-            Files::new(cluster).directory().display()
-        ))
+        .arg(format!("--kubeconfig={}", kubeconfig(cluster, KUBECONFIG).display()))
+        .arg(format!("--cert-dir={}", Files::new(cluster).directory().display()))
         .arg(format!("--port={}", webhook?))
         .arg(format!("--health-addr={health}"))
         .arg(format!("--prometheus-port={}", metrics?))
@@ -161,11 +135,7 @@ fn flags(options: &Options) -> Vec<String> {
         "--default-wait-for-vapb-generation=1",
         "--shutdown-delay=0",
     ];
-    fixed
-        .iter()
-        .map(|flag| (*flag).to_owned())
-        .chain([interval])
-        .collect()
+    fixed.iter().map(|flag| (*flag).to_owned()).chain([interval]).collect()
 }
 
 #[cfg(test)]
@@ -209,10 +179,7 @@ mod tests {
         let expected = json!({"url": "https://127.0.0.1:123/v1/admit", "caBundle": "Y2E="});
         assert_eq!(webhooks[0]["clientConfig"], expected);
         assert_eq!(webhooks[0]["failurePolicy"], "Fail");
-        assert_eq!(
-            webhooks[1]["clientConfig"]["url"],
-            "https://127.0.0.1:123/v1/label"
-        );
+        assert_eq!(webhooks[1]["clientConfig"]["url"], "https://127.0.0.1:123/v1/label");
         assert_eq!(webhooks[1]["failurePolicy"], "Ignore");
     }
 }

@@ -37,11 +37,7 @@ pub async fn healthy(cluster: &Path, process: &Process) -> Result<()> {
         }
         let Err(error) = answer else { return Ok(()) };
         if Instant::now() > deadline {
-            bail!(
-                "{} is not healthy after {START:?}: {url}: {error:#}; {}",
-                process.name,
-                log()
-            );
+            bail!("{} is not healthy after {START:?}: {url}: {error:#}; {}", process.name, log());
         }
         sleep(INTERVAL).await;
     }
@@ -60,9 +56,7 @@ fn probe(cluster: &Path, url: &str) -> Result<(Client, String)> {
 
 async fn get(client: &Client, path: &str) -> Result<()> {
     let request = http::Request::get(path).body(Vec::new())?;
-    timeout(Duration::from_secs(5), client.request_text(request))
-        .await
-        .context("no answer in 5 s")??;
+    timeout(Duration::from_secs(5), client.request_text(request)).await.context("no answer in 5 s")??;
     Ok(())
 }
 
@@ -111,10 +105,7 @@ where
             return Ok(());
         }
         if Instant::now() > deadline {
-            let reason = outcome
-                .err()
-                .map(|error| format!(": {error:#}"))
-                .unwrap_or_default();
+            let reason = outcome.err().map(|error| format!(": {error:#}")).unwrap_or_default();
             bail!("waited {limit:?} in vain until {what}{reason}");
         }
         sleep(INTERVAL).await;

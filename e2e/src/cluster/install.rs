@@ -28,16 +28,12 @@ impl Cluster {
     pub async fn install_gatekeeper_crds(&self) -> Result<()> {
         let crds = tools::gatekeeper_chart().join("crds");
         let crds = crds.to_str().context("the path of the tools is not UTF-8")?;
-        self.kubectl(&["apply", "--server-side", "-f", crds], None)
-            .await?
-            .success()?;
+        self.kubectl(&["apply", "--server-side", "-f", crds], None).await?.success()?;
         // `kubectl wait` looks at one CRD after the other, ten in a second.
         let crds: Api<CustomResourceDefinition> = Api::all(self.client().await?);
         health::until("all CRDs are established", CRDS, async || {
             let all = crds.list(&ListParams::default()).await?;
-            Ok(all
-                .iter()
-                .all(|crd| is_crd_established().matches_object(Some(crd))))
+            Ok(all.iter().all(|crd| is_crd_established().matches_object(Some(crd))))
         })
         .await
     }
@@ -64,10 +60,7 @@ impl Cluster {
     async fn start_gatekeeper(&self, name: &str) -> Result<()> {
         let process = {
             let mut state = self.state();
-            state.reserve_ports(
-                &self.directory,
-                &gatekeeper::ports(name).each_ref().map(String::as_str),
-            )?;
+            state.reserve_ports(&self.directory, &gatekeeper::ports(name).each_ref().map(String::as_str))?;
             gatekeeper::process(&self.directory, &state, name)?
         };
         self.launch(process).await
@@ -77,8 +70,7 @@ impl Cluster {
     async fn direct_requests_to(&self, name: &str, chart: &Chart) -> Result<()> {
         let port = self.port(&gatekeeper::webhook_port(name))?;
         let authority = tokio::fs::read_to_string(self.certificate_authority()).await?;
-        self.apply(&chart.local_webhooks(port, &authority, self.options().failure_policy))
-            .await?;
+        self.apply(&chart.local_webhooks(port, &authority, self.options().failure_policy)).await?;
         self.wait_for_webhooks().await
     }
 
@@ -89,29 +81,21 @@ impl Cluster {
         let probe: Namespace = serde_json::from_value(json!({
             "metadata": {"name": "gatewright-probe", "labels": {"admission.gatekeeper.sh/ignore": "true"}},
         }))?;
-        let dry_run = PostParams {
-            dry_run: true,
-            ..PostParams::default()
-        };
-        health::until(
-            "Gatekeeper is asked by the API server",
-            WEBHOOK,
-            async || match namespaces.create(&dry_run, &probe).await {
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        health::until("Gatekeeper is asked by the API server", WEBHOOK, async || {
+            match namespaces.create(&dry_run, &probe).await {
                 Err(kube::Error::Api(status)) if status.message.contains("denied the request") => Ok(true),
                 Err(error) => Err(error.into()),
                 Ok(_) => Ok(false),
-            },
-        )
+            }
+        })
         .await
     }
 
     async fn apply(&self, objects: &[Value]) -> Result<()> {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
         let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-        self.kubectl(&apply, Some(&list))
-            .await?
-            .success()
-            .context("cannot install Gatekeeper")?;
+        self.kubectl(&apply, Some(&list)).await?.success().context("cannot install Gatekeeper")?;
         Ok(())
     }
 }
@@ -122,8 +106,5 @@ fn gatekeeper_objects(chart: &Chart, names: &[String]) -> Vec<Value> {
     let metadata = json!({"name": NAMESPACE, "labels": labels});
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
     let pods = names.iter().map(|name| chart.pod(name));
-    std::iter::once(namespace)
-        .chain(chart.objects.iter().cloned())
-        .chain(pods)
-        .collect()
+    std::iter::once(namespace).chain(chart.objects.iter().cloned()).chain(pods).collect()
 }

@@ -53,17 +53,8 @@ mod tests {
 
     #[test]
     fn a_client_reads_what_was_rendered() {
-        let pair = Pair {
-            certificate: "the certificate".to_owned(),
-            key: "the key".to_owned(),
-        };
-        let yaml = render(
-            "dev",
-            "https://127.0.0.1:1",
-            "the ca",
-            &Identity::Certificate(&pair),
-        )
-        .unwrap();
+        let pair = Pair { certificate: "the certificate".to_owned(), key: "the key".to_owned() };
+        let yaml = render("dev", "https://127.0.0.1:1", "the ca", &Identity::Certificate(&pair)).unwrap();
 
         let read = Kubeconfig::from_yaml(&yaml).unwrap();
 
@@ -72,10 +63,7 @@ mod tests {
         assert_eq!(cluster.server.as_deref(), Some("https://127.0.0.1:1"));
         assert_eq!(cluster.certificate_authority_data.as_deref(), Some("dGhlIGNh"));
         let user = read.auth_infos[0].auth_info.clone().unwrap();
-        assert_eq!(
-            user.client_certificate_data.as_deref(),
-            Some("dGhlIGNlcnRpZmljYXRl")
-        );
+        assert_eq!(user.client_certificate_data.as_deref(), Some("dGhlIGNlcnRpZmljYXRl"));
     }
 
     #[test]

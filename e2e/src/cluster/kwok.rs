@@ -33,10 +33,7 @@ fn stages() -> Result<Vec<String>> {
     let read = || -> std::io::Result<Vec<String>> {
         let mut stages: Vec<_> = fs::read_dir(&directory)?.collect::<Result<_, _>>()?;
         stages.sort_by_key(fs::DirEntry::file_name);
-        stages
-            .into_iter()
-            .map(|stage| fs::read_to_string(stage.path()))
-            .collect()
+        stages.into_iter().map(|stage| fs::read_to_string(stage.path())).collect()
     };
     read().with_context(|| format!("cannot read kwok's stages in {}", directory.display()))
 }
@@ -47,10 +44,7 @@ fn access(log: &Path, port: u16) -> [Value; 4] {
     // The changed mark keeps a command apart from kwok itself.
     let environment = json!([{"name": PROCESS, "value": EXEC}]);
     [
-        object(
-            "ClusterExec",
-            &json!({"execs": [{"local": {"envs": environment}}]}),
-        ),
+        object("ClusterExec", &json!({"execs": [{"local": {"envs": environment}}]})),
         object("ClusterLogs", &json!({"logs": [{"logsFile": log}]})),
         object("ClusterAttach", &json!({"attaches": [{"logsFile": log}]})),
         object(

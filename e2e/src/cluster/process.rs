@@ -81,9 +81,7 @@ impl Process {
 
 /// Marks the process of `command` as one of the cluster with this data directory.
 pub fn mark<'a>(command: &'a mut Command, cluster: &Path, name: &str) -> &'a mut Command {
-    command
-        .env(processes::CLUSTER, cluster)
-        .env(processes::PROCESS, name)
+    command.env(processes::CLUSTER, cluster).env(processes::PROCESS, name)
 }
 
 /// The log file of the process `name`.
@@ -102,17 +100,12 @@ pub fn open_log(path: &Path) -> Result<File> {
 pub fn last_lines(cluster: &Path, name: &str) -> String {
     const LINES: usize = 15;
     let path = log_path(cluster, name);
-    let log = fs::read(&path)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let log = fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     let last = lines[lines.len().saturating_sub(LINES)..].join("\n");
     format!("last lines of {}:\n{last}", path.display())
 }
 
 fn text(value: &OsStr) -> Result<String> {
-    value
-        .to_str()
-        .map(str::to_owned)
-        .with_context(|| format!("{} is not UTF-8", value.display()))
+    value.to_str().map(str::to_owned).with_context(|| format!("{} is not UTF-8", value.display()))
 }

@@ -79,8 +79,7 @@ pub fn has_ended(process: &Running) -> bool {
 
 /// The state stands after the name, which is in parentheses and may hold any characters.
 fn is_zombie(stat: &str) -> bool {
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// Kills all processes of a cluster but its reaper, and waits until they are gone.
@@ -131,11 +130,7 @@ mod tests {
 
     #[test]
     fn recognises_zombies() {
-        let cases = [
-            ("12 (etcd) S 1 12", false),
-            ("12 (etcd) Z 1 12", true),
-            ("12 (a ) Z b) R 1 12", false),
-        ];
+        let cases = [("12 (etcd) S 1 12", false), ("12 (etcd) Z 1 12", true), ("12 (a ) Z b) R 1 12", false)];
         for (stat, expected) in cases {
             assert_eq!(is_zombie(stat), expected, "{stat}");
         }
@@ -144,10 +139,7 @@ mod tests {
     #[test]
     fn recognises_processes_by_both_marks() {
         let cases: [(&[u8], Option<&str>); 6] = [
-            (
-                b"A=b\0GATEWRIGHT_CLUSTER=/c/x\0GATEWRIGHT_PROCESS=etcd\0",
-                Some("etcd"),
-            ),
+            (b"A=b\0GATEWRIGHT_CLUSTER=/c/x\0GATEWRIGHT_PROCESS=etcd\0", Some("etcd")),
             (b"GATEWRIGHT_PROCESS=etcd\0GATEWRIGHT_CLUSTER=/c/x", Some("etcd")),
             (b"GATEWRIGHT_CLUSTER=/c/xy\0GATEWRIGHT_PROCESS=etcd\0", None),
             (b"GATEWRIGHT_CLUSTER=/c/x\0", None),
@@ -156,12 +148,7 @@ mod tests {
         ];
         for (environment, expected) in cases {
             let found = name_in(environment, Path::new("/c/x"));
-            assert_eq!(
-                found.as_deref(),
-                expected,
-                "{}",
-                String::from_utf8_lossy(environment)
-            );
+            assert_eq!(found.as_deref(), expected, "{}", String::from_utf8_lossy(environment));
         }
     }
 }

@@ -31,9 +31,7 @@ impl Reaper {
             .stderr(open_log(&log_path(cluster, REAPER))?)
             // Ctrl-C ends the owner, not the reaper.
             .process_group(0);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self(child))
     }
 
@@ -46,9 +44,7 @@ impl Reaper {
     /// Ends the reaper; the cluster stays.
     pub fn dismiss(mut self) -> Result<()> {
         if let Some(mut input) = self.0.stdin.take() {
-            input
-                .write_all(b"dismissed")
-                .context("cannot tell the reaper to let the cluster live")?;
+            input.write_all(b"dismissed").context("cannot tell the reaper to let the cluster live")?;
         }
         self.0.wait().context("cannot wait for the reaper")?;
         Ok(())
@@ -78,11 +74,7 @@ pub fn reap(cluster: &Path) -> Result<()> {
 /// A process cannot be killed, or the data directory cannot be removed.
 pub fn tear_down(cluster: &Path) -> Result<()> {
     processes::kill_all(cluster)?;
-    if cluster.join("keep").exists() {
-        Ok(())
-    } else {
-        remove_data(cluster)
-    }
+    if cluster.join("keep").exists() { Ok(()) } else { remove_data(cluster) }
 }
 
 /// Marks a data directory as one that stays.
@@ -105,21 +97,12 @@ pub fn remove_data(cluster: &Path) -> Result<()> {
 fn program() -> Result<PathBuf> {
     let named = std::env::var_os("CARGO_BIN_EXE_gatewright-e2e").map(PathBuf::from);
     let own = std::env::current_exe().context("cannot find the running program")?;
-    let beside = own
-        .ancestors()
-        .skip(1)
-        .take(3)
-        .map(|directory| directory.join(PROGRAM));
+    let beside = own.ancestors().skip(1).take(3).map(|directory| directory.join(PROGRAM));
     let itself = (own.file_name() == Some(&OsString::from(PROGRAM))).then(|| own.clone());
     named
         .into_iter()
         .chain(itself)
         .chain(beside)
         .find(|path| path.is_file())
-        .with_context(|| {
-            format!(
-                "no {PROGRAM} near {}: run `cargo build -p gatewright-e2e`",
-                own.display()
-            )
-        })
+        .with_context(|| format!("no {PROGRAM} near {}: run `cargo build -p gatewright-e2e`", own.display()))
 }

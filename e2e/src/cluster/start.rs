@@ -43,11 +43,7 @@ impl Cluster {
         let mut state = State::new(options);
         state.reserve_ports(&directory, &control_plane::PORTS)?;
         write_identities(&directory, &state)?;
-        Ok(Self {
-            directory,
-            state: Mutex::new(state),
-            reaper: None,
-        })
+        Ok(Self { directory, state: Mutex::new(state), reaper: None })
     }
 
     pub(super) async fn bring_up(&self) -> Result<()> {
@@ -86,10 +82,7 @@ impl Cluster {
             let name = format!("node-{index}");
             let labels = json!({"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"});
             let node = serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}}))?;
-            nodes
-                .create(&PostParams::default(), &node)
-                .await
-                .context("cannot create a node")?;
+            nodes.create(&PostParams::default(), &node).await.context("cannot create a node")?;
         }
         Ok(())
     }
@@ -102,17 +95,12 @@ impl Cluster {
             Ok(accounts.get_opt("default").await?.is_some())
         })
         .await?;
-        health::until("all nodes are ready", SETTLE, async || {
-            all_nodes_ready(client.clone()).await
-        })
-        .await
+        health::until("all nodes are ready", SETTLE, async || all_nodes_ready(client.clone()).await).await
     }
 }
 
 async fn all_nodes_ready(client: Client) -> Result<bool> {
-    let nodes = Api::<Node>::all(client)
-        .list(&kube::api::ListParams::default())
-        .await?;
+    let nodes = Api::<Node>::all(client).list(&kube::api::ListParams::default()).await?;
     if let Some(node) = nodes.iter().find(|node| !is_ready(node)) {
         bail!("{} is not ready, or has a taint", node.name_any());
     }
@@ -120,17 +108,10 @@ async fn all_nodes_ready(client: Client) -> Result<bool> {
 }
 
 fn is_ready(node: &Node) -> bool {
-    let tainted = node
-        .spec
-        .as_ref()
-        .is_some_and(|spec| spec.taints.iter().flatten().next().is_some());
-    let conditions = node
-        .status
-        .iter()
-        .flat_map(|status| status.conditions.iter().flatten());
-    let ready = conditions
-        .into_iter()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let tainted = node.spec.as_ref().is_some_and(|spec| spec.taints.iter().flatten().next().is_some());
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready =
+        conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
     ready && !tainted
 }
 
@@ -138,8 +119,7 @@ fn is_ready(node: &Node) -> bool {
 pub(super) fn lock(name: &str) -> Result<File> {
     paths::cluster(name)?;
     let lock = files::lock_file(&paths::clusters().join(".locks").join(name))?;
-    lock.try_lock()
-        .with_context(|| format!("cluster {name} is being started by another process"))?;
+    lock.try_lock().with_context(|| format!("cluster {name} is being started by another process"))?;
     Ok(lock)
 }
 
@@ -158,21 +138,13 @@ fn write_identities(cluster: &Path, state: &State) -> Result<()> {
     let write = |path: &Path, user: &str, group: Option<&str>| {
         let pair = authority.client(user, group)?;
         let name = &state.options.name;
-        let yaml = kubeconfig::render(
-            name,
-            &server,
-            &authority.certificate(),
-            &Identity::Certificate(&pair),
-        )?;
+        let yaml =
+            kubeconfig::render(name, &server, &authority.certificate(), &Identity::Certificate(&pair))?;
         files::write(path, yaml)
     };
     let masters = Some("system:masters");
     write(&cluster.join("kubeconfig"), "admin", masters)?;
-    write(
-        &control_plane::kubeconfig(cluster, gatekeeper::KUBECONFIG),
-        gatekeeper::USER,
-        masters,
-    )?;
+    write(&control_plane::kubeconfig(cluster, gatekeeper::KUBECONFIG), gatekeeper::USER, masters)?;
     for (name, user) in control_plane::USERS {
         write(&control_plane::kubeconfig(cluster, name), user, None)?;
     }

@@ -30,12 +30,7 @@ pub struct State {
 
 impl State {
     pub fn new(options: Options) -> Self {
-        Self {
-            options,
-            ports: BTreeMap::new(),
-            processes: BTreeMap::new(),
-            complete: false,
-        }
+        Self { options, ports: BTreeMap::new(), processes: BTreeMap::new(), complete: false }
     }
 
     pub fn load(directory: &Path) -> Result<Self> {
@@ -70,10 +65,7 @@ impl State {
     }
 
     pub fn port(&self, purpose: &str) -> Result<u16> {
-        self.ports
-            .get(purpose)
-            .copied()
-            .with_context(|| format!("no port is reserved for {purpose}"))
+        self.ports.get(purpose).copied().with_context(|| format!("no port is reserved for {purpose}"))
     }
 }
 

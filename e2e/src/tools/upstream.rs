@@ -59,11 +59,7 @@ impl Upstream {
     }
 
     fn stamp(&self) -> Result<String> {
-        Ok(format!(
-            "{}\n{}",
-            self.paths.join(" "),
-            module_files(self.module)?
-        ))
+        Ok(format!("{}\n{}", self.paths.join(" "), module_files(self.module)?))
     }
 
     pub fn is_current(&self) -> Result<bool> {

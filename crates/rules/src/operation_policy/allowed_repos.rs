@@ -75,9 +75,7 @@ fn is_registry(entry: &str) -> bool {
 /// A name, and its tag and digest with their separators. A colon before the last slash belongs to a port.
 fn split_suffix(reference: &str) -> (&str, &str) {
     let path = reference.rfind('/').map_or(0, |slash| slash + 1);
-    let end = reference[path..]
-        .find([':', '@'])
-        .map_or(reference.len(), |at| path + at);
+    let end = reference[path..].find([':', '@']).map_or(reference.len(), |at| path + at);
     reference.split_at(end)
 }
 
@@ -126,33 +124,13 @@ mod tests {
             ("index.docker.io", &["docker.io/"], &[], &[]),
             ("localhost:5000", &["localhost:5000/"], &[], &[]),
             ("r.example.com/team", &["r.example.com/team/"], &[], &[]),
-            (
-                "r.example.com:5000/team/app",
-                &["r.example.com:5000/team/app/"],
-                &[],
-                &[],
-            ),
-            (
-                "nginx",
-                &["docker.io/library/nginx/", "docker.io/nginx/"],
-                &[],
-                &[],
-            ),
+            ("r.example.com:5000/team/app", &["r.example.com:5000/team/app/"], &[], &[]),
+            ("nginx", &["docker.io/library/nginx/", "docker.io/nginx/"], &[], &[]),
             ("team/app", &["docker.io/team/app/"], &[], &[]),
             ("index.docker.io/team/app", &["docker.io/team/app/"], &[], &[]),
             ("r.example.com/app:1.0", &[], &["r.example.com/app:1.0"], &[]),
-            (
-                "nginx:1.25",
-                &[],
-                &["docker.io/library/nginx:1.25", "docker.io/nginx:1.25"],
-                &[],
-            ),
-            (
-                "r.example.com/app@sha256:ab",
-                &[],
-                &["r.example.com/app@sha256:ab"],
-                &[],
-            ),
+            ("nginx:1.25", &[], &["docker.io/library/nginx:1.25", "docker.io/nginx:1.25"], &[]),
+            ("r.example.com/app@sha256:ab", &[], &["r.example.com/app@sha256:ab"], &[]),
             ("r.example.com/team/", &[], &[], &["r.example.com/team/"]),
             ("r.example.com/team-*", &[], &[], &["r.example.com/team-"]),
         ] {
