@@ -1,0 +1,198 @@
+//! What policies compile to, and why some do not.
+
+use gatewright_api::{OperationPolicy, Reason, SecurityPolicy};
+use gatewright_compiler::{Compile, Compiled, Invalid, Preset, Settings, compile};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+fn policy<P: Compile>(spec: &Value) -> P {
+    serde_json::from_value(json!({
+        "apiVersion": "deckhouse.io/v1alpha1",
+        "kind": P::KIND.as_ref(),
+        "metadata": {"name": "example", "uid": "5f5e0d63-0000-4000-8000-000000000001", "generation": 1},
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn security(policies: &Value) -> Result<Compiled, Invalid> {
+    let spec = json!({"match": {"namespaceSelector": {"matchNames": ["shop"]}}, "policies": policies});
+    compile(&policy::<SecurityPolicy>(&spec), &Settings::default())
+}
+
+fn operation(policies: &Value) -> Result<Compiled, Invalid> {
+    let spec = json!({"match": {"namespaceSelector": {"matchNames": ["shop"]}}, "policies": policies});
+    compile(&policy::<OperationPolicy>(&spec), &Settings::default())
+}
+
+fn parameters(compiled: Result<Compiled, Invalid>) -> Value {
+    compiled.unwrap().constraint.map_or(Value::Null, |constraint| constraint.spec.parameters)
+}
+
+#[test]
+fn a_security_policy_becomes_one_constraint() {
+    let spec = json!({
+        "enforcementAction": "Warn",
+        "match": {
+            "namespaceSelector": {
+                "matchNames": ["team-*", "kube-system"],
+                "excludeNames": ["team-legacy"],
+                "labelSelector": {"matchLabels": {"stage": "prod"}},
+            },
+            "labelSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
+        },
+        "policies": {
+            "allowPrivileged": false,
+            "allowHostNetwork": false,
+            "allowedHostPorts": [{"min": 0, "max": 0}, {"min": 30000}],
+            "allowedCapabilities": ["CHOWN"],
+            "requiredDropCapabilities": ["ALL"],
+        },
+    });
+    insta::assert_yaml_snapshot!(compile(&policy::<SecurityPolicy>(&spec), &Settings::default()).unwrap().constraint);
+}
+
+#[test]
+fn an_operation_policy_becomes_one_constraint() {
+    let spec = json!({
+        "match": {"labelSelector": {"matchLabels": {"app": "shop"}}},
+        "policies": {"allowedRepos": ["registry.example.com", "nginx", "quay.io/team/*", "r.io/a:1"]},
+    });
+    let settings = Settings::new(Preset::Deckhouse, "d8-admission-policy-engine", "d8-gatewright");
+    insta::assert_yaml_snapshot!(compile(&policy::<OperationPolicy>(&spec), &settings).unwrap().constraint);
+}
+
+/// Absent, empty and filled; and what could never refuse anything is left out.
+#[rstest]
+#[case(json!({}), json!(null))]
+#[case(json!({"allowPrivileged": true, "allowHostNetwork": true}), json!(null))]
+#[case(json!({"allowPrivileged": false}), json!({"allowPrivileged": false}))]
+#[case(json!({"allowedHostPorts": []}), json!({"allowedHostPorts": []}))]
+#[case(json!({"allowedHostPorts": [{"min": 0, "max": 0}]}), json!({"allowedHostPorts": []}))]
+#[case(json!({"allowedHostPorts": [{"max": 9}]}), json!({"allowedHostPorts": [{"min": 0, "max": 9}]}))]
+#[case(json!({"allowedHostPorts": [{"min": 9}]}), json!({"allowedHostPorts": [{"min": 9, "max": 65535}]}))]
+#[case(json!({"allowedHostPorts": [{"min": 7}, {}]}), json!(null))]
+#[case(json!({"allowedCapabilities": []}), json!({"allowedCapabilities": []}))]
+#[case(json!({"allowedCapabilities": ["CHOWN", "ALL"]}), json!(null))]
+#[case(json!({"requiredDropCapabilities": []}), json!(null))]
+#[case(json!({"requiredDropCapabilities": ["ALL"]}), json!({"requiredDropCapabilities": ["ALL"]}))]
+fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: Value) {
+    assert_eq!(parameters(security(&policies)), expected);
+}
+
+#[rstest]
+#[case(json!({}), json!(null))]
+#[case(json!({"allowedRepos": ["*", "nginx"]}), json!(null))]
+#[case(
+    json!({"allowedRepos": []}),
+    json!({"allowedRepos": {"entries": [], "repositories": [], "images": [], "prefixes": []}})
+)]
+fn three_states_of_an_operation_policy(#[case] policies: Value, #[case] expected: Value) {
+    assert_eq!(parameters(operation(&policies)), expected);
+}
+
+/// Nothing is ever silently not enforced.
+#[test]
+fn every_field_is_enforced_or_refused_by_name() {
+    let security_crd = serde_json::to_value(&gatewright_api::crds()[0]).unwrap();
+    let operation_crd = serde_json::to_value(&gatewright_api::crds()[1]).unwrap();
+    let fields = |crd: &Value| -> Vec<String> {
+        let rules =
+            &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["policies"];
+        rules["properties"].as_object().unwrap().keys().cloned().collect()
+    };
+    for field in fields(&security_crd) {
+        let value = sample(&field);
+        assert_enforced_or_refused(&field, security(&json!({ field.clone(): value })));
+    }
+    for field in fields(&operation_crd) {
+        let value = sample(&field);
+        assert_enforced_or_refused(&field, operation(&json!({ field.clone(): value })));
+    }
+}
+
+fn assert_enforced_or_refused(field: &str, compiled: Result<Compiled, Invalid>) {
+    match compiled {
+        Ok(Compiled { constraint, .. }) => {
+            let parameters = constraint.unwrap_or_else(|| panic!("{field} is dropped")).spec.parameters;
+            assert!(parameters.get(field).is_some(), "{field} became {parameters}");
+        }
+        Err(invalid) => {
+            assert_eq!(invalid.reason(), Reason::Unsupported, "{field}: {invalid}");
+            assert!(invalid.to_string().starts_with(&format!("spec.policies.{field}: ")), "{invalid}");
+        }
+    }
+}
+
+/// A value that demands something, of each field.
+fn sample(field: &str) -> Value {
+    match field {
+        "allowedHostPorts" | "allowedCapabilities" | "allowedRepos" | "priorityClassNames" | "ingressClassNames"
+        | "storageClassNames" | "allowedAppArmor" | "allowedClusterRoles" | "allowedFlexVolumes" | "allowedHostPaths"
+        | "allowedServiceTypes" | "allowedUnsafeSysctls" | "allowedVolumes" | "seLinux" | "forbiddenSysctls"
+        | "verifyImageSignatures" | "disallowedImageTags" | "requiredProbes" | "disallowedTolerations" => json!([]),
+        "requiredDropCapabilities" => json!(["ALL"]),
+        "seccompProfiles" | "requiredResources" | "requiredLabels" | "requiredAnnotations" | "replicaLimits" => json!({}),
+        "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => json!({"rule": "MustRunAs"}),
+        "allowedProcMount" => json!("Default"),
+        "imagePullPolicy" => json!("Always"),
+        "maxRevisionHistoryLimit" => json!(3),
+        "readOnlyRootFilesystem" | "blockWildcardDomains" | "checkHostNetworkDNSPolicy" | "checkContainerDuplicates" => {
+            json!(true)
+        }
+        _ => json!(false),
+    }
+}
+
+#[rstest]
+#[case(json!({"allowedCapabilities": null}), "spec.policies.allowedCapabilities: null says neither")]
+#[case(json!({"allowPrivileged": null}), "spec.policies.allowPrivileged: null says neither")]
+#[case(json!({"allowedHostPorts": [{"min": null}]}), "spec.policies.allowedHostPorts[0].min: null says neither")]
+#[case(json!({"allowedHostPorts": [{"min": 5, "max": 3}]}), "spec.policies.allowedHostPorts[0]: min 5 is greater than max 3")]
+fn what_is_wrong_is_named(#[case] policies: Value, #[case] expected: &str) {
+    let invalid = security(&policies).unwrap_err();
+    assert_eq!(invalid.reason(), Reason::Invalid);
+    assert!(invalid.to_string().starts_with(expected), "{invalid}");
+}
+
+#[rstest]
+#[case(json!({}), "spec.match: selects nothing")]
+#[case(json!({"labelSelector": {}}), "spec.match.labelSelector: is empty")]
+#[case(json!({"namespaceSelector": {}}), "spec.match.namespaceSelector: is empty")]
+#[case(json!({"namespaceSelector": {"matchNames": []}}), "spec.match.namespaceSelector.matchNames: is empty")]
+#[case(json!({"namespaceSelector": {"labelSelector": {"matchLabels": {}}}}), "spec.match.namespaceSelector.labelSelector: is empty")]
+#[case(json!({"namespaceSelector": {"matchNames": null, "excludeNames": ["a"]}}), "spec.match.namespaceSelector.matchNames: null says")]
+#[case(json!({"namespaceSelector": {"matchNames": ["gatekeeper-system"]}}), "spec.match.namespaceSelector.matchNames[0]: no policy reaches gatekeeper-system")]
+fn a_match_that_would_mean_everything_is_refused(#[case] matcher: Value, #[case] expected: &str) {
+    let spec = json!({"match": matcher, "policies": {"allowPrivileged": false}});
+    let invalid = compile(&policy::<SecurityPolicy>(&spec), &Settings::default()).unwrap_err();
+    assert!(invalid.to_string().starts_with(expected), "{invalid}");
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let invalid = security(&json!({"allowedCapabilities": null, "allowHostPID": false})).unwrap_err();
+    assert_eq!((invalid.problems.len(), invalid.reason()), (2, Reason::Invalid));
+}
+
+#[test]
+fn a_policy_that_was_never_stored_is_the_business_of_gitops() {
+    let mut policy: SecurityPolicy = policy(&json!({
+        "match": {"namespaceSelector": {"matchNames": ["shop"]}}, "policies": {"allowPrivileged": false},
+    }));
+    policy.metadata.uid = None;
+    let metadata = compile(&policy, &Settings::default()).unwrap().constraint.unwrap().metadata;
+    assert_eq!(metadata.labels.unwrap()["gatewright.io/owner"], "render");
+    assert_eq!(metadata.owner_references, None);
+}
+
+#[test]
+fn without_controller_validation_only_pods_are_judged() {
+    let spec = json!({"match": {"namespaceSelector": {"matchNames": ["a"]}}, "policies": {"allowPrivileged": false}});
+    let settings = Settings { controller_validation: false, ..Settings::default() };
+    let compiled = compile(&policy::<SecurityPolicy>(&spec), &settings).unwrap();
+    let kinds = &compiled.constraint.unwrap().spec.r#match.kinds;
+    assert_eq!(serde_json::to_value(kinds).unwrap(), json!([{"apiGroups": [""], "kinds": ["Pod"]}]));
+    let routes: Vec<_> = compiled.routes.iter().map(|r| format!("{} {}", r.operation, r.resource)).collect();
+    assert_eq!(routes, ["CREATE pods", "UPDATE pods", "UPDATE pods/ephemeralcontainers"]);
+}

@@ -1,0 +1,96 @@
+//! What must hold of every rule.
+
+use std::collections::BTreeSet;
+
+use gatewright_rules::cases::CaseKinds;
+use gatewright_rules::{Lib, Rule, Template, templates};
+
+fn rules() -> impl Iterator<Item = (&'static Template, &'static Rule)> {
+    templates().iter().flat_map(|template| template.rules.iter().map(move |rule| (template, rule)))
+}
+
+fn modules(template: &Template) -> Vec<&'static str> {
+    let libs = template.libs.iter().map(|lib| lib.module());
+    libs.chain(template.rules.iter().map(|rule| rule.module)).collect()
+}
+
+/// A parameter that no check reads would be a field that is never enforced, and the other way round.
+#[test]
+fn every_parameter_has_a_check_and_every_check_a_parameter() {
+    for template in templates() {
+        let schema = (template.parameters)();
+        let parameters: BTreeSet<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let checks: BTreeSet<_> = template.checks().map(|(_, check)| check.field).collect();
+        assert_eq!(parameters, checks, "{}", template.kind);
+    }
+}
+
+#[test]
+fn every_module_says_what_it_is_and_where_it_belongs() {
+    for (_, rule) in rules() {
+        assert!(rule.module.starts_with("# METADATA\n# title: "), "{}", rule.name);
+        assert!(rule.module.contains(&format!("\npackage {}\n", rule.package())), "{}", rule.name);
+        for check in rule.checks {
+            assert!(rule.module.contains(&format!("\n{} contains ", check.findings)), "{} {}", rule.name, check.findings);
+        }
+    }
+}
+
+/// Gatekeeper accepts an import that nobody supplies, and the rule then never fires.
+#[test]
+fn every_import_is_supplied_and_every_lib_is_used() {
+    for template in templates() {
+        let modules = modules(template);
+        let packages: BTreeSet<_> =
+            modules.iter().flat_map(|module| module.lines().filter_map(|line| line.strip_prefix("package "))).collect();
+        let entry = template.entry();
+        let sources = modules.iter().copied().chain([entry.as_str()]);
+        let imports: BTreeSet<_> =
+            sources.flat_map(|source| source.lines().filter_map(|line| line.strip_prefix("import data."))).collect();
+        assert_eq!(imports, packages, "{}", template.kind);
+    }
+}
+
+/// Forms that OPA and other engines read differently, or that Gatekeeper leaves undefined in silence.
+#[test]
+fn no_module_uses_a_form_that_is_silently_undefined() {
+    for template in templates() {
+        for module in modules(template) {
+            for line in module.lines() {
+                assert!(!line.starts_with('('), "{line}");
+                assert!(!line.contains("in data.lib."), "{line}");
+                assert!(!line.contains("data.lib.") || line.starts_with("import "), "{line}");
+                assert!(!line.ends_with(' '), "{line:?}");
+            }
+        }
+    }
+}
+
+/// A bare name in a list of imports is the last part of its package, so two rules must not share one.
+#[test]
+fn names_of_rules_are_unique_in_their_template() {
+    for template in templates() {
+        let names: BTreeSet<_> = template.rules.iter().map(|rule| rule.name).collect();
+        assert_eq!(names.len(), template.rules.len(), "{}", template.kind);
+        assert!(template.libs.contains(&Lib::Update), "{}: the entry asks it", template.kind);
+    }
+}
+
+#[test]
+fn entries_and_schemas() {
+    for template in templates() {
+        insta::assert_snapshot!(format!("{}-entry", template.kind), template.entry());
+        insta::assert_yaml_snapshot!(format!("{}-parameters", template.kind), (template.parameters)());
+    }
+}
+
+#[test]
+fn a_case_stands_for_every_kind_of_workload() {
+    let case: gatewright_rules::cases::Case = serde_json::from_value(serde_json::json!({
+        "name": "x", "policies": {}, "spec": {"containers": []}, "violations": [],
+    }))
+    .unwrap();
+    assert_eq!(case.kinds, CaseKinds::Any);
+    let names: Vec<_> = case.inputs().into_iter().map(|input| input.name).collect();
+    assert_eq!(names.len(), 14, "seven kinds, as a request and as audit sees them: {names:?}");
+}
