@@ -312,6 +312,11 @@ async fn drift_is_undone() -> Result<()> {
         world.kubectl(&["patch", template, "--type=json", "-p", broken]).await?;
         world.restored("broken Rego", template, &good["spec"]).await?;
         world.refuses("strict").await?;
+        // With a CEL engine beside it, Gatekeeper would ignore the Rego.
+        let other = r#"[{"op": "add", "path": "/spec/targets/0/code/-", "value": {"engine": "K8sNativeValidation", "source": {"validations": [{"expression": "true"}]}}}]"#;
+        world.kubectl(&["patch", template, "--type=json", "-p", other]).await?;
+        world.restored("another engine", template, &good["spec"]).await?;
+        world.refuses("strict").await?;
         world.kubectl(&["delete", template]).await?;
         until("the template is back", SOON, async || Ok(world.get(&[template]).await?["spec"] == good["spec"])).await?;
         world.refuses("strict").await?;

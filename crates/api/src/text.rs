@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// A text that does not have the syntax of its type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?}: {expected}")]
+#[error("{found}: {expected}")]
 pub struct SyntaxError {
-    /// What was found.
+    /// What was found, in quotes; of long texts, which may be secret, the length alone.
     pub found: String,
     /// What is allowed.
     pub expected: String,
@@ -24,9 +24,15 @@ pub struct SyntaxError {
 macro_rules! text {
     ($(#[$meta:meta])* $name:ident, $max:literal, $pattern:literal, $sentence:literal) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), shown(&self.0, $max))
+            }
+        }
 
         impl $name {
             /// The pattern that every value matches.
@@ -48,7 +54,7 @@ macro_rules! text {
                 if fits && text.chars().count() <= $max {
                     return Ok(Self(text));
                 }
-                Err(SyntaxError { found: text, expected: concat!($sentence, ", at most ", $max, " characters").into() })
+                Err(SyntaxError { found: shown(&text, $max), expected: concat!($sentence, ", at most ", $max, " characters").into() })
             }
         }
 
@@ -86,6 +92,11 @@ macro_rules! text {
             }
         }
     };
+}
+
+/// A text in quotes. Texts that may be long are keys and credentials: they stay out of messages and logs.
+fn shown(text: &str, max: usize) -> String {
+    if max > LONGEST_FOR_CEL { format!("a text of {} bytes", text.len()) } else { format!("{text:?}") }
 }
 
 /// The greatest length of a text that a CEL rule may look at. A rule's price counts against the CRD's budget
@@ -201,7 +212,7 @@ impl TryFrom<String> for Regex {
             return Ok(Self(text));
         }
         let expected = format!("a regular expression of RE2's dialect, at most {} characters", Self::MAX);
-        Err(SyntaxError { found: text, expected })
+        Err(SyntaxError { found: shown(&text, Self::MAX), expected })
     }
 }
 
@@ -235,7 +246,8 @@ impl JsonSchema for Regex {
 #[cfg(test)]
 mod tests {
     use super::{
-        ImageTag, LabelKey, LabelValue, NamespacePattern, PathPrefix, Regex, RepositoryPattern, WatchKind,
+        Base64, ImageTag, LabelKey, LabelValue, NamespacePattern, PathPrefix, Regex, RepositoryPattern,
+        WatchKind,
     };
 
     fn accepted<T: TryFrom<String>>(texts: &[&str]) -> Vec<String> {
@@ -262,6 +274,13 @@ mod tests {
             ["/Pod", "apps/Deployment", "networking.k8s.io/Ingress"]
         );
         assert_eq!(accepted::<Regex>(&["^a+$", "(", "[z-a]"]), ["^a+$"]);
+    }
+
+    #[test]
+    fn credentials_are_never_shown() {
+        let error = Base64::try_from("not-base64: hunter2").unwrap_err();
+        assert!(error.to_string().starts_with("a text of 19 bytes: base64 text has"), "{error}");
+        assert_eq!(format!("{:?}", Base64::try_from("aHVudGVyMg==").unwrap()), "Base64(a text of 12 bytes)");
     }
 
     #[test]

@@ -49,7 +49,9 @@ fn a_security_policy_becomes_one_constraint() {
             "requiredDropCapabilities": ["ALL"],
         },
     });
-    insta::assert_yaml_snapshot!(compile(&policy::<SecurityPolicy>(&spec), &Settings::default()).unwrap().constraint);
+    insta::assert_yaml_snapshot!(
+        compile(&policy::<SecurityPolicy>(&spec), &Settings::default()).unwrap().constraint
+    );
 }
 
 #[test]
@@ -97,8 +99,8 @@ fn every_field_is_enforced_or_refused_by_name() {
     let security_crd = serde_json::to_value(&gatewright_api::crds()[0]).unwrap();
     let operation_crd = serde_json::to_value(&gatewright_api::crds()[1]).unwrap();
     let fields = |crd: &Value| -> Vec<String> {
-        let rules =
-            &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["policies"];
+        let rules = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+            ["policies"];
         rules["properties"].as_object().unwrap().keys().cloned().collect()
     };
     for field in fields(&security_crd) {
@@ -127,17 +129,39 @@ fn assert_enforced_or_refused(field: &str, compiled: Result<Compiled, Invalid>) 
 /// A value that demands something, of each field.
 fn sample(field: &str) -> Value {
     match field {
-        "allowedHostPorts" | "allowedCapabilities" | "allowedRepos" | "priorityClassNames" | "ingressClassNames"
-        | "storageClassNames" | "allowedAppArmor" | "allowedClusterRoles" | "allowedFlexVolumes" | "allowedHostPaths"
-        | "allowedServiceTypes" | "allowedUnsafeSysctls" | "allowedVolumes" | "seLinux" | "forbiddenSysctls"
-        | "verifyImageSignatures" | "disallowedImageTags" | "requiredProbes" | "disallowedTolerations" => json!([]),
+        "allowedHostPorts"
+        | "allowedCapabilities"
+        | "allowedRepos"
+        | "priorityClassNames"
+        | "ingressClassNames"
+        | "storageClassNames"
+        | "allowedAppArmor"
+        | "allowedClusterRoles"
+        | "allowedFlexVolumes"
+        | "allowedHostPaths"
+        | "allowedServiceTypes"
+        | "allowedUnsafeSysctls"
+        | "allowedVolumes"
+        | "seLinux"
+        | "forbiddenSysctls"
+        | "verifyImageSignatures"
+        | "disallowedImageTags"
+        | "requiredProbes"
+        | "disallowedTolerations" => json!([]),
         "requiredDropCapabilities" => json!(["ALL"]),
-        "seccompProfiles" | "requiredResources" | "requiredLabels" | "requiredAnnotations" | "replicaLimits" => json!({}),
+        "seccompProfiles"
+        | "requiredResources"
+        | "requiredLabels"
+        | "requiredAnnotations"
+        | "replicaLimits" => json!({}),
         "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => json!({"rule": "MustRunAs"}),
         "allowedProcMount" => json!("Default"),
         "imagePullPolicy" => json!("Always"),
         "maxRevisionHistoryLimit" => json!(3),
-        "readOnlyRootFilesystem" | "blockWildcardDomains" | "checkHostNetworkDNSPolicy" | "checkContainerDuplicates" => {
+        "readOnlyRootFilesystem"
+        | "blockWildcardDomains"
+        | "checkHostNetworkDNSPolicy"
+        | "checkContainerDuplicates" => {
             json!(true)
         }
         _ => json!(false),

@@ -19,7 +19,8 @@ fn modules(template: &Template) -> Vec<&'static str> {
 fn every_parameter_has_a_check_and_every_check_a_parameter() {
     for template in templates() {
         let schema = (template.parameters)();
-        let parameters: BTreeSet<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let parameters: BTreeSet<_> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         let checks: BTreeSet<_> = template.checks().map(|(_, check)| check.field).collect();
         assert_eq!(parameters, checks, "{}", template.kind);
     }
@@ -31,7 +32,12 @@ fn every_module_says_what_it_is_and_where_it_belongs() {
         assert!(rule.module.starts_with("# METADATA\n# title: "), "{}", rule.name);
         assert!(rule.module.contains(&format!("\npackage {}\n", rule.package())), "{}", rule.name);
         for check in rule.checks {
-            assert!(rule.module.contains(&format!("\n{} contains ", check.findings)), "{} {}", rule.name, check.findings);
+            assert!(
+                rule.module.contains(&format!("\n{} contains ", check.findings)),
+                "{} {}",
+                rule.name,
+                check.findings
+            );
         }
     }
 }
@@ -41,12 +47,15 @@ fn every_module_says_what_it_is_and_where_it_belongs() {
 fn every_import_is_supplied_and_every_lib_is_used() {
     for template in templates() {
         let modules = modules(template);
-        let packages: BTreeSet<_> =
-            modules.iter().flat_map(|module| module.lines().filter_map(|line| line.strip_prefix("package "))).collect();
+        let packages: BTreeSet<_> = modules
+            .iter()
+            .flat_map(|module| module.lines().filter_map(|line| line.strip_prefix("package ")))
+            .collect();
         let entry = template.entry();
         let sources = modules.iter().copied().chain([entry.as_str()]);
-        let imports: BTreeSet<_> =
-            sources.flat_map(|source| source.lines().filter_map(|line| line.strip_prefix("import data."))).collect();
+        let imports: BTreeSet<_> = sources
+            .flat_map(|source| source.lines().filter_map(|line| line.strip_prefix("import data.")))
+            .collect();
         assert_eq!(imports, packages, "{}", template.kind);
     }
 }
