@@ -8,6 +8,8 @@ mod operation;
 mod problem;
 mod security;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use problem::{Invalid, Problem};
 pub use settings::{Preset, Settings};

@@ -13,6 +13,8 @@ pub mod operation_policy;
 mod rule;
 pub mod security_policy;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use rule::{Check, Guard, Rule, Subject, Volatile};
 pub use template::{Lib, Template, templates};

@@ -1,7 +1,7 @@
 //! What policies compile to, and why some do not.
 
+use crate::{Compile, Compiled, Invalid, Preset, Settings, compile};
 use gatewright_api::{OperationPolicy, Reason, SecurityPolicy};
-use gatewright_compiler::{Compile, Compiled, Invalid, Preset, Settings, compile};
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use gatewright_rules::cases::CaseKinds;
-use gatewright_rules::{Lib, Rule, Template, templates};
+use crate::cases::CaseKinds;
+use crate::{Lib, Rule, Template, templates};
 
 fn rules() -> impl Iterator<Item = (&'static Template, &'static Rule)> {
     templates().iter().flat_map(|template| template.rules.iter().map(move |rule| (template, rule)))
@@ -95,7 +95,7 @@ fn entries_and_schemas() {
 
 #[test]
 fn a_case_stands_for_every_kind_of_workload() {
-    let case: gatewright_rules::cases::Case = serde_json::from_value(serde_json::json!({
+    let case: crate::cases::Case = serde_json::from_value(serde_json::json!({
         "name": "x", "policies": {}, "spec": {"containers": []}, "violations": [],
     }))
     .unwrap();
