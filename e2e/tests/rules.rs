@@ -70,7 +70,7 @@ fn cases(folder: &str, rule: &str) -> Result<Vec<Case>> {
 /// and one that it passes.
 fn every_check_refuses(rule: &Rule, cases: &[Case]) -> Result<()> {
     let refusing = |update: bool| -> BTreeSet<_> {
-        let cases = cases.iter().filter(|case| case.old_spec.is_some() == update);
+        let cases = cases.iter().filter(|case| case.is_update() == update);
         cases.flat_map(|case| &case.violations).filter_map(|message| message.split(':').next()).collect()
     };
     for check in rule.checks {
@@ -102,7 +102,7 @@ fn suite_test<P: Compile>(
         "apiVersion": "deckhouse.io/v1alpha1",
         "kind": P::KIND.as_ref(),
         "metadata": {"name": "case"},
-        "spec": {"match": {"namespaceSelector": {"matchNames": [NAMESPACE]}}, "policies": case.policies},
+        "spec": {"match": case.r#match, "policies": case.policies},
     }))?;
     let Some(constraint) = compile(&policy, &Settings::default())?.constraint else {
         ensure!(case.violations.is_empty(), "nothing is enforced");

@@ -28,6 +28,9 @@ in_pod(finding, sentence) := object.union(finding, {
 	"sentence": sentence,
 })
 
+# About a field of an object that is no workload.
+in_object(finding, sentence) := object.union(finding, {"container": null, "sentence": sentence})
+
 # `rule` is the field of the policy, so that the person refused knows which line of the policy did it.
 violation(rule, finding) := {
 	"msg": sprintf("%s: %s", [rule, finding.sentence]),

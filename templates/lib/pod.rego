@@ -23,9 +23,20 @@ old_spec := spec_of(input.review.oldObject)
 
 spec_of(object) := object.spec if {
 	is_pod
-} else := object.spec.template.spec if {
+} else := template_of(object).spec
+
+# The annotations of the Pod, or of the Pods that a controller makes.
+annotations := annotations_of(input.review.object)
+
+old_annotations := annotations_of(input.review.oldObject)
+
+annotations_of(it) := object.get(it, ["metadata", "annotations"], {}) if {
+	is_pod
+} else := object.get(template_of(it), ["metadata", "annotations"], {})
+
+template_of(object) := object.spec.template if {
 	[input.review.kind.group, input.review.kind.kind] in templated
-} else := object.spec.jobTemplate.spec.template.spec if {
+} else := object.spec.jobTemplate.spec.template if {
 	input.review.kind.kind == "CronJob"
 	input.review.kind.group == "batch"
 }

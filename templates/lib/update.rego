@@ -7,24 +7,35 @@ package lib.update
 
 import data.lib.pod
 
-# Asked before anything is looked for, so that a label edit costs nothing. `old_spec` comes first: `not` over an
-# undefined operand is true, and would let through an UPDATE whose old object cannot be read.
-let_through if {
+# Asked before anything is looked for, so that a label edit costs nothing.
+let_through if same_spec
+
+let_through if deleting
+
+# `old_spec` comes first: `not` over an undefined operand is true, and would let through an UPDATE whose old object
+# cannot be read.
+same_spec if {
 	input.review.operation == "UPDATE"
 	pod.old_spec
 	not pod.spec != pod.old_spec
 }
 
 # What is going away must not be held back by its finalizers.
-let_through if {
+deleting if {
 	input.review.operation == "UPDATE"
 	input.review.oldObject.metadata.deletionTimestamp
 }
 
-# Asked once a fault was found. `looks_at` names those of the volatile fields that the rule judges.
+# Whether an UPDATE leaves alone what a rule judges of the pod spec. Asked once a fault was found. `looks_at` names
+# those of the volatile fields that the rule judges.
+same_pod(_) if same_spec
+
+same_pod(looks_at) if same_judged(looks_at)
+
 same_judged(looks_at) if {
 	input.review.operation == "UPDATE"
 	pod.is_pod
+	pod.old_spec
 	not judged(pod.spec, looks_at) != judged(pod.old_spec, looks_at)
 }
 

@@ -14,9 +14,11 @@ mod tests;
 pub use problem::{Invalid, Problem};
 pub use settings::{Preset, Settings};
 
+use std::collections::BTreeSet;
+
 use gatewright_api::{EnforcementAction, Match, OperationPolicy, Policy, PolicyKind, SecurityPolicy, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
-use gatewright_rules::{Check, Subject, Template, Volatile, kinds, operation_policy, security_policy};
+use gatewright_rules::{Template, kinds, operation_policy, security_policy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;
 
@@ -107,14 +109,18 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
     if checks.is_empty() {
         return Ok(Compiled { constraint: None, routes: vec![] });
     }
-    matcher.kinds = kinds::match_kinds(&kinds_of(&checks, settings));
+    let controllers = settings.controller_validation;
+    let subjects = || checks.iter().map(|check| (check.subject, &parameters[check.field]));
+    let looked_at: Vec<_> = subjects().flat_map(|(subject, it)| subject.kinds(controllers, it)).collect();
+    let routes: BTreeSet<_> = subjects().flat_map(|(subject, it)| subject.routes(controllers, it)).collect();
+    matcher.kinds = kinds::match_kinds(&looked_at);
     let spec = ConstraintSpec {
         enforcement_action: policy.action().as_ref().to_lowercase(),
         r#match: matcher,
         parameters,
     };
     let constraint = Constraint::new(P::TEMPLATE.kind, metadata(policy), spec);
-    Ok(Compiled { constraint: Some(constraint), routes: routes(&checks, settings) })
+    Ok(Compiled { constraint: Some(constraint), routes: routes.into_iter().collect() })
 }
 
 /// The templates of all rules, as they should be in the cluster.
@@ -159,36 +165,4 @@ fn metadata<P: Policy>(policy: &P) -> ObjectMeta {
 fn owner_reference<P: Policy>(policy: &P) -> Option<OwnerReference> {
     let reference = policy.controller_owner_ref(&())?;
     Some(OwnerReference { block_owner_deletion: Some(false), ..reference })
-}
-
-fn kinds_of(checks: &[&Check], settings: &Settings) -> Vec<kinds::Kind> {
-    checks.iter().flat_map(|check| check.subject.kinds(settings.controller_validation)).collect()
-}
-
-fn routes(checks: &[&Check], settings: &Settings) -> Vec<Route> {
-    let route = |group: &str, resource: &str, operation| Route {
-        group: group.to_owned(),
-        resource: resource.to_owned(),
-        operation,
-    };
-    let objects = kinds_of(checks, settings)
-        .into_iter()
-        .flat_map(|kind| ["CREATE", "UPDATE"].map(|operation| route(kind.group, kind.resource, operation)));
-    let subresources = checks.iter().flat_map(|check| match check.subject {
-        Subject::Pod(looks_at) => looks_at.iter().filter_map(|volatile| volatile_subresource(*volatile)),
-    });
-    let mut routes: Vec<_> =
-        objects.chain(subresources.map(|resource| route("", resource, "UPDATE"))).collect();
-    routes.sort_unstable();
-    routes.dedup();
-    routes
-}
-
-/// The subresource through which a volatile field of a running Pod changes.
-const fn volatile_subresource(volatile: Volatile) -> Option<&'static str> {
-    match volatile {
-        Volatile::EphemeralContainers => Some("pods/ephemeralcontainers"),
-        Volatile::Resources => Some("pods/resize"),
-        Volatile::Tolerations => None,
-    }
 }

@@ -19,7 +19,7 @@ pub struct Cases {
     pub cases: Vec<Case>,
 }
 
-/// One case.
+/// One case: a pod spec, which stands for every kind of workload, or a whole object.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Case {
@@ -27,19 +27,42 @@ pub struct Case {
     pub name: String,
     /// `spec.policies` of the policy.
     pub policies: Value,
+    /// `spec.match` of the policy; all of [`NAMESPACE`] unless told otherwise.
+    #[serde(default = "everything")]
+    pub r#match: Value,
     /// The pod spec.
-    pub spec: Value,
+    #[serde(default)]
+    pub spec: Option<Value>,
     /// The pod spec before an UPDATE; without it the case is a CREATE.
     #[serde(default)]
     pub old_spec: Option<Value>,
+    /// The annotations of the Pod, or of the Pod template.
+    #[serde(default)]
+    pub annotations: Option<Value>,
+    /// The annotations before an UPDATE.
+    #[serde(default)]
+    pub old_annotations: Option<Value>,
     /// Whether the object before the UPDATE was already being deleted.
     #[serde(default)]
     pub deleting: bool,
     /// Whether the object is a Pod, a controller, or either.
     #[serde(default)]
     pub kinds: CaseKinds,
+    /// A whole object, in place of a pod spec.
+    #[serde(default)]
+    pub object: Option<Value>,
+    /// The whole object before an UPDATE.
+    #[serde(default)]
+    pub old_object: Option<Value>,
+    /// Fields of the request that do not follow from the object. Such a request is not what audit sees.
+    #[serde(default)]
+    pub request: Option<Value>,
     /// The messages, each of one violation; none if the object passes.
     pub violations: Vec<String>,
+}
+
+fn everything() -> Value {
+    json!({"namespaceSelector": {"matchNames": [NAMESPACE]}})
 }
 
 /// The kinds for which a case holds.
@@ -65,61 +88,87 @@ pub struct Input {
 }
 
 impl Case {
+    /// Whether the case is an UPDATE.
+    #[must_use]
+    pub const fn is_update(&self) -> bool {
+        self.old_spec.is_some() || self.old_object.is_some()
+    }
+
     /// The inputs that the case stands for.
     #[must_use]
     pub fn inputs(&self) -> Vec<Input> {
+        if let Some(object) = &self.object {
+            return self.inputs_of(object, self.old_object.as_ref());
+        }
         let pod = (self.kinds != CaseKinds::Controllers).then_some(POD);
-        let controllers = CONTROLLERS.iter().copied().filter(|_| self.kinds != CaseKinds::Pod);
-        pod.into_iter().chain(controllers).flat_map(|kind| self.inputs_of(kind)).collect()
+        let controllers = CONTROLLERS.into_iter().filter(|_| self.kinds != CaseKinds::Pod);
+        pod.into_iter().chain(controllers).flat_map(|kind| self.workload_inputs(&kind)).collect()
     }
 
-    fn inputs_of(&self, kind: Kind) -> Vec<Input> {
-        let object = workload(kind, &self.spec);
+    fn workload_inputs(&self, kind: &Kind) -> Vec<Input> {
+        let of = |spec: &Value, annotations| workload(kind, spec, annotations);
+        let object = of(self.spec.as_ref().unwrap_or(&Value::Null), self.annotations.as_ref());
+        let old = self.old_spec.as_ref().map(|spec| of(spec, self.old_annotations.as_ref()));
+        self.inputs_of(&object, old.as_ref())
+    }
+
+    fn inputs_of(&self, object: &Value, old: Option<&Value>) -> Vec<Input> {
+        let kind = object["kind"].as_str().unwrap_or_default();
         let input = |operation: &str, document| Input {
-            name: format!("{} ({} {operation})", self.name, kind.kind),
+            name: format!("{} ({kind} {operation})", self.name),
             document,
         };
-        let Some(old_spec) = &self.old_spec else {
-            let review = admission_review(kind, "CREATE", &object, &Value::Null);
-            return vec![input("CREATE", review), input("audit", object)];
-        };
-        let mut old = workload(kind, old_spec);
-        if self.deleting {
-            old["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        if let Some(old) = old {
+            let mut old = old.clone();
+            if self.deleting {
+                old["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            }
+            return vec![input("UPDATE", self.review("UPDATE", object, Some(&old)))];
         }
-        vec![input("UPDATE", admission_review(kind, "UPDATE", &object, &old))]
+        let create = input("CREATE", self.review("CREATE", object, None));
+        if self.request.is_some() { vec![create] } else { vec![create, input("audit", object.clone())] }
+    }
+
+    fn review(&self, operation: &str, object: &Value, old_object: Option<&Value>) -> Value {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        let resource = format!("{}s", kind.to_lowercase());
+        let mut request = json!({
+            "uid": "6f1f2f33-0000-4000-8000-000000000000",
+            "kind": {"group": group, "version": version, "kind": kind},
+            "resource": {"group": group, "version": version, "resource": resource},
+            "name": object["metadata"]["name"],
+            "operation": operation,
+            "userInfo": {"username": "developer"},
+            "object": object,
+        });
+        if let Some(namespace) = object["metadata"].get("namespace") {
+            request["namespace"] = namespace.clone();
+        }
+        if let Some(old) = old_object {
+            request["oldObject"] = old.clone();
+        }
+        for (name, value) in self.request.iter().filter_map(Value::as_object).flatten() {
+            request[name] = value.clone();
+        }
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
     }
 }
 
 /// An object of a workload kind with the pod spec in its place.
-fn workload(kind: Kind, spec: &Value) -> Value {
-    let template = json!({"metadata": {"labels": {"app": "case"}}, "spec": spec});
-    let body = match kind.kind {
+fn workload(kind: &Kind, spec: &Value, annotations: Option<&Value>) -> Value {
+    let annotations = annotations.cloned().unwrap_or_else(|| json!({}));
+    let template = json!({"metadata": {"labels": {"app": "case"}, "annotations": annotations}, "spec": spec});
+    let body = match &*kind.kind {
         "Pod" => spec.clone(),
         "CronJob" => json!({"schedule": "@daily", "jobTemplate": {"spec": {"template": template}}}),
         _ => json!({"template": template}),
     };
-    json!({
-        "apiVersion": if kind.group.is_empty() { "v1".to_owned() } else { format!("{}/v1", kind.group) },
-        "kind": kind.kind,
-        "metadata": {"name": "case", "namespace": NAMESPACE},
-        "spec": body,
-    })
-}
-
-fn admission_review(kind: Kind, operation: &str, object: &Value, old_object: &Value) -> Value {
-    let mut request = json!({
-        "uid": "6f1f2f33-0000-4000-8000-000000000000",
-        "kind": {"group": kind.group, "version": "v1", "kind": kind.kind},
-        "resource": {"group": kind.group, "version": "v1", "resource": kind.resource},
-        "name": "case",
-        "namespace": NAMESPACE,
-        "operation": operation,
-        "userInfo": {"username": "developer"},
-        "object": object,
-    });
-    if !old_object.is_null() {
-        request["oldObject"] = old_object.clone();
+    let mut metadata = json!({"name": "case", "namespace": NAMESPACE});
+    if *kind == POD {
+        metadata["annotations"] = annotations;
     }
-    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+    let api_version = if kind.group.is_empty() { "v1".to_owned() } else { format!("{}/v1", kind.group) };
+    json!({"apiVersion": api_version, "kind": kind.kind, "metadata": metadata, "spec": body})
 }

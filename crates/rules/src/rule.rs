@@ -1,5 +1,8 @@
 //! What a rule tells the template, beside its Rego.
 
+use gatewright_gatekeeper::Route;
+use serde_json::Value;
+
 use crate::kinds::{self, Kind};
 
 /// A rule: one Rego module, and the fields of the policy that it checks.
@@ -31,7 +34,7 @@ pub struct Check {
 pub enum Guard {
     /// The parameter is `false`.
     IsFalse,
-    /// The parameter is there.
+    /// The parameter is there, and not `false`.
     IsSet,
 }
 
@@ -40,6 +43,13 @@ pub enum Guard {
 pub enum Subject {
     /// The pod spec of any workload kind, with these of its volatile fields.
     Pod(&'static [Volatile]),
+    /// The pod spec of any workload kind, and more of the object. The module's rule `unchanged` holds for an UPDATE
+    /// that leaves alone what is judged.
+    PodAndMore(&'static [Volatile]),
+    /// Objects of these kinds. The module's rule `unchanged` holds for an UPDATE that leaves alone what is judged.
+    Objects(&'static [Kind]),
+    /// Objects of the kinds that the parameter lists in `watchKinds` as `{group, kind}`, with `unchanged` as above.
+    Watched,
 }
 
 /// Fields of a running Pod that change without touching what most rules judge.
@@ -80,12 +90,46 @@ impl Guard {
 }
 
 impl Subject {
-    /// The kinds that the check looks at. Without `controllers` it looks at Pods alone.
+    /// The kinds that the check looks at, given its parameter. Without `controllers` pod rules look at Pods alone.
     #[must_use]
-    pub fn kinds(self, controllers: bool) -> Vec<Kind> {
+    pub fn kinds(self, controllers: bool, parameter: &Value) -> Vec<Kind> {
         match self {
-            Self::Pod(_) if controllers => [&kinds::CONTROLLERS[..], &[kinds::POD]].concat(),
-            Self::Pod(_) => vec![kinds::POD],
+            Self::Pod(_) | Self::PodAndMore(_) if controllers => {
+                [&kinds::CONTROLLERS[..], &[kinds::POD]].concat()
+            }
+            Self::Pod(_) | Self::PodAndMore(_) => vec![kinds::POD],
+            Self::Objects(kinds) => kinds.to_vec(),
+            Self::Watched => watched_kinds(parameter),
         }
+    }
+
+    /// The requests that the API server must ask Gatekeeper about for the check to see everything.
+    #[must_use]
+    pub fn routes(self, controllers: bool, parameter: &Value) -> Vec<Route> {
+        let subresources = match self {
+            Self::Pod(looks_at) | Self::PodAndMore(looks_at) => looks_at,
+            Self::Objects(_) | Self::Watched => &[],
+        };
+        let kinds = self.kinds(controllers, parameter);
+        let objects = kinds.iter().flat_map(Kind::routes);
+        objects.chain(subresources.iter().filter_map(|volatile| volatile.route())).collect()
+    }
+}
+
+fn watched_kinds(parameter: &Value) -> Vec<Kind> {
+    let kinds = parameter["watchKinds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    kinds.iter().map(|watched| Kind::named(&text(&watched["group"]), &text(&watched["kind"]))).collect()
+}
+
+impl Volatile {
+    /// The request by which the field of a running Pod changes, if it is another than an update of the Pod.
+    fn route(self) -> Option<Route> {
+        let resource = match self {
+            Self::EphemeralContainers => "pods/ephemeralcontainers",
+            Self::Resources => "pods/resize",
+            Self::Tolerations => return None,
+        };
+        Some(Route { group: String::new(), resource: resource.to_owned(), operation: "UPDATE" })
     }
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::rule::{Check, Rule, Subject};
+use crate::rule::{Check, Rule, Subject, Volatile};
 use crate::{operation_policy, security_policy};
 
 /// All templates that we install.
@@ -98,19 +98,30 @@ impl Template {
 }
 
 fn check_rule(rule: &Rule, check: &Check) -> String {
-    let Check { field, guard, findings, subject: Subject::Pod(looks_at) } = check;
-    let looks_at: Vec<_> = looks_at.iter().map(|volatile| format!("{:?}", volatile.as_ref())).collect();
+    let Check { field, guard, findings, subject } = check;
+    let guard = guard.expression(field);
     let set = format!("{}.{findings}", rule.identifier());
+    let (target, gate) = match subject {
+        Subject::Pod(looks_at) => {
+            ("pod_violations", format!("not update.same_judged({})", rego_set(looks_at)))
+        }
+        Subject::PodAndMore(_) | Subject::Objects(_) | Subject::Watched => {
+            ("violation", format!("not update.deleting\n\tnot {}.unchanged", rule.identifier()))
+        }
+    };
     format!(
-        "\npod_violations contains finding.violation({field:?}, found) if {{\n\
+        "\n{target} contains finding.violation({field:?}, found) if {{\n\
          \t{guard}\n\
          \tcount({set}) > 0\n\
-         \tnot update.same_judged({looks_at})\n\
+         \t{gate}\n\
          \tsome found in {set}\n\
-         }}\n",
-        guard = guard.expression(field),
-        looks_at = if looks_at.is_empty() { "set()".into() } else { format!("{{{}}}", looks_at.join(", ")) },
+         }}\n"
     )
+}
+
+fn rego_set(looks_at: &[Volatile]) -> String {
+    let names: Vec<_> = looks_at.iter().map(|volatile| format!("{:?}", volatile.as_ref())).collect();
+    if names.is_empty() { "set()".to_owned() } else { format!("{{{}}}", names.join(", ")) }
 }
 
 /// The structural schema of a parameter type, as a template wants it: inline, and without what only a CRD of our
