@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(30);
 const MORE_REPOS: &str =
     r#"[{"op": "add", "path": "/spec/policies/allowedRepos/-", "value": "registry.example.com.evil.io"}]"#;
 
-const UNSUPPORTED: &str = r#"{"spec": {"policies": {"allowHostPID": false}}}"#;
+const UNSUPPORTED: &str = r#"{"spec": {"policies": {"verifyImageSignatures": [{"reference": "registry.example.com/*", "publicKeys": ["-----BEGIN PUBLIC KEY-----"]}]}}}"#;
 
 /// What the API server must answer to each workload, in order.
 const REFUSED: &[(&str, &[&str])] = &[
@@ -196,7 +196,7 @@ impl Demo<'_> {
         ];
         let said = until("the policy says so", SOON, async || {
             let said = self.cluster.kubectl(&message, None).await?.stdout;
-            Ok(said.starts_with("spec.policies.allowHostPID: no rule for this field exists yet"))
+            Ok(said.starts_with("spec.policies.verifyImageSignatures: no rule for this field exists yet"))
         })
         .await;
         self.kubectl(&message).await?;

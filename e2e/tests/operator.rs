@@ -166,9 +166,11 @@ async fn an_invalid_policy_keeps_its_last_good_constraint() -> Result<()> {
         world.condition("secpol/strict", "Ready", "False", "Invalid", says).await?;
 
         // No rule checks this field yet; the good part of the policy is not taken over either.
-        let unsupported = json!({"allowPrivileged": false, "allowHostPID": false});
+        let signatures =
+            json!([{"reference": "registry.example.com/*", "publicKeys": ["-----BEGIN PUBLIC KEY-----"]}]);
+        let unsupported = json!({"allowPrivileged": false, "verifyImageSignatures": signatures});
         world.put(&security_policy("strict", &unsupported)).await?;
-        let says = "spec.policies.allowHostPID: no rule for this field exists yet";
+        let says = "spec.policies.verifyImageSignatures: no rule for this field exists yet";
         world.condition("secpol/strict", "Valid", "False", "Unsupported", says).await?;
 
         let before = world.get(&["secpol/strict"]).await?;

@@ -70,7 +70,7 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
     Box::pin(async move {
         match key {
             Key::Template(kind) => template::reconcile(&world, kind).await,
-            Key::Policy(kind, name) => policy::reconcile(&world, kind, &name).await,
+            Key::Constraint(kind, name) => policy::reconcile(&world, kind, &name).await,
         }
     })
 }

@@ -3,7 +3,7 @@
 use gatewright_api::{
     ConditionType, Guarded, OperationPolicy, PolicyKind, PolicyStatus, Reason, SecurityPolicy,
 };
-use gatewright_compiler::{Compiled, compile};
+use gatewright_compiler::{Compile as _, Compiled, compile};
 use gatewright_gatekeeper::{Constraint, Route};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -26,11 +26,12 @@ use crate::{Error, FIELD_MANAGER};
 /// How long a cache may lag before a deletion is looked at again.
 const CACHE_LAG: Duration = Duration::from_millis(200);
 
-/// Reconciles the policy of this kind and name, whether it exists or not.
-pub(crate) async fn reconcile(world: &World, kind: PolicyKind, name: &str) -> Result<Next, Error> {
-    match kind {
-        PolicyKind::SecurityPolicy => reconcile_kind::<SecurityPolicy>(world, name).await,
-        PolicyKind::OperationPolicy => reconcile_kind::<OperationPolicy>(world, name).await,
+/// Reconciles the constraint of this kind and name with its policy, whether they exist or not.
+pub(crate) async fn reconcile(world: &World, kind: &str, name: &str) -> Result<Next, Error> {
+    if kind == SecurityPolicy::TEMPLATE.kind {
+        reconcile_kind::<SecurityPolicy>(world, name).await
+    } else {
+        reconcile_kind::<OperationPolicy>(world, name).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gatewright_api::{Guarded, OperationPolicy, Policy, PolicyKind, SecurityPolicy};
+use gatewright_api::{Guarded, OperationPolicy, Policy, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings};
 use gatewright_gatekeeper::{
     CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, TEMPLATE_GROUP, TEMPLATE_VERSION, exemptions,
@@ -14,7 +14,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt as _};
-use strum::IntoEnumIterator as _;
 use tokio::task::JoinSet;
 
 use crate::cache::{Cache, Change, Entry, Knowledge};
@@ -129,7 +128,7 @@ impl World {
             policy
         };
         let api = Api::<Guarded<P>>::all(self.client.clone());
-        let (cache, changed) = (P::cache(self).clone(), self.policies_changed(P::KIND));
+        let (cache, changed) = (P::cache(self).clone(), self.changed(P::TEMPLATE.kind));
         self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
     }
 
@@ -143,7 +142,7 @@ impl World {
                     continue;
                 }
                 requests.send(Key::Template(template.kind));
-                wake(kind_of(template));
+                wake(template.kind);
             }
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
@@ -155,7 +154,7 @@ impl World {
     }
 
     fn watch_constraints(&mut self, template: &'static Template) {
-        let changed = self.policies_changed(kind_of(template));
+        let changed = self.changed(template.kind);
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
         let config = watcher::Config::default();
         self.spawn(api, constraint_resource(template), config, cache, Live::from, changed);
@@ -204,12 +203,12 @@ impl World {
         self.watches.spawn(keep_filled(source, cache, reduce, changed));
     }
 
-    /// Wakes the policy of the object's name: policies and constraints share their names.
-    fn policies_changed(&self, kind: PolicyKind) -> impl Fn(Change) + Send + Sync + 'static {
+    /// Wakes what has the object's name: policies and constraints share their names.
+    fn changed(&self, kind: &'static str) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, requests) = (self.waker(), self.requests.clone());
         move |change| match change {
             Change::Nothing => {}
-            Change::Object(name) => requests.send(Key::Policy(kind, name)),
+            Change::Object(name) => requests.send(Key::Constraint(kind, name)),
             Change::Everything => wake(kind),
         }
     }
@@ -217,33 +216,22 @@ impl World {
     /// Wakes everybody when anything has changed.
     fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
         let wake = self.waker();
-        move |_| PolicyKind::iter().for_each(&wake)
+        move |_| gatewright_rules::templates().iter().for_each(|template| wake(template.kind))
     }
 
-    /// Wakes all policies of a kind, and all names of which only a constraint is there.
-    fn waker(&self) -> impl Fn(PolicyKind) + Send + Sync + 'static {
+    /// Wakes all constraints of a kind: those that should be there, and those that are.
+    fn waker(&self) -> impl Fn(&'static str) + Send + Sync + 'static {
         let (security, operation) = (self.security.clone(), self.operation.clone());
         let constraints = self.constraints.clone();
         let requests = self.requests.clone();
         move |kind| {
-            let (policies, template) = match kind {
-                PolicyKind::SecurityPolicy => (security.names(), SecurityPolicy::TEMPLATE),
-                PolicyKind::OperationPolicy => (operation.names(), OperationPolicy::TEMPLATE),
-            };
-            let names: BTreeSet<_> = policies.into_iter().chain(constraints[template.kind].names()).collect();
+            let wanted =
+                if kind == SecurityPolicy::TEMPLATE.kind { security.names() } else { operation.names() };
+            let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
             for name in names {
-                requests.send(Key::Policy(kind, name));
+                requests.send(Key::Constraint(kind, name));
             }
         }
-    }
-}
-
-/// The policy kind whose constraints a template defines.
-fn kind_of(template: &Template) -> PolicyKind {
-    if template.kind == SecurityPolicy::TEMPLATE.kind {
-        PolicyKind::SecurityPolicy
-    } else {
-        PolicyKind::OperationPolicy
     }
 }
 
