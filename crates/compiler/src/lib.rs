@@ -8,17 +8,19 @@ mod operation;
 mod problem;
 mod security;
 mod settings;
+mod standards;
 #[cfg(test)]
 mod tests;
 
 pub use problem::{Invalid, Problem};
-pub use settings::{Preset, Settings};
+pub use settings::{NotAVersion, PodPolicy, Preset, Settings, StandardVersion, Standards};
+pub use standards::{ACTION_LABEL, POLICY_LABEL, standard_routes, standards};
 
 use std::collections::BTreeSet;
 
 use gatewright_api::{EnforcementAction, Match, OperationPolicy, Policy, PolicyKind, SecurityPolicy, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
-use gatewright_rules::{Template, kinds, operation_policy, security_policy};
+use gatewright_rules::{Template, kinds, operation_policy, pod_security_standard, security_policy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;
 
@@ -123,12 +125,13 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
     Ok(Compiled { constraint: Some(constraint), routes: routes.into_iter().collect() })
 }
 
-/// The templates of all rules, as they should be in the cluster.
+/// The templates of all rules and of the standards, as they should be in the cluster.
 #[must_use]
 pub fn templates() -> Vec<ConstraintTemplate> {
     let builtin = [(names::OWNER_LABEL.to_owned(), names::BUILTIN.to_owned())];
     gatewright_rules::templates()
         .iter()
+        .chain([&pod_security_standard::TEMPLATE])
         .map(Template::object)
         .map(|mut template| {
             template.metadata.labels = Some(builtin.clone().into());

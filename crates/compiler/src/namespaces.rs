@@ -34,6 +34,12 @@ pub(crate) fn matcher(policy: &Match, settings: &Settings, problems: &mut Vec<Pr
     }
 }
 
+/// The namespaces that the standards never reach.
+pub(crate) fn system(settings: &Settings) -> Vec<String> {
+    let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
+    without_repetition(settings.system_namespaces.iter().chain(own).cloned().collect())
+}
+
 fn texts(patterns: &List<NamespacePattern>) -> Vec<String> {
     patterns.iter().map(ToString::to_string).collect()
 }

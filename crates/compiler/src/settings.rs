@@ -1,5 +1,12 @@
 //! What an administrator decides for the whole cluster.
 
+use std::fmt;
+use std::str::FromStr;
+
+use gatewright_api::EnforcementAction;
+use gatewright_rules::pod_security_standard::NEWEST_MINOR;
+use gatewright_rules::security_policy::host_network::Range;
+
 /// Settings that change what policies compile to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -11,6 +18,93 @@ pub struct Settings {
     pub operator_namespace: String,
     /// Whether pod rules also judge the Pod templates of controllers.
     pub controller_validation: bool,
+    /// What holds in a namespace whose labels say nothing of it, and how.
+    pub standards: Standards,
+}
+
+/// The Pod Security Standards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standards {
+    /// The standard of a namespace without a valid label.
+    pub default_policy: PodPolicy,
+    /// What happens to a violation in a namespace without a valid label for it.
+    pub enforcement_action: EnforcementAction,
+    /// The version of the standards.
+    pub version: StandardVersion,
+    /// Host ports that both levels admit.
+    pub known_host_ports: Vec<Range>,
+    /// Whether `hostUsers: false` relaxes controls as it does from v1.35.
+    pub user_namespaces_relaxation: bool,
+}
+
+/// The value of a namespace's label that chooses a standard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::AsRefStr, strum::EnumIter)]
+#[strum(serialize_all = "lowercase")]
+pub enum PodPolicy {
+    /// Everything is allowed.
+    Privileged,
+    /// What is known to lead to the node is forbidden.
+    #[default]
+    Baseline,
+    /// The best practice of hardening is demanded.
+    Restricted,
+}
+
+/// A version of the standards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StandardVersion {
+    /// The newest that is known.
+    #[default]
+    Latest,
+    /// The standards as Kubernetes v1.N has them.
+    V1(u32),
+}
+
+/// The version cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is neither `latest` nor a version such as `v1.{NEWEST_MINOR}`")]
+pub struct NotAVersion;
+
+impl StandardVersion {
+    /// Whether the version is newer than the newest that is known, which then holds in its place.
+    #[must_use]
+    pub const fn is_unknown(self) -> bool {
+        matches!(self, Self::V1(minor) if minor > NEWEST_MINOR)
+    }
+}
+
+impl fmt::Display for StandardVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("latest"),
+            Self::V1(minor) => write!(f, "v1.{minor}"),
+        }
+    }
+}
+
+impl FromStr for StandardVersion {
+    type Err = NotAVersion;
+
+    fn from_str(text: &str) -> Result<Self, NotAVersion> {
+        if text == "latest" {
+            return Ok(Self::Latest);
+        }
+        let minor = text.strip_prefix("v1.").ok_or(NotAVersion)?;
+        let written = minor == "0" || !minor.starts_with(['0', '+']);
+        minor.parse().ok().filter(|_| written).map(Self::V1).ok_or(NotAVersion)
+    }
+}
+
+impl Default for Standards {
+    fn default() -> Self {
+        Self {
+            default_policy: PodPolicy::default(),
+            enforcement_action: EnforcementAction::default(),
+            version: StandardVersion::default(),
+            known_host_ports: vec![],
+            user_namespaces_relaxation: true,
+        }
+    }
 }
 
 /// A set of defaults.
@@ -37,6 +131,7 @@ impl Settings {
             gatekeeper_namespace: gatekeeper_namespace.to_owned(),
             operator_namespace: operator_namespace.to_owned(),
             controller_validation: true,
+            standards: Standards::default(),
         }
     }
 }

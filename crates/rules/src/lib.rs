@@ -10,6 +10,7 @@
 pub mod cases;
 pub mod kinds;
 pub mod operation_policy;
+pub mod pod_security_standard;
 mod rule;
 pub mod security_policy;
 mod template;
@@ -17,4 +18,4 @@ mod template;
 mod tests;
 
 pub use rule::{Check, Guard, Rule, Subject, Volatile};
-pub use template::{Lib, Template, templates};
+pub use template::{Entry, Lib, Template, templates};

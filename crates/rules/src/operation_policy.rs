@@ -5,7 +5,7 @@ pub mod allowed_repos;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Lib, Template};
+use crate::{Entry, Lib, Template};
 
 /// The parameters of a constraint: each rule's under the names they have in the policy. Absent is not checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -22,4 +22,5 @@ pub const TEMPLATE: Template = Template {
     libs: &[Lib::Finding, Lib::Image, Lib::Pod, Lib::Update],
     rules: &[allowed_repos::RULE],
     parameters: crate::template::schema_of::<Parameters>,
+    entry: Entry::Generated,
 };

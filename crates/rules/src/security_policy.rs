@@ -7,7 +7,7 @@ pub mod privileged;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Lib, Template};
+use crate::{Entry, Lib, Template};
 
 /// The parameters of a constraint: each rule's under the names they have in the policy. Absent is not checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -30,4 +30,5 @@ pub const TEMPLATE: Template = Template {
     libs: &[Lib::Finding, Lib::Pod, Lib::Update],
     rules: &[privileged::RULE, host_network::RULE, capabilities::RULE],
     parameters: crate::template::schema_of::<Parameters>,
+    entry: Entry::Generated,
 };

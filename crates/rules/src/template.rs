@@ -11,13 +11,13 @@ use serde_json::Value;
 use crate::rule::{Check, Rule, Subject, Volatile};
 use crate::{operation_policy, security_policy};
 
-/// All templates that we install.
+/// The templates of the policy kinds.
 #[must_use]
 pub const fn templates() -> &'static [Template] {
     &[security_policy::TEMPLATE, operation_policy::TEMPLATE]
 }
 
-/// The rules of one policy kind. Its constraints have the template's kind, one per policy.
+/// Rules that are judged together: those of one policy kind, with one constraint per policy, or a standard.
 #[derive(Debug)]
 pub struct Template {
     /// The kind of the constraints; the template is named after it in lower case.
@@ -31,17 +31,32 @@ pub struct Template {
     pub rules: &'static [Rule],
     /// The schema of the constraints' parameters.
     pub parameters: fn() -> Value,
+    /// The module that Gatekeeper asks for violations.
+    pub entry: Entry,
+}
+
+/// Where the module that Gatekeeper asks comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Made from the checks of the rules: the template of a policy kind.
+    Generated,
+    /// Written by hand, for rules that are no checks of a policy's fields.
+    Written(&'static str),
 }
 
 /// A Rego module that several rules share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lib {
+    /// Faults of the controls of a standard, and messages.
+    Control,
     /// Findings and messages.
     Finding,
     /// Image references.
     Image,
     /// The pod spec of any workload kind.
     Pod,
+    /// The standard that holds.
+    Standard,
     /// UPDATEs that are let through.
     Update,
 }
@@ -51,9 +66,11 @@ impl Lib {
     #[must_use]
     pub const fn module(self) -> &'static str {
         match self {
+            Self::Control => include_str!("../../../templates/pod-security-standard/control.rego"),
             Self::Finding => include_str!("../../../templates/lib/finding.rego"),
             Self::Image => include_str!("../../../templates/lib/image.rego"),
             Self::Pod => include_str!("../../../templates/lib/pod.rego"),
+            Self::Standard => include_str!("../../../templates/pod-security-standard/standard.rego"),
             Self::Update => include_str!("../../../templates/lib/update.rego"),
         }
     }
@@ -79,10 +96,18 @@ impl Template {
         ConstraintTemplate::new(self.kind, self.title, &(self.parameters)(), &source)
     }
 
-    /// The entry module: for each check a rule that tests the check's parameter, the cheap and indexed thing, before
-    /// it asks for findings, and the UPDATE gate only after something was found.
+    /// The entry module.
     #[must_use]
     pub fn entry(&self) -> String {
+        match self.entry {
+            Entry::Generated => self.generated_entry(),
+            Entry::Written(module) => module.to_owned(),
+        }
+    }
+
+    /// For each check a rule that tests the check's parameter, the cheap and indexed thing, before it asks for
+    /// findings, and the UPDATE gate only after something was found.
+    fn generated_entry(&self) -> String {
         let mut entry = format!("package gatewright.{}\n\nimport data.lib.finding\n", self.name());
         for rule in self.rules {
             let _ = writeln!(entry, "import data.{}", rule.package());
