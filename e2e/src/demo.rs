@@ -91,6 +91,7 @@ impl Demo<'_> {
         self.workloads_are_refused().await?;
         self.good_ones_pass().await?;
         self.warn_and_dryrun_let_pass().await?;
+        self.standards_hold_by_label().await?;
         self.an_edit_takes_effect().await?;
         self.what_is_deleted_comes_back().await?;
         self.an_unsupported_field_is_said().await?;
@@ -152,6 +153,19 @@ impl Demo<'_> {
         .await;
         self.kubectl(&["get", "d8securitypolicy", "node-ports"]).await?;
         self.check("audit has recorded what it violates", recorded.is_ok());
+        Ok(())
+    }
+
+    async fn standards_hold_by_label(&mut self) -> Result<()> {
+        self.title("A namespace's label chooses its Pod Security Standard")?;
+        let output = self.dry_run("breakout-pod-standard").await?;
+        let message = "[d8-pod-security-baseline-deny] privileged:";
+        self.check("without a label it is baseline", output.stderr.contains(message));
+        let label = ["label", "namespace", "standard", "security.deckhouse.io/pod-policy=restricted"];
+        self.kubectl(&label).await?;
+        let output = self.dry_run("plain-pod-standard").await?;
+        let message = "[d8-pod-security-restricted-deny] runAsNonRoot:";
+        self.check("the next request obeys the label", output.stderr.contains(message));
         Ok(())
     }
 

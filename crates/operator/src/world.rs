@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gatewright_api::{Guarded, OperationPolicy, Policy, SecurityPolicy};
-use gatewright_compiler::{Compile, Settings};
+use gatewright_compiler::{Compile, Settings, standards};
 use gatewright_gatekeeper::{
     CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, TEMPLATE_GROUP, TEMPLATE_VERSION, exemptions,
 };
@@ -96,7 +96,7 @@ impl World {
             exemptions: Cache::new(),
             security: Cache::new(),
             operation: Cache::new(),
-            constraints: gatewright_rules::templates().iter().map(|t| (t.kind, Cache::new())).collect(),
+            constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
             requests: requests.clone(),
             watches: JoinSet::new(),
         };
@@ -137,7 +137,7 @@ impl World {
         let wake = self.waker();
         let requests = self.requests.clone();
         let changed = move |change: Change| {
-            for template in gatewright_rules::templates() {
+            for template in gatewright_rules::catalogue() {
                 if matches!(&change, Change::Object(name) if *name != template.name()) {
                     continue;
                 }
@@ -148,7 +148,7 @@ impl World {
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         let (api, cache) = (self.template_api(), self.templates.clone());
         self.spawn(api, template_resource(), config, cache, Live::from, changed);
-        for template in gatewright_rules::templates() {
+        for template in gatewright_rules::catalogue() {
             self.watch_constraints(template);
         }
     }
@@ -216,21 +216,46 @@ impl World {
     /// Wakes everybody when anything has changed.
     fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
         let wake = self.waker();
-        move |_| gatewright_rules::templates().iter().for_each(|template| wake(template.kind))
+        move |_| gatewright_rules::catalogue().iter().for_each(|template| wake(template.kind))
     }
 
     /// Wakes all constraints of a kind: those that should be there, and those that are.
     fn waker(&self) -> impl Fn(&'static str) + Send + Sync + 'static {
         let (security, operation) = (self.security.clone(), self.operation.clone());
+        let standards: Vec<_> =
+            standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
         let constraints = self.constraints.clone();
         let requests = self.requests.clone();
         move |kind| {
-            let wanted =
-                if kind == SecurityPolicy::TEMPLATE.kind { security.names() } else { operation.names() };
+            let wanted = match Owner::of(kind) {
+                Owner::SecurityPolicy => security.names(),
+                Owner::OperationPolicy => operation.names(),
+                Owner::Standards => standards.clone(),
+            };
             let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
             for name in names {
                 requests.send(Key::Constraint(kind, name));
             }
+        }
+    }
+}
+
+/// What the constraints of a kind are made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    SecurityPolicy,
+    OperationPolicy,
+    Standards,
+}
+
+impl Owner {
+    pub(crate) fn of(kind: &str) -> Self {
+        if kind == SecurityPolicy::TEMPLATE.kind {
+            Self::SecurityPolicy
+        } else if kind == OperationPolicy::TEMPLATE.kind {
+            Self::OperationPolicy
+        } else {
+            Self::Standards
         }
     }
 }
