@@ -1,5 +1,8 @@
 //! `SecurityPolicy` → the parameters of its rules.
 
+mod pods;
+mod volumes;
+
 use gatewright_api::{Capability, Field, List, PortRange, SecurityRules};
 use gatewright_rules::security_policy::{Parameters, capabilities, host_network, privileged};
 
@@ -39,18 +42,10 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
         verify_image_signatures,
     } = rules;
 
-    unsupported(problems, "allowPrivilegeEscalation", allow_privilege_escalation);
-    unsupported(problems, "allowHostPID", allow_host_pid);
-    unsupported(problems, "allowHostIPC", allow_host_ipc);
-    unsupported(problems, "readOnlyRootFilesystem", read_only_root_filesystem);
-    unsupported(problems, "automountServiceAccountToken", automount_service_account_token);
     unsupported(problems, "allowRbacWildcards", allow_rbac_wildcards);
     unsupported(problems, "allowedClusterRoles", allowed_cluster_roles);
-    unsupported(problems, "allowedFlexVolumes", allowed_flex_volumes);
-    unsupported(problems, "allowedVolumes", allowed_volumes);
     unsupported(problems, "allowedHostPaths", allowed_host_paths);
     unsupported(problems, "allowedAppArmor", allowed_app_armor);
-    unsupported(problems, "allowedProcMount", allowed_proc_mount);
     unsupported(problems, "runAsUser", run_as_user);
     unsupported(problems, "runAsGroup", run_as_group);
     unsupported(problems, "fsGroup", fs_group);
@@ -65,14 +60,21 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
 
     Parameters {
         privileged: privileged::Parameters { allow_privileged: forbidden(*allow_privileged) },
+        privilege_escalation: pods::privilege_escalation(*allow_privilege_escalation),
+        host_processes: pods::host_processes(*allow_host_pid, *allow_host_ipc),
         host_network: host_network::Parameters {
             allow_host_network: forbidden(*allow_host_network),
             allowed_host_ports: allowed_host_ports.value().and_then(|ranges| port_ranges(ranges, problems)),
         },
+        read_only_root_filesystem: pods::read_only_root_filesystem(*read_only_root_filesystem),
+        service_account_token: pods::service_account_token(*automount_service_account_token),
+        flex_volumes: volumes::flex_volumes(allowed_flex_volumes),
+        volume_types: volumes::volume_types(allowed_volumes),
         capabilities: capabilities::Parameters {
             allowed_capabilities: allowed_capabilities.value().and_then(|list| allowed(list)),
             required_drop_capabilities: required(required_drop_capabilities),
         },
+        proc_mount: pods::proc_mount(*allowed_proc_mount),
     }
 }
 

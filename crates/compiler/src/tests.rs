@@ -78,6 +78,22 @@ fn an_operation_policy_becomes_one_constraint() {
 #[case(json!({"allowedCapabilities": ["CHOWN", "ALL"]}), json!(null))]
 #[case(json!({"requiredDropCapabilities": []}), json!(null))]
 #[case(json!({"requiredDropCapabilities": ["ALL"]}), json!({"requiredDropCapabilities": ["ALL"]}))]
+#[case(json!({"allowPrivilegeEscalation": true, "allowHostPID": true, "allowHostIPC": true}), json!(null))]
+#[case(json!({"allowPrivilegeEscalation": false}), json!({"allowPrivilegeEscalation": false}))]
+#[case(json!({"allowHostPID": false}), json!({"allowHostPID": false}))]
+#[case(json!({"allowHostIPC": false}), json!({"allowHostIPC": false}))]
+#[case(json!({"readOnlyRootFilesystem": false}), json!(null))]
+#[case(json!({"readOnlyRootFilesystem": true}), json!({"readOnlyRootFilesystem": true}))]
+#[case(json!({"automountServiceAccountToken": true}), json!(null))]
+#[case(json!({"automountServiceAccountToken": false}), json!({"automountServiceAccountToken": false}))]
+#[case(json!({"allowedFlexVolumes": []}), json!({"allowedFlexVolumes": []}))]
+#[case(json!({"allowedFlexVolumes": [{"driver": "a/b"}]}), json!({"allowedFlexVolumes": ["a/b"]}))]
+#[case(json!({"allowedVolumes": []}), json!({"allowedVolumes": []}))]
+#[case(json!({"allowedVolumes": ["none"]}), json!({"allowedVolumes": []}))]
+#[case(json!({"allowedVolumes": ["secret", "*"]}), json!(null))]
+#[case(json!({"allowedVolumes": ["cephFS", "none", "csi"]}), json!({"allowedVolumes": ["cephfs", "csi"]}))]
+#[case(json!({"allowedProcMount": "Unmasked"}), json!(null))]
+#[case(json!({"allowedProcMount": "Default"}), json!({"allowedProcMount": "Default"}))]
 fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: Value) {
     assert_eq!(parameters(security(&policies)), expected);
 }
@@ -195,7 +211,7 @@ fn a_match_that_would_mean_everything_is_refused(#[case] matcher: Value, #[case]
 
 #[test]
 fn every_problem_is_reported_at_once() {
-    let invalid = security(&json!({"allowedCapabilities": null, "allowHostPID": false})).unwrap_err();
+    let invalid = security(&json!({"allowedCapabilities": null, "verifyImageSignatures": []})).unwrap_err();
     assert_eq!((invalid.problems.len(), invalid.reason()), (2, Reason::Invalid));
 }
 

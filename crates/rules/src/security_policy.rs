@@ -1,8 +1,15 @@
 //! The rules of `SecurityPolicy`.
 
 pub mod capabilities;
+pub mod flex_volumes;
 pub mod host_network;
+pub mod host_processes;
+pub mod privilege_escalation;
 pub mod privileged;
+pub mod proc_mount;
+pub mod read_only_root_filesystem;
+pub mod service_account_token;
+pub mod volume_types;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,12 +22,33 @@ pub struct Parameters {
     /// Privileged containers.
     #[serde(flatten)]
     pub privileged: privileged::Parameters,
+    /// Privilege escalation.
+    #[serde(flatten)]
+    pub privilege_escalation: privilege_escalation::Parameters,
+    /// The host's process and IPC namespaces.
+    #[serde(flatten)]
+    pub host_processes: host_processes::Parameters,
     /// Host network and host ports.
     #[serde(flatten)]
     pub host_network: host_network::Parameters,
+    /// Read-only root file systems.
+    #[serde(flatten)]
+    pub read_only_root_filesystem: read_only_root_filesystem::Parameters,
+    /// Service account tokens.
+    #[serde(flatten)]
+    pub service_account_token: service_account_token::Parameters,
+    /// Drivers of flex volumes.
+    #[serde(flatten)]
+    pub flex_volumes: flex_volumes::Parameters,
+    /// Types of volumes.
+    #[serde(flatten)]
+    pub volume_types: volume_types::Parameters,
     /// Linux capabilities.
     #[serde(flatten)]
     pub capabilities: capabilities::Parameters,
+    /// Masking of `/proc`.
+    #[serde(flatten)]
+    pub proc_mount: proc_mount::Parameters,
 }
 
 /// The template.
@@ -28,7 +56,18 @@ pub const TEMPLATE: Template = Template {
     kind: "D8SecurityPolicy",
     title: "The rules of SecurityPolicy",
     libs: &[Lib::Finding, Lib::Pod, Lib::Update],
-    rules: &[privileged::RULE, host_network::RULE, capabilities::RULE],
+    rules: &[
+        privileged::RULE,
+        privilege_escalation::RULE,
+        host_processes::RULE,
+        host_network::RULE,
+        read_only_root_filesystem::RULE,
+        service_account_token::RULE,
+        flex_volumes::RULE,
+        volume_types::RULE,
+        capabilities::RULE,
+        proc_mount::RULE,
+    ],
     parameters: crate::template::schema_of::<Parameters>,
     entry: Entry::Generated,
 };
