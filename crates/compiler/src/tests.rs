@@ -105,6 +105,33 @@ fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: 
     json!({"allowedRepos": []}),
     json!({"allowedRepos": {"entries": [], "repositories": [], "images": [], "prefixes": []}})
 )]
+#[case(json!({"disallowedImageTags": []}), json!(null))]
+#[case(json!({"disallowedImageTags": ["dev"]}), json!({"disallowedImageTags": ["dev"]}))]
+#[case(json!({"requiredProbes": []}), json!(null))]
+#[case(json!({"requiredProbes": ["readinessProbe"]}), json!({"requiredProbes": ["readinessProbe"]}))]
+#[case(
+    json!({"requiredResources": {"limits": [], "requests": ["ephemeral-storage"]}}),
+    json!({"requiredResources": {"limits": [], "requests": ["ephemeral-storage"]}})
+)]
+#[case(
+    json!({"requiredResources": {"limits": ["cpu"]}}),
+    json!({"requiredResources": {"limits": ["cpu"], "requests": []}})
+)]
+#[case(json!({"imagePullPolicy": "IfNotPresent"}), json!({"imagePullPolicy": "IfNotPresent"}))]
+#[case(json!({"priorityClassNames": []}), json!({"priorityClassNames": []}))]
+#[case(json!({"priorityClassNames": ["low"]}), json!({"priorityClassNames": ["low"]}))]
+#[case(json!({"checkHostNetworkDNSPolicy": false, "checkContainerDuplicates": false}), json!(null))]
+#[case(json!({"checkHostNetworkDNSPolicy": true}), json!({"checkHostNetworkDNSPolicy": true}))]
+#[case(json!({"checkContainerDuplicates": true}), json!({"checkContainerDuplicates": true}))]
+#[case(json!({"disallowedTolerations": []}), json!(null))]
+#[case(
+    json!({"disallowedTolerations": [{}, {"key": "", "operator": "Exists", "value": "a", "effect": "NoExecute"}]}),
+    json!({"disallowedTolerations": [{"text": "*"}, {"effect": "NoExecute", "text": "*:NoExecute"}]})
+)]
+#[case(
+    json!({"disallowedTolerations": [{"key": "a", "operator": "Equal"}, {"key": "a", "value": ""}]}),
+    json!({"disallowedTolerations": [{"key": "a", "text": "a"}, {"key": "a", "value": "", "text": "a="}]})
+)]
 fn three_states_of_an_operation_policy(#[case] policies: Value, #[case] expected: Value) {
     assert_eq!(parameters(operation(&policies)), expected);
 }
@@ -160,16 +187,13 @@ fn sample(field: &str) -> Value {
         | "allowedVolumes"
         | "seLinux"
         | "forbiddenSysctls"
-        | "verifyImageSignatures"
-        | "disallowedImageTags"
-        | "requiredProbes"
-        | "disallowedTolerations" => json!([]),
+        | "verifyImageSignatures" => json!([]),
+        "disallowedImageTags" => json!(["latest"]),
+        "disallowedTolerations" => json!([{}]),
+        "requiredProbes" => json!(["livenessProbe"]),
+        "requiredResources" => json!({"limits": ["cpu"]}),
         "requiredDropCapabilities" => json!(["ALL"]),
-        "seccompProfiles"
-        | "requiredResources"
-        | "requiredLabels"
-        | "requiredAnnotations"
-        | "replicaLimits" => json!({}),
+        "seccompProfiles" | "requiredLabels" | "requiredAnnotations" | "replicaLimits" => json!({}),
         "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => json!({"rule": "MustRunAs"}),
         "allowedProcMount" => json!("Default"),
         "imagePullPolicy" => json!("Always"),
@@ -191,6 +215,16 @@ fn sample(field: &str) -> Value {
 #[case(json!({"allowedHostPorts": [{"min": 5, "max": 3}]}), "spec.policies.allowedHostPorts[0]: min 5 is greater than max 3")]
 fn what_is_wrong_is_named(#[case] policies: Value, #[case] expected: &str) {
     let invalid = security(&policies).unwrap_err();
+    assert_eq!(invalid.reason(), Reason::Invalid);
+    assert!(invalid.to_string().starts_with(expected), "{invalid}");
+}
+
+#[rstest]
+#[case(json!({"requiredResources": {}}), "spec.policies.requiredResources: demands nothing")]
+#[case(json!({"requiredResources": {"limits": [], "requests": []}}), "spec.policies.requiredResources: demands nothing")]
+#[case(json!({"disallowedTolerations": [{"key": null}]}), "spec.policies.disallowedTolerations[0].key: null says neither")]
+fn what_is_wrong_with_an_operation_policy_is_named(#[case] policies: Value, #[case] expected: &str) {
+    let invalid = operation(&policies).unwrap_err();
     assert_eq!(invalid.reason(), Reason::Invalid);
     assert!(invalid.to_string().starts_with(expected), "{invalid}");
 }
