@@ -1,8 +1,13 @@
 //! The rules of `SecurityPolicy`.
 
+pub mod apparmor;
 pub mod capabilities;
 pub mod host_network;
+pub mod host_paths;
 pub mod privileged;
+pub mod seccomp;
+pub mod selinux;
+pub mod sysctls;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,6 +26,21 @@ pub struct Parameters {
     /// Linux capabilities.
     #[serde(flatten)]
     pub capabilities: capabilities::Parameters,
+    /// Host paths.
+    #[serde(flatten)]
+    pub host_paths: host_paths::Parameters,
+    /// `AppArmor` profiles.
+    #[serde(flatten)]
+    pub apparmor: apparmor::Parameters,
+    /// Seccomp profiles.
+    #[serde(flatten)]
+    pub seccomp: seccomp::Parameters,
+    /// `SELinux` options.
+    #[serde(flatten)]
+    pub selinux: selinux::Parameters,
+    /// Sysctls.
+    #[serde(flatten)]
+    pub sysctls: sysctls::Parameters,
 }
 
 /// The template.
@@ -28,6 +48,15 @@ pub const TEMPLATE: Template = Template {
     kind: "D8SecurityPolicy",
     title: "The rules of SecurityPolicy",
     libs: &[Lib::Finding, Lib::Pod, Lib::Update],
-    rules: &[privileged::RULE, host_network::RULE, capabilities::RULE],
+    rules: &[
+        privileged::RULE,
+        host_network::RULE,
+        capabilities::RULE,
+        host_paths::RULE,
+        apparmor::RULE,
+        seccomp::RULE,
+        selinux::RULE,
+        sysctls::RULE,
+    ],
     parameters: crate::template::schema_of::<Parameters>,
 };
