@@ -1,5 +1,7 @@
 //! `SecurityPolicy` → the parameters of its rules.
 
+mod confinement;
+mod host_paths;
 mod pods;
 mod volumes;
 
@@ -44,16 +46,10 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
 
     unsupported(problems, "allowRbacWildcards", allow_rbac_wildcards);
     unsupported(problems, "allowedClusterRoles", allowed_cluster_roles);
-    unsupported(problems, "allowedHostPaths", allowed_host_paths);
-    unsupported(problems, "allowedAppArmor", allowed_app_armor);
     unsupported(problems, "runAsUser", run_as_user);
     unsupported(problems, "runAsGroup", run_as_group);
     unsupported(problems, "fsGroup", fs_group);
     unsupported(problems, "supplementalGroups", supplemental_groups);
-    unsupported(problems, "seLinux", se_linux);
-    unsupported(problems, "allowedUnsafeSysctls", allowed_unsafe_sysctls);
-    unsupported(problems, "forbiddenSysctls", forbidden_sysctls);
-    unsupported(problems, "seccompProfiles", seccomp_profiles);
     unsupported(problems, "allowedServiceTypes", allowed_service_types);
     unsupported(problems, "blockWildcardDomains", block_wildcard_domains);
     unsupported(problems, "verifyImageSignatures", verify_image_signatures);
@@ -75,6 +71,11 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
             required_drop_capabilities: required(required_drop_capabilities),
         },
         proc_mount: pods::proc_mount(*allowed_proc_mount),
+        host_paths: host_paths::parameters(allowed_host_paths, problems),
+        apparmor: confinement::apparmor(allowed_app_armor),
+        seccomp: confinement::seccomp(seccomp_profiles),
+        selinux: confinement::selinux(se_linux),
+        sysctls: confinement::sysctls(allowed_unsafe_sysctls, forbidden_sysctls),
     }
 }
 

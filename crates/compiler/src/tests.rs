@@ -94,6 +94,42 @@ fn an_operation_policy_becomes_one_constraint() {
 #[case(json!({"allowedVolumes": ["cephFS", "none", "csi"]}), json!({"allowedVolumes": ["cephfs", "csi"]}))]
 #[case(json!({"allowedProcMount": "Unmasked"}), json!(null))]
 #[case(json!({"allowedProcMount": "Default"}), json!({"allowedProcMount": "Default"}))]
+#[case(json!({"allowedHostPaths": []}), json!({"allowedHostPaths": []}))]
+#[case(
+    json!({"allowedHostPaths": [{"pathPrefix": "/"}, {"pathPrefix": "/a//b/", "readOnly": true}]}),
+    json!({"allowedHostPaths": [
+        {"pathPrefix": "/", "readOnly": false}, {"pathPrefix": "/a/b", "readOnly": true},
+    ]})
+)]
+#[case(
+    json!({"allowedAppArmor": []}),
+    json!({"allowedAppArmor": {"entries": [], "profiles": [], "patterns": []}})
+)]
+#[case(json!({"allowedAppArmor": ["unconfined", "*"]}), json!(null))]
+#[case(json!({"seccompProfiles": {}}), json!(null))]
+#[case(json!({"seccompProfiles": {"allowedProfiles": ["*"], "allowedLocalhostFiles": ["*"]}}), json!(null))]
+#[case(
+    json!({"seccompProfiles": {"allowedProfiles": []}}),
+    json!({"seccompProfiles": {"entries": [], "types": [], "localhostFiles": [], "unset": false}})
+)]
+#[case(
+    json!({"seccompProfiles": {"allowedLocalhostFiles": []}}),
+    json!({"seccompProfiles": {"entries": ["any type but Localhost"], "localhostFiles": [], "unset": true}})
+)]
+#[case(json!({"seLinux": []}), json!({"seLinux": []}))]
+#[case(json!({"seLinux": [{"type": "a", "role": "", "level": ""}, {}]}), json!({"seLinux": [{"type": "a"}, {}]}))]
+#[case(
+    json!({"allowedUnsafeSysctls": []}),
+    json!({"allowedUnsafeSysctls": {"entries": [], "names": [], "prefixes": []}})
+)]
+#[case(json!({"allowedUnsafeSysctls": ["kernel.sem", "*"]}), json!(null))]
+#[case(json!({"forbiddenSysctls": []}), json!(null))]
+#[case(
+    json!({"forbiddenSysctls": ["kernel/sem", "net.*", "*"]}),
+    json!({"forbiddenSysctls": {
+        "entries": ["kernel/sem", "net.*", "*"], "names": ["kernel.sem"], "prefixes": ["net.", ""],
+    }})
+)]
 fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: Value) {
     assert_eq!(parameters(security(&policies)), expected);
 }
@@ -186,14 +222,15 @@ fn sample(field: &str) -> Value {
         | "allowedUnsafeSysctls"
         | "allowedVolumes"
         | "seLinux"
-        | "forbiddenSysctls"
         | "verifyImageSignatures" => json!([]),
         "disallowedImageTags" => json!(["latest"]),
         "disallowedTolerations" => json!([{}]),
         "requiredProbes" => json!(["livenessProbe"]),
         "requiredResources" => json!({"limits": ["cpu"]}),
         "requiredDropCapabilities" => json!(["ALL"]),
-        "seccompProfiles" | "requiredLabels" | "requiredAnnotations" | "replicaLimits" => json!({}),
+        "forbiddenSysctls" => json!(["*"]),
+        "seccompProfiles" => json!({"allowedProfiles": []}),
+        "requiredLabels" | "requiredAnnotations" | "replicaLimits" => json!({}),
         "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => json!({"rule": "MustRunAs"}),
         "allowedProcMount" => json!("Default"),
         "imagePullPolicy" => json!("Always"),
@@ -213,6 +250,8 @@ fn sample(field: &str) -> Value {
 #[case(json!({"allowPrivileged": null}), "spec.policies.allowPrivileged: null says neither")]
 #[case(json!({"allowedHostPorts": [{"min": null}]}), "spec.policies.allowedHostPorts[0].min: null says neither")]
 #[case(json!({"allowedHostPorts": [{"min": 5, "max": 3}]}), "spec.policies.allowedHostPorts[0]: min 5 is greater than max 3")]
+#[case(json!({"allowedHostPaths": [{"pathPrefix": "/a/../b"}]}), "spec.policies.allowedHostPaths[0].pathPrefix: \"/a/../b\" has a segment ..")]
+#[case(json!({"seccompProfiles": {"allowedProfiles": null}}), "spec.policies.seccompProfiles.allowedProfiles: null says neither")]
 fn what_is_wrong_is_named(#[case] policies: Value, #[case] expected: &str) {
     let invalid = security(&policies).unwrap_err();
     assert_eq!(invalid.reason(), Reason::Invalid);

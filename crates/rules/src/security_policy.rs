@@ -1,14 +1,19 @@
 //! The rules of `SecurityPolicy`.
 
+pub mod apparmor;
 pub mod capabilities;
 pub mod flex_volumes;
 pub mod host_network;
+pub mod host_paths;
 pub mod host_processes;
 pub mod privilege_escalation;
 pub mod privileged;
 pub mod proc_mount;
 pub mod read_only_root_filesystem;
+pub mod seccomp;
+pub mod selinux;
 pub mod service_account_token;
+pub mod sysctls;
 pub mod volume_types;
 
 use schemars::JsonSchema;
@@ -49,6 +54,21 @@ pub struct Parameters {
     /// Masking of `/proc`.
     #[serde(flatten)]
     pub proc_mount: proc_mount::Parameters,
+    /// Host paths.
+    #[serde(flatten)]
+    pub host_paths: host_paths::Parameters,
+    /// `AppArmor` profiles.
+    #[serde(flatten)]
+    pub apparmor: apparmor::Parameters,
+    /// Seccomp profiles.
+    #[serde(flatten)]
+    pub seccomp: seccomp::Parameters,
+    /// `SELinux` options.
+    #[serde(flatten)]
+    pub selinux: selinux::Parameters,
+    /// Sysctls.
+    #[serde(flatten)]
+    pub sysctls: sysctls::Parameters,
 }
 
 /// The template.
@@ -67,6 +87,11 @@ pub const TEMPLATE: Template = Template {
         volume_types::RULE,
         capabilities::RULE,
         proc_mount::RULE,
+        host_paths::RULE,
+        apparmor::RULE,
+        seccomp::RULE,
+        selinux::RULE,
+        sysctls::RULE,
     ],
     parameters: crate::template::schema_of::<Parameters>,
     entry: Entry::Generated,
