@@ -1,8 +1,13 @@
 //! The rules of `SecurityPolicy`.
 
 pub mod capabilities;
+pub mod cluster_roles;
 pub mod host_network;
 pub mod privileged;
+pub mod rbac_wildcards;
+pub mod service_types;
+pub mod users_and_groups;
+pub mod wildcard_domains;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,9 +23,24 @@ pub struct Parameters {
     /// Host network and host ports.
     #[serde(flatten)]
     pub host_network: host_network::Parameters,
+    /// Wildcards in RBAC.
+    #[serde(flatten)]
+    pub rbac_wildcards: rbac_wildcards::Parameters,
+    /// Cluster roles that `RoleBindings` refer to.
+    #[serde(flatten)]
+    pub cluster_roles: cluster_roles::Parameters,
     /// Linux capabilities.
     #[serde(flatten)]
     pub capabilities: capabilities::Parameters,
+    /// Users and groups.
+    #[serde(flatten)]
+    pub users_and_groups: users_and_groups::Parameters,
+    /// Types of Services.
+    #[serde(flatten)]
+    pub service_types: service_types::Parameters,
+    /// Wildcard domains of Ingresses.
+    #[serde(flatten)]
+    pub wildcard_domains: wildcard_domains::Parameters,
 }
 
 /// The template.
@@ -28,6 +48,15 @@ pub const TEMPLATE: Template = Template {
     kind: "D8SecurityPolicy",
     title: "The rules of SecurityPolicy",
     libs: &[Lib::Finding, Lib::Pod, Lib::Update],
-    rules: &[privileged::RULE, host_network::RULE, capabilities::RULE],
+    rules: &[
+        privileged::RULE,
+        host_network::RULE,
+        rbac_wildcards::RULE,
+        cluster_roles::RULE,
+        capabilities::RULE,
+        users_and_groups::RULE,
+        service_types::RULE,
+        wildcard_domains::RULE,
+    ],
     parameters: crate::template::schema_of::<Parameters>,
 };
