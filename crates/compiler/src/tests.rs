@@ -130,6 +130,41 @@ fn an_operation_policy_becomes_one_constraint() {
         "entries": ["kernel/sem", "net.*", "*"], "names": ["kernel.sem"], "prefixes": ["net.", ""],
     }})
 )]
+#[case(json!({"allowRbacWildcards": true, "blockWildcardDomains": false}), json!(null))]
+#[case(json!({"allowRbacWildcards": false}), json!({"allowRbacWildcards": false}))]
+#[case(json!({"blockWildcardDomains": true}), json!({"blockWildcardDomains": true}))]
+#[case(json!({"allowedClusterRoles": ["view", "*"]}), json!(null))]
+#[case(
+    json!({"allowedClusterRoles": []}),
+    json!({"allowedClusterRoles": {"entries": [], "names": [], "prefixes": []}})
+)]
+#[case(
+    json!({"allowedClusterRoles": ["view", "team-*"]}),
+    json!({"allowedClusterRoles": {"entries": ["view", "team-*"], "names": ["view"], "prefixes": ["team-"]}})
+)]
+#[case(json!({"allowedServiceTypes": []}), json!({"allowedServiceTypes": []}))]
+#[case(json!({"allowedServiceTypes": ["ClusterIP"]}), json!({"allowedServiceTypes": ["ClusterIP"]}))]
+#[case(json!({"allowedServiceTypes": ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]}), json!(null))]
+#[case(json!({"runAsUser": {"rule": "RunAsAny"}, "fsGroup": {"rule": "RunAsAny"}}), json!(null))]
+#[case(
+    json!({"runAsUser": {"rule": "MustRunAsNonRoot"}}),
+    json!({"runAsUser": {"rule": "MustRunAsNonRoot", "ranges": [{"min": 1, "max": 2_147_483_647}]}})
+)]
+#[case(
+    json!({"runAsUser": {"rule": "MustRunAs", "ranges": [{"max": 5}, {"min": 7}, {"min": 3_000_000_000_u32}]}}),
+    json!({"runAsUser": {"rule": "MustRunAs", "ranges": [
+        {"min": 0, "max": 5}, {"min": 7, "max": 2_147_483_647}, {"min": 3_000_000_000_u32, "max": 3_000_000_000_u32},
+    ]}})
+)]
+#[case(
+    json!({"runAsGroup": {"rule": "MustRunAs", "ranges": [{}]}}),
+    json!({"runAsGroup": {"rule": "MustRunAs", "ranges": [{"min": 0, "max": 2_147_483_647}]}})
+)]
+#[case(json!({"supplementalGroups": {"rule": "MayRunAs", "ranges": [{"min": 5}, {}]}}), json!(null))]
+#[case(
+    json!({"supplementalGroups": {"rule": "MayRunAs", "ranges": [{"min": 1, "max": 9}]}}),
+    json!({"supplementalGroups": {"rule": "MayRunAs", "ranges": [{"min": 1, "max": 9}]}})
+)]
 fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: Value) {
     assert_eq!(parameters(security(&policies)), expected);
 }
@@ -231,7 +266,9 @@ fn sample(field: &str) -> Value {
         "forbiddenSysctls" => json!(["*"]),
         "seccompProfiles" => json!({"allowedProfiles": []}),
         "requiredLabels" | "requiredAnnotations" | "replicaLimits" => json!({}),
-        "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => json!({"rule": "MustRunAs"}),
+        "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => {
+            json!({"rule": "MustRunAs", "ranges": [{"min": 1}]})
+        }
         "allowedProcMount" => json!("Default"),
         "imagePullPolicy" => json!("Always"),
         "maxRevisionHistoryLimit" => json!(3),
@@ -252,6 +289,13 @@ fn sample(field: &str) -> Value {
 #[case(json!({"allowedHostPorts": [{"min": 5, "max": 3}]}), "spec.policies.allowedHostPorts[0]: min 5 is greater than max 3")]
 #[case(json!({"allowedHostPaths": [{"pathPrefix": "/a/../b"}]}), "spec.policies.allowedHostPaths[0].pathPrefix: \"/a/../b\" has a segment ..")]
 #[case(json!({"seccompProfiles": {"allowedProfiles": null}}), "spec.policies.seccompProfiles.allowedProfiles: null says neither")]
+#[case(json!({"allowedServiceTypes": null}), "spec.policies.allowedServiceTypes: null says neither")]
+#[case(json!({"runAsUser": {"rule": "MustRunAs"}}), "spec.policies.runAsUser.ranges: MustRunAs and MayRunAs need")]
+#[case(json!({"fsGroup": {"rule": "MayRunAs", "ranges": []}}), "spec.policies.fsGroup.ranges: MustRunAs and MayRunAs need")]
+#[case(
+    json!({"runAsGroup": {"rule": "MustRunAs", "ranges": [{"min": 1}, {"min": 5, "max": 3}]}}),
+    "spec.policies.runAsGroup.ranges[1]: min 5 is greater than max 3"
+)]
 fn what_is_wrong_is_named(#[case] policies: Value, #[case] expected: &str) {
     let invalid = security(&policies).unwrap_err();
     assert_eq!(invalid.reason(), Reason::Invalid);

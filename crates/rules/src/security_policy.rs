@@ -2,6 +2,7 @@
 
 pub mod apparmor;
 pub mod capabilities;
+pub mod cluster_roles;
 pub mod flex_volumes;
 pub mod host_network;
 pub mod host_paths;
@@ -9,12 +10,16 @@ pub mod host_processes;
 pub mod privilege_escalation;
 pub mod privileged;
 pub mod proc_mount;
+pub mod rbac_wildcards;
 pub mod read_only_root_filesystem;
 pub mod seccomp;
 pub mod selinux;
 pub mod service_account_token;
+pub mod service_types;
 pub mod sysctls;
+pub mod users_and_groups;
 pub mod volume_types;
+pub mod wildcard_domains;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -69,6 +74,21 @@ pub struct Parameters {
     /// Sysctls.
     #[serde(flatten)]
     pub sysctls: sysctls::Parameters,
+    /// Wildcards in RBAC.
+    #[serde(flatten)]
+    pub rbac_wildcards: rbac_wildcards::Parameters,
+    /// Cluster roles that `RoleBindings` refer to.
+    #[serde(flatten)]
+    pub cluster_roles: cluster_roles::Parameters,
+    /// Users and groups.
+    #[serde(flatten)]
+    pub users_and_groups: users_and_groups::Parameters,
+    /// Types of Services.
+    #[serde(flatten)]
+    pub service_types: service_types::Parameters,
+    /// Wildcard domains of Ingresses.
+    #[serde(flatten)]
+    pub wildcard_domains: wildcard_domains::Parameters,
 }
 
 /// The template.
@@ -92,6 +112,11 @@ pub const TEMPLATE: Template = Template {
         seccomp::RULE,
         selinux::RULE,
         sysctls::RULE,
+        rbac_wildcards::RULE,
+        cluster_roles::RULE,
+        users_and_groups::RULE,
+        service_types::RULE,
+        wildcard_domains::RULE,
     ],
     parameters: crate::template::schema_of::<Parameters>,
     entry: Entry::Generated,
