@@ -16,5 +16,5 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use rule::{Check, Guard, Rule, Subject, Volatile};
+pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile};
 pub use template::{Lib, Template, templates};

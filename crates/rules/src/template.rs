@@ -40,6 +40,8 @@ pub enum Lib {
     Finding,
     /// Image references.
     Image,
+    /// Labels and annotations that must be there.
+    Keys,
     /// The pod spec of any workload kind.
     Pod,
     /// UPDATEs that are let through.
@@ -53,6 +55,7 @@ impl Lib {
         match self {
             Self::Finding => include_str!("../../../templates/lib/finding.rego"),
             Self::Image => include_str!("../../../templates/lib/image.rego"),
+            Self::Keys => include_str!("../../../templates/lib/keys.rego"),
             Self::Pod => include_str!("../../../templates/lib/pod.rego"),
             Self::Update => include_str!("../../../templates/lib/update.rego"),
         }
