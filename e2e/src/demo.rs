@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(30);
 const MORE_REPOS: &str =
     r#"[{"op": "add", "path": "/spec/policies/allowedRepos/-", "value": "registry.example.com.evil.io"}]"#;
 
-const UNSUPPORTED: &str = r#"{"spec": {"policies": {"allowHostPID": false}}}"#;
+const UNSUPPORTED: &str = r#"{"spec": {"policies": {"verifyImageSignatures": [{"reference": "registry.example.com/*", "publicKeys": ["-----BEGIN PUBLIC KEY-----"]}]}}}"#;
 
 /// What the API server must answer to each workload, in order.
 const REFUSED: &[(&str, &[&str])] = &[
@@ -91,6 +91,7 @@ impl Demo<'_> {
         self.workloads_are_refused().await?;
         self.good_ones_pass().await?;
         self.warn_and_dryrun_let_pass().await?;
+        self.standards_hold_by_label().await?;
         self.an_edit_takes_effect().await?;
         self.what_is_deleted_comes_back().await?;
         self.an_unsupported_field_is_said().await?;
@@ -155,6 +156,19 @@ impl Demo<'_> {
         Ok(())
     }
 
+    async fn standards_hold_by_label(&mut self) -> Result<()> {
+        self.title("A namespace's label chooses its Pod Security Standard")?;
+        let output = self.dry_run("breakout-pod-standard").await?;
+        let message = "[d8-pod-security-baseline-deny] privileged:";
+        self.check("without a label it is baseline", output.stderr.contains(message));
+        let label = ["label", "namespace", "standard", "security.deckhouse.io/pod-policy=restricted"];
+        self.kubectl(&label).await?;
+        let output = self.dry_run("plain-pod-standard").await?;
+        let message = "[d8-pod-security-restricted-deny] runAsNonRoot:";
+        self.check("the next request obeys the label", output.stderr.contains(message));
+        Ok(())
+    }
+
     async fn an_edit_takes_effect(&mut self) -> Result<()> {
         self.title("An edit of a policy takes effect")?;
         self.kubectl(&["patch", "oppol", "common", "--type=json", "-p", MORE_REPOS]).await?;
@@ -196,7 +210,7 @@ impl Demo<'_> {
         ];
         let said = until("the policy says so", SOON, async || {
             let said = self.cluster.kubectl(&message, None).await?.stdout;
-            Ok(said.starts_with("spec.policies.allowHostPID: no rule for this field exists yet"))
+            Ok(said.starts_with("spec.policies.verifyImageSignatures: no rule for this field exists yet"))
         })
         .await;
         self.kubectl(&message).await?;

@@ -128,8 +128,13 @@ fn security_policy(name: &str, policies: &Value) -> Value {
     })
 }
 
+/// A namespace in which policies alone decide.
 fn namespace(name: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    labelled(name, &json!({"security.deckhouse.io/pod-policy": "privileged"}))
+}
+
+fn labelled(name: &str, labels: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 }
 
 fn pod(name: &str, namespace: &str, container: Value) -> Value {
@@ -166,9 +171,11 @@ async fn an_invalid_policy_keeps_its_last_good_constraint() -> Result<()> {
         world.condition("secpol/strict", "Ready", "False", "Invalid", says).await?;
 
         // No rule checks this field yet; the good part of the policy is not taken over either.
-        let unsupported = json!({"allowPrivileged": false, "allowHostPID": false});
+        let signatures =
+            json!([{"reference": "registry.example.com/*", "publicKeys": ["-----BEGIN PUBLIC KEY-----"]}]);
+        let unsupported = json!({"allowPrivileged": false, "verifyImageSignatures": signatures});
         world.put(&security_policy("strict", &unsupported)).await?;
-        let says = "spec.policies.allowHostPID: no rule for this field exists yet";
+        let says = "spec.policies.verifyImageSignatures: no rule for this field exists yet";
         world.condition("secpol/strict", "Valid", "False", "Unsupported", says).await?;
 
         let before = world.get(&["secpol/strict"]).await?;
@@ -574,6 +581,69 @@ async fn objects_that_were_there_before_stay_editable() -> Result<()> {
             Ok(in_shop(&["get", "pod/old", "--ignore-not-found"]).await?.stdout.is_empty())
         })
         .await
+    })
+    .await
+}
+
+/// A namespace's label takes effect with the very next request, whether the operator runs or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn standards_hold_by_label() -> Result<()> {
+    scenario(Options::new("test-standards"), async |world| {
+        let label = async |labels: &Value| world.put(&labelled("plain", labels)).await;
+        let answer = async |container: Value| {
+            world.answer(&["create", "--dry-run=server", "-f", "-"], &pod("plain", "plain", container)).await
+        };
+        label(&json!({})).await?;
+        let baseline = "[d8-pod-security-baseline-deny] privileged:";
+        until("the default standard holds", SOON, async || {
+            let said = answer(privileged()).await?;
+            ensure!(said.contains(baseline), "{said}");
+            Ok(true)
+        })
+        .await?;
+        let said = answer(json!({})).await?;
+        ensure!(said.contains("created"), "{said}");
+
+        world.0.kill(OPERATOR).await?;
+        let restricted = "[d8-pod-security-restricted-deny] allowPrivilegeEscalation:";
+        let policy = "security.deckhouse.io/pod-policy";
+        let action = "security.deckhouse.io/pod-policy-action";
+        for (labels, container, expected) in [
+            (json!({policy: "restricted"}), json!({}), restricted),
+            (json!({policy: "privileged"}), privileged(), "pod/plain created"),
+            (json!({policy: "resticted"}), privileged(), baseline),
+            (
+                json!({policy: "restricted", action: "warn"}),
+                json!({}),
+                "Warning: [d8-pod-security-restricted-warn]",
+            ),
+            (json!({policy: "restricted", action: "dryrun"}), json!({}), "pod/plain created"),
+            (json!({policy: "restricted", action: "Deny"}), json!({}), restricted),
+        ] {
+            label(&labels).await?;
+            let said = answer(container).await?;
+            ensure!(said.contains(expected), "{labels}: {said}");
+            ensure!(!expected.contains("created") || !said.contains("Warning"), "{labels}: {said}");
+        }
+        let said = world
+            .answer(&["create", "--dry-run=server", "-f", "-"], &pod("plain", "kube-system", privileged()))
+            .await?;
+        ensure!(said.contains("created"), "a system namespace is under a standard: {said}");
+
+        world.0.restart(OPERATOR).await?;
+        let object = "d8podsecuritystandard/d8-pod-security-baseline-warn";
+        let good = world.get(&[object]).await?;
+        world.kubectl(&["delete", object]).await?;
+        until("the constraint is back", SOON, async || {
+            Ok(world.get(&[object]).await?["spec"] == good["spec"])
+        })
+        .await?;
+        let patch = r#"{"spec": {"match": {"namespaceSelector": null}}}"#;
+        world.kubectl(&["patch", object, "--type=merge", "-p", patch]).await?;
+        world.restored("a removed selector", object, &good["spec"]).await?;
+        let all = world.get(&["d8podsecuritystandard"]).await?;
+        ensure!(all["items"].as_array().is_some_and(|items| items.len() == 6), "{all}");
+        Ok(())
     })
     .await
 }

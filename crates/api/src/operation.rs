@@ -240,7 +240,7 @@ pub enum TolerationOperator {
 }
 
 /// The effect of a taint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::AsRefStr)]
 #[expect(missing_docs, reason = "the names are those of the core API")]
 pub enum TaintEffect {
     NoSchedule,

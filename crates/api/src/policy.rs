@@ -8,12 +8,15 @@ use kube::core::PartialObjectMeta;
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
-use strum::{AsRefStr, Display, EnumIter};
+use strum::{AsRefStr, Display, EnumIter, EnumString};
 
 use crate::{OperationPolicy, PolicyStatus, SecurityPolicy};
 
 /// What happens to an object that violates a policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, AsRefStr)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, AsRefStr, EnumString,
+)]
+#[strum(ascii_case_insensitive)]
 pub enum EnforcementAction {
     /// The request is refused.
     #[default]

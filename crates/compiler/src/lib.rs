@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use gatewright_api::{EnforcementAction, Match, OperationPolicy, Policy, PolicyKind, SecurityPolicy, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
-use gatewright_rules::{Template, kinds, operation_policy, pod_security_standard, security_policy};
+use gatewright_rules::{Template, kinds, operation_policy, security_policy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;
 
@@ -129,9 +129,8 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
 #[must_use]
 pub fn templates() -> Vec<ConstraintTemplate> {
     let builtin = [(names::OWNER_LABEL.to_owned(), names::BUILTIN.to_owned())];
-    gatewright_rules::templates()
+    gatewright_rules::catalogue()
         .iter()
-        .chain([&pod_security_standard::TEMPLATE])
         .map(Template::object)
         .map(|mut template| {
             template.metadata.labels = Some(builtin.clone().into());

@@ -1,7 +1,18 @@
 //! `SecurityPolicy` → the parameters of its rules.
 
-use gatewright_api::{Capability, Field, List, PortRange, SecurityRules};
-use gatewright_rules::security_policy::{Parameters, capabilities, host_network, privileged};
+mod confinement;
+mod host_paths;
+mod pods;
+mod volumes;
+
+mod users_and_groups;
+
+use gatewright_api::text::ClusterRolePattern;
+use gatewright_api::{Capability, Field, List, PortRange, SecurityRules, ServiceType};
+use gatewright_rules::security_policy::{
+    Parameters, capabilities, cluster_roles, host_network, privileged, rbac_wildcards, service_types,
+    users_and_groups as ids, wildcard_domains,
+};
 
 use crate::problem::{Problem, unsupported};
 
@@ -39,39 +50,45 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
         verify_image_signatures,
     } = rules;
 
-    unsupported(problems, "allowPrivilegeEscalation", allow_privilege_escalation);
-    unsupported(problems, "allowHostPID", allow_host_pid);
-    unsupported(problems, "allowHostIPC", allow_host_ipc);
-    unsupported(problems, "readOnlyRootFilesystem", read_only_root_filesystem);
-    unsupported(problems, "automountServiceAccountToken", automount_service_account_token);
-    unsupported(problems, "allowRbacWildcards", allow_rbac_wildcards);
-    unsupported(problems, "allowedClusterRoles", allowed_cluster_roles);
-    unsupported(problems, "allowedFlexVolumes", allowed_flex_volumes);
-    unsupported(problems, "allowedVolumes", allowed_volumes);
-    unsupported(problems, "allowedHostPaths", allowed_host_paths);
-    unsupported(problems, "allowedAppArmor", allowed_app_armor);
-    unsupported(problems, "allowedProcMount", allowed_proc_mount);
-    unsupported(problems, "runAsUser", run_as_user);
-    unsupported(problems, "runAsGroup", run_as_group);
-    unsupported(problems, "fsGroup", fs_group);
-    unsupported(problems, "supplementalGroups", supplemental_groups);
-    unsupported(problems, "seLinux", se_linux);
-    unsupported(problems, "allowedUnsafeSysctls", allowed_unsafe_sysctls);
-    unsupported(problems, "forbiddenSysctls", forbidden_sysctls);
-    unsupported(problems, "seccompProfiles", seccomp_profiles);
-    unsupported(problems, "allowedServiceTypes", allowed_service_types);
-    unsupported(problems, "blockWildcardDomains", block_wildcard_domains);
     unsupported(problems, "verifyImageSignatures", verify_image_signatures);
 
     Parameters {
         privileged: privileged::Parameters { allow_privileged: forbidden(*allow_privileged) },
+        privilege_escalation: pods::privilege_escalation(*allow_privilege_escalation),
+        host_processes: pods::host_processes(*allow_host_pid, *allow_host_ipc),
         host_network: host_network::Parameters {
             allow_host_network: forbidden(*allow_host_network),
             allowed_host_ports: allowed_host_ports.value().and_then(|ranges| port_ranges(ranges, problems)),
         },
+        read_only_root_filesystem: pods::read_only_root_filesystem(*read_only_root_filesystem),
+        service_account_token: pods::service_account_token(*automount_service_account_token),
+        flex_volumes: volumes::flex_volumes(allowed_flex_volumes),
+        volume_types: volumes::volume_types(allowed_volumes),
+        rbac_wildcards: rbac_wildcards::Parameters { allow_rbac_wildcards: forbidden(*allow_rbac_wildcards) },
+        cluster_roles: cluster_roles::Parameters {
+            allowed_cluster_roles: allowed_cluster_roles.value().and_then(|entries| roles(entries)),
+        },
         capabilities: capabilities::Parameters {
             allowed_capabilities: allowed_capabilities.value().and_then(|list| allowed(list)),
             required_drop_capabilities: required(required_drop_capabilities),
+        },
+        proc_mount: pods::proc_mount(*allowed_proc_mount),
+        host_paths: host_paths::parameters(allowed_host_paths, problems),
+        apparmor: confinement::apparmor(allowed_app_armor),
+        seccomp: confinement::seccomp(seccomp_profiles),
+        selinux: confinement::selinux(se_linux),
+        sysctls: confinement::sysctls(allowed_unsafe_sysctls, forbidden_sysctls),
+        users_and_groups: ids::Parameters {
+            run_as_user: users_and_groups::user(run_as_user, problems),
+            run_as_group: users_and_groups::group("runAsGroup", run_as_group, problems),
+            fs_group: users_and_groups::group("fsGroup", fs_group, problems),
+            supplemental_groups: users_and_groups::group("supplementalGroups", supplemental_groups, problems),
+        },
+        service_types: service_types::Parameters {
+            allowed_service_types: allowed_service_types.value().and_then(|types| services(types)),
+        },
+        wildcard_domains: wildcard_domains::Parameters {
+            block_wildcard_domains: demanded(*block_wildcard_domains),
         },
     }
 }
@@ -79,6 +96,25 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
 /// `false` forbids; `true` and absent do not check.
 fn forbidden(allow: Field<bool>) -> Option<bool> {
     (allow.value() == Some(&false)).then_some(false)
+}
+
+/// `true` demands; `false` and absent do not check.
+fn demanded(demand: Field<bool>) -> Option<bool> {
+    (demand.value() == Some(&true)).then_some(true)
+}
+
+/// A list that holds `*` refuses nothing.
+fn roles(entries: &[ClusterRolePattern]) -> Option<cluster_roles::ClusterRoles> {
+    let everything = entries.iter().any(|entry| entry.as_str() == "*");
+    (!everything).then(|| entries.iter().map(ClusterRolePattern::as_str).collect())
+}
+
+/// A list of all types refuses nothing.
+fn services(types: &[ServiceType]) -> Option<Vec<ServiceType>> {
+    use ServiceType::{ClusterIP, ExternalName, LoadBalancer, NodePort};
+    let everything =
+        [ClusterIP, NodePort, LoadBalancer, ExternalName].iter().all(|kind| types.contains(kind));
+    (!everything).then(|| types.to_vec())
 }
 
 /// A list that holds `ALL` refuses nothing.

@@ -38,8 +38,8 @@ pub struct Standards {
 }
 
 /// The value of a namespace's label that chooses a standard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::AsRefStr, strum::EnumIter)]
-#[strum(serialize_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::AsRefStr, strum::EnumIter, strum::EnumString)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum PodPolicy {
     /// Everything is allowed.
     Privileged,

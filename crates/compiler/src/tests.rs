@@ -78,6 +78,93 @@ fn an_operation_policy_becomes_one_constraint() {
 #[case(json!({"allowedCapabilities": ["CHOWN", "ALL"]}), json!(null))]
 #[case(json!({"requiredDropCapabilities": []}), json!(null))]
 #[case(json!({"requiredDropCapabilities": ["ALL"]}), json!({"requiredDropCapabilities": ["ALL"]}))]
+#[case(json!({"allowPrivilegeEscalation": true, "allowHostPID": true, "allowHostIPC": true}), json!(null))]
+#[case(json!({"allowPrivilegeEscalation": false}), json!({"allowPrivilegeEscalation": false}))]
+#[case(json!({"allowHostPID": false}), json!({"allowHostPID": false}))]
+#[case(json!({"allowHostIPC": false}), json!({"allowHostIPC": false}))]
+#[case(json!({"readOnlyRootFilesystem": false}), json!(null))]
+#[case(json!({"readOnlyRootFilesystem": true}), json!({"readOnlyRootFilesystem": true}))]
+#[case(json!({"automountServiceAccountToken": true}), json!(null))]
+#[case(json!({"automountServiceAccountToken": false}), json!({"automountServiceAccountToken": false}))]
+#[case(json!({"allowedFlexVolumes": []}), json!({"allowedFlexVolumes": []}))]
+#[case(json!({"allowedFlexVolumes": [{"driver": "a/b"}]}), json!({"allowedFlexVolumes": ["a/b"]}))]
+#[case(json!({"allowedVolumes": []}), json!({"allowedVolumes": []}))]
+#[case(json!({"allowedVolumes": ["none"]}), json!({"allowedVolumes": []}))]
+#[case(json!({"allowedVolumes": ["secret", "*"]}), json!(null))]
+#[case(json!({"allowedVolumes": ["cephFS", "none", "csi"]}), json!({"allowedVolumes": ["cephfs", "csi"]}))]
+#[case(json!({"allowedProcMount": "Unmasked"}), json!(null))]
+#[case(json!({"allowedProcMount": "Default"}), json!({"allowedProcMount": "Default"}))]
+#[case(json!({"allowedHostPaths": []}), json!({"allowedHostPaths": []}))]
+#[case(
+    json!({"allowedHostPaths": [{"pathPrefix": "/"}, {"pathPrefix": "/a//b/", "readOnly": true}]}),
+    json!({"allowedHostPaths": [
+        {"pathPrefix": "/", "readOnly": false}, {"pathPrefix": "/a/b", "readOnly": true},
+    ]})
+)]
+#[case(
+    json!({"allowedAppArmor": []}),
+    json!({"allowedAppArmor": {"entries": [], "profiles": [], "patterns": []}})
+)]
+#[case(json!({"allowedAppArmor": ["unconfined", "*"]}), json!(null))]
+#[case(json!({"seccompProfiles": {}}), json!(null))]
+#[case(json!({"seccompProfiles": {"allowedProfiles": ["*"], "allowedLocalhostFiles": ["*"]}}), json!(null))]
+#[case(
+    json!({"seccompProfiles": {"allowedProfiles": []}}),
+    json!({"seccompProfiles": {"entries": [], "types": [], "localhostFiles": [], "unset": false}})
+)]
+#[case(
+    json!({"seccompProfiles": {"allowedLocalhostFiles": []}}),
+    json!({"seccompProfiles": {"entries": ["any type but Localhost"], "localhostFiles": [], "unset": true}})
+)]
+#[case(json!({"seLinux": []}), json!({"seLinux": []}))]
+#[case(json!({"seLinux": [{"type": "a", "role": "", "level": ""}, {}]}), json!({"seLinux": [{"type": "a"}, {}]}))]
+#[case(
+    json!({"allowedUnsafeSysctls": []}),
+    json!({"allowedUnsafeSysctls": {"entries": [], "names": [], "prefixes": []}})
+)]
+#[case(json!({"allowedUnsafeSysctls": ["kernel.sem", "*"]}), json!(null))]
+#[case(json!({"forbiddenSysctls": []}), json!(null))]
+#[case(
+    json!({"forbiddenSysctls": ["kernel/sem", "net.*", "*"]}),
+    json!({"forbiddenSysctls": {
+        "entries": ["kernel/sem", "net.*", "*"], "names": ["kernel.sem"], "prefixes": ["net.", ""],
+    }})
+)]
+#[case(json!({"allowRbacWildcards": true, "blockWildcardDomains": false}), json!(null))]
+#[case(json!({"allowRbacWildcards": false}), json!({"allowRbacWildcards": false}))]
+#[case(json!({"blockWildcardDomains": true}), json!({"blockWildcardDomains": true}))]
+#[case(json!({"allowedClusterRoles": ["view", "*"]}), json!(null))]
+#[case(
+    json!({"allowedClusterRoles": []}),
+    json!({"allowedClusterRoles": {"entries": [], "names": [], "prefixes": []}})
+)]
+#[case(
+    json!({"allowedClusterRoles": ["view", "team-*"]}),
+    json!({"allowedClusterRoles": {"entries": ["view", "team-*"], "names": ["view"], "prefixes": ["team-"]}})
+)]
+#[case(json!({"allowedServiceTypes": []}), json!({"allowedServiceTypes": []}))]
+#[case(json!({"allowedServiceTypes": ["ClusterIP"]}), json!({"allowedServiceTypes": ["ClusterIP"]}))]
+#[case(json!({"allowedServiceTypes": ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]}), json!(null))]
+#[case(json!({"runAsUser": {"rule": "RunAsAny"}, "fsGroup": {"rule": "RunAsAny"}}), json!(null))]
+#[case(
+    json!({"runAsUser": {"rule": "MustRunAsNonRoot"}}),
+    json!({"runAsUser": {"rule": "MustRunAsNonRoot", "ranges": [{"min": 1, "max": 2_147_483_647}]}})
+)]
+#[case(
+    json!({"runAsUser": {"rule": "MustRunAs", "ranges": [{"max": 5}, {"min": 7}, {"min": 3_000_000_000_u32}]}}),
+    json!({"runAsUser": {"rule": "MustRunAs", "ranges": [
+        {"min": 0, "max": 5}, {"min": 7, "max": 2_147_483_647}, {"min": 3_000_000_000_u32, "max": 3_000_000_000_u32},
+    ]}})
+)]
+#[case(
+    json!({"runAsGroup": {"rule": "MustRunAs", "ranges": [{}]}}),
+    json!({"runAsGroup": {"rule": "MustRunAs", "ranges": [{"min": 0, "max": 2_147_483_647}]}})
+)]
+#[case(json!({"supplementalGroups": {"rule": "MayRunAs", "ranges": [{"min": 5}, {}]}}), json!(null))]
+#[case(
+    json!({"supplementalGroups": {"rule": "MayRunAs", "ranges": [{"min": 1, "max": 9}]}}),
+    json!({"supplementalGroups": {"rule": "MayRunAs", "ranges": [{"min": 1, "max": 9}]}})
+)]
 fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: Value) {
     assert_eq!(parameters(security(&policies)), expected);
 }
@@ -88,6 +175,33 @@ fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: 
 #[case(
     json!({"allowedRepos": []}),
     json!({"allowedRepos": {"entries": [], "repositories": [], "images": [], "prefixes": []}})
+)]
+#[case(json!({"disallowedImageTags": []}), json!(null))]
+#[case(json!({"disallowedImageTags": ["dev"]}), json!({"disallowedImageTags": ["dev"]}))]
+#[case(json!({"requiredProbes": []}), json!(null))]
+#[case(json!({"requiredProbes": ["readinessProbe"]}), json!({"requiredProbes": ["readinessProbe"]}))]
+#[case(
+    json!({"requiredResources": {"limits": [], "requests": ["ephemeral-storage"]}}),
+    json!({"requiredResources": {"limits": [], "requests": ["ephemeral-storage"]}})
+)]
+#[case(
+    json!({"requiredResources": {"limits": ["cpu"]}}),
+    json!({"requiredResources": {"limits": ["cpu"], "requests": []}})
+)]
+#[case(json!({"imagePullPolicy": "IfNotPresent"}), json!({"imagePullPolicy": "IfNotPresent"}))]
+#[case(json!({"priorityClassNames": []}), json!({"priorityClassNames": []}))]
+#[case(json!({"priorityClassNames": ["low"]}), json!({"priorityClassNames": ["low"]}))]
+#[case(json!({"checkHostNetworkDNSPolicy": false, "checkContainerDuplicates": false}), json!(null))]
+#[case(json!({"checkHostNetworkDNSPolicy": true}), json!({"checkHostNetworkDNSPolicy": true}))]
+#[case(json!({"checkContainerDuplicates": true}), json!({"checkContainerDuplicates": true}))]
+#[case(json!({"disallowedTolerations": []}), json!(null))]
+#[case(
+    json!({"disallowedTolerations": [{}, {"key": "", "operator": "Exists", "value": "a", "effect": "NoExecute"}]}),
+    json!({"disallowedTolerations": [{"text": "*"}, {"effect": "NoExecute", "text": "*:NoExecute"}]})
+)]
+#[case(
+    json!({"disallowedTolerations": [{"key": "a", "operator": "Equal"}, {"key": "a", "value": ""}]}),
+    json!({"disallowedTolerations": [{"key": "a", "text": "a"}, {"key": "a", "value": "", "text": "a="}]})
 )]
 fn three_states_of_an_operation_policy(#[case] policies: Value, #[case] expected: Value) {
     assert_eq!(parameters(operation(&policies)), expected);
@@ -143,18 +257,18 @@ fn sample(field: &str) -> Value {
         | "allowedUnsafeSysctls"
         | "allowedVolumes"
         | "seLinux"
-        | "forbiddenSysctls"
-        | "verifyImageSignatures"
-        | "disallowedImageTags"
-        | "requiredProbes"
-        | "disallowedTolerations" => json!([]),
+        | "verifyImageSignatures" => json!([]),
+        "disallowedImageTags" => json!(["latest"]),
+        "disallowedTolerations" => json!([{}]),
+        "requiredProbes" => json!(["livenessProbe"]),
+        "requiredResources" => json!({"limits": ["cpu"]}),
         "requiredDropCapabilities" => json!(["ALL"]),
-        "seccompProfiles"
-        | "requiredResources"
-        | "requiredLabels"
-        | "requiredAnnotations"
-        | "replicaLimits" => json!({}),
-        "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => json!({"rule": "MustRunAs"}),
+        "forbiddenSysctls" => json!(["*"]),
+        "seccompProfiles" => json!({"allowedProfiles": []}),
+        "requiredLabels" | "requiredAnnotations" | "replicaLimits" => json!({}),
+        "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => {
+            json!({"rule": "MustRunAs", "ranges": [{"min": 1}]})
+        }
         "allowedProcMount" => json!("Default"),
         "imagePullPolicy" => json!("Always"),
         "maxRevisionHistoryLimit" => json!(3),
@@ -173,8 +287,27 @@ fn sample(field: &str) -> Value {
 #[case(json!({"allowPrivileged": null}), "spec.policies.allowPrivileged: null says neither")]
 #[case(json!({"allowedHostPorts": [{"min": null}]}), "spec.policies.allowedHostPorts[0].min: null says neither")]
 #[case(json!({"allowedHostPorts": [{"min": 5, "max": 3}]}), "spec.policies.allowedHostPorts[0]: min 5 is greater than max 3")]
+#[case(json!({"allowedHostPaths": [{"pathPrefix": "/a/../b"}]}), "spec.policies.allowedHostPaths[0].pathPrefix: \"/a/../b\" has a segment ..")]
+#[case(json!({"seccompProfiles": {"allowedProfiles": null}}), "spec.policies.seccompProfiles.allowedProfiles: null says neither")]
+#[case(json!({"allowedServiceTypes": null}), "spec.policies.allowedServiceTypes: null says neither")]
+#[case(json!({"runAsUser": {"rule": "MustRunAs"}}), "spec.policies.runAsUser.ranges: MustRunAs and MayRunAs need")]
+#[case(json!({"fsGroup": {"rule": "MayRunAs", "ranges": []}}), "spec.policies.fsGroup.ranges: MustRunAs and MayRunAs need")]
+#[case(
+    json!({"runAsGroup": {"rule": "MustRunAs", "ranges": [{"min": 1}, {"min": 5, "max": 3}]}}),
+    "spec.policies.runAsGroup.ranges[1]: min 5 is greater than max 3"
+)]
 fn what_is_wrong_is_named(#[case] policies: Value, #[case] expected: &str) {
     let invalid = security(&policies).unwrap_err();
+    assert_eq!(invalid.reason(), Reason::Invalid);
+    assert!(invalid.to_string().starts_with(expected), "{invalid}");
+}
+
+#[rstest]
+#[case(json!({"requiredResources": {}}), "spec.policies.requiredResources: demands nothing")]
+#[case(json!({"requiredResources": {"limits": [], "requests": []}}), "spec.policies.requiredResources: demands nothing")]
+#[case(json!({"disallowedTolerations": [{"key": null}]}), "spec.policies.disallowedTolerations[0].key: null says neither")]
+fn what_is_wrong_with_an_operation_policy_is_named(#[case] policies: Value, #[case] expected: &str) {
+    let invalid = operation(&policies).unwrap_err();
     assert_eq!(invalid.reason(), Reason::Invalid);
     assert!(invalid.to_string().starts_with(expected), "{invalid}");
 }
@@ -195,7 +328,7 @@ fn a_match_that_would_mean_everything_is_refused(#[case] matcher: Value, #[case]
 
 #[test]
 fn every_problem_is_reported_at_once() {
-    let invalid = security(&json!({"allowedCapabilities": null, "allowHostPID": false})).unwrap_err();
+    let invalid = security(&json!({"allowedCapabilities": null, "verifyImageSignatures": []})).unwrap_err();
     assert_eq!((invalid.problems.len(), invalid.reason()), (2, Reason::Invalid));
 }
 

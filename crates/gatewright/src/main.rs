@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use gatewright_compiler::{Preset, Settings};
+use gatewright_api::EnforcementAction;
+use gatewright_compiler::{PodPolicy, Preset, Settings, StandardVersion};
 
 use crate::log::LogFormat;
 
@@ -35,6 +36,15 @@ struct OperatorArgs {
     /// The namespace that the operator runs in; no policy reaches it
     #[arg(long, env = "GATEWRIGHT_NAMESPACE", default_value = "gatewright-system")]
     namespace: String,
+    /// The Pod Security Standard of namespaces without a label for it: Privileged, Baseline or Restricted
+    #[arg(long, env = "GATEWRIGHT_DEFAULT_POLICY", default_value = "Baseline")]
+    default_policy: PodPolicy,
+    /// What happens to violations of the standard in namespaces without a label for that: Deny, Warn or Dryrun
+    #[arg(long, env = "GATEWRIGHT_DEFAULT_ENFORCEMENT_ACTION", default_value = "Deny")]
+    default_enforcement_action: EnforcementAction,
+    /// The version of the standards: latest or v1.N
+    #[arg(long, env = "GATEWRIGHT_STANDARDS_VERSION", default_value_t)]
+    standards_version: StandardVersion,
     /// What the log tells: error, warn, info, debug or trace, also for single modules
     #[arg(long, env = "GATEWRIGHT_LOG", default_value = "info,kube_client=off")]
     log: String,
@@ -59,7 +69,10 @@ fn main() -> anyhow::Result<()> {
 
 fn operator(args: &OperatorArgs) -> anyhow::Result<()> {
     log::start(&args.log, args.log_format)?;
-    let settings = Settings::new(Preset::None, &args.gatekeeper_namespace, &args.namespace);
+    let mut settings = Settings::new(Preset::None, &args.gatekeeper_namespace, &args.namespace);
+    settings.standards.default_policy = args.default_policy;
+    settings.standards.enforcement_action = args.default_enforcement_action;
+    settings.standards.version = args.standards_version;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let client = gatewright_operator::client().await?;

@@ -12,6 +12,7 @@ mod error;
 mod live;
 mod policy;
 mod queue;
+mod standard;
 mod template;
 mod watch;
 mod world;
@@ -22,12 +23,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::Settings;
 use kube::{Client, Config};
 use tracing::info;
 
 use crate::queue::{Key, Next};
-use crate::world::World;
+use crate::world::{Owner, World};
 
 /// The field manager of everything that the operator writes. Renaming it would leave old fields behind forever.
 pub const FIELD_MANAGER: &str = "gatewright";
@@ -54,7 +56,7 @@ pub async fn client() -> Result<Client, Error> {
 pub async fn run(client: Client, settings: Settings, stop: impl Future<Output = ()>) -> Result<(), Error> {
     let (requests, keys) = queue::channel();
     let world = Arc::new(World::watch(client, settings, &requests));
-    for template in gatewright_rules::templates() {
+    for template in gatewright_rules::catalogue() {
         requests.send(Key::Template(template.kind));
     }
     info!("started");
@@ -70,7 +72,11 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
     Box::pin(async move {
         match key {
             Key::Template(kind) => template::reconcile(&world, kind).await,
-            Key::Policy(kind, name) => policy::reconcile(&world, kind, &name).await,
+            Key::Constraint(kind, name) => match Owner::of(kind) {
+                Owner::SecurityPolicy => policy::reconcile::<SecurityPolicy>(&world, &name).await,
+                Owner::OperationPolicy => policy::reconcile::<OperationPolicy>(&world, &name).await,
+                Owner::Standards => standard::reconcile(&world, &name).await,
+            },
         }
     })
 }

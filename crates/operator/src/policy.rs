@@ -1,8 +1,6 @@
 //! Reconciles one policy: validate, build, apply, report; or sweep what a policy left behind.
 
-use gatewright_api::{
-    ConditionType, Guarded, OperationPolicy, PolicyKind, PolicyStatus, Reason, SecurityPolicy,
-};
+use gatewright_api::{ConditionType, Guarded, PolicyKind, PolicyStatus, Reason};
 use gatewright_compiler::{Compiled, compile};
 use gatewright_gatekeeper::{Constraint, Route};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -26,15 +24,8 @@ use crate::{Error, FIELD_MANAGER};
 /// How long a cache may lag before a deletion is looked at again.
 const CACHE_LAG: Duration = Duration::from_millis(200);
 
-/// Reconciles the policy of this kind and name, whether it exists or not.
-pub(crate) async fn reconcile(world: &World, kind: PolicyKind, name: &str) -> Result<Next, Error> {
-    match kind {
-        PolicyKind::SecurityPolicy => reconcile_kind::<SecurityPolicy>(world, name).await,
-        PolicyKind::OperationPolicy => reconcile_kind::<OperationPolicy>(world, name).await,
-    }
-}
-
-async fn reconcile_kind<P: Watched>(world: &World, name: &str) -> Result<Next, Error> {
+/// Reconciles the policy of this name with its constraint, whether they exist or not.
+pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<Next, Error> {
     let Some(snapshot) = Snapshot::<P>::take(world, name) else { return Ok(Next::Change) };
     let Some(policy) = &snapshot.policy else {
         return sweep(world, &snapshot, name).await;

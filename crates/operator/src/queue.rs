@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use futures::future::BoxFuture;
-use gatewright_api::PolicyKind;
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -26,8 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) enum Key {
     /// The template of this constraint kind.
     Template(&'static str),
-    /// The policy of this kind and name, whether it exists or not, and the constraint of its name.
-    Policy(PolicyKind, String),
+    /// The constraint of this kind and name, and the policy that it is made from, whether they exist or not.
+    Constraint(&'static str, String),
 }
 
 /// What a reconciliation leaves to be done.

@@ -28,7 +28,7 @@ pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> 
 
 fn desired(kind: &str) -> Option<DynamicObject> {
     let name =
-        gatewright_rules::templates().iter().find(|template| template.kind == kind).map(Template::name);
+        gatewright_rules::catalogue().iter().find(|template| template.kind == kind).map(Template::name);
     let templates = gatewright_compiler::templates();
     let template = templates.into_iter().find(|template| template.metadata.name == name)?;
     serde_json::from_value(serde_json::json!(template)).ok()

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gatewright_api::{Guarded, OperationPolicy, Policy, PolicyKind, SecurityPolicy};
-use gatewright_compiler::{Compile, Settings};
+use gatewright_api::{Guarded, OperationPolicy, Policy, SecurityPolicy};
+use gatewright_compiler::{Compile, Settings, standards};
 use gatewright_gatekeeper::{
     CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, TEMPLATE_GROUP, TEMPLATE_VERSION, exemptions,
 };
@@ -14,7 +14,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt as _};
-use strum::IntoEnumIterator as _;
 use tokio::task::JoinSet;
 
 use crate::cache::{Cache, Change, Entry, Knowledge};
@@ -97,7 +96,7 @@ impl World {
             exemptions: Cache::new(),
             security: Cache::new(),
             operation: Cache::new(),
-            constraints: gatewright_rules::templates().iter().map(|t| (t.kind, Cache::new())).collect(),
+            constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
             requests: requests.clone(),
             watches: JoinSet::new(),
         };
@@ -129,7 +128,7 @@ impl World {
             policy
         };
         let api = Api::<Guarded<P>>::all(self.client.clone());
-        let (cache, changed) = (P::cache(self).clone(), self.policies_changed(P::KIND));
+        let (cache, changed) = (P::cache(self).clone(), self.changed(P::TEMPLATE.kind));
         self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
     }
 
@@ -138,24 +137,24 @@ impl World {
         let wake = self.waker();
         let requests = self.requests.clone();
         let changed = move |change: Change| {
-            for template in gatewright_rules::templates() {
+            for template in gatewright_rules::catalogue() {
                 if matches!(&change, Change::Object(name) if *name != template.name()) {
                     continue;
                 }
                 requests.send(Key::Template(template.kind));
-                wake(kind_of(template));
+                wake(template.kind);
             }
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         let (api, cache) = (self.template_api(), self.templates.clone());
         self.spawn(api, template_resource(), config, cache, Live::from, changed);
-        for template in gatewright_rules::templates() {
+        for template in gatewright_rules::catalogue() {
             self.watch_constraints(template);
         }
     }
 
     fn watch_constraints(&mut self, template: &'static Template) {
-        let changed = self.policies_changed(kind_of(template));
+        let changed = self.changed(template.kind);
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
         let config = watcher::Config::default();
         self.spawn(api, constraint_resource(template), config, cache, Live::from, changed);
@@ -204,12 +203,12 @@ impl World {
         self.watches.spawn(keep_filled(source, cache, reduce, changed));
     }
 
-    /// Wakes the policy of the object's name: policies and constraints share their names.
-    fn policies_changed(&self, kind: PolicyKind) -> impl Fn(Change) + Send + Sync + 'static {
+    /// Wakes what has the object's name: policies and constraints share their names.
+    fn changed(&self, kind: &'static str) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, requests) = (self.waker(), self.requests.clone());
         move |change| match change {
             Change::Nothing => {}
-            Change::Object(name) => requests.send(Key::Policy(kind, name)),
+            Change::Object(name) => requests.send(Key::Constraint(kind, name)),
             Change::Everything => wake(kind),
         }
     }
@@ -217,33 +216,47 @@ impl World {
     /// Wakes everybody when anything has changed.
     fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
         let wake = self.waker();
-        move |_| PolicyKind::iter().for_each(&wake)
+        move |_| gatewright_rules::catalogue().iter().for_each(|template| wake(template.kind))
     }
 
-    /// Wakes all policies of a kind, and all names of which only a constraint is there.
-    fn waker(&self) -> impl Fn(PolicyKind) + Send + Sync + 'static {
+    /// Wakes all constraints of a kind: those that should be there, and those that are.
+    fn waker(&self) -> impl Fn(&'static str) + Send + Sync + 'static {
         let (security, operation) = (self.security.clone(), self.operation.clone());
+        let standards: Vec<_> =
+            standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
         let constraints = self.constraints.clone();
         let requests = self.requests.clone();
         move |kind| {
-            let (policies, template) = match kind {
-                PolicyKind::SecurityPolicy => (security.names(), SecurityPolicy::TEMPLATE),
-                PolicyKind::OperationPolicy => (operation.names(), OperationPolicy::TEMPLATE),
+            let wanted = match Owner::of(kind) {
+                Owner::SecurityPolicy => security.names(),
+                Owner::OperationPolicy => operation.names(),
+                Owner::Standards => standards.clone(),
             };
-            let names: BTreeSet<_> = policies.into_iter().chain(constraints[template.kind].names()).collect();
+            let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
             for name in names {
-                requests.send(Key::Policy(kind, name));
+                requests.send(Key::Constraint(kind, name));
             }
         }
     }
 }
 
-/// The policy kind whose constraints a template defines.
-fn kind_of(template: &Template) -> PolicyKind {
-    if template.kind == SecurityPolicy::TEMPLATE.kind {
-        PolicyKind::SecurityPolicy
-    } else {
-        PolicyKind::OperationPolicy
+/// What the constraints of a kind are made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    SecurityPolicy,
+    OperationPolicy,
+    Standards,
+}
+
+impl Owner {
+    pub(crate) fn of(kind: &str) -> Self {
+        if kind == SecurityPolicy::TEMPLATE.kind {
+            Self::SecurityPolicy
+        } else if kind == OperationPolicy::TEMPLATE.kind {
+            Self::OperationPolicy
+        } else {
+            Self::Standards
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl Kind {
         let route = |operation: &&'static str| Route {
             group: group.to_owned(),
             resource: resource.to_owned(),
-            operation: *operation,
+            operation,
         };
         operations.iter().map(route).collect()
     }

@@ -18,4 +18,4 @@ mod template;
 mod tests;
 
 pub use rule::{Check, Guard, Rule, Subject, Volatile};
-pub use template::{Entry, Lib, Template, templates};
+pub use template::{Entry, Lib, Template, catalogue, templates};

@@ -1,6 +1,14 @@
 //! The rules of `OperationPolicy`.
 
 pub mod allowed_repos;
+pub mod container_duplicates;
+pub mod disallowed_tags;
+pub mod disallowed_tolerations;
+pub mod dns_policy;
+pub mod image_pull_policy;
+pub mod priority_class;
+pub mod required_probes;
+pub mod required_resources;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,6 +21,30 @@ pub struct Parameters {
     /// Image repositories.
     #[serde(flatten)]
     pub allowed_repos: allowed_repos::Parameters,
+    /// Duplicate names in a Pod.
+    #[serde(flatten)]
+    pub container_duplicates: container_duplicates::Parameters,
+    /// Image tags.
+    #[serde(flatten)]
+    pub disallowed_tags: disallowed_tags::Parameters,
+    /// Disallowed tolerations.
+    #[serde(flatten)]
+    pub disallowed_tolerations: disallowed_tolerations::Parameters,
+    /// DNS on the host network.
+    #[serde(flatten)]
+    pub dns_policy: dns_policy::Parameters,
+    /// Image pull policy.
+    #[serde(flatten)]
+    pub image_pull_policy: image_pull_policy::Parameters,
+    /// Priority classes.
+    #[serde(flatten)]
+    pub priority_class: priority_class::Parameters,
+    /// Required probes.
+    #[serde(flatten)]
+    pub required_probes: required_probes::Parameters,
+    /// Required resources.
+    #[serde(flatten)]
+    pub required_resources: required_resources::Parameters,
 }
 
 /// The template.
@@ -20,7 +52,17 @@ pub const TEMPLATE: Template = Template {
     kind: "D8OperationPolicy",
     title: "The rules of OperationPolicy",
     libs: &[Lib::Finding, Lib::Image, Lib::Pod, Lib::Update],
-    rules: &[allowed_repos::RULE],
+    rules: &[
+        allowed_repos::RULE,
+        container_duplicates::RULE,
+        disallowed_tags::RULE,
+        disallowed_tolerations::RULE,
+        dns_policy::RULE,
+        image_pull_policy::RULE,
+        priority_class::RULE,
+        required_probes::RULE,
+        required_resources::RULE,
+    ],
     parameters: crate::template::schema_of::<Parameters>,
     entry: Entry::Generated,
 };

@@ -9,12 +9,18 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::rule::{Check, Rule, Subject, Volatile};
-use crate::{operation_policy, security_policy};
+use crate::{operation_policy, pod_security_standard, security_policy};
 
 /// The templates of the policy kinds.
 #[must_use]
 pub const fn templates() -> &'static [Template] {
     &[security_policy::TEMPLATE, operation_policy::TEMPLATE]
+}
+
+/// All templates that we install: those of the policy kinds, and that of the standards.
+#[must_use]
+pub const fn catalogue() -> &'static [Template] {
+    &[security_policy::TEMPLATE, operation_policy::TEMPLATE, pod_security_standard::TEMPLATE]
 }
 
 /// Rules that are judged together: those of one policy kind, with one constraint per policy, or a standard.

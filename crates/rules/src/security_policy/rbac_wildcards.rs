@@ -1,0 +1,27 @@
+//! Wildcards in RBAC.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{Check, Guard, Rule, Subject, kinds};
+
+/// What the rule is told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// false forbids wildcards in Roles and `RoleBindings`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_rbac_wildcards: Option<bool>,
+}
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    name: "rbac-wildcards",
+    module: include_str!("../../../../templates/security-policy/rbac-wildcards/rule.rego"),
+    checks: &[Check {
+        field: "allowRbacWildcards",
+        guard: Guard::IsFalse,
+        findings: "wildcards",
+        subject: Subject::Objects(&[kinds::ROLE, kinds::ROLE_BINDING]),
+    }],
+};

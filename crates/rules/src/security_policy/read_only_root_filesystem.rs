@@ -1,0 +1,27 @@
+//! Read-only root file systems.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{Check, Guard, Rule, Subject, Volatile};
+
+/// What the rule is told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// true demands it of every container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only_root_filesystem: Option<bool>,
+}
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    name: "read-only-root-filesystem",
+    module: include_str!("../../../../templates/security-policy/read-only-root-filesystem/rule.rego"),
+    checks: &[Check {
+        field: "readOnlyRootFilesystem",
+        guard: Guard::IsSet,
+        findings: "found",
+        subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+    }],
+};

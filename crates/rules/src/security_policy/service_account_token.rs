@@ -1,0 +1,27 @@
+//! Service account tokens.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{Check, Guard, Rule, Subject, Volatile};
+
+/// What the rule is told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// false forbids mounting a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automount_service_account_token: Option<bool>,
+}
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    name: "service-account-token",
+    module: include_str!("../../../../templates/security-policy/service-account-token/rule.rego"),
+    checks: &[Check {
+        field: "automountServiceAccountToken",
+        guard: Guard::IsFalse,
+        findings: "found",
+        subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+    }],
+};
