@@ -20,7 +20,8 @@ use std::collections::BTreeSet;
 
 use gatewright_api::{EnforcementAction, Match, OperationPolicy, Policy, PolicyKind, SecurityPolicy, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
-use gatewright_rules::{Template, kinds, operation_policy, security_policy};
+use gatewright_rules::kinds::{self, Kind};
+use gatewright_rules::{Check, Reach, Template, operation_policy, security_policy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;
 
@@ -31,6 +32,8 @@ pub struct Compiled {
     pub constraint: Option<Constraint>,
     /// The requests that the API server must ask Gatekeeper about.
     pub routes: Vec<Route>,
+    /// What people may expect of the policy and Gatekeeper cannot do, as sentences.
+    pub notes: Vec<String>,
 }
 
 /// A policy kind that compiles.
@@ -88,6 +91,7 @@ impl Compile for OperationPolicy {
     }
 
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
+        problems.extend(operation::out_of_namespaces(&self.spec.policies, &self.spec.r#match));
         serde_json::json!(operation::parameters(&self.spec.policies, problems))
     }
 }
@@ -109,20 +113,38 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         .filter(|check| parameters.get(check.field).is_some())
         .collect();
     if checks.is_empty() {
-        return Ok(Compiled { constraint: None, routes: vec![] });
+        return Ok(Compiled { constraint: None, routes: vec![], notes: vec![] });
     }
-    let controllers = settings.controller_validation;
+    let reach =
+        Reach { controllers: settings.controller_validation, unlabelled: matcher.label_selector.is_none() };
     let subjects = || checks.iter().map(|check| (check.subject, &parameters[check.field]));
-    let looked_at: Vec<_> = subjects().flat_map(|(subject, it)| subject.kinds(controllers, it)).collect();
-    let routes: BTreeSet<_> = subjects().flat_map(|(subject, it)| subject.routes(controllers, it)).collect();
+    let looked_at: Vec<_> = subjects().flat_map(|(subject, it)| subject.kinds(reach, it)).collect();
+    let routes: BTreeSet<_> = subjects().flat_map(|(subject, it)| subject.routes(reach, it)).collect();
+    let notes = checks.iter().filter_map(|check| out_of_reach(check, reach, &parameters)).collect();
     matcher.kinds = kinds::match_kinds(&looked_at);
+    if looked_at.iter().any(Kind::is_cluster_scoped) {
+        matcher.scope = "*";
+    }
     let spec = ConstraintSpec {
         enforcement_action: policy.action().as_ref().to_lowercase(),
         r#match: matcher,
         parameters,
     };
     let constraint = Constraint::new(P::TEMPLATE.kind, metadata(policy), spec);
-    Ok(Compiled { constraint: Some(constraint), routes: routes.into_iter().collect() })
+    Ok(Compiled { constraint: Some(constraint), routes: routes.into_iter().collect(), notes })
+}
+
+/// A scale carries no labels: under a selector on labels either none is reached, or those of all objects.
+fn out_of_reach(check: &Check, reach: Reach, parameters: &Value) -> Option<String> {
+    let everything = Reach { unlabelled: true, ..reach };
+    let kinds = |reach| check.subject.kinds(reach, &parameters[check.field]).len();
+    (kinds(reach) < kinds(everything)).then(|| {
+        format!(
+            "{} does not judge scaling (kubectl scale, autoscalers): a Scale carries no labels, and \
+             spec.match.labelSelector selects by labels",
+            check.field
+        )
+    })
 }
 
 /// The templates of all rules and of the standards, as they should be in the cluster.

@@ -1,13 +1,20 @@
 //! `OperationPolicy` → the parameters of its rules.
 
+mod required;
+
 use gatewright_api::text::{Name, RepositoryPattern};
-use gatewright_api::{Field, List, OperationRules, RequiredResources, TolerationOperator, TolerationPattern};
+use gatewright_api::{
+    Field, List, OperationRules, ReplicaLimits, RequiredResources, TolerationOperator, TolerationPattern,
+};
 use gatewright_rules::operation_policy::{
     Parameters, allowed_repos, container_duplicates, disallowed_tags, disallowed_tolerations, dns_policy,
-    image_pull_policy, priority_class, required_probes, required_resources,
+    image_pull_policy, ingress_class, priority_class, replica_limits, required_annotations, required_labels,
+    required_probes, required_resources, revision_history_limit, storage_class,
 };
 
-use crate::problem::{Problem, unsupported};
+use crate::problem::Problem;
+
+pub(crate) use required::out_of_namespaces;
 
 pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) -> Parameters {
     let OperationRules {
@@ -27,13 +34,6 @@ pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) ->
         replica_limits,
         disallowed_tolerations,
     } = rules;
-
-    unsupported(problems, "requiredLabels", required_labels);
-    unsupported(problems, "requiredAnnotations", required_annotations);
-    unsupported(problems, "maxRevisionHistoryLimit", max_revision_history_limit);
-    unsupported(problems, "ingressClassNames", ingress_class_names);
-    unsupported(problems, "storageClassNames", storage_class_names);
-    unsupported(problems, "replicaLimits", replica_limits);
 
     Parameters {
         allowed_repos: allowed_repos::Parameters {
@@ -56,6 +56,24 @@ pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) ->
         required_probes: required_probes::Parameters { required_probes: listed(required_probes) },
         required_resources: required_resources::Parameters {
             required_resources: resources(required_resources, problems),
+        },
+        required_labels: required_labels::Parameters {
+            required_labels: required::labels(required_labels, problems),
+        },
+        required_annotations: required_annotations::Parameters {
+            required_annotations: required::annotations(required_annotations, problems),
+        },
+        revision_history_limit: revision_history_limit::Parameters {
+            max_revision_history_limit: count(
+                "maxRevisionHistoryLimit",
+                *max_revision_history_limit,
+                problems,
+            ),
+        },
+        ingress_class: ingress_class::Parameters { ingress_class_names: names(ingress_class_names) },
+        storage_class: storage_class::Parameters { storage_class_names: names(storage_class_names) },
+        replica_limits: replica_limits::Parameters {
+            replica_limits: replica_limits.value().and_then(|limits| replicas(limits, problems)),
         },
     }
 }
@@ -108,4 +126,36 @@ fn taints(patterns: &Field<List<TolerationPattern>>) -> Option<Vec<disallowed_to
     };
     let patterns = patterns.value().filter(|patterns| !patterns.is_empty())?;
     Some(patterns.iter().map(taints).collect())
+}
+
+/// A list that holds `*` refuses nothing.
+fn names(list: &Field<List<Name>>) -> Option<Vec<String>> {
+    let list = list.value().filter(|list| list.iter().all(|name| name.as_str() != "*"))?;
+    Some(list.iter().map(ToString::to_string).collect())
+}
+
+/// A number of things, which is never negative.
+fn count(field: &str, number: Field<i32>, problems: &mut Vec<Problem>) -> Option<i32> {
+    let number = number.value().copied()?;
+    if number < 0 {
+        let message = format!("{number} is negative; a number of 0 or more is allowed");
+        problems.push(Problem::new(format!("spec.policies.{field}"), message));
+    }
+    Some(number)
+}
+
+/// A minimum of 0 and a missing maximum refuse nothing.
+fn replicas(limits: &ReplicaLimits, problems: &mut Vec<Problem>) -> Option<replica_limits::Limits> {
+    let ReplicaLimits { min_replicas, max_replicas } = limits;
+    let min = count("replicaLimits.minReplicas", *min_replicas, problems);
+    let max = count("replicaLimits.maxReplicas", *max_replicas, problems);
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        let message = format!("minReplicas {min} is greater than maxReplicas {max}");
+        problems.push(Problem::new("spec.policies.replicaLimits", message));
+    }
+    let min = min.filter(|min| *min > 0);
+    (min.is_some() || max.is_some())
+        .then_some(replica_limits::Limits { min_replicas: min, max_replicas: max })
 }

@@ -11,7 +11,7 @@ use gatewright_api::text::ClusterRolePattern;
 use gatewright_api::{Capability, Field, List, PortRange, SecurityRules, ServiceType};
 use gatewright_rules::security_policy::{
     Parameters, capabilities, cluster_roles, host_network, privileged, rbac_wildcards, service_types,
-    users_and_groups as ids, wildcard_domains,
+    wildcard_domains,
 };
 
 use crate::problem::{Problem, unsupported};
@@ -65,9 +65,7 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
         flex_volumes: volumes::flex_volumes(allowed_flex_volumes),
         volume_types: volumes::volume_types(allowed_volumes),
         rbac_wildcards: rbac_wildcards::Parameters { allow_rbac_wildcards: forbidden(*allow_rbac_wildcards) },
-        cluster_roles: cluster_roles::Parameters {
-            allowed_cluster_roles: allowed_cluster_roles.value().and_then(|entries| roles(entries)),
-        },
+        cluster_roles: cluster_roles::Parameters { allowed_cluster_roles: roles(allowed_cluster_roles) },
         capabilities: capabilities::Parameters {
             allowed_capabilities: allowed_capabilities.value().and_then(|list| allowed(list)),
             required_drop_capabilities: required(required_drop_capabilities),
@@ -78,15 +76,12 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
         seccomp: confinement::seccomp(seccomp_profiles),
         selinux: confinement::selinux(se_linux),
         sysctls: confinement::sysctls(allowed_unsafe_sysctls, forbidden_sysctls),
-        users_and_groups: ids::Parameters {
-            run_as_user: users_and_groups::user(run_as_user, problems),
-            run_as_group: users_and_groups::group("runAsGroup", run_as_group, problems),
-            fs_group: users_and_groups::group("fsGroup", fs_group, problems),
-            supplemental_groups: users_and_groups::group("supplementalGroups", supplemental_groups, problems),
-        },
-        service_types: service_types::Parameters {
-            allowed_service_types: allowed_service_types.value().and_then(|types| services(types)),
-        },
+        users_and_groups: users_and_groups::parameters(
+            run_as_user,
+            [run_as_group, fs_group, supplemental_groups],
+            problems,
+        ),
+        service_types: service_types::Parameters { allowed_service_types: services(allowed_service_types) },
         wildcard_domains: wildcard_domains::Parameters {
             block_wildcard_domains: demanded(*block_wildcard_domains),
         },
@@ -104,14 +99,16 @@ fn demanded(demand: Field<bool>) -> Option<bool> {
 }
 
 /// A list that holds `*` refuses nothing.
-fn roles(entries: &[ClusterRolePattern]) -> Option<cluster_roles::ClusterRoles> {
+fn roles(entries: &Field<List<ClusterRolePattern>>) -> Option<cluster_roles::ClusterRoles> {
+    let entries = entries.value()?;
     let everything = entries.iter().any(|entry| entry.as_str() == "*");
     (!everything).then(|| entries.iter().map(ClusterRolePattern::as_str).collect())
 }
 
 /// A list of all types refuses nothing.
-fn services(types: &[ServiceType]) -> Option<Vec<ServiceType>> {
+fn services(types: &Field<List<ServiceType>>) -> Option<Vec<ServiceType>> {
     use ServiceType::{ClusterIP, ExternalName, LoadBalancer, NodePort};
+    let types = types.value()?;
     let everything =
         [ClusterIP, NodePort, LoadBalancer, ExternalName].iter().all(|kind| types.contains(kind));
     (!everything).then(|| types.to_vec())

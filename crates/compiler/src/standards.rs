@@ -3,7 +3,7 @@
 use gatewright_api::{EnforcementAction, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match, Route};
 use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters, TEMPLATE};
-use gatewright_rules::{Subject, kinds};
+use gatewright_rules::{Reach, Subject, kinds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
@@ -29,11 +29,16 @@ pub fn standards(settings: &Settings) -> Vec<Constraint> {
 /// The requests that the API server must ask Gatekeeper about for the standards to see everything.
 #[must_use]
 pub fn standard_routes(settings: &Settings) -> Vec<Route> {
-    Subject::Pod(LOOKS_AT).routes(settings.controller_validation, &Value::Null)
+    Subject::Pod(LOOKS_AT).routes(reach(settings), &Value::Null)
+}
+
+/// The standards pick namespaces, never objects by their labels.
+const fn reach(settings: &Settings) -> Reach {
+    Reach { controllers: settings.controller_validation, unlabelled: true }
 }
 
 fn standard(settings: &Settings, level: Level, action: EnforcementAction) -> Constraint {
-    let looked_at = Subject::Pod(LOOKS_AT).kinds(settings.controller_validation, &Value::Null);
+    let looked_at = Subject::Pod(LOOKS_AT).kinds(reach(settings), &Value::Null);
     let r#match = Match {
         kinds: kinds::match_kinds(&looked_at),
         scope: "Namespaced",

@@ -203,6 +203,36 @@ fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: 
     json!({"disallowedTolerations": [{"key": "a", "operator": "Equal"}, {"key": "a", "value": ""}]}),
     json!({"disallowedTolerations": [{"key": "a", "text": "a"}, {"key": "a", "value": "", "text": "a="}]})
 )]
+#[case(json!({"requiredLabels": {}}), json!(null))]
+#[case(json!({"requiredLabels": {"labels": [], "watchKinds": ["/Pod"]}}), json!(null))]
+#[case(
+    json!({"requiredLabels": {"labels": [{"key": "a", "allowedRegex": "^b"}], "watchKinds": ["/Pod", "apps/Deployment"]}}),
+    json!({"requiredLabels": {
+        "labels": [{"key": "a", "allowedRegex": "^b"}],
+        "watchKinds": [{"group": "", "kind": "Pod"}, {"group": "apps", "kind": "Deployment"}],
+    }})
+)]
+#[case(json!({"requiredAnnotations": {"watchKinds": ["/Pod"]}}), json!(null))]
+#[case(
+    json!({"requiredAnnotations": {"annotations": [{"key": "x.io/a"}], "watchKinds": ["x.example.com/Y"]}}),
+    json!({"requiredAnnotations": {
+        "annotations": [{"key": "x.io/a"}], "watchKinds": [{"group": "x.example.com", "kind": "Y"}],
+    }})
+)]
+#[case(json!({"maxRevisionHistoryLimit": 0}), json!({"maxRevisionHistoryLimit": 0}))]
+#[case(json!({"ingressClassNames": []}), json!({"ingressClassNames": []}))]
+#[case(json!({"ingressClassNames": ["a", "*"]}), json!(null))]
+#[case(json!({"ingressClassNames": ["a", ""]}), json!({"ingressClassNames": ["a", ""]}))]
+#[case(json!({"storageClassNames": []}), json!({"storageClassNames": []}))]
+#[case(json!({"storageClassNames": ["*"]}), json!(null))]
+#[case(json!({"storageClassNames": ["a"]}), json!({"storageClassNames": ["a"]}))]
+#[case(json!({"replicaLimits": {}}), json!(null))]
+#[case(json!({"replicaLimits": {"minReplicas": 0}}), json!(null))]
+#[case(json!({"replicaLimits": {"maxReplicas": 0}}), json!({"replicaLimits": {"maxReplicas": 0}}))]
+#[case(
+    json!({"replicaLimits": {"minReplicas": 1, "maxReplicas": 1}}),
+    json!({"replicaLimits": {"minReplicas": 1, "maxReplicas": 1}})
+)]
 fn three_states_of_an_operation_policy(#[case] policies: Value, #[case] expected: Value) {
     assert_eq!(parameters(operation(&policies)), expected);
 }
@@ -265,7 +295,9 @@ fn sample(field: &str) -> Value {
         "requiredDropCapabilities" => json!(["ALL"]),
         "forbiddenSysctls" => json!(["*"]),
         "seccompProfiles" => json!({"allowedProfiles": []}),
-        "requiredLabels" | "requiredAnnotations" | "replicaLimits" => json!({}),
+        "requiredLabels" => json!({"labels": [{"key": "team"}], "watchKinds": ["/Pod"]}),
+        "requiredAnnotations" => json!({"annotations": [{"key": "team"}], "watchKinds": ["/Pod"]}),
+        "replicaLimits" => json!({"maxReplicas": 5}),
         "fsGroup" | "runAsGroup" | "runAsUser" | "supplementalGroups" => {
             json!({"rule": "MustRunAs", "ranges": [{"min": 1}]})
         }
@@ -306,10 +338,78 @@ fn what_is_wrong_is_named(#[case] policies: Value, #[case] expected: &str) {
 #[case(json!({"requiredResources": {}}), "spec.policies.requiredResources: demands nothing")]
 #[case(json!({"requiredResources": {"limits": [], "requests": []}}), "spec.policies.requiredResources: demands nothing")]
 #[case(json!({"disallowedTolerations": [{"key": null}]}), "spec.policies.disallowedTolerations[0].key: null says neither")]
+#[case(json!({"maxRevisionHistoryLimit": -1}), "spec.policies.maxRevisionHistoryLimit: -1 is negative")]
+#[case(json!({"replicaLimits": {"minReplicas": -1}}), "spec.policies.replicaLimits.minReplicas: -1 is negative")]
+#[case(
+    json!({"replicaLimits": {"minReplicas": 2, "maxReplicas": 1}}),
+    "spec.policies.replicaLimits: minReplicas 2 is greater than maxReplicas 1"
+)]
+#[case(
+    json!({"requiredLabels": {"labels": [{"key": "a"}]}}),
+    "spec.policies.requiredLabels.watchKinds: looks at nothing"
+)]
+#[case(
+    json!({"requiredAnnotations": {"annotations": [{"key": "a"}], "watchKinds": []}}),
+    "spec.policies.requiredAnnotations.watchKinds: looks at nothing"
+)]
 fn what_is_wrong_with_an_operation_policy_is_named(#[case] policies: Value, #[case] expected: &str) {
     let invalid = operation(&policies).unwrap_err();
     assert_eq!(invalid.reason(), Reason::Invalid);
     assert!(invalid.to_string().starts_with(expected), "{invalid}");
+}
+
+/// The constraint reaches objects outside namespaces only where the policy asks for them by their own labels.
+#[rstest]
+#[case("/Pod", json!({"namespaceSelector": {"matchNames": ["a"]}}), Some("Namespaced"))]
+#[case("/Namespace", json!({"namespaceSelector": {"matchNames": ["a"]}}), Some("*"))]
+#[case("/Node", json!({"labelSelector": {"matchLabels": {"a": "b"}}}), Some("*"))]
+#[case("storage.k8s.io/StorageClass", json!({"labelSelector": {"matchLabels": {"a": "b"}}}), Some("*"))]
+#[case("/Node", json!({"namespaceSelector": {"matchNames": ["a"]}}), None)]
+#[case(
+    "/Node",
+    json!({"namespaceSelector": {"matchNames": ["a"]}, "labelSelector": {"matchLabels": {"a": "b"}}}),
+    None
+)]
+#[case("example.com/Node", json!({"namespaceSelector": {"matchNames": ["a"]}}), Some("Namespaced"))]
+fn cluster_scoped_kinds_need_labels_of_their_own(
+    #[case] kind: &str,
+    #[case] matcher: Value,
+    #[case] scope: Option<&str>,
+) {
+    for (field, keys) in [("requiredLabels", "labels"), ("requiredAnnotations", "annotations")] {
+        let policies = json!({field: {keys: [{"key": "team"}], "watchKinds": ["/Service", kind]}});
+        let spec = json!({"match": matcher, "policies": policies});
+        match (compile(&policy::<OperationPolicy>(&spec), &Settings::default()), scope) {
+            (Ok(compiled), Some(scope)) => {
+                assert_eq!(compiled.constraint.unwrap().spec.r#match.scope, scope);
+            }
+            (Err(invalid), None) => {
+                let expected =
+                    format!("spec.policies.{field}.watchKinds[1]: {kind} stands outside namespaces");
+                assert!(invalid.to_string().starts_with(&expected), "{invalid}");
+            }
+            (compiled, scope) => panic!("{compiled:?} is not {scope:?}"),
+        }
+    }
+}
+
+/// Under a selector on labels that an object without labels fits, Gatekeeper would judge the scales of all objects.
+#[test]
+fn a_selector_on_labels_leaves_scales_alone_and_says_so() {
+    let compiled = |matcher: Value| {
+        let spec = json!({"match": matcher, "policies": {"replicaLimits": {"maxReplicas": 3}}});
+        compile(&policy::<OperationPolicy>(&spec), &Settings::default()).unwrap()
+    };
+    let told = |compiled: &Compiled| {
+        let kinds = serde_json::to_string(&compiled.constraint.as_ref().unwrap().spec.r#match.kinds).unwrap();
+        let route = compiled.routes.iter().any(|route| route.resource == "deployments/scale");
+        (kinds.contains("Scale"), route, compiled.notes.len())
+    };
+    let all = compiled(json!({"namespaceSelector": {"matchNames": ["shop"]}}));
+    assert_eq!(told(&all), (true, true, 0));
+    let selected = compiled(json!({"labelSelector": {"matchLabels": {"app": "shop"}}}));
+    assert_eq!(told(&selected), (false, false, 1));
+    assert!(selected.notes[0].starts_with("replicaLimits does not judge scaling"), "{:?}", selected.notes);
 }
 
 #[rstest]

@@ -32,9 +32,10 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
     };
     let validated = validate(policy, world);
     let (report, result) = match validated {
-        Ok(Compiled { constraint: Some(constraint), routes }) => {
+        Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
-            (outcome.report(world, &snapshot, policy, &routes), outcome.into_result())
+            let valid = compiles(&notes);
+            (outcome.report(world, &snapshot, policy, valid, &routes), outcome.into_result())
         }
         Ok(Compiled { constraint: None, .. }) => {
             let result = clear::<P>(world, snapshot.constraint.as_deref(), name).await;
@@ -118,6 +119,7 @@ impl Outcome {
         world: &World,
         snapshot: &Snapshot<P>,
         policy: &Guarded<P>,
+        valid: Judgement,
         routes: &[Route],
     ) -> Report {
         let generation = policy.metadata.generation.unwrap_or_default();
@@ -133,7 +135,6 @@ impl Outcome {
             Self::Applied(live) => enforced(world, snapshot, live, routes),
             Self::Waiting(_) | Self::Failed(_) => applied.clone(),
         };
-        let valid = Judgement::yes(Reason::Compiled, "the policy compiles");
         Report { generation, applied_generation: generation, valid, applied, enforced, desired: 1 }
     }
 
@@ -153,6 +154,13 @@ fn enforced<P: Watched>(world: &World, snapshot: &Snapshot<P>, live: &Live, rout
     }
 }
 
+/// With what the policy cannot do, if there is such a thing.
+fn compiles(notes: &[String]) -> Judgement {
+    let told: Vec<_> =
+        std::iter::once("the policy compiles").chain(notes.iter().map(String::as_str)).collect();
+    Judgement::yes(Reason::Compiled, told.join("; "))
+}
+
 fn nothing_to_enforce<P: Watched>(policy: &Guarded<P>) -> Report {
     let generation = policy.metadata.generation.unwrap_or_default();
     let nothing =
@@ -160,7 +168,7 @@ fn nothing_to_enforce<P: Watched>(policy: &Guarded<P>) -> Report {
     Report {
         generation,
         applied_generation: generation,
-        valid: Judgement::yes(Reason::Compiled, "the policy compiles"),
+        valid: compiles(&[]),
         applied: nothing.clone(),
         enforced: nothing,
         desired: 0,

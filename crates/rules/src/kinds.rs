@@ -29,6 +29,8 @@ const fn scale(resource: &'static str) -> Kind {
     }
 }
 
+/// A Namespace.
+pub const NAMESPACE: Kind = kind("", "Namespace", "namespaces");
 /// A Pod.
 pub const POD: Kind = kind("", "Pod", "pods");
 /// A ReplicationController.
@@ -58,6 +60,39 @@ pub const DEPLOYMENT_SCALE: Kind = scale("deployments/scale");
 /// What `kubectl scale` sends for a StatefulSet.
 pub const STATEFUL_SET_SCALE: Kind = scale("statefulsets/scale");
 
+/// Kubernetes' own kinds that stand outside namespaces, by group.
+const CLUSTER_SCOPED: &[(&str, &[&str])] = &[
+    ("", &["ComponentStatus", "Namespace", "Node", "PersistentVolume"]),
+    (
+        "admissionregistration.k8s.io",
+        &[
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        ],
+    ),
+    ("apiextensions.k8s.io", &["CustomResourceDefinition"]),
+    ("apiregistration.k8s.io", &["APIService"]),
+    ("authentication.k8s.io", &["SelfSubjectReview", "TokenReview"]),
+    ("authorization.k8s.io", &["SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"]),
+    ("certificates.k8s.io", &["CertificateSigningRequest", "ClusterTrustBundle"]),
+    ("flowcontrol.apiserver.k8s.io", &["FlowSchema", "PriorityLevelConfiguration"]),
+    ("internal.apiserver.k8s.io", &["StorageVersion"]),
+    ("networking.k8s.io", &["IPAddress", "IngressClass", "ServiceCIDR"]),
+    ("node.k8s.io", &["RuntimeClass"]),
+    ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding"]),
+    ("resource.k8s.io", &["DeviceClass", "DeviceTaintRule", "ResourcePoolStatusRequest", "ResourceSlice"]),
+    ("scheduling.k8s.io", &["PriorityClass"]),
+    (
+        "storage.k8s.io",
+        &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"],
+    ),
+    ("storagemigration.k8s.io", &["StorageVersionMigration"]),
+];
+
 /// The controllers whose Pod template is judged, so that people learn at `apply` and not from missing Pods.
 pub const CONTROLLERS: [Kind; 6] =
     [REPLICATION_CONTROLLER, DAEMON_SET, DEPLOYMENT, STATEFUL_SET, CRON_JOB, JOB];
@@ -67,6 +102,21 @@ impl Kind {
     #[must_use]
     pub fn named(group: &str, kind: &str) -> Self {
         Self { group: Cow::Owned(group.to_owned()), kind: Cow::Owned(kind.to_owned()), resource: None }
+    }
+
+    /// Whether an object of the kind can carry labels. A scale is made for each request and has none, so a selector on
+    /// labels says nothing about it.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        !self.resource.is_some_and(|(_, resource)| resource.ends_with("/scale"))
+    }
+
+    /// Whether the kind is one of Kubernetes' own that stand outside namespaces. A kind that we do not know counts as
+    /// namespaced.
+    #[must_use]
+    pub fn is_cluster_scoped(&self) -> bool {
+        let kinds_of = |(group, _): &&(&str, &[&str])| *group == self.group;
+        CLUSTER_SCOPED.iter().find(kinds_of).is_some_and(|(_, kinds)| kinds.contains(&&*self.kind))
     }
 
     /// The requests in which such objects come. A subresource is only ever updated.

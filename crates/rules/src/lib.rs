@@ -17,5 +17,5 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use rule::{Check, Guard, Rule, Subject, Volatile};
+pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile};
 pub use template::{Entry, Lib, Template, catalogue, templates};

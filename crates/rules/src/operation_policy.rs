@@ -6,9 +6,16 @@ pub mod disallowed_tags;
 pub mod disallowed_tolerations;
 pub mod dns_policy;
 pub mod image_pull_policy;
+pub mod ingress_class;
+pub mod keys;
 pub mod priority_class;
+pub mod replica_limits;
+pub mod required_annotations;
+pub mod required_labels;
 pub mod required_probes;
 pub mod required_resources;
+pub mod revision_history_limit;
+pub mod storage_class;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -45,13 +52,31 @@ pub struct Parameters {
     /// Required resources.
     #[serde(flatten)]
     pub required_resources: required_resources::Parameters,
+    /// Required labels.
+    #[serde(flatten)]
+    pub required_labels: required_labels::Parameters,
+    /// Required annotations.
+    #[serde(flatten)]
+    pub required_annotations: required_annotations::Parameters,
+    /// Revision history limit.
+    #[serde(flatten)]
+    pub revision_history_limit: revision_history_limit::Parameters,
+    /// Ingress classes.
+    #[serde(flatten)]
+    pub ingress_class: ingress_class::Parameters,
+    /// Storage classes.
+    #[serde(flatten)]
+    pub storage_class: storage_class::Parameters,
+    /// Replica limits.
+    #[serde(flatten)]
+    pub replica_limits: replica_limits::Parameters,
 }
 
 /// The template.
 pub const TEMPLATE: Template = Template {
     kind: "D8OperationPolicy",
     title: "The rules of OperationPolicy",
-    libs: &[Lib::Finding, Lib::Image, Lib::Pod, Lib::Update],
+    libs: &[Lib::Finding, Lib::Image, Lib::Keys, Lib::Pod, Lib::Update],
     rules: &[
         allowed_repos::RULE,
         container_duplicates::RULE,
@@ -62,6 +87,12 @@ pub const TEMPLATE: Template = Template {
         priority_class::RULE,
         required_probes::RULE,
         required_resources::RULE,
+        required_labels::RULE,
+        required_annotations::RULE,
+        revision_history_limit::RULE,
+        ingress_class::RULE,
+        storage_class::RULE,
+        replica_limits::RULE,
     ],
     parameters: crate::template::schema_of::<Parameters>,
     entry: Entry::Generated,

@@ -52,6 +52,15 @@ pub enum Subject {
     Watched,
 }
 
+/// Which of its objects a check can reach under a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Whether pod rules look at controllers, too.
+    pub controllers: bool,
+    /// Whether objects without labels are reached: not where a selector on labels picks the objects.
+    pub unlabelled: bool,
+}
+
 /// Fields of a running Pod that change without touching what most rules judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
 #[strum(serialize_all = "camelCase")]
@@ -90,27 +99,29 @@ impl Guard {
 }
 
 impl Subject {
-    /// The kinds that the check looks at, given its parameter. Without `controllers` pod rules look at Pods alone.
+    /// The kinds that the check looks at, given its parameter.
     #[must_use]
-    pub fn kinds(self, controllers: bool, parameter: &Value) -> Vec<Kind> {
-        match self {
-            Self::Pod(_) | Self::PodAndMore(_) if controllers => {
+    pub fn kinds(self, reach: Reach, parameter: &Value) -> Vec<Kind> {
+        let mut kinds = match self {
+            Self::Pod(_) | Self::PodAndMore(_) if reach.controllers => {
                 [&kinds::CONTROLLERS[..], &[kinds::POD]].concat()
             }
             Self::Pod(_) | Self::PodAndMore(_) => vec![kinds::POD],
             Self::Objects(kinds) => kinds.to_vec(),
             Self::Watched => watched_kinds(parameter),
-        }
+        };
+        kinds.retain(|kind| reach.unlabelled || kind.has_labels());
+        kinds
     }
 
     /// The requests that the API server must ask Gatekeeper about for the check to see everything.
     #[must_use]
-    pub fn routes(self, controllers: bool, parameter: &Value) -> Vec<Route> {
+    pub fn routes(self, reach: Reach, parameter: &Value) -> Vec<Route> {
         let subresources = match self {
             Self::Pod(looks_at) | Self::PodAndMore(looks_at) => looks_at,
             Self::Objects(_) | Self::Watched => &[],
         };
-        let kinds = self.kinds(controllers, parameter);
+        let kinds = self.kinds(reach, parameter);
         let objects = kinds.iter().flat_map(Kind::routes);
         objects.chain(subresources.iter().filter_map(|volatile| volatile.route())).collect()
     }

@@ -59,6 +59,8 @@ pub enum Lib {
     Finding,
     /// Image references.
     Image,
+    /// Labels and annotations that must be there.
+    Keys,
     /// The pod spec of any workload kind.
     Pod,
     /// The standard that holds.
@@ -75,6 +77,7 @@ impl Lib {
             Self::Control => include_str!("../../../templates/pod-security-standard/control.rego"),
             Self::Finding => include_str!("../../../templates/lib/finding.rego"),
             Self::Image => include_str!("../../../templates/lib/image.rego"),
+            Self::Keys => include_str!("../../../templates/lib/keys.rego"),
             Self::Pod => include_str!("../../../templates/lib/pod.rego"),
             Self::Standard => include_str!("../../../templates/pod-security-standard/standard.rego"),
             Self::Update => include_str!("../../../templates/lib/update.rego"),

@@ -21,7 +21,7 @@ found contains finding.in_pod(
 found contains finding.in_container(
 	list, i,
 	{"field": sprintf("volumeMounts[%d].mountPath", [k]), "found": path, "allowed": {"not": token_path}},
-	sprintf("mounts a token at %s; set automountServiceAccountToken to false on the Pod", [token_path]),
+	sprintf("sets volumeMounts[%d].mountPath to %s; %s", [k, token_path, allowed]),
 ) if {
 	some list in pod.lists
 	some i, k
@@ -30,14 +30,16 @@ found contains finding.in_container(
 	clean(path) == token_path
 }
 
+allowed := "nothing may be mounted there: automountServiceAccountToken must be false"
+
 token_path := "/var/run/secrets/kubernetes.io/serviceaccount"
 
 clean(path) := sprintf("/%s", [concat("/", names)]) if {
 	steps := [step | some step in split(path, "/"); not step in {"", "."}]
-	names := [step | some i, step in steps; step != ".."; kept(steps, i)]
+	names := [step | some i, step in steps; kept(steps, i)]
 }
 
-# A name stays if from it on, up to each later step, there are more names than .. .
+# A step stays if from it on, up to each later one, there are more names than `..`.
 kept(steps, i) if {
 	every j in numbers.range(i, count(steps) - 1) {
 		count([step | some step in array.slice(steps, i, j + 1); step == ".."]) * 2 < (j - i) + 1

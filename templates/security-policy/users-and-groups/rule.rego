@@ -55,7 +55,7 @@ supplemental_groups contains finding.in_pod(
 	groups := of_pod("supplementalGroups")
 	outside := [id | some id in groups; not fits("supplementalGroups", id)]
 	count(outside) > 0
-	texts := [sprintf("%v", [id]) | some id in outside]
+	texts := [text(id) | some id in outside]
 }
 
 supplemental_groups contains finding.in_pod(
@@ -116,11 +116,11 @@ required(field) if {
 
 sets(field, id) := sprintf("does not set securityContext.%s", [field]) if {
 	id == null
-} else := sprintf("sets securityContext.%s to %v", [field, id])
+} else := sprintf("sets securityContext.%s to %s", [field, text(id)])
 
 takes(field, id) := sprintf("has no securityContext.%s, of its own or from the Pod", [field]) if {
 	id == null
-} else := sprintf("takes securityContext.%s %v from the Pod", [field, id])
+} else := sprintf("takes securityContext.%s %s from the Pod", [field, text(id)])
 
 # Where the value stands that a container takes, or should stand.
 set_at(field, list, i, id) := sprintf("%s.%s[%d].securityContext.%s", [pod.path, list, i, field]) if {
@@ -130,5 +130,10 @@ set_at(field, list, i, id) := sprintf("%s.%s[%d].securityContext.%s", [pod.path,
 allowed(field) := "it must not be 0" if {
 	input.parameters[field].rule == "MustRunAsNonRoot"
 } else := sprintf("allowed are %s", [finding.listed(ranges)]) if {
-	ranges := [sprintf("%d-%d", [range.min, range.max]) | some range in input.parameters[field].ranges]
+	ranges := [sprintf("%s-%s", [text(range.min), text(range.max)]) | some range in input.parameters[field].ranges]
 }
+
+# Gatekeeper's numbers are floating-point: sprintf writes 1e+06.
+text(id) := format_int(id, 10) if {
+	is_number(id)
+} else := sprintf("%v", [id])

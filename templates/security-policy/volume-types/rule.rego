@@ -31,7 +31,6 @@ types(volume) := sources if {
 injected(volume) if {
 	startswith(volume.name, "kube-api-access-")
 	types(volume) == {"projected"}
-	object.keys(volume.projected) - {"defaultMode", "sources"} == set()
 	{part(source) | some source in volume.projected.sources} == {"token", "certificate", "namespace"}
 }
 

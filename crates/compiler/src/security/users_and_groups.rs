@@ -1,15 +1,29 @@
 //! Users and groups.
 
 use gatewright_api::{Field, IdRange, IdRule, IdStrategy, List, UserRule, UserStrategy};
-use gatewright_rules::security_policy::users_and_groups::{Ids, Range};
+use gatewright_rules::security_policy::users_and_groups::{Ids, Parameters, Range};
 
 use crate::problem::Problem;
 
 /// The highest id that the API server takes.
 const HIGHEST_ID: i64 = i32::MAX as i64;
 
+/// The parameters of the four fields; the groups are the container's, the volumes' and the supplemental ones.
+pub(super) fn parameters(
+    user_ids: &Field<UserStrategy>,
+    [run_as_group, fs_group, supplemental_groups]: [&Field<IdStrategy>; 3],
+    problems: &mut Vec<Problem>,
+) -> Parameters {
+    Parameters {
+        run_as_user: user(user_ids, problems),
+        run_as_group: group("runAsGroup", run_as_group, problems),
+        fs_group: group("fsGroup", fs_group, problems),
+        supplemental_groups: group("supplementalGroups", supplemental_groups, problems),
+    }
+}
+
 /// The user ids. `MustRunAsNonRoot` is about every id but 0, whatever ranges stand beside it.
-pub(super) fn user(strategy: &Field<UserStrategy>, problems: &mut Vec<Problem>) -> Option<Ids<UserRule>> {
+fn user(strategy: &Field<UserStrategy>, problems: &mut Vec<Problem>) -> Option<Ids<UserRule>> {
     let UserStrategy { rule, ranges } = strategy.value()?;
     let ranges = match rule {
         UserRule::RunAsAny => return None,
@@ -20,11 +34,7 @@ pub(super) fn user(strategy: &Field<UserStrategy>, problems: &mut Vec<Problem>) 
 }
 
 /// The group ids of `field`. `MayRunAs` with a range of every id refuses nothing.
-pub(super) fn group(
-    field: &str,
-    strategy: &Field<IdStrategy>,
-    problems: &mut Vec<Problem>,
-) -> Option<Ids<IdRule>> {
+fn group(field: &str, strategy: &Field<IdStrategy>, problems: &mut Vec<Problem>) -> Option<Ids<IdRule>> {
     let IdStrategy { rule, ranges } = strategy.value()?;
     if *rule == IdRule::RunAsAny {
         return None;

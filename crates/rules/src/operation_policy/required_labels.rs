@@ -1,0 +1,38 @@
+//! Required labels.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::keys::{KeyDemand, WatchedKind};
+use crate::{Check, Guard, Rule, Subject};
+
+/// What the rule is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// What objects must carry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required_labels: Option<RequiredLabels>,
+}
+
+/// The labels that objects of some kinds must carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequiredLabels {
+    /// The labels.
+    pub labels: Vec<KeyDemand>,
+    /// The kinds.
+    pub watch_kinds: Vec<WatchedKind>,
+}
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    name: "required-labels",
+    module: include_str!("../../../../templates/operation-policy/required-labels/rule.rego"),
+    checks: &[Check {
+        field: "requiredLabels",
+        guard: Guard::IsSet,
+        findings: "found",
+        subject: Subject::Watched,
+    }],
+};
