@@ -37,6 +37,6 @@ types := {"container_t", "container_init_t", "container_kvm_t", "container_engin
 
 demands := {
 	"type": sprintf("must not set securityContext.seLinuxOptions.type to %%s; allowed are %s and unset", [concat(", ", types)]),
-	"user": "must not set securityContext.seLinuxOptions.user (found %s)",
-	"role": "must not set securityContext.seLinuxOptions.role (found %s)",
+	"user": "must not set securityContext.seLinuxOptions.user to %s; it must be unset",
+	"role": "must not set securityContext.seLinuxOptions.role to %s; it must be unset",
 }
