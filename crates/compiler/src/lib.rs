@@ -120,10 +120,13 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
     let subjects = || checks.iter().map(|check| (check.subject, &parameters[check.field]));
     let looked_at: Vec<_> = subjects().flat_map(|(subject, it)| subject.kinds(reach, it)).collect();
     let routes: BTreeSet<_> = subjects().flat_map(|(subject, it)| subject.routes(reach, it)).collect();
-    let notes = checks.iter().filter_map(|check| out_of_reach(check, reach, &parameters)).collect();
+    let mut notes: Vec<_> =
+        checks.iter().filter_map(|check| out_of_reach(check, reach, &parameters)).collect();
     matcher.kinds = kinds::match_kinds(&looked_at);
     if looked_at.iter().any(Kind::is_cluster_scoped) {
         matcher.scope = "*";
+    } else {
+        notes.extend(only_in_namespaces(&looked_at));
     }
     let spec = ConstraintSpec {
         enforcement_action: policy.action().as_ref().to_lowercase(),
@@ -145,6 +148,14 @@ fn out_of_reach(check: &Check, reach: Reach, parameters: &Value) -> Option<Strin
             check.field
         )
     })
+}
+
+/// Of a custom kind only an API server knows whether it stands in namespaces.
+fn only_in_namespaces(kinds: &[Kind]) -> Option<String> {
+    let custom: BTreeSet<_> = kinds.iter().filter(|kind| kind.is_custom()).map(|kind| &*kind.kind).collect();
+    let custom: Vec<_> = custom.into_iter().collect();
+    (!custom.is_empty())
+        .then(|| format!("{} is judged only where it stands in namespaces", custom.join(", ")))
 }
 
 /// The templates of all rules and of the standards, as they should be in the cluster.

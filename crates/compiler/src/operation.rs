@@ -36,45 +36,31 @@ pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) ->
     } = rules;
 
     Parameters {
-        allowed_repos: allowed_repos::Parameters {
-            allowed_repos: allowed_repos.value().and_then(|entries| repositories(entries)),
-        },
+        allowed_repos: repositories(allowed_repos),
         container_duplicates: container_duplicates::Parameters {
             check_container_duplicates: demanded(*check_container_duplicates),
         },
         disallowed_tags: disallowed_tags::Parameters { disallowed_image_tags: listed(disallowed_image_tags) },
-        disallowed_tolerations: disallowed_tolerations::Parameters {
-            disallowed_tolerations: taints(disallowed_tolerations),
-        },
+        disallowed_tolerations: taints(disallowed_tolerations),
         dns_policy: dns_policy::Parameters {
             check_host_network_dns_policy: demanded(*check_host_network_dns_policy),
         },
         image_pull_policy: image_pull_policy::Parameters {
             image_pull_policy: image_pull_policy.value().copied(),
         },
-        priority_class: priority_class::Parameters { priority_class_names: allowed(priority_class_names) },
+        priority_class: priority_class::Parameters { priority_class_names: names(priority_class_names) },
         required_probes: required_probes::Parameters { required_probes: listed(required_probes) },
-        required_resources: required_resources::Parameters {
-            required_resources: resources(required_resources, problems),
-        },
+        required_resources: resources(required_resources, problems),
         required_labels: required_labels::Parameters {
             required_labels: required::labels(required_labels, problems),
         },
         required_annotations: required_annotations::Parameters {
             required_annotations: required::annotations(required_annotations, problems),
         },
-        revision_history_limit: revision_history_limit::Parameters {
-            max_revision_history_limit: count(
-                "maxRevisionHistoryLimit",
-                *max_revision_history_limit,
-                problems,
-            ),
-        },
+        revision_history_limit: revisions(*max_revision_history_limit, problems),
         ingress_class: ingress_class::Parameters { ingress_class_names: names(ingress_class_names) },
         storage_class: storage_class::Parameters { storage_class_names: names(storage_class_names) },
-        replica_limits: replica_limits::Parameters {
-            replica_limits: replica_limits.value().and_then(|limits| replicas(limits, problems)),
-        },
+        replica_limits: replicas(replica_limits, problems),
     }
 }
 
@@ -88,44 +74,42 @@ fn listed<T: Clone + Into<U>, U, const MAX: usize>(list: &Field<List<T, MAX>>) -
     list.value().filter(|list| !list.is_empty()).map(|list| list.iter().cloned().map(Into::into).collect())
 }
 
-/// What is allowed: `[]` allows nothing.
-fn allowed(names: &Field<List<Name>>) -> Option<Vec<String>> {
-    names.value().map(|names| names.iter().cloned().map(Into::into).collect())
-}
-
 /// A list that holds `*` refuses nothing.
-fn repositories(entries: &[RepositoryPattern]) -> Option<allowed_repos::Repositories> {
-    let everything = entries.iter().any(|entry| entry.as_str() == "*");
-    (!everything).then(|| entries.iter().map(RepositoryPattern::as_str).collect())
+fn repositories(entries: &Field<List<RepositoryPattern, 1024>>) -> allowed_repos::Parameters {
+    let entries = entries.value().filter(|list| list.iter().all(|entry| entry.as_str() != "*"));
+    let sorted = entries.map(|entries| entries.iter().map(RepositoryPattern::as_str).collect());
+    allowed_repos::Parameters { allowed_repos: sorted }
 }
 
 /// The CRD refuses it, too; this is for policies that never saw an API server.
 fn resources(
     required: &Field<RequiredResources>,
     problems: &mut Vec<Problem>,
-) -> Option<required_resources::Resources> {
-    let RequiredResources { limits, requests } = required.value()?;
-    let names = |list| listed(list).unwrap_or_default();
-    let resources = required_resources::Resources { limits: names(limits), requests: names(requests) };
-    if resources == required_resources::Resources::default() {
+) -> required_resources::Parameters {
+    let resources = required.value().map(|RequiredResources { limits, requests }| {
+        let names = |list| listed(list).unwrap_or_default();
+        required_resources::Resources { limits: names(limits), requests: names(requests) }
+    });
+    if resources == Some(required_resources::Resources::default()) {
         problems.push(Problem::new(
             "spec.policies.requiredResources",
             "demands nothing: name at least one resource in limits or requests",
         ));
     }
-    Some(resources)
+    required_resources::Parameters { required_resources: resources }
 }
 
 /// Sets of taints. A missing value is any value, and so is each with the operator `Exists`.
-fn taints(patterns: &Field<List<TolerationPattern>>) -> Option<Vec<disallowed_tolerations::Taints>> {
+fn taints(patterns: &Field<List<TolerationPattern>>) -> disallowed_tolerations::Parameters {
     let taints = |pattern: &TolerationPattern| {
         let any_value = pattern.operator.value() == Some(&TolerationOperator::Exists);
         let value = pattern.value.value().filter(|_| !any_value).map(Name::as_str);
         let key = pattern.key.value().map(Name::as_str);
         disallowed_tolerations::Taints::new(key, value, pattern.effect.value().copied())
     };
-    let patterns = patterns.value().filter(|patterns| !patterns.is_empty())?;
-    Some(patterns.iter().map(taints).collect())
+    let patterns = patterns.value().filter(|patterns| !patterns.is_empty());
+    let taints = patterns.map(|patterns| patterns.iter().map(taints).collect());
+    disallowed_tolerations::Parameters { disallowed_tolerations: taints }
 }
 
 /// A list that holds `*` refuses nothing.
@@ -144,11 +128,16 @@ fn count(field: &str, number: Field<i32>, problems: &mut Vec<Problem>) -> Option
     Some(number)
 }
 
+fn revisions(max: Field<i32>, problems: &mut Vec<Problem>) -> revision_history_limit::Parameters {
+    let max_revision_history_limit = count("maxRevisionHistoryLimit", max, problems);
+    revision_history_limit::Parameters { max_revision_history_limit }
+}
+
 /// A minimum of 0 and a missing maximum refuse nothing.
-fn replicas(limits: &ReplicaLimits, problems: &mut Vec<Problem>) -> Option<replica_limits::Limits> {
-    let ReplicaLimits { min_replicas, max_replicas } = limits;
-    let min = count("replicaLimits.minReplicas", *min_replicas, problems);
-    let max = count("replicaLimits.maxReplicas", *max_replicas, problems);
+fn replicas(limits: &Field<ReplicaLimits>, problems: &mut Vec<Problem>) -> replica_limits::Parameters {
+    let ReplicaLimits { min_replicas, max_replicas } = limits.value().copied().unwrap_or_default();
+    let min = count("replicaLimits.minReplicas", min_replicas, problems);
+    let max = count("replicaLimits.maxReplicas", max_replicas, problems);
     if let (Some(min), Some(max)) = (min, max)
         && min > max
     {
@@ -156,6 +145,6 @@ fn replicas(limits: &ReplicaLimits, problems: &mut Vec<Problem>) -> Option<repli
         problems.push(Problem::new("spec.policies.replicaLimits", message));
     }
     let min = min.filter(|min| *min > 0);
-    (min.is_some() || max.is_some())
-        .then_some(replica_limits::Limits { min_replicas: min, max_replicas: max })
+    let limits = replica_limits::Limits { min_replicas: min, max_replicas: max };
+    replica_limits::Parameters { replica_limits: (min.is_some() || max.is_some()).then_some(limits) }
 }

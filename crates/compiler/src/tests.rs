@@ -191,6 +191,7 @@ fn three_states_of_a_security_policy(#[case] policies: Value, #[case] expected: 
 #[case(json!({"imagePullPolicy": "IfNotPresent"}), json!({"imagePullPolicy": "IfNotPresent"}))]
 #[case(json!({"priorityClassNames": []}), json!({"priorityClassNames": []}))]
 #[case(json!({"priorityClassNames": ["low"]}), json!({"priorityClassNames": ["low"]}))]
+#[case(json!({"priorityClassNames": ["low", "*"]}), json!(null))]
 #[case(json!({"checkHostNetworkDNSPolicy": false, "checkContainerDuplicates": false}), json!(null))]
 #[case(json!({"checkHostNetworkDNSPolicy": true}), json!({"checkHostNetworkDNSPolicy": true}))]
 #[case(json!({"checkContainerDuplicates": true}), json!({"checkContainerDuplicates": true}))]
@@ -391,6 +392,13 @@ fn cluster_scoped_kinds_need_labels_of_their_own(
             (compiled, scope) => panic!("{compiled:?} is not {scope:?}"),
         }
     }
+}
+
+#[test]
+fn what_is_said_of_custom_kinds() {
+    let labels = json!({"labels": [{"key": "team"}], "watchKinds": ["/Pod", "example.com/Widget"]});
+    let compiled = operation(&json!({"requiredLabels": labels})).unwrap();
+    assert_eq!(compiled.notes, ["Widget is judged only where it stands in namespaces"]);
 }
 
 /// Under a selector on labels that an object without labels fits, Gatekeeper would judge the scales of all objects.

@@ -119,6 +119,12 @@ impl Kind {
         CLUSTER_SCOPED.iter().find(kinds_of).is_some_and(|(_, kinds)| kinds.contains(&&*self.kind))
     }
 
+    /// Whether the kind is nobody's of Kubernetes' own, so that we cannot know whether it stands in namespaces.
+    #[must_use]
+    pub fn is_custom(&self) -> bool {
+        self.group.contains('.') && !self.group.ends_with(".k8s.io")
+    }
+
     /// The requests in which such objects come. A subresource is only ever updated.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
