@@ -20,6 +20,15 @@ pub fn tools() -> PathBuf {
     std::path::absolute(&given).unwrap_or(given)
 }
 
+/// Fixtures and policies of others that tests compare with, where they are present: `$GATEWRIGHT_ORACLE`, else
+/// `shared/oracle` beside the repository. It has the folders `pss` and `documented`.
+#[must_use]
+pub fn oracle() -> Option<PathBuf> {
+    let given = std::env::var_os("GATEWRIGHT_ORACLE")
+        .map_or_else(|| repository().join("../shared/oracle"), PathBuf::from);
+    given.is_dir().then_some(given)
+}
+
 /// The directory that holds one data directory for each cluster.
 #[must_use]
 pub fn clusters() -> PathBuf {

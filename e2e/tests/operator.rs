@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_e2e::operator::{OPERATOR, OPERATOR_USER};
-use gatewright_e2e::{Cluster, FailurePolicy, Options, until};
+use gatewright_e2e::{Cluster, FailurePolicy, Options, paths, until};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes.
@@ -646,4 +646,51 @@ async fn standards_hold_by_label() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// The policies that people copied from documentation become ready as written, where this data is present.
+#[tokio::test(flavor = "multi_thread")]
+async fn documented_policies_become_ready() -> Result<()> {
+    let Some(oracle) = paths::oracle() else {
+        println!("skipped: no oracle");
+        return Ok(());
+    };
+    scenario(Options::new("test-documented"), async |world| {
+        let mut count = 0;
+        for file in std::fs::read_dir(oracle.join("documented"))? {
+            let path = file?.path();
+            let text = std::fs::read_to_string(&path)?;
+            if !text.contains("apiVersion: deckhouse.io/v1alpha1")
+                || path.extension().is_none_or(|end| end != "yaml")
+            {
+                continue;
+            }
+            let policy: Value = serde_saphyr::from_str(&text)?;
+            world.put(&policy).await.with_context(|| path.display().to_string())?;
+            let kind = policy["kind"].as_str().unwrap_or_default().to_lowercase();
+            let name = format!("{kind}/{}", policy["metadata"]["name"].as_str().unwrap_or_default());
+            if text.contains("verifyImageSignatures") {
+                let says = "spec.policies.verifyImageSignatures: no rule";
+                world.condition(&name, "Valid", "False", "Unsupported", says).await?;
+            } else {
+                world.ready(&name).await.with_context(|| path.display().to_string())?;
+            }
+            count += 1;
+        }
+        ensure!(count > 0, "the oracle has no policies");
+        a_pod_for_foo_and_bar_passes(world).await
+    })
+    .await
+}
+
+/// The documented pair demands a read-only root file system and two capabilities dropped: exactly that passes both.
+async fn a_pod_for_foo_and_bar_passes(world: &World<'_>) -> Result<()> {
+    let labels = json!({"name": "test", "security.deckhouse.io/pod-policy": "privileged"});
+    world.put(&labelled("test", &labels)).await?;
+    let context = |drop: &[&str]| json!({"securityContext": {"readOnlyRootFilesystem": true, "capabilities": {"drop": drop}}});
+    let said = world.create_pod("both", "test", context(&["MKNOD", "NET_BIND_SERVICE"])).await?;
+    ensure!(said.contains("created"), "{said}");
+    let said = world.create_pod("one", "test", context(&["MKNOD"])).await?;
+    ensure!(said.contains("[bar] requiredDropCapabilities:") && !said.contains("[foo]"), "{said}");
+    Ok(())
 }
