@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use gatewright_api::EnforcementAction;
 use gatewright_compiler::{PodPolicy, Preset, Settings, StandardVersion};
@@ -36,11 +37,15 @@ struct OperatorArgs {
     /// The namespace that the operator runs in; no policy reaches it
     #[arg(long, env = "GATEWRIGHT_NAMESPACE", default_value = "gatewright-system")]
     namespace: String,
-    /// The Pod Security Standard of namespaces without a label for it: Privileged, Baseline or Restricted
-    #[arg(long, env = "GATEWRIGHT_DEFAULT_POLICY", default_value = "Baseline")]
+    /// The Pod Security Standard of namespaces without a label for it
+    #[arg(long, env = "GATEWRIGHT_DEFAULT_POLICY", default_value = "Baseline", ignore_case = true,
+        value_parser = PossibleValuesParser::new(["Privileged", "Baseline", "Restricted"])
+            .try_map(|text| text.parse::<PodPolicy>()))]
     default_policy: PodPolicy,
-    /// What happens to violations of the standard in namespaces without a label for that: Deny, Warn or Dryrun
-    #[arg(long, env = "GATEWRIGHT_DEFAULT_ENFORCEMENT_ACTION", default_value = "Deny")]
+    /// What happens to violations of the standard in namespaces without a label for that
+    #[arg(long, env = "GATEWRIGHT_DEFAULT_ENFORCEMENT_ACTION", default_value = "Deny", ignore_case = true,
+        value_parser = PossibleValuesParser::new(["Deny", "Warn", "Dryrun"])
+            .try_map(|text| text.parse::<EnforcementAction>()))]
     default_enforcement_action: EnforcementAction,
     /// The version of the standards: latest or v1.N
     #[arg(long, env = "GATEWRIGHT_STANDARDS_VERSION", default_value_t)]
@@ -117,6 +122,20 @@ fn crds(args: &CrdsArgs) -> anyhow::Result<()> {
 mod tests {
     use super::Cli;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn a_wrong_setting_names_what_is_allowed() {
+        use clap::Parser as _;
+        for (flag, expected) in [
+            ("--default-policy=resticted", "[possible values: Privileged, Baseline, Restricted]"),
+            ("--default-enforcement-action=audit", "[possible values: Deny, Warn, Dryrun]"),
+            ("--standards-version=1.31", "is neither `latest` nor a version such as `v1.37`"),
+        ] {
+            let said = Cli::try_parse_from(["gatewright", "operator", flag]).unwrap_err().to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+        assert!(Cli::try_parse_from(["gatewright", "operator", "--default-policy=restricted"]).is_ok());
+    }
 
     /// `make crds` writes them.
     #[test]
