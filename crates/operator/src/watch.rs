@@ -77,7 +77,9 @@ where
             }
             Err(error) => {
                 if pause == FIRST_PAUSE {
-                    warn!(kind = source.resource.kind, %error, "watch failed; trying again");
+                    let said =
+                        answer(&error).map_or_else(|| error.to_string(), |status| status.message.clone());
+                    warn!(kind = source.resource.kind, error = said, "watch failed; trying again");
                 }
                 if is_forbidden(&error) {
                     tell(cache.absent());
