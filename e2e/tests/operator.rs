@@ -487,6 +487,12 @@ async fn enforced_means_every_process_and_a_route() -> Result<()> {
 
         world.kubectl(&["delete", "pods", "--all", "-n", "gatekeeper-system", "--force"]).await?;
         let says = "no process of Gatekeeper answers admission requests";
+        world.condition("secpol/strict", "Enforced", "False", "NoGatekeeperProcess", says).await?;
+
+        // What the operator may not see it does not guess.
+        world.kubectl(&["delete", "rolebinding/gatewright", "-n", "gatekeeper-system"]).await?;
+        world.0.restart(OPERATOR).await?;
+        let says = "the operator may not watch the Pods of Gatekeeper's namespace";
         world.condition("secpol/strict", "Enforced", "False", "NoGatekeeperProcess", says).await
     })
     .await

@@ -9,6 +9,3 @@ pub const BUILTIN: &str = "builtin";
 
 /// The value of [`OWNER_LABEL`] on what `render` prints. The operator treats it as foreign: GitOps owns it.
 pub const RENDERED: &str = "render";
-
-/// The group of the policy kinds.
-pub const GROUP: &str = "deckhouse.io";

@@ -8,7 +8,7 @@ use kube::core::PartialObjectMeta;
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
-use strum::{AsRefStr, Display, EnumIter, EnumString};
+use strum::{AsRefStr, Display, EnumString};
 
 use crate::{OperationPolicy, PolicyStatus, SecurityPolicy};
 
@@ -28,7 +28,7 @@ pub enum EnforcementAction {
 }
 
 /// The kinds of policies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr, Display, EnumIter)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr, Display)]
 pub enum PolicyKind {
     /// A [`SecurityPolicy`].
     SecurityPolicy,

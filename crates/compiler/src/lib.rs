@@ -9,12 +9,13 @@ mod problem;
 mod security;
 mod settings;
 mod standards;
+mod states;
 #[cfg(test)]
 mod tests;
 
 pub use problem::{Invalid, Problem};
 pub use settings::{NotAVersion, PodPolicy, Preset, Settings, StandardVersion, Standards};
-pub use standards::{ACTION_LABEL, POLICY_LABEL, standard_routes, standards};
+pub use standards::{ACTION_LABEL, POLICY_LABEL, standards};
 
 use std::collections::BTreeSet;
 

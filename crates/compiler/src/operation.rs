@@ -13,6 +13,7 @@ use gatewright_rules::operation_policy::{
 };
 
 use crate::problem::Problem;
+use crate::states::{demanded, listed};
 
 pub(crate) use required::out_of_namespaces;
 
@@ -62,16 +63,6 @@ pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) ->
         storage_class: storage_class::Parameters { storage_class_names: names(storage_class_names) },
         replica_limits: replicas(replica_limits, problems),
     }
-}
-
-/// `true` demands; `false` and absent do not check.
-fn demanded(check: Field<bool>) -> Option<bool> {
-    (check.value() == Some(&true)).then_some(true)
-}
-
-/// What is demanded or forbidden: `[]` says nothing, as if absent.
-fn listed<T: Clone + Into<U>, U, const MAX: usize>(list: &Field<List<T, MAX>>) -> Option<Vec<U>> {
-    list.value().filter(|list| !list.is_empty()).map(|list| list.iter().cloned().map(Into::into).collect())
 }
 
 /// A list that holds `*` refuses nothing.

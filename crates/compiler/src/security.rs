@@ -15,6 +15,7 @@ use gatewright_rules::security_policy::{
 };
 
 use crate::problem::{Problem, unsupported};
+use crate::states::{demanded, forbidden, listed};
 
 const HIGHEST_PORT: i32 = 65535;
 
@@ -68,7 +69,7 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
         cluster_roles: cluster_roles::Parameters { allowed_cluster_roles: roles(allowed_cluster_roles) },
         capabilities: capabilities::Parameters {
             allowed_capabilities: allowed_capabilities.value().and_then(|list| allowed(list)),
-            required_drop_capabilities: required(required_drop_capabilities),
+            required_drop_capabilities: listed(required_drop_capabilities),
         },
         proc_mount: pods::proc_mount(*allowed_proc_mount),
         host_paths: host_paths::parameters(allowed_host_paths, problems),
@@ -86,16 +87,6 @@ pub(crate) fn parameters(rules: &SecurityRules, problems: &mut Vec<Problem>) -> 
             block_wildcard_domains: demanded(*block_wildcard_domains),
         },
     }
-}
-
-/// `false` forbids; `true` and absent do not check.
-fn forbidden(allow: Field<bool>) -> Option<bool> {
-    (allow.value() == Some(&false)).then_some(false)
-}
-
-/// `true` demands; `false` and absent do not check.
-fn demanded(demand: Field<bool>) -> Option<bool> {
-    (demand.value() == Some(&true)).then_some(true)
 }
 
 /// A list that holds `*` refuses nothing.
@@ -117,11 +108,6 @@ fn services(types: &Field<List<ServiceType>>) -> Option<Vec<ServiceType>> {
 /// A list that holds `ALL` refuses nothing.
 fn allowed(list: &[Capability]) -> Option<Vec<Capability>> {
     (!list.contains(&Capability::All)).then(|| list.to_vec())
-}
-
-/// What is demanded: `[]` demands nothing, as if absent.
-fn required<T: Clone>(list: &Field<List<T>>) -> Option<Vec<T>> {
-    list.value().filter(|list| !list.is_empty()).map(|list| list.to_vec())
 }
 
 /// Ranges with both bounds. A range without a port (`{min: 0, max: 0}`, the idiom for none) is dropped; with one that

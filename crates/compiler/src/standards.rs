@@ -1,7 +1,7 @@
 //! The Pod Security Standards: six constraints, which the labels of namespaces choose.
 
 use gatewright_api::{EnforcementAction, names};
-use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match, Route};
+use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match};
 use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters, TEMPLATE};
 use gatewright_rules::{Reach, Subject, kinds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
@@ -24,12 +24,6 @@ const ACTIONS: [EnforcementAction; 3] =
 pub fn standards(settings: &Settings) -> Vec<Constraint> {
     let of_level = |level| ACTIONS.into_iter().map(move |action| standard(settings, level, action));
     Level::iter().flat_map(of_level).collect()
-}
-
-/// The requests that the API server must ask Gatekeeper about for the standards to see everything.
-#[must_use]
-pub fn standard_routes(settings: &Settings) -> Vec<Route> {
-    Subject::Pod(LOOKS_AT).routes(reach(settings), &Value::Null)
 }
 
 /// The standards pick namespaces, never objects by their labels.
@@ -94,7 +88,7 @@ fn has(key: &str, value: &str, default: &str, valid: &[String]) -> LabelSelector
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{ACTION_LABEL, ACTIONS, POLICY_LABEL, standard_routes, standards};
+    use super::{ACTION_LABEL, ACTIONS, POLICY_LABEL, standards};
     use crate::{PodPolicy, Preset, Settings, Standards};
     use gatewright_gatekeeper::{Constraint, NamespaceGlob};
     use gatewright_rules::security_policy::host_network::Range;
@@ -116,9 +110,6 @@ mod tests {
             let kinds = serde_json::to_value(&constraint.spec.r#match.kinds).unwrap();
             assert_eq!(kinds, serde_json::json!([{"apiGroups": [""], "kinds": ["Pod"]}]));
         }
-        let routes = standard_routes(&settings);
-        let routes: Vec<_> = routes.iter().map(|r| format!("{} {}", r.operation, r.resource)).collect();
-        assert_eq!(routes, ["CREATE pods", "UPDATE pods", "UPDATE pods/ephemeralcontainers"]);
     }
 
     #[rstest]

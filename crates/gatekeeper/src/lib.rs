@@ -16,5 +16,5 @@ pub use exemption::{Exemption, exemptions};
 pub use glob::NamespaceGlob;
 pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
 pub use readiness::{Subject, TemplateError, Verdict, judge};
-pub use routing::{Route, Routing, VALIDATING_WEBHOOK, routing};
+pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routing};
 pub use template::{ConstraintTemplate, RegoSource, TEMPLATE_GROUP, TEMPLATE_VERSION};

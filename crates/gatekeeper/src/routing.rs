@@ -7,8 +7,8 @@ use k8s_openapi::api::admissionregistration::v1::{
 /// The webhook entry of Gatekeeper that answers admission requests.
 pub const VALIDATING_WEBHOOK: &str = "validation.gatekeeper.sh";
 
-/// Upstream's label on its webhook configurations.
-const SYSTEM_LABEL: (&str, &str) = ("gatekeeper.sh/system", "yes");
+/// Upstream's label on its webhook configurations, with its value.
+pub const SYSTEM_LABEL: (&str, &str) = ("gatekeeper.sh/system", "yes");
 
 /// A kind of request: an operation on a resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

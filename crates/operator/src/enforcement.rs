@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gatewright_api::Reason;
 use gatewright_gatekeeper::{
-    Exemption, Process, Route, Routing, Verdict, expected_processes, judge, routing,
+    Exemption, Process, Route, Routing, SYSTEM_LABEL, Verdict, expected_processes, judge, routing,
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use serde_json::Value;
@@ -16,7 +16,8 @@ use crate::world::World;
 
 /// What decides whether constraints are enforced.
 pub(crate) struct Gatekeeper {
-    processes: Vec<Arc<Process>>,
+    /// None where the operator may not watch the Pods of Gatekeeper's namespace.
+    processes: Option<Vec<Arc<Process>>>,
     webhooks: Vec<Arc<ValidatingWebhookConfiguration>>,
     exemptions: Vec<Exemption>,
 }
@@ -24,7 +25,7 @@ pub(crate) struct Gatekeeper {
 impl Gatekeeper {
     pub(crate) fn seen(world: &World) -> Self {
         Self {
-            processes: world.pods.values(),
+            processes: world.pods.is_complete().then(|| world.pods.values()),
             webhooks: world.webhooks.values(),
             exemptions: world.exemptions.values().iter().flat_map(|list| list.iter().cloned()).collect(),
         }
@@ -32,8 +33,13 @@ impl Gatekeeper {
 
     /// Judges a constraint that is in the API as desired.
     pub(crate) fn judge(&self, template: &Live, constraint: &Live, routes: &[Route]) -> Judgement {
+        let Some(processes) = &self.processes else {
+            let message = "the operator may not watch the Pods of Gatekeeper's namespace, so it cannot tell which \
+                           processes must enforce: look at its Role there";
+            return Judgement::no(Reason::NoGatekeeperProcess, message);
+        };
         let reports = [&template.reports[..], &constraint.reports[..]].concat();
-        let expected = expected_processes(self.processes.iter().map(AsRef::as_ref), &reports);
+        let expected = expected_processes(processes.iter().map(AsRef::as_ref), &reports);
         match judge(&expected, &template.subject(), &constraint.subject()) {
             Verdict::Enforced => self.judge_routing(&expected, constraint, routes),
             Verdict::NoProcess => Judgement::no(
@@ -55,8 +61,11 @@ impl Gatekeeper {
     fn judge_routing(&self, expected: &BTreeSet<String>, constraint: &Live, routes: &[Route]) -> Judgement {
         let routing = routing(self.webhooks.iter().map(AsRef::as_ref), routes);
         if routing.configurations.is_empty() {
-            let message = "there is no ValidatingWebhookConfiguration with the label gatekeeper.sh/system=yes: \
-                           the API server does not ask Gatekeeper";
+            let (key, value) = SYSTEM_LABEL;
+            let message = format!(
+                "there is no ValidatingWebhookConfiguration with the label {key}={value}: the API server does not \
+                 ask Gatekeeper"
+            );
             return Judgement::no(Reason::NotRouted, message);
         }
         if !routing.missing.is_empty() {

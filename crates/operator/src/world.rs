@@ -6,7 +6,8 @@ use std::sync::Arc;
 use gatewright_api::{Guarded, OperationPolicy, Policy, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings, standards};
 use gatewright_gatekeeper::{
-    CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, TEMPLATE_GROUP, TEMPLATE_VERSION, exemptions,
+    CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, SYSTEM_LABEL, TEMPLATE_GROUP, TEMPLATE_VERSION,
+    exemptions,
 };
 use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -169,7 +170,8 @@ impl World {
 
         let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
         let resource = ApiResource::erase::<ValidatingWebhookConfiguration>(&());
-        let config = watcher::Config::default().labels("gatekeeper.sh/system=yes");
+        let (key, value) = SYSTEM_LABEL;
+        let config = watcher::Config::default().labels(&format!("{key}={value}"));
         let reduce = |mut webhook: ValidatingWebhookConfiguration| {
             webhook.metadata.managed_fields = None;
             webhook

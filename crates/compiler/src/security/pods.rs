@@ -5,7 +5,7 @@ use gatewright_rules::security_policy::{
     host_processes, privilege_escalation, proc_mount, read_only_root_filesystem, service_account_token,
 };
 
-use super::forbidden;
+use crate::states::{demanded, forbidden};
 
 pub(super) fn privilege_escalation(allow: Field<bool>) -> privilege_escalation::Parameters {
     privilege_escalation::Parameters { allow_privilege_escalation: forbidden(allow) }
@@ -15,10 +15,8 @@ pub(super) fn host_processes(pid: Field<bool>, ipc: Field<bool>) -> host_process
     host_processes::Parameters { allow_host_pid: forbidden(pid), allow_host_ipc: forbidden(ipc) }
 }
 
-/// `true` demands; `false` and absent do not check.
 pub(super) fn read_only_root_filesystem(demand: Field<bool>) -> read_only_root_filesystem::Parameters {
-    let demanded = demand.value().copied().filter(|demand| *demand);
-    read_only_root_filesystem::Parameters { read_only_root_filesystem: demanded }
+    read_only_root_filesystem::Parameters { read_only_root_filesystem: demanded(demand) }
 }
 
 pub(super) fn service_account_token(automount: Field<bool>) -> service_account_token::Parameters {
