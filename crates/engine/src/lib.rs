@@ -2,6 +2,7 @@
 //! but the time limit of an evaluation.
 
 mod client;
+pub mod defaults;
 pub mod program;
 
 pub use client::{
