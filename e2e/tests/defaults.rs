@@ -4,8 +4,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use gatewright_e2e::cluster::{Cluster, Options};
-use gatewright_e2e::paths;
+use gatewright_e2e::{Cluster, Options, paths};
 use gatewright_engine::defaults;
 use kube::Client;
 use kube::api::{DynamicObject, GroupVersionKind, PostParams};
@@ -14,7 +13,7 @@ use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
 
 /// What only the server can know: where, and why it is not compared.
-const REMOVED: [(&str, &str); 16] = [
+const REMOVED: [(&str, &str); 13] = [
     ("/metadata/uid", "made up by the server"),
     ("/metadata/creationTimestamp", "the time of the request"),
     ("/metadata/managedFields", "bookkeeping of who wrote what"),
@@ -27,9 +26,6 @@ const REMOVED: [(&str, &str); 16] = [
     ("/spec/ipFamilies", "follows from the cluster's address ranges"),
     ("/spec/ipFamilyPolicy", "follows from the cluster's address ranges"),
     ("/spec/healthCheckNodePort", "allocated"),
-    ("/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid", "a Job's uid"),
-    ("/spec/template/metadata/labels/batch.kubernetes.io~1controller-uid", "a Job's uid"),
-    ("/spec/template/metadata/labels/controller-uid", "a Job's uid"),
     ("/metadata/annotations/deprecated.daemonset.template.generation", "a count of the server's"),
 ];
 
@@ -110,21 +106,32 @@ fn simplify(object: &mut Value) {
     if object["kind"] == "Job" {
         job(object);
     }
+    remove_if(object, "/metadata/annotations", &json!({}));
     rename_token(object);
     drop_nulls(object);
 }
 
-/// A Job's Pods are labelled with its name as well as with its uid; a selector with nothing left was the server's.
+/// A Job and its Pods are labelled with its name and its uid, by which its selector finds them: the uid is made up.
 fn job(object: &mut Value) {
-    for label in ["batch.kubernetes.io~1job-name", "job-name"] {
-        remove(object, &format!("/spec/template/metadata/labels/{label}"));
-    }
-    for (pointer, empty) in
-        [("/spec/selector", json!({"matchLabels": {}})), ("/spec/template/metadata/labels", json!({}))]
-    {
-        if object.pointer(pointer) == Some(&empty) {
-            remove(object, pointer);
+    for labels in ["/metadata/labels", "/spec/template/metadata/labels"] {
+        for label in [
+            "batch.kubernetes.io~1job-name",
+            "job-name",
+            "batch.kubernetes.io~1controller-uid",
+            "controller-uid",
+        ] {
+            remove(object, &format!("{labels}/{label}"));
         }
+        remove_if(object, labels, &json!({}));
+    }
+    remove(object, "/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid");
+    remove_if(object, "/spec/selector", &json!({"matchLabels": {}}));
+}
+
+/// Removes what nothing else is left in.
+fn remove_if(object: &mut Value, pointer: &str, value: &Value) {
+    if object.pointer(pointer) == Some(value) {
+        remove(object, pointer);
     }
 }
 
