@@ -4,10 +4,14 @@
 mod action;
 mod cel;
 mod client;
+<<<<<<< HEAD
 mod constraint;
 mod convert;
 mod error;
 mod inventory;
+=======
+pub mod defaults;
+>>>>>>> defaults
 pub mod program;
 mod request;
 mod review;

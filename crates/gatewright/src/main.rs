@@ -27,6 +27,9 @@ enum Command {
     Operator(OperatorArgs),
     /// Prints the CustomResourceDefinitions of the policy kinds
     Crds(CrdsArgs),
+    /// Writes the pages about the rules, from the catalogue and the cases in the source tree
+    #[command(hide = true)]
+    Docs(DocsArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,10 +68,21 @@ struct CrdsArgs {
     output_dir: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+struct DocsArgs {
+    /// The folder with the rules' cases
+    #[arg(long, value_name = "DIR", default_value = "templates")]
+    templates: PathBuf,
+    /// The folder for the pages
+    #[arg(long, value_name = "DIR", default_value = "docs/rules")]
+    output_dir: PathBuf,
+}
+
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Operator(args) => operator(&args),
         Command::Crds(args) => crds(&args),
+        Command::Docs(args) => docs(&args),
     }
 }
 
@@ -118,6 +132,15 @@ fn crds(args: &CrdsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn docs(args: &DocsArgs) -> anyhow::Result<()> {
+    let pages = gatewright_rules::docs::pages(&|path| std::fs::read_to_string(args.templates.join(path)))?;
+    for page in pages {
+        let path = args.output_dir.join(&page.file);
+        std::fs::write(&path, page.text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::Cli;
@@ -137,7 +160,7 @@ mod tests {
         assert!(Cli::try_parse_from(["gatewright", "operator", "--default-policy=restricted"]).is_ok());
     }
 
-    /// `make crds` writes them.
+    /// `make generated` writes them.
     #[test]
     fn committed_crds_are_those_of_the_types() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
@@ -145,7 +168,7 @@ mod tests {
         for crd in gatewright_api::crds() {
             let path = format!("{folder}/{}.yaml", crd.spec.names.plural);
             let committed = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(committed, serde_saphyr::to_string(&crd).unwrap(), "{path}: run `make crds`");
+            assert_eq!(committed, serde_saphyr::to_string(&crd).unwrap(), "{path}: run `make generated`");
             files += 1;
         }
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), files, "a CRD of no type");
