@@ -4,14 +4,11 @@
 mod action;
 mod cel;
 mod client;
-<<<<<<< HEAD
 mod constraint;
 mod convert;
+pub mod defaults;
 mod error;
 mod inventory;
-=======
-pub mod defaults;
->>>>>>> defaults
 pub mod program;
 mod request;
 mod review;
