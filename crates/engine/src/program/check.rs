@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Module, Rule, RuleHead};
+use regorus::unstable::{ArithOp, Expr, Literal, Module, Rule, RuleHead};
 
 use super::builtins::{self, Builtin};
 use super::names::{self, Callee, Kind, Names, Rules};
@@ -18,7 +18,9 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
     let mut faults = vec![];
     let package = builtins::path(&module.package.refr).unwrap_or_default();
     if is_lib && !package.starts_with("lib.") {
-        let said = format!("the package {package} is not below lib: Gatekeeper takes libraries in packages lib.<name> only");
+        let said = format!(
+            "the package {package} is not below lib: Gatekeeper takes libraries in packages lib.<name> only"
+        );
         faults.push((line(&module.package.refr), said));
     }
     if !is_lib && !module.policy.iter().any(|rule| is_violation(rule)) {
@@ -27,7 +29,8 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
     for import in &module.imports {
         let path = builtins::path(&import.refr).unwrap_or_default();
         if !path.starts_with("data.lib.") && path != "data.lib" && !path.starts_with("future.") {
-            let said = format!("bad import {path}: Gatekeeper allows data.lib.<name> and future.keywords only");
+            let said =
+                format!("bad import {path}: Gatekeeper allows data.lib.<name> and future.keywords only");
             faults.push((import.span.line as usize, said));
         }
     }
@@ -86,7 +89,8 @@ pub fn declare(module: &Module, package: &str, rules: &mut Rules) -> Vec<Fault> 
             faults.push((line, format!("rego_type_error: multiple default rules data.{path} found")));
         }
         let before = *rules.entry(path.clone()).or_insert(kind);
-        if before != kind && !matches!((before, kind), (Kind::Complete, Kind::Object) | (Kind::Object, Kind::Complete))
+        if before != kind
+            && !matches!((before, kind), (Kind::Complete, Kind::Object) | (Kind::Object, Kind::Complete))
         {
             faults.push((line, format!("rego_type_error: conflicting rules data.{path} found")));
         }
@@ -99,13 +103,48 @@ pub fn calls(module: &Module, names: &Names<'_>) -> Vec<Fault> {
     let mut faults = vec![];
     for rule in &module.policy {
         let locals = locals(rule);
-        visit::rule(rule, &mut |node| {
-            if let Node::Call(call) = node {
-                faults.extend(called(&call, names, &locals, module.rego_v1).map(|said| (line(call.function), said)));
+        visit::rule(rule, &mut |node| match node {
+            Node::Call(call) => {
+                faults.extend(
+                    called(&call, names, &locals, module.rego_v1).map(|said| (line(call.function), said)),
+                );
+            }
+            Node::Term { term, .. } => faults.extend(operators(term).map(|said| (line(term), said))),
+            Node::Statement(statement) => {
+                let line = statement.span.line as usize;
+                faults.extend(shadowed(&statement.literal, names).map(|said| (line, said)));
             }
         });
     }
     faults
+}
+
+/// regorus takes a variable that `some` declares for the rule of its name.
+fn shadowed(literal: &Literal, names: &Names<'_>) -> Option<String> {
+    let Literal::SomeVars { vars, .. } = literal else { return None };
+    let name = vars.iter().map(|var| var.text()).find(|name| names.is_document(name))?;
+    Some(format!(
+        "this engine takes the variable {name} for the rule or import of that name: give it another name"
+    ))
+}
+
+/// What is written out must fit its operator.
+fn operators(term: &Term) -> Option<String> {
+    let types = match term.as_ref() {
+        Expr::ArithExpr { op: ArithOp::Sub, .. } => "ne",
+        Expr::ArithExpr { .. } => "n",
+        Expr::BinExpr { .. } => "e",
+        Expr::UnaryExpr { expr, .. } if visit::operands(expr).is_some() => {
+            return Some(
+                "this engine does not know `-` before a name that is part of a longer expression".into(),
+            );
+        }
+        _ => return None,
+    };
+    let mut kinds =
+        visit::operands(term)?.into_iter().filter_map(|operand| Some((operand, literal(operand)?)));
+    let (operand, _) = kinds.find(|(_, kind)| !types.contains(*kind))?;
+    Some(format!("rego_type_error: invalid operand {}", operand.span().text()))
 }
 
 fn called(call: &Call<'_>, names: &Names<'_>, locals: &BTreeSet<String>, v1: bool) -> Option<String> {
@@ -129,7 +168,8 @@ fn called(call: &Call<'_>, names: &Names<'_>, locals: &BTreeSet<String>, v1: boo
         None => return unknown(&path),
     };
     if given != arity && !(call.statement && given == arity + 1) {
-        let said = format!("rego_type_error: {name}: arity mismatch: it takes {arity} arguments, here are {given}");
+        let said =
+            format!("rego_type_error: {name}: arity mismatch: it takes {arity} arguments, here are {given}");
         return Some(said);
     }
     builtin.and_then(|builtin| refused(&name, builtin, call, v1))
@@ -141,9 +181,6 @@ fn refused(name: &str, builtin: &Builtin, call: &Call<'_>, v1: bool) -> Option<S
     }
     if !builtins::is_supported(name) {
         return Some(format!("this engine does not know the function {name}"));
-    }
-    if name == "walk" && !call.statement && call.nested {
-        return None;
     }
     let mut pairs = builtin.arguments.iter().zip(call.arguments);
     pairs.find_map(|(types, argument)| {
@@ -193,7 +230,8 @@ pub fn reserved(module: &Module) -> Vec<Fault> {
             }
         });
         let reserved = names.iter().filter(|name| name.starts_with(RESERVED));
-        faults.extend(reserved.map(|name| (rule.span().line as usize, format!("the name {name} is reserved"))));
+        faults
+            .extend(reserved.map(|name| (rule.span().line as usize, format!("the name {name} is reserved"))));
     }
     faults
 }
@@ -203,7 +241,8 @@ pub fn dependencies(module: &Module, names: &Names<'_>, package: &str, graph: &m
     for rule in &module.policy {
         let Some((name, _)) = names::declared(rule) else { continue };
         let locals = locals(rule);
-        let node = graph.entry(format!("{package}.{name}")).or_insert((rule.span().line as usize, BTreeSet::new()));
+        let node =
+            graph.entry(format!("{package}.{name}")).or_insert((rule.span().line as usize, BTreeSet::new()));
         visit::rule(rule, &mut |visited| {
             let term = match visited {
                 Node::Call(call) => call.function,
@@ -239,7 +278,12 @@ pub fn recursion(graph: &Graph) -> Option<(String, usize, String)> {
     None
 }
 
-fn cycle(graph: &Graph, rule: &String, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Option<Vec<String>> {
+fn cycle(
+    graph: &Graph,
+    rule: &String,
+    path: &mut Vec<String>,
+    done: &mut BTreeSet<String>,
+) -> Option<Vec<String>> {
     if let Some(start) = path.iter().position(|before| before == rule) {
         return Some([&path[start..], std::slice::from_ref(rule)].concat());
     }
@@ -256,29 +300,37 @@ fn cycle(graph: &Graph, rule: &String, path: &mut Vec<String>, done: &mut BTreeS
 
 /// Gatekeeper's hook asks every element of `violation` for its `msg`.
 pub fn messages(module: &Module) -> Vec<Fault> {
-    let keys = module.policy.iter().filter(|rule| is_violation(rule)).filter_map(|rule| match rule.as_ref() {
-        Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } => Some(key),
-        _ => None,
-    });
+    let keys =
+        module.policy.iter().filter(|rule| is_violation(rule)).filter_map(|rule| match rule.as_ref() {
+            Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } => Some(key),
+            _ => None,
+        });
     let bad = keys.filter(|key| match key.as_ref() {
         Expr::Object { fields, .. } => {
-            let constant = fields.iter().all(|(_, key, _)| matches!(key.as_ref(), Expr::String { .. } | Expr::RawString { .. }));
+            let constant = fields
+                .iter()
+                .all(|(_, key, _)| matches!(key.as_ref(), Expr::String { .. } | Expr::RawString { .. }));
             constant && !fields.iter().any(|(_, key, _)| text(key) == Some("msg"))
         }
         other => literal(other).is_some(),
     });
     let said = "rego_type_error: an element of violation must be an object with the key msg";
     let mut faults: Vec<_> = bad.map(|key| (line(key), said.to_owned())).collect();
-    let other = module.policy.iter().filter(|rule| is_violation(rule)).find(|rule| {
-        matches!(names::declared(rule), Some((_, Kind::Function(_) | Kind::Object)))
-    });
-    faults.extend(other.map(|rule| (rule.span().line as usize, "violation must be a partial set".to_owned())));
+    let other = module
+        .policy
+        .iter()
+        .filter(|rule| is_violation(rule))
+        .find(|rule| matches!(names::declared(rule), Some((_, Kind::Function(_) | Kind::Object))));
+    faults
+        .extend(other.map(|rule| (rule.span().line as usize, "violation must be a partial set".to_owned())));
     faults
 }
 
 fn text(term: &Expr) -> Option<&str> {
     match term {
-        Expr::String { value, .. } | Expr::RawString { value, .. } => value.as_string().ok().map(AsRef::as_ref),
+        Expr::String { value, .. } | Expr::RawString { value, .. } => {
+            value.as_string().ok().map(AsRef::as_ref)
+        }
         _ => None,
     }
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use regorus::unstable::{
-    ArithOp, AssignOp, BinOp, BoolOp, Expr, Import, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleAssign,
-    RuleBody, RuleHead,
+    ArithOp, AssignOp, BinOp, BoolOp, Expr, Import, Literal, LiteralStmt, Module, Query, Ref, Rule,
+    RuleAssign, RuleBody, RuleHead,
 };
 
 use super::builtins;
@@ -264,7 +264,20 @@ impl Printer<'_> {
                 self.term(lhs);
                 self.assign_op(op);
                 self.term(rhs);
+                self.keys(lhs, rhs);
+                self.keys(rhs, lhs);
             }
+        }
+    }
+
+    /// An object unifies with objects of just its keys; regorus lets others have more.
+    fn keys(&mut self, pattern: &Term, value: &Term) {
+        if let Expr::Object { fields, .. } = pattern.as_ref()
+            && matches!(value.as_ref(), Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. })
+        {
+            self.text("; count(");
+            self.term(value);
+            let _ = write!(self.out, ") == {}", fields.len());
         }
     }
 
@@ -451,7 +464,9 @@ impl Printer<'_> {
     fn is_dynamic(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Var { span, .. } => self.names.is_document(span.text()),
-            Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().any(|item| self.is_dynamic(item)),
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().any(|item| self.is_dynamic(item))
+            }
             Expr::Object { fields, .. } => {
                 fields.iter().any(|(_, key, value)| self.is_dynamic(key) || self.is_dynamic(value))
             }
@@ -484,4 +499,3 @@ fn arithmetic(op: &ArithOp) -> &'static str {
 
 /// All names in a set of modules that start with `__bound_` would clash.
 pub const RESERVED: &str = "__bound_";
-
