@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{ArithOp, Expr, Literal, Module, Rule, RuleHead};
+use regorus::unstable::{ArithOp, Expr, Module, Rule, RuleHead};
 
 use super::builtins::{self, Builtin};
 use super::names::{self, Callee, Kind, Names, Rules};
@@ -110,22 +110,10 @@ pub fn calls(module: &Module, names: &Names<'_>) -> Vec<Fault> {
                 );
             }
             Node::Term { term, .. } => faults.extend(operators(term).map(|said| (line(term), said))),
-            Node::Statement(statement) => {
-                let line = statement.span.line as usize;
-                faults.extend(shadowed(&statement.literal, names).map(|said| (line, said)));
-            }
+            Node::Statement(_) => {}
         });
     }
     faults
-}
-
-/// regorus takes a variable that `some` declares for the rule of its name.
-fn shadowed(literal: &Literal, names: &Names<'_>) -> Option<String> {
-    let Literal::SomeVars { vars, .. } = literal else { return None };
-    let name = vars.iter().map(|var| var.text()).find(|name| names.is_document(name))?;
-    Some(format!(
-        "this engine takes the variable {name} for the rule or import of that name: give it another name"
-    ))
 }
 
 /// What is written out must fit its operator.

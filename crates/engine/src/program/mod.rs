@@ -124,7 +124,7 @@ impl Program {
             let failed = |error: anyhow::Error| vec![unit.error(source::fault(error))];
             engine.add_policy(unit.file(), text).map_err(failed)?;
         }
-        prepare(&mut engine).map_err(|error| vec![parsed[0].error(source::fault(error))])?;
+        prepare(&mut engine).map_err(|error| vec![misplaced(&parsed, &error)])?;
         let reads_inventory = parsed.iter().any(|unit| check::reads_inventory(&unit.module));
         Ok(Self { prepared: engine, idle: Mutex::default(), reads_inventory })
     }
@@ -187,6 +187,13 @@ fn is_same(one: &regorus::Value, other: &regorus::Value) -> bool {
         (Ok(one), Ok(other)) => std::ptr::eq(one, other),
         _ => *one == regorus::Value::Undefined && *other == regorus::Value::Undefined,
     }
+}
+
+/// An error that regorus places in one of the modules.
+fn misplaced(units: &[Unit], error: &anyhow::Error) -> CompileError {
+    let text = error.to_string();
+    let unit = units.iter().find(|unit| text.contains(&format!("--> {}:", unit.file())));
+    unit.unwrap_or(&units[0]).error(source::fault(text))
 }
 
 /// Schedules the statements, which an evaluation without input does.
