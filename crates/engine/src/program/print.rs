@@ -1,7 +1,7 @@
 //! From a syntax tree back to text, with what OPA's compiler does and regorus's does not made explicit. Every
 //! expression stays in its line.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
 use regorus::unstable::{
@@ -11,6 +11,7 @@ use regorus::unstable::{
 
 use super::builtins;
 use super::names::Names;
+use super::safety;
 
 type Term = Ref<Expr>;
 
@@ -21,7 +22,14 @@ type Term = Ref<Expr>;
 /// * Arithmetic and set operators are calls of functions that are undefined for wrong operands.
 /// * `print` is gone.
 pub fn print(module: &Module, names: &Names, package: &str) -> String {
-    let mut printer = Printer { out: String::new(), line: 1, names, fresh: 0, bound: HashMap::new() };
+    let mut printer = Printer {
+        out: String::new(),
+        line: 1,
+        names,
+        fresh: 0,
+        bound: HashMap::new(),
+        renamed: BTreeSet::new(),
+    };
     printer.text("package ");
     printer.text(package);
     for import in &module.imports {
@@ -51,6 +59,8 @@ struct Printer<'a> {
     fresh: usize,
     /// The variables to which expressions are bound already, by the expression's index.
     bound: HashMap<u32, String>,
+    /// The variables of the rule that regorus would take for the rule or import of their name.
+    renamed: BTreeSet<String>,
 }
 
 impl Printer<'_> {
@@ -83,6 +93,8 @@ impl Printer<'_> {
         self.out.push('\n');
         self.line += 1;
         self.to_line(rule.span().line);
+        self.renamed = safety::some(rule);
+        self.renamed.retain(|name| self.names.is_document(name));
         match rule {
             Rule::Default { refr, args, op, value, .. } => {
                 self.text("default ");
@@ -191,8 +203,11 @@ impl Printer<'_> {
     fn literal(&mut self, literal: &Literal) {
         match literal {
             Literal::SomeVars { vars, .. } => {
-                let vars: Vec<_> = vars.iter().map(|var| var.text()).collect();
-                let _ = write!(self.out, "some {}", vars.join(", "));
+                self.text("some ");
+                for (i, var) in vars.iter().enumerate() {
+                    self.text(if i > 0 { ", " } else { "" });
+                    self.variable(var.text());
+                }
             }
             Literal::SomeIn { key, value, collection, .. } => {
                 self.text("some ");
@@ -242,7 +257,7 @@ impl Printer<'_> {
             Some((result, arguments)) if arity == Some(arguments.len()) && !is_walk(fcn) => {
                 self.term(result);
                 self.text(" = ");
-                self.term(fcn);
+                self.text(fcn.span().text());
                 self.arguments(arguments);
             }
             _ => self.term(call),
@@ -253,7 +268,7 @@ impl Printer<'_> {
         match rhs.as_ref() {
             // `walk` has many results.
             Expr::Call { fcn, params, .. } if is_walk(fcn) && params.len() == 1 => {
-                self.term(fcn);
+                self.text(fcn.span().text());
                 self.text("(");
                 self.term(&params[0]);
                 self.text(", ");
@@ -264,7 +279,20 @@ impl Printer<'_> {
                 self.term(lhs);
                 self.assign_op(op);
                 self.term(rhs);
+                self.keys(lhs, rhs);
+                self.keys(rhs, lhs);
             }
+        }
+    }
+
+    /// An object unifies with objects of just its keys; regorus lets others have more.
+    fn keys(&mut self, pattern: &Term, value: &Term) {
+        if let Expr::Object { fields, .. } = pattern.as_ref()
+            && matches!(value.as_ref(), Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. })
+        {
+            self.text("; count(");
+            self.term(value);
+            let _ = write!(self.out, ") == {}", fields.len());
         }
     }
 
@@ -305,13 +333,13 @@ impl Printer<'_> {
             Expr::String { value, .. } | Expr::RawString { value, .. } => {
                 let _ = write!(self.out, "{value}");
             }
-            Expr::Number { span, .. }
-            | Expr::Bool { span, .. }
-            | Expr::Null { span, .. }
-            | Expr::Var { span, .. } => self.out.push_str(span.text()),
+            Expr::Number { span, .. } | Expr::Bool { span, .. } | Expr::Null { span, .. } => {
+                self.out.push_str(span.text())
+            }
+            Expr::Var { span, .. } => self.variable(span.text()),
             Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr),
             Expr::Call { fcn, params, .. } => {
-                self.term(fcn);
+                self.text(fcn.span().text());
                 self.arguments(params);
             }
             Expr::UnaryExpr { expr, .. } => {
@@ -330,6 +358,13 @@ impl Printer<'_> {
             }
             _ => self.composite(expr),
         }
+    }
+
+    fn variable(&mut self, name: &str) {
+        if self.renamed.contains(name) {
+            self.text(RESERVED);
+        }
+        self.text(name);
     }
 
     fn reference(&mut self, expr: &Expr) {
@@ -379,14 +414,28 @@ impl Printer<'_> {
         self.text(close);
     }
 
+    /// A term that is more than a name is bound behind the body: regorus takes a variable in it for one that is used
+    /// before `some` declares it.
     fn comprehension(&mut self, open: &str, terms: &[&Term], query: &Query, close: &str) {
         self.text(open);
+        let mut late = vec![];
         for (i, term) in terms.iter().enumerate() {
             self.text(if i > 0 { ": " } else { "" });
-            self.term(term);
+            if matches!(term.as_ref(), Expr::Var { .. } | Expr::String { .. } | Expr::Number { .. }) {
+                self.term(term);
+            } else {
+                let name = format!("{RESERVED}{}", self.fresh);
+                self.fresh += 1;
+                self.text(&name);
+                late.push((name, *term));
+            }
         }
         self.text(" | ");
         self.query(query);
+        for (name, term) in late {
+            let _ = write!(self.out, "; {name} := ");
+            self.term(term);
+        }
         self.text(close);
     }
 

@@ -25,6 +25,21 @@ pub fn declared(rule: &Rule) -> Variables {
     found
 }
 
+/// The variables that a rule declares with `some`.
+pub fn some(rule: &Rule) -> Variables {
+    let mut found = Variables::new();
+    visit::rule(rule, &mut |node| {
+        if let Node::Statement(LiteralStmt {
+            literal: literal @ (Literal::SomeVars { .. } | Literal::SomeIn { .. }),
+            ..
+        }) = node
+        {
+            declares(literal, &mut found);
+        }
+    });
+    found
+}
+
 fn declares(literal: &Literal, found: &mut Variables) {
     match literal {
         Literal::SomeVars { vars, .. } => found.extend(vars.iter().map(|var| var.text().to_owned())),
