@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use gatewright_e2e::tools;
-use gatewright_engine::{Engine, EnforcementPoint, Options, Request, Violation};
+use gatewright_engine::{EnforcementPoint, Engine, Options, Request, Violation};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -67,13 +67,18 @@ fn templates_and_constraints_that_gatekeeper_refuses() -> Result<()> {
     let documents: Documents = read("refused")?;
     let directory = Directory::new("refused")?;
     let (mut tests, mut refused) = (vec![], BTreeSet::new());
-    let templates = documents.templates.iter().map(|(name, template)| (name, template, &documents.constraint));
-    let constraints = documents.constraints.iter().map(|(name, constraint)| (name, &documents.template, constraint));
+    let templates =
+        documents.templates.iter().map(|(name, template)| (name, template, &documents.constraint));
+    let constraints =
+        documents.constraints.iter().map(|(name, constraint)| (name, &documents.template, constraint));
     for (name, template, constraint) in templates.chain(constraints) {
-        let (template_file, constraint_file) = (format!("{name}-template.json"), format!("{name}-constraint.json"));
+        let (template_file, constraint_file) =
+            (format!("{name}-template.json"), format!("{name}-constraint.json"));
         directory.write(&template_file, template)?;
         directory.write(&constraint_file, constraint)?;
-        tests.push(json!({"name": name, "template": template_file, "constraint": constraint_file, "cases": []}));
+        tests.push(
+            json!({"name": name, "template": template_file, "constraint": constraint_file, "cases": []}),
+        );
         let mut engine = gator();
         if engine.add_template(template).is_err() || engine.add_constraint(constraint).is_err() {
             refused.insert(name.clone());
@@ -81,7 +86,12 @@ fn templates_and_constraints_that_gatekeeper_refuses() -> Result<()> {
     }
     let said = directory.verify(&tests)?;
     let failed: BTreeSet<String> = said.lines().filter_map(failed_test).collect();
-    ensure!(failed == refused, "only gator refuses {:?}, only the engine {:?}\n{said}", diff(&failed, &refused), diff(&refused, &failed));
+    ensure!(
+        failed == refused,
+        "only gator refuses {:?}, only the engine {:?}\n{said}",
+        diff(&failed, &refused),
+        diff(&refused, &failed)
+    );
     ensure!(!refused.is_empty() && refused.len() < tests.len(), "some must be refused and some not");
     directory.remove()
 }
@@ -92,7 +102,13 @@ fn diff<'a>(a: &'a BTreeSet<String>, b: &'a BTreeSet<String>) -> Vec<&'a String>
 
 fn failed_test(line: &str) -> Option<String> {
     let name = line.trim_start().strip_prefix("--- FAIL: ")?;
-    Some(name.rsplit_once('\t').or_else(|| name.rsplit_once(' ')).map_or(name, |(name, _)| name).trim().to_owned())
+    Some(
+        name.rsplit_once('\t')
+            .or_else(|| name.rsplit_once(' '))
+            .map_or(name, |(name, _)| name)
+            .trim()
+            .to_owned(),
+    )
 }
 
 /// Judges every case of a table by every constraint, and lets `gator` look for the same violations.
@@ -108,12 +124,15 @@ fn verdicts(name: &str) -> Result<()> {
         directory.write(&format!("{test_name}-constraint.json"), constraint)?;
         let mut cases = vec![];
         for (number, case) in table.cases.iter().enumerate() {
-            let violations = judge(template, constraint, case).with_context(|| format!("{test_name}: {}", case.name))?;
+            let violations =
+                judge(template, constraint, case).with_context(|| format!("{test_name}: {}", case.name))?;
             found += violations.len();
             cases.push(suite_case(&directory, number, case, &violations)?);
         }
-        let (template, constraint) = (format!("{test_name}-template.json"), format!("{test_name}-constraint.json"));
-        tests.push(json!({"name": test_name, "template": template, "constraint": constraint, "cases": cases}));
+        let (template, constraint) =
+            (format!("{test_name}-template.json"), format!("{test_name}-constraint.json"));
+        tests
+            .push(json!({"name": test_name, "template": template, "constraint": constraint, "cases": cases}));
     }
     ensure!(found > 0, "no violations at all");
     let said = directory.verify(&tests)?;
@@ -164,10 +183,14 @@ fn suite_case(directory: &Directory, number: usize, case: &Case, violations: &[V
     Ok(json!({"name": case.name, "object": object, "inventory": inventory, "assertions": assertions}))
 }
 
-/// The words of another CEL library about a failed evaluation are not ours.
+/// The words of another CEL library about a failed evaluation are not ours, and of two clashing rules OPA names another
+/// one.
 fn pattern(message: &str) -> String {
-    match message.split_once(" resulted in error: ") {
-        Some((expression, _)) => format!("^{} resulted in error: ", regex::escape(expression)),
+    if let Some((expression, _)) = message.split_once(" resulted in error: ") {
+        return format!("^{} resulted in error: ", regex::escape(expression));
+    }
+    match message.strip_prefix("template:").and_then(|rest| rest.split_once(':')) {
+        Some((_, error)) => format!("^template:[0-9]+:{}$", regex::escape(error)),
         None => format!("^(?s:{})$", regex::escape(message)),
     }
 }
