@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use gatewright_gatekeeper::Matcher;
 use serde_json::Value;
 
 use crate::{
@@ -107,7 +108,7 @@ impl Engine {
         let reference = &constraint.reference;
         self.for_any_kind.remove(reference);
         self.by_kind.values_mut().for_each(|constraints| drop(constraints.remove(reference)));
-        match constraint.matcher.as_ref().and_then(|matcher| matcher.named_kinds()) {
+        match constraint.matcher.as_ref().and_then(Matcher::named_kinds) {
             None => drop(self.for_any_kind.insert(reference.clone(), Arc::clone(&constraint))),
             Some(kinds) => {
                 for kind in kinds {

@@ -25,14 +25,14 @@ fn template(target: &Value) -> Value {
     template
 }
 
-fn constraint(spec: Value) -> Value {
+fn constraint(spec: &Value) -> Value {
     json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "A", "metadata": {"name": "c"}, "spec": spec})
 }
 
 fn engine(point: EnforcementPoint, target: &Value, spec: Value) -> Engine {
     let mut engine = Engine::new(Options { point, ..Options::default() });
     engine.add_template(&template(target)).unwrap();
-    engine.add_constraint(&constraint(spec)).unwrap();
+    engine.add_constraint(&constraint(&spec)).unwrap();
     engine
 }
 
@@ -111,7 +111,7 @@ fn scoped(actions: &Value) -> Value {
 fn what_a_constraint_cannot_say(#[case] spec: Value, #[case] pointer: &str) {
     let mut engine = Engine::new(Options::default());
     engine.add_template(&template(&json!({}))).unwrap();
-    let error = engine.add_constraint(&constraint(spec)).unwrap_err();
+    let error = engine.add_constraint(&constraint(&spec)).unwrap_err();
     assert_eq!(error.pointer, pointer, "{error}");
 }
 
@@ -122,7 +122,7 @@ fn a_default_satisfies_a_requirement_in_a_cluster() {
     for (point, accepted) in [(EnforcementPoint::Webhook, true), (EnforcementPoint::Gator, false)] {
         let mut engine = Engine::new(Options { point, ..Options::default() });
         engine.add_template(&template(&json!({}))).unwrap();
-        assert_eq!(engine.add_constraint(&constraint(spec.clone())).is_ok(), accepted, "{point}");
+        assert_eq!(engine.add_constraint(&constraint(&spec)).is_ok(), accepted, "{point}");
     }
 }
 
