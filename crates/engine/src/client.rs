@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use gatewright_gatekeeper::Matcher;
 use serde_json::Value;
 
 use crate::{
@@ -107,7 +108,7 @@ impl Engine {
         let reference = &constraint.reference;
         self.for_any_kind.remove(reference);
         self.by_kind.values_mut().for_each(|constraints| drop(constraints.remove(reference)));
-        match constraint.matcher.as_ref().and_then(|matcher| matcher.named_kinds()) {
+        match constraint.matcher.as_ref().and_then(Matcher::named_kinds) {
             None => drop(self.for_any_kind.insert(reference.clone(), Arc::clone(&constraint))),
             Some(kinds) => {
                 for kind in kinds {
@@ -121,7 +122,10 @@ impl Engine {
 
     /// Adds an object to the inventory, or replaces it. A Namespace is from then on known with its labels.
     pub fn add_object(&mut self, object: &Value) {
-        self.inventory.add(object);
+        match self.options.point {
+            EnforcementPoint::Gator => self.inventory.add(object),
+            EnforcementPoint::Webhook | EnforcementPoint::Audit => self.inventory.add_from_cluster(object),
+        }
     }
 
     /// Whether the namespace is known.

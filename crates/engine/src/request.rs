@@ -4,7 +4,7 @@ use gatewright_gatekeeper::{Source, group_and_kind};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::RequestError;
+use crate::{RequestError, inventory::label_namespace};
 
 /// What is reviewed: an AdmissionRequest.
 #[derive(Clone, Debug)]
@@ -18,7 +18,8 @@ impl Request {
     /// The creation of an object, as the webhook sees it. The resource is guessed from the kind: its plural in lower
     /// case.
     #[must_use]
-    pub fn create(object: Value) -> Self {
+    pub fn create(mut object: Value) -> Self {
+        label_namespace(&mut object);
         let version = object["apiVersion"].as_str().unwrap_or_default();
         let kind = kind_of(&object);
         let group = kind["group"].clone();
@@ -116,7 +117,8 @@ fn fields(value: Value) -> Map<String, Value> {
 fn add_names(review: &mut Map<String, Value>, object: &Value, without_namespace: bool) {
     for field in ["name", "namespace"] {
         let text = object["metadata"][field].as_str().unwrap_or_default();
-        if !text.is_empty() && !(field == "namespace" && without_namespace) {
+        let blanked = field == "namespace" && without_namespace;
+        if !text.is_empty() && !blanked {
             review.insert(field.to_owned(), text.into());
         }
     }
@@ -171,11 +173,11 @@ struct Document {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AdmissionRequest {
     uid: Option<String>,
-    kind: Option<Kind>,
-    resource: Option<Resource>,
+    kind: Option<GroupVersionKind>,
+    resource: Option<GroupVersionResource>,
     sub_resource: Option<String>,
-    request_kind: Option<Kind>,
-    request_resource: Option<Resource>,
+    request_kind: Option<GroupVersionKind>,
+    request_resource: Option<GroupVersionResource>,
     request_sub_resource: Option<String>,
     name: Option<String>,
     namespace: Option<String>,
@@ -189,7 +191,7 @@ struct AdmissionRequest {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kind {
+struct GroupVersionKind {
     group: Option<String>,
     version: Option<String>,
     kind: Option<String>,
@@ -197,7 +199,7 @@ struct Kind {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Resource {
+struct GroupVersionResource {
     group: Option<String>,
     version: Option<String>,
     resource: Option<String>,
@@ -233,8 +235,8 @@ impl AdmissionRequest {
     fn review(self) -> Map<String, Value> {
         let mut review = fields(json!({
             "uid": self.uid.unwrap_or_default(),
-            "kind": self.kind.map_or_else(|| json!({"group": "", "version": "", "kind": ""}), Kind::json),
-            "resource": self.resource.map_or_else(|| json!({"group": "", "version": "", "resource": ""}), Resource::json),
+            "kind": self.kind.map_or_else(|| json!({"group": "", "version": "", "kind": ""}), GroupVersionKind::json),
+            "resource": self.resource.map_or_else(|| json!({"group": "", "version": "", "resource": ""}), GroupVersionResource::json),
             "operation": self.operation.as_deref().unwrap_or_default(),
             "userInfo": self.user_info.map_or_else(|| json!({}), UserInfo::json),
             "oldObject": self.old_object,
@@ -246,8 +248,8 @@ impl AdmissionRequest {
         for (field, value) in [
             ("object", Some(object)),
             ("subResource", text(self.sub_resource)),
-            ("requestKind", self.request_kind.map(Kind::json)),
-            ("requestResource", self.request_resource.map(Resource::json)),
+            ("requestKind", self.request_kind.map(GroupVersionKind::json)),
+            ("requestResource", self.request_resource.map(GroupVersionResource::json)),
             ("requestSubResource", text(self.request_sub_resource)),
             ("name", text(self.name)),
             ("namespace", text(self.namespace)),
@@ -259,14 +261,14 @@ impl AdmissionRequest {
     }
 }
 
-impl Kind {
+impl GroupVersionKind {
     fn json(self) -> Value {
         let text = Option::unwrap_or_default;
         json!({"group": text(self.group), "version": text(self.version), "kind": text(self.kind)})
     }
 }
 
-impl Resource {
+impl GroupVersionResource {
     fn json(self) -> Value {
         let text = Option::unwrap_or_default;
         json!({"group": text(self.group), "version": text(self.version), "resource": text(self.resource)})

@@ -2,7 +2,7 @@
 
 use kube_cel::cel::{
     Context, ExecutionError, IdedExpr,
-    common::ast::{EntryExpr, Expr},
+    common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, SelectExpr, operators},
     parser::Parser,
 };
 
@@ -24,7 +24,8 @@ impl Expression {
     /// # Errors
     /// A sentence on the first thing that is not known.
     pub fn compile(text: &str, variables: &[&str], functions: &Context<'_>) -> Result<Self, String> {
-        let mut tree = Parser::default().parse(text).map_err(|error| error.to_string())?;
+        let mut tree =
+            Parser::default().enable_optional_syntax(true).parse(text).map_err(|error| error.to_string())?;
         let mut names = Names { variables, functions, local: vec![] };
         names.resolve(&mut tree)?;
         Ok(Self { text: text.to_owned(), tree })
@@ -54,10 +55,19 @@ impl Names<'_> {
         }
         match &mut expression.expr {
             Expr::Ident(name) => self.check_name(name),
-            Expr::Select(select) => self.resolve(&mut select.operand),
+            Expr::Select(select) => {
+                self.resolve(&mut select.operand)?;
+                if !select.test {
+                    expression.expr = as_index(select);
+                }
+                Ok(())
+            }
             Expr::Call(call) => {
                 let namespace =
                     call.target.as_ref().and_then(|target| self.namespace(target, &call.func_name));
+                if call.func_name == operators::OPT_SELECT {
+                    operators::OPT_INDEX.clone_into(&mut call.func_name);
+                }
                 self.check_function(&namespace.clone().unwrap_or_else(|| call.func_name.clone()))?;
                 if let Some(target) = call.target.as_mut().filter(|_| namespace.is_none()) {
                     self.resolve(target)?;
@@ -140,4 +150,12 @@ impl Names<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// A field of something that is no map is an error in Kubernetes. The library makes it `false`, and an optional field
+/// that is missing an error; with an index it is right in both.
+fn as_index(select: &SelectExpr) -> Expr {
+    let field = IdedExpr { id: 0, expr: Expr::Literal(LiteralValue::String(select.field.as_str().into())) };
+    let args = vec![(*select.operand).clone(), field];
+    Expr::Call(CallExpr { func_name: operators::INDEX.to_owned(), target: None, args })
 }

@@ -44,7 +44,7 @@ struct Variables<'a> {
     variables: HashMap<&'a str, (&'a Expression, OnceLock<Option<Value>>)>,
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// Runs something in the scope of a request and a constraint's parameters.
     pub fn run<T>(
         input: &Input,

@@ -18,7 +18,9 @@ pub fn add_defaults(schema: &Value, value: &mut Value) {
             }
         }
         Value::Array(elements) => {
-            elements.iter_mut().for_each(|element| add_defaults(&schema["items"], element))
+            for element in elements {
+                add_defaults(&schema["items"], element);
+            }
         }
         _ => {}
     }

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Code {
     /// For OPA.
-    Rego(Program),
+    Rego(Box<Program>),
     /// For the API server's validator.
     Cel(CelProgram),
 }
@@ -33,12 +33,14 @@ impl Code {
         }
         let inline = target["rego"].as_str().is_some_and(|rego| !rego.is_empty());
         match entry(REGO) {
-            _ if inline => rego(target, pointer, RegoVersion::V0, limit).map(Self::Rego),
+            _ if inline => {
+                rego(target, pointer, RegoVersion::V0, limit).map(|program| Self::Rego(Box::new(program)))
+            }
             Some(index) => {
                 let pointer = format!("{pointer}/code/{index}/source");
                 let source = &entries[index]["source"];
                 let version = if source["version"] == "v1" { RegoVersion::V1 } else { RegoVersion::V0 };
-                rego(source, &pointer, version, limit).map(Self::Rego)
+                rego(source, &pointer, version, limit).map(|program| Self::Rego(Box::new(program)))
             }
             None => Err(no_engine(entries, pointer).into()),
         }
