@@ -1,0 +1,4 @@
+//! `gatewright check` against `gator test`.
+pub fn run() -> anyhow::Result<()> {
+    Ok(())
+}

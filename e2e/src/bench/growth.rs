@@ -1,0 +1,4 @@
+//! How a review grows with the number of policies.
+pub fn run() -> anyhow::Result<()> {
+    Ok(())
+}
