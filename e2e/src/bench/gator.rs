@@ -11,10 +11,10 @@ use crate::tools;
 
 /// How many Pods stand beside the Namespace. `gator bench` reviews every object it is given, also the Namespace that
 /// it needs for selectors: among nine of the others it does not move the median.
-const COPIES: usize = 9;
+const COPIES: u32 = 9;
 
 /// How long one run should review, in seconds. The start, with compilation, comes on top.
-const RUN_SECONDS: f64 = 0.8;
+const RUN_SECONDS: f64 = 0.5;
 
 /// Templates and constraints, loaded from a folder of their own.
 pub struct Arm {
@@ -23,15 +23,24 @@ pub struct Arm {
     pub constraints: usize,
 }
 
-/// What one run measured.
+/// What a review of one object does, however long it takes.
 #[derive(Clone, Copy, Debug)]
-pub struct Run {
-    /// The median review, in microseconds.
-    pub micros: f64,
-    /// How often one review allocates memory.
+pub struct Work {
+    /// How often it allocates memory.
     pub allocations: f64,
-    /// The violations of one object.
+    /// The violations that it finds.
     pub violations: f64,
+    /// How many iterations make a run of the usual length.
+    iterations: u32,
+}
+
+/// What an arm needed for an object.
+#[derive(Debug)]
+pub struct Measured {
+    /// What a review does.
+    pub work: Work,
+    /// The median review of each round, in microseconds.
+    pub micros: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -78,26 +87,24 @@ impl Arm {
         Ok(Self { folder, constraints: constraints.len() })
     }
 
-    /// How many reviews make a run of the usual length.
-    pub fn iterations(&self, objects: &Objects) -> Result<u32> {
-        let micros = self.run(objects, 3)?.micros;
-        let copies = u32::try_from(COPIES)?;
-        let wanted = RUN_SECONDS * 1e6 / micros / f64::from(copies);
-        // As text: a float never overflows that way.
-        Ok(format!("{wanted:.0}").parse::<u32>().unwrap_or(u32::MAX).clamp(3, 1000))
-    }
-
-    /// Reviews each object so many times.
-    pub fn run(&self, objects: &Objects, iterations: u32) -> Result<Run> {
-        let report = self.bench(&objects.with_namespace, iterations)?;
-        let namespace = self.bench(&objects.namespace, iterations)?;
-        let each = f64::from(report.iterations) * f64::from(u32::try_from(COPIES)?);
+    /// What a review does. Exact, so once is enough.
+    fn work(&self, objects: &Objects) -> Result<Work> {
+        let report = self.bench(&objects.with_namespace, 3)?;
+        let namespace = self.bench(&objects.namespace, 3)?;
+        let each = f64::from(report.iterations) * f64::from(COPIES);
         let only = |all: f64, namespace: f64| (all - namespace).max(0.0) / each;
-        Ok(Run {
-            micros: micros(&report.latencies.p50)?,
+        let wanted = RUN_SECONDS * 1e6 / micros(&report.latencies.p50)? / f64::from(COPIES);
+        Ok(Work {
             allocations: only(report.memory_stats.total_allocs, namespace.memory_stats.total_allocs),
             violations: only(f64::from(report.violation_count), f64::from(namespace.violation_count)),
+            // As text, a float cannot overflow.
+            iterations: format!("{wanted:.0}").parse::<u32>().unwrap_or(u32::MAX).clamp(3, 1000),
         })
+    }
+
+    /// The median review, in microseconds.
+    fn run(&self, objects: &Objects, iterations: u32) -> Result<f64> {
+        micros(&self.bench(&objects.with_namespace, iterations)?.latencies.p50)
     }
 
     fn bench(&self, objects: &Folder, iterations: u32) -> Result<Report> {
@@ -135,6 +142,20 @@ impl Objects {
         alone.write("objects.yaml", std::slice::from_ref(namespace))?;
         Ok(Self { with_namespace, namespace: alone })
     }
+}
+
+/// What each arm needs. The arms take turns, and each round begins with another one.
+pub fn in_turns(arms: &[&Arm], objects: &Objects, rounds: usize) -> Result<Vec<Measured>> {
+    let measured = |arm: &&Arm| Ok(Measured { work: arm.work(objects)?, micros: vec![] });
+    let mut all: Vec<_> = arms.iter().map(measured).collect::<Result<_>>()?;
+    for round in 0..rounds {
+        for turn in 0..arms.len() {
+            let which = (round + turn) % arms.len();
+            let micros = arms[which].run(objects, all[which].work.iterations)?;
+            all[which].micros.push(micros);
+        }
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! One admission review in Gatekeeper's own engine: our way against the usual one.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
 use serde_json::Value;
 
-use super::gator::{Arm, Objects, Run};
+use super::gator::{Arm, Measured, Objects, in_turns};
 use super::statistics::Rounds;
 use super::table::Table;
 use super::usual::{self, Pair};
@@ -50,9 +50,9 @@ pub fn run() -> Result<()> {
     ]);
     for (title, make) in SUBJECTS {
         let objects = Objects::new(&policies::namespace(), make)?;
-        let runs = in_turns(&ways, &objects)?;
+        let measured = in_turns(&ways.each_ref(), &objects, ROUNDS)?;
         let size = serde_json::to_string(&make("copy-0"))?.len();
-        table.row(row(title, size, &runs)?);
+        table.row(row(title, size, &measured)?);
     }
     table.print("Ours against one template and constraint per rule");
     Ok(())
@@ -86,38 +86,25 @@ fn ways() -> Result<[Arm; 3]> {
     ])
 }
 
-/// The runs of each arm. Each round begins with another arm.
-fn in_turns<const ARMS: usize>(arms: &[Arm; ARMS], objects: &Objects) -> Result<[Vec<Run>; ARMS]> {
-    let iterations: Vec<_> = arms.iter().map(|arm| arm.iterations(objects)).collect::<Result<_>>()?;
-    let mut runs = [const { vec![] }; ARMS];
-    for round in 0..ROUNDS {
-        for turn in 0..ARMS {
-            let which = (round + turn) % ARMS;
-            runs[which].push(arms[which].run(objects, iterations[which])?);
-        }
-    }
-    Ok(runs)
-}
-
-fn row(title: &str, size: usize, [installed, matching, usual]: &[Vec<Run>; 3]) -> Result<[String; 8]> {
-    let violations = |runs: &[Run]| format!("{:.0}", runs[0].violations);
+fn row(title: &str, size: usize, measured: &[Measured]) -> Result<[String; 8]> {
+    let [installed, matching, usual] = measured else { bail!("three ways") };
+    let violations = |of: &Measured| format!("{:.0}", of.work.violations);
     ensure!(
         violations(installed) == violations(usual) && violations(matching) == violations(usual),
         "{title}: {} violations as installed, {} in the usual way",
         violations(installed),
         violations(usual)
     );
-    let micros = |runs: &[Run]| runs.iter().map(|run| run.micros).collect::<Vec<_>>();
-    let millis = |runs: &[Run]| Rounds::of(runs.iter().map(|run| run.micros / 1e3)).to_string();
-    let allocations = installed[0].allocations / usual[0].allocations;
+    let millis = |of: &Measured| Rounds::of(of.micros.iter().map(|micros| micros / 1e3)).to_string();
+    let allocations = installed.work.allocations / usual.work.allocations;
     Ok([
         title.to_owned(),
         format!("{}.{}", size / 1000, size % 1000 / 100),
         violations(usual),
         millis(usual),
         millis(installed),
-        Rounds::ratio(&micros(installed), &micros(usual)).to_string(),
+        Rounds::ratio(&installed.micros, &usual.micros).to_string(),
         format!("{allocations:.2}"),
-        Rounds::ratio(&micros(matching), &micros(usual)).to_string(),
+        Rounds::ratio(&matching.micros, &usual.micros).to_string(),
     ])
 }
