@@ -32,16 +32,16 @@ pub enum Part {
     Check,
 }
 
-/// Measures these parts, or all, and prints what it found.
+/// Measures these parts, or all, and prints what it found. `pods` is how many the command line judges.
 ///
 /// # Errors
 /// A program that is missing or fails, or arms that do not find the same violations.
-pub fn run(parts: &[Part]) -> Result<()> {
+pub fn run(parts: &[Part], pods: u32) -> Result<()> {
     for part in Part::iter().filter(|part| parts.is_empty() || parts.contains(part)) {
         match part {
             Part::Review => review::run()?,
             Part::Growth => growth::run()?,
-            Part::Check => check::run()?,
+            Part::Check => check::run(pods)?,
         }
     }
     Ok(())

@@ -48,6 +48,9 @@ enum Command {
     Bench {
         /// Measure only these
         parts: Vec<bench::Part>,
+        /// How many Pods the command line judges
+        #[arg(long, default_value_t = 10_000)]
+        pods: u32,
     },
     /// End a cluster when standard input ends
     #[command(hide = true)]
@@ -90,7 +93,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Down { name } => stop(&name.name),
         Command::Demo { keep } => Runtime::new()?.block_on(demo::run(keep)),
-        Command::Bench { parts } => bench::run(&parts),
+        Command::Bench { parts, pods } => bench::run(&parts, pods),
         Command::Reap { directory } => reap(&directory),
         Command::Hold { name } => Runtime::new()?.block_on(hold(&name.name)),
     }

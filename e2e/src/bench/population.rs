@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::objects;
 
 /// The Pod of a number: always the same one. Every tenth violates something.
-pub fn pod(number: usize) -> Value {
+pub fn pod(number: u32) -> Value {
+    let number = number as usize;
     let name = format!("service-{number}");
     let containers = 1 + number % 4;
     let mut pod = objects::pod(&name, containers);

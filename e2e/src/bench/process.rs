@@ -28,7 +28,7 @@ pub fn run(command: &mut Command, output: &Path) -> Result<Usage> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(File::create(output)?)
-        .stderr(Stdio::null())
+        .stderr(Stdio::inherit())
         .spawn()
         .with_context(|| format!("{} does not run", command.get_program().display()))?;
     let mut usage = Usage::default();
