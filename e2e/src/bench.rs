@@ -16,7 +16,7 @@ mod statistics;
 mod table;
 mod usual;
 
-use std::io::{Write as _, stdout};
+use std::io::{Write as _, stderr, stdout};
 
 use anyhow::Result;
 use strum::IntoEnumIterator as _;
@@ -50,4 +50,9 @@ pub fn run(parts: &[Part], pods: u32) -> Result<()> {
 /// What was measured is measured, even if nobody listens any more.
 fn say(text: &str) {
     let _ = writeln!(stdout(), "{text}");
+}
+
+/// What is done so far, for those who wait.
+fn progress(text: &str) {
+    let _ = writeln!(stderr(), "… {text}");
 }

@@ -12,7 +12,7 @@ use super::folder::Folder;
 use super::process::{self, Usage};
 use super::statistics::Rounds;
 use super::table::Table;
-use super::{policies, population, say};
+use super::{policies, population, progress, say};
 use crate::{paths, tools};
 
 const PODS_PER_FILE: usize = 100;
@@ -97,7 +97,8 @@ fn throughput(programs: &Programs, pods: u32, objects: &Folder) -> Result<()> {
     let output = Folder::new()?;
     let (ours_said, gator_said) = (output.path().join("ours.json"), output.path().join("gator.json"));
     let (mut ours, mut gator) = (vec![], vec![]);
-    for _ in 0..ROUNDS {
+    for round in 1..=ROUNDS {
+        progress(&format!("round {round} of {ROUNDS}"));
         ours.push(process::run(&mut programs.ours(objects)?, &ours_said)?);
         gator.push(process::run(&mut programs.gator(objects), &gator_said)?);
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::gator::{Arm, Measured, Objects, in_turns};
 use super::statistics::Rounds;
 use super::table::Table;
-use super::{objects, policies, say};
+use super::{objects, policies, progress, say};
 
 const ROUNDS: usize = 3;
 
@@ -30,6 +30,7 @@ pub fn run() -> Result<()> {
     let arms = arms()?;
     for (title, make) in SUBJECTS {
         let objects = Objects::new(&policies::namespace(), make)?;
+        progress(title);
         let measured = in_turns(&arms.iter().collect::<Vec<_>>(), &objects, ROUNDS)?;
         let (alone, rest) = measured.split_at(1);
         let mut table =

@@ -8,7 +8,7 @@ use super::gator::{Arm, Measured, Objects, in_turns};
 use super::statistics::Rounds;
 use super::table::Table;
 use super::usual::{self, Pair};
-use super::{objects, policies, say};
+use super::{objects, policies, progress, say};
 
 const ROUNDS: usize = 5;
 
@@ -52,7 +52,9 @@ pub fn run() -> Result<()> {
         let objects = Objects::new(&policies::namespace(), make)?;
         let measured = in_turns(&ways.each_ref(), &objects, ROUNDS)?;
         let size = serde_json::to_string(&make("copy-0"))?.len();
-        table.row(row(title, size, &measured)?);
+        let row = row(title, size, &measured)?;
+        progress(&row.join("  "));
+        table.row(row);
     }
     table.print("Ours against one template and constraint per rule");
     Ok(())
