@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_middle_and_the_range() {
         assert_eq!(Rounds::of([3.0, 1.0, 2.0]), Rounds { median: 2.0, least: 1.0, most: 3.0 });
-        assert_eq!(Rounds::of([4.0, 1.0]).median, 2.5);
+        assert_eq!(Rounds::of([4.0, 1.0]), Rounds { median: 2.5, least: 1.0, most: 4.0 });
         assert_eq!(Rounds::ratio(&[1.0, 3.0], &[2.0, 4.0]), Rounds { median: 0.625, least: 0.5, most: 0.75 });
         assert_eq!(Rounds::of([0.1234, 12.34, 1234.5]).to_string(), "12.3 (0.123-1234)");
     }
