@@ -28,6 +28,11 @@ test-e2e: tools build ## Run the scenarios on local clusters, and the demo
 	cargo test --package gatewright-e2e --features cluster -- --test-threads=2
 	$(E2E) demo
 
+.PHONY: bench
+bench: tools ## Measure what policies cost in Gatekeeper, and the command line beside gator (5 minutes)
+	cargo build --quiet --release --package gatewright
+	$(E2E) bench $(PART)
+
 .PHONY: lint
 lint: deny ## Check formatting, lints, generated files, licences and sources
 	cargo fmt --all --check
