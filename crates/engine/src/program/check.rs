@@ -103,8 +103,6 @@ pub fn calls(module: &Module, names: &Names<'_>) -> Vec<Fault> {
     let mut faults = vec![];
     for rule in &module.policy {
         let locals = locals(rule);
-        visit::rule(rule, &mut |node| {
-            if let Node::Call(call) = node {
         visit::rule(rule, &mut |node| match node {
             Node::Call(call) => {
                 faults.extend(

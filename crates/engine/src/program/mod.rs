@@ -296,7 +296,6 @@ fn failure(error: &anyhow::Error) -> EvaluationError {
         _ if said.contains("functions must not produce")
             || said.contains("function produced multiple outputs") =>
         {
-            conflict("functions must not produce multiple outputs for same inputs")
             conflict(place, "functions must not produce multiple outputs for same inputs")
         }
         _ if said.contains("rules should not produce") => {
