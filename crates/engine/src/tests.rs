@@ -29,10 +29,10 @@ fn constraint(spec: &Value) -> Value {
     json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "A", "metadata": {"name": "c"}, "spec": spec})
 }
 
-fn engine(point: EnforcementPoint, target: &Value, spec: Value) -> Engine {
+fn engine(point: EnforcementPoint, target: &Value, spec: &Value) -> Engine {
     let mut engine = Engine::new(Options { point, ..Options::default() });
     engine.add_template(&template(target)).unwrap();
-    engine.add_constraint(&constraint(&spec)).unwrap();
+    engine.add_constraint(&constraint(spec)).unwrap();
     engine
 }
 
@@ -72,7 +72,7 @@ fn operations_count_at_the_webhook_only(
     #[case] operation: &str,
     #[case] judged: bool,
 ) {
-    let engine = engine(point, &json!({"operations": operations}), json!({"parameters": {"given": "x"}}));
+    let engine = engine(point, &json!({"operations": operations}), &json!({"parameters": {"given": "x"}}));
     assert_eq!(!engine.review(&request(operation)).is_empty(), judged);
 }
 
@@ -85,7 +85,7 @@ fn operations_count_at_the_webhook_only(
 #[case(scoped(&json!([["deny", ["audit.gatekeeper.sh", "vap.k8s.io"]]])), None)]
 #[case(scoped(&json!([])), None)]
 fn actions(#[case] spec: Value, #[case] action: Option<Action>) {
-    let engine = engine(EnforcementPoint::Webhook, &json!({}), spec);
+    let engine = engine(EnforcementPoint::Webhook, &json!({}), &spec);
     assert_eq!(engine.review(&request("CREATE")).first().map(|violation| violation.action), action);
 }
 
@@ -130,7 +130,7 @@ fn a_default_satisfies_a_requirement_in_a_cluster() {
 fn a_namespace_that_is_not_known_refuses_where_its_labels_are_asked_for() {
     let spec =
         json!({"enforcementAction": "warn", "match": {"namespaceSelector": {"matchLabels": {"team": "a"}}}});
-    let mut engine = engine(EnforcementPoint::Webhook, &json!({}), spec);
+    let mut engine = engine(EnforcementPoint::Webhook, &json!({}), &spec);
     let violations = engine.review(&Request::create(pod()));
     assert_eq!(
         messages(&violations),
@@ -152,7 +152,7 @@ fn a_namespace_of_a_cluster_has_its_name_as_a_label() {
     let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": "prod"}});
     for (point, found) in [(EnforcementPoint::Webhook, 1), (EnforcementPoint::Gator, 0)] {
         let spec = json!({"match": {"namespaceSelector": selector}});
-        let mut engine = engine(point, &json!({}), spec);
+        let mut engine = engine(point, &json!({}), &spec);
         engine.add_object(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod"}}));
         assert_eq!(engine.review(&Request::create(pod())).len(), found, "{point}");
     }
@@ -164,7 +164,7 @@ fn a_namespace_of_a_cluster_has_its_name_as_a_label() {
 #[case(json!({"match": {"kinds": [{"apiGroups": ["apps"], "kinds": ["Pod"]}]}}), false)]
 #[case(json!({}), false)]
 fn kinds_that_are_named(#[case] spec: Value, #[case] named: bool) {
-    assert_eq!(engine(EnforcementPoint::Webhook, &json!({}), spec).names_kind("", "Pod"), named);
+    assert_eq!(engine(EnforcementPoint::Webhook, &json!({}), &spec).names_kind("", "Pod"), named);
 }
 
 #[rstest]
