@@ -48,9 +48,17 @@ fn next_node<'t>(events: &mut Events<'t>) -> Option<(Event<'t>, Span)> {
 }
 
 fn place_of(event: &Event<'_>, span: Span, key: Option<Span>) -> Place {
-    let start = span.start.line();
-    let below = matches!(event, Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..));
-    Place { line: key.unwrap_or(span).start.line(), text_line: start + usize::from(below) }
+    // The span of a block begins with its first line that is not blank.
+    let blank = match event {
+        Event::Scalar(text, ScalarStyle::Literal | ScalarStyle::Folded, ..) => {
+            text.len() - text.trim_start_matches('\n').len()
+        }
+        _ => 0,
+    };
+    Place {
+        line: key.unwrap_or(span).start.line(),
+        text_line: span.start.line().saturating_sub(blank),
+    }
 }
 
 fn member<'t>(events: &mut Events<'t>, name: &str) -> Option<(Event<'t>, Span, Option<Span>)> {

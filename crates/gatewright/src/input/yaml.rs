@@ -1,5 +1,6 @@
 //! YAML documents as values.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
@@ -215,15 +216,20 @@ fn is_merge(event: &Event<'_>) -> bool {
     match event {
         Event::Scalar(text, style, _, tag) if text == "<<" => match tag {
             None => *style == ScalarStyle::Plain,
-            Some(tag) => tag.core_suffix() == Some("merge"),
+            Some(tag) => yaml_type(tag) == "merge",
         },
         _ => false,
     }
 }
 
+/// The name of one of YAML's own types; empty for tags of others.
+fn yaml_type(tag: &Tag) -> Cow<'_, str> {
+    tag.suffix_in_namespace("tag:yaml.org,2002:").unwrap_or_default()
+}
+
 fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Value, YamlError> {
     let value = match tag {
-        Some(tag) => scalar::tagged(tag.core_suffix().unwrap_or_default(), text),
+        Some(tag) => scalar::tagged(&yaml_type(tag), text),
         None if style == ScalarStyle::Plain => scalar::resolve(text),
         None => Ok(text.into()),
     };
