@@ -55,10 +55,7 @@ fn place_of(event: &Event<'_>, span: Span, key: Option<Span>) -> Place {
         }
         _ => 0,
     };
-    Place {
-        line: key.unwrap_or(span).start.line(),
-        text_line: span.start.line().saturating_sub(blank),
-    }
+    Place { line: key.unwrap_or(span).start.line(), text_line: span.start.line().saturating_sub(blank) }
 }
 
 fn member<'t>(events: &mut Events<'t>, name: &str) -> Option<(Event<'t>, Span, Option<Span>)> {

@@ -86,7 +86,7 @@ fn integer(text: &str) -> Option<Value> {
     u64::from_str_radix(digits, radix).ok().filter(|_| sign.is_empty()).map(Into::into)
 }
 
-/// Digits with at most one point and an exponent. A whole number is written as such again on its way through JSON.
+/// Digits with at most one point and an exponent.
 fn float(text: &str) -> Option<Value> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
@@ -94,14 +94,23 @@ fn float(text: &str) -> Option<Value> {
     if mantissa.is_empty() || mantissa.contains(wrong) {
         return None;
     }
-    let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
-    whole(number).or_else(|| Number::from_f64(number).map(Value::Number))
+    text.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number)
 }
 
+/// A number as it is after its way through JSON: whole numbers lose their point, those that need more than 63 bits
+/// their last digits.
 #[expect(clippy::cast_possible_truncation, reason = "only whole numbers of at most 63 bits are cast")]
-fn whole(number: f64) -> Option<Value> {
+pub fn through_json(value: Value) -> Value {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    (number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number)).then(|| Value::from(number as i64))
+    let number = match &value {
+        Value::Number(number) if !number.is_i64() => number.as_f64().unwrap_or_default(),
+        _ => return value,
+    };
+    if number.fract() == 0.0 && -LIMIT < number && number < LIMIT {
+        (number as i64).into()
+    } else {
+        number.into()
+    }
 }
 
 /// Go's shortest form of a number of single precision, which is what becomes of a fraction as a key.

@@ -36,8 +36,9 @@ struct Case {
 }
 
 /// What kubectl reads, and this does not. Each would make nobody happy: a key that stands twice is a mistake, and
-/// nothing in Kubernetes is binary.
-const REFUSED: [&str; 2] = ["spec: {a: 1, a: 2}\n", "spec: !!binary aGVsbG8=\n"];
+/// nothing in Kubernetes is binary; invisible line breaks could hide something.
+const REFUSED: [&str; 4] =
+    ["spec: {a: 1, a: 2}\n", "spec: !!binary aGVsbG8=\n", "spec: \u{2028}a\n", "spec: '\u{85}'\n"];
 
 /// What kubectl's older parser refuses, and YAML 1.2 has: escapes of JSON, keys without a space after the colon.
 const ACCEPTED: [&str; 4] =
@@ -109,13 +110,16 @@ fn items_of_a_list_of_one_kind_need_not_name_it() {
 
 #[test]
 fn items_of_what_is_no_list_stay() {
-    let found = good("apiVersion: example.com/v1\nkind: Menu\nmetadata: {name: a}\nitems: [soup, {price: 010}]\n");
+    let found =
+        good("apiVersion: example.com/v1\nkind: Menu\nmetadata: {name: a}\nitems: [soup, {price: 010}]\n");
     assert_eq!(found[0].value()["items"], json!(["soup", {"price": 8}]));
 }
 
 #[test]
 fn fields_are_found_with_their_lines() {
-    let text = format!("---\n{POD}spec:\n  code:\n  - engine: Rego\n    rego: |\n      package a\n\n      x := 1\n  a/b: {{c: 1}}\n");
+    let text = format!(
+        "---\n{POD}spec:\n  code:\n  - engine: Rego\n    rego: |\n      package a\n\n      x := 1\n  a/b: {{c: 1}}\n"
+    );
     let found = &good(&text)[0];
     for (pointer, line) in [
         ("", 2),
@@ -160,11 +164,17 @@ fn bad_input_is_told_with_its_line() {
         (nested(300), "f:5: "),
         (nested(101), "f:5: nested deeper than 100 levels"),
         (bomb.to_owned(), "f:5: its aliases stand for more than 100000 values"),
-        ("{{- if .Values.x }}\na: 1\n".to_owned(), "(a template? render it first, with `helm template` for one)"),
+        (
+            "{{- if .Values.x }}\na: 1\n".to_owned(),
+            "(a template? render it first, with `helm template` for one)",
+        ),
         ("{\n\"a\": 1,\n\"a\": 2}".to_owned(), "f:3: the key \"a\" stands here a second time"),
         ("{\"a\": [1,\n2".to_owned(), "f:2: EOF while parsing a list"),
         ("apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n".to_owned(), "f:4: no apiVersion"),
-        ("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}".to_owned(), "f:4: a List inside a List"),
+        (
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}".to_owned(),
+            "f:4: a List inside a List",
+        ),
     ] {
         let found = errors(&text);
         assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
@@ -188,20 +198,29 @@ fn one_bad_document_does_not_hide_the_others() {
 #[test]
 fn folders_are_read_in_order_without_hidden_files() {
     let folder = std::env::temp_dir().join(format!("gatewright-input-{}", std::process::id()));
-    for (path, name) in
-        [("b.yaml", "b"), ("a/x.json", "x"), ("a/.hidden/y.yaml", "y"), (".z.yml", "z"), ("c.yml", "c"), ("README.md", "r")]
-    {
+    for (path, name) in [
+        ("b.yaml", "b"),
+        ("a/x.json", "x"),
+        ("a/.hidden/y.yaml", "y"),
+        (".z.yml", "z"),
+        ("c.yml", "c"),
+        ("README.md", "r"),
+    ] {
         let path = folder.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut file = std::fs::File::create(path).unwrap();
         write!(file, "{}", json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}})).unwrap();
     }
     std::fs::write(folder.join("empty.yaml"), "# nothing\n").unwrap();
-    let names: Vec<_> = super::read(std::slice::from_ref(&folder)).map(|found| found.unwrap().header.name).collect();
+    let names: Vec<_> =
+        super::read(std::slice::from_ref(&folder)).map(|found| found.unwrap().header.name).collect();
     assert_eq!(names, ["x", "b", "c"]);
     let of = |path: PathBuf| super::read(&[path]).map(|found| found.unwrap_err().message).collect::<Vec<_>>();
     assert_eq!(of(folder.join("empty.yaml")), ["is empty: it holds no object"]);
-    assert_eq!(of(folder.join("a/.hidden/none.yaml")), ["cannot be read: No such file or directory (os error 2)"]);
+    assert_eq!(
+        of(folder.join("a/.hidden/none.yaml")),
+        ["cannot be read: No such file or directory (os error 2)"]
+    );
     std::fs::remove_file(folder.join("a/x.json")).unwrap();
     assert_eq!(of(folder.join("a")), ["holds no manifests: no file *.yaml, *.yml or *.json"]);
     std::fs::remove_dir_all(folder).unwrap();
@@ -209,9 +228,45 @@ fn folders_are_read_in_order_without_hidden_files() {
 
 fn fragment() -> impl Strategy<Value = String> {
     let known = [
-        "a", ": ", ":", "\n", "  ", "- ", "? ", "|\n", ">-\n", "&a ", "*a", "<<: ", "!!int ", "!x ", "{", "}", "[", "]",
-        ", ", "'", "\"", "#", "---\n", "...\n", "%YAML 1.1\n", "\t", "\r\n", "0x", "1e9", "~", "items:\n- ", "kind: List\n",
-        "apiVersion: v1\n", "kind: Pod\n", "metadata: {name: a}\n", "\u{feff}", "ä", "\\u0000", "{\"kind\":\"List\",\"items\":[",
+        "a",
+        ": ",
+        ":",
+        "\n",
+        "  ",
+        "- ",
+        "? ",
+        "|\n",
+        ">-\n",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!!int ",
+        "!x ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "'",
+        "\"",
+        "#",
+        "---\n",
+        "...\n",
+        "%YAML 1.1\n",
+        "\t",
+        "\r\n",
+        "0x",
+        "1e9",
+        "~",
+        "items:\n- ",
+        "kind: List\n",
+        "apiVersion: v1\n",
+        "kind: Pod\n",
+        "metadata: {name: a}\n",
+        "\u{feff}",
+        "ä",
+        "\\u0000",
+        "{\"kind\":\"List\",\"items\":[",
     ];
     prop_oneof![8 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,3}"]
 }

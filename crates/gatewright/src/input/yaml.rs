@@ -14,6 +14,9 @@ pub const DEEPEST: usize = 100;
 /// How many values the aliases of a document may stand for together.
 const MOST_ALIASED: usize = 100_000;
 
+/// Line breaks of YAML 1.1 alone: behind one, what looks like a comment is content.
+const OLD_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
 /// What is wrong with a document.
 #[derive(Debug)]
 pub struct YamlError {
@@ -63,6 +66,11 @@ pub fn events(text: &str) -> Events<'_> {
 /// # Errors
 /// The document does not parse, has a key twice, is nested too deep, or stands for far more than it says.
 pub fn parse(text: &str) -> Result<Option<Parsed>, YamlError> {
+    if let Some(at) = text.find(OLD_BREAKS) {
+        let line = text[..at].lines().count().max(1);
+        let message = "a character that ends a line for kubectl and for no editor (U+0085, U+2028 or U+2029)";
+        return Err(YamlError { line, message: message.to_owned() });
+    }
     let mut builder = Builder { events: events(text), anchors: HashMap::new(), aliased: 0, items: None };
     let Some((first, span)) = builder.content()? else { return Ok(None) };
     let line = span.start.line();
@@ -114,7 +122,8 @@ impl<'t> Builder<'t> {
         let (anchor, value) = match event {
             Event::Alias(id) => return self.alias(id, span, depth),
             Event::Scalar(text, style, anchor, tag) => {
-                (anchor, scalar_value(&text, style, tag.as_deref(), span)?)
+                let value = scalar_value(&text, style, tag.as_deref(), span)?;
+                (anchor, scalar::through_json(value))
             }
             Event::SequenceStart(_, anchor, _) => (anchor, self.sequence(depth)?),
             Event::MappingStart(_, anchor, _) => (anchor, self.mapping(depth)?),
@@ -158,7 +167,7 @@ impl<'t> Builder<'t> {
                 return Ok(Value::Object(fields));
             }
             let merge = is_merge(&event);
-            let key = self.node(event, span, depth + 1)?;
+            let key = self.key(event, span, depth)?;
             if merge {
                 self.merge(&mut fields, depth)?;
                 continue;
@@ -169,6 +178,14 @@ impl<'t> Builder<'t> {
             }
             let value = self.field(&key, depth)?;
             fields.insert(key, value);
+        }
+    }
+
+    /// A key is no value yet: 1e7 keeps its exponent.
+    fn key(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Value, YamlError> {
+        match &event {
+            Event::Scalar(text, style, 0, tag) => scalar_value(text, *style, tag.as_deref(), span),
+            _ => self.node(event, span, depth + 1),
         }
     }
 
