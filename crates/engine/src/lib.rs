@@ -5,6 +5,7 @@ mod action;
 mod client;
 mod constraint;
 mod convert;
+pub mod defaults;
 mod error;
 mod inventory;
 pub mod program;

@@ -90,6 +90,16 @@ pub fn pointer(field: &str) -> String {
     field.split(['.', '[']).fold(String::new(), |pointer, part| pointer + "/" + part.trim_end_matches(']'))
 }
 
+/// A JSON pointer as a field's path: what `pointer` is made from.
+pub fn field(pointer: &str) -> String {
+    let parts = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"));
+    parts.fold(String::new(), |field, part| match (part.parse::<usize>(), field.is_empty()) {
+        (Ok(index), _) => format!("{field}[{index}]"),
+        (_, true) => part,
+        _ => format!("{field}.{part}"),
+    })
+}
+
 /// A policy, as people call it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct PolicyRef {
@@ -107,7 +117,7 @@ impl fmt::Display for PolicyRef {
 
 #[cfg(test)]
 mod tests {
-    use super::pointer;
+    use super::{field, pointer};
 
     #[test]
     fn fields_become_pointers() {
@@ -116,5 +126,7 @@ mod tests {
             "/spec/policies/allowedHostPaths/2/pathPrefix"
         );
         assert_eq!(pointer("spec"), "/spec");
+        assert_eq!(field("/spec/targets/0/rego"), "spec.targets[0].rego");
+        assert_eq!(field("/metadata/labels/a~1b"), "metadata.labels.a/b");
     }
 }

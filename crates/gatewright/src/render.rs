@@ -152,10 +152,14 @@ fn text(objects: &[Object], format: Format) -> anyhow::Result<String> {
     }
 }
 
-/// Block scalars come with spaces on their blank lines, which say nothing and spoil diffs.
+/// Block scalars come with spaces on their blank lines, which say nothing and spoil diffs. What is printed is read
+/// again as kubectl would, because a value that changes on the way would be another policy.
 fn yaml(object: &Object) -> anyhow::Result<String> {
     let text = serde_saphyr::to_string(object).context("cannot write an object as YAML")?;
-    Ok(text.lines().map(|line| format!("{}\n", line.trim_end())).collect())
+    let trimmed: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let meant = serde_json::to_value(object)?;
+    let same = |text: &String| input::value(text).is_ok_and(|value| value == meant);
+    [trimmed, text].into_iter().find(same).context("YAML cannot hold this object; print it as JSON")
 }
 
 fn write_files(objects: &[Object], folder: &Path, format: Format) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Judges one object.
 
-use gatewright_engine::{Request, Violation as Found};
+use gatewright_engine::{Request, Violation as Found, defaults};
 use serde_json::Value;
 
 use super::collect::Candidate;
@@ -63,6 +63,12 @@ impl Placed {
         if self.candidate.is_namespace() { Some(&self.candidate.header.name) } else { self.namespace() }
     }
 
+    /// The object as the cluster would store it, for templates that look at others; a recorded request stores nothing.
+    pub fn stored(&self) -> Option<Value> {
+        let value = serde_json::from_str(&self.candidate.json).ok()?;
+        (!self.candidate.is_review() && !self.candidate.is_namespace()).then(|| created(self, value).0)
+    }
+
     fn source(&self) -> Source {
         let location = &self.candidate.location;
         Source { file: location.file.to_string(), line: location.line }
@@ -92,8 +98,8 @@ impl Judge<'_> {
                 Err(error) => return failed(placed, object, format!("{}: {error}", error.pointer)),
             }
         } else {
-            let (request, assumed) = creation(placed, value);
-            (placed.object(), request, assumed)
+            let (object, assumed) = created(placed, value);
+            (placed.object(), Request::create(object), assumed)
         };
         self.assume(placed, &mut assumed);
         let violations = match placed.exempt_by().and_then(|namespace| self.world.exemption(namespace)) {
@@ -140,8 +146,8 @@ impl Judge<'_> {
     }
 }
 
-/// The creation of an object, as the API server would ask about it.
-fn creation(placed: &Placed, mut object: Value) -> (Request, Vec<String>) {
+/// An object as the API server would create it, and what had to be assumed.
+fn created(placed: &Placed, mut object: Value) -> (Value, Vec<String>) {
     let mut assumed = vec![];
     match &placed.namespace {
         Some(namespace) => {
@@ -160,7 +166,8 @@ fn creation(placed: &Placed, mut object: Value) -> (Request, Vec<String>) {
             object["metadata"].as_object_mut().map(|metadata| metadata.remove("namespace"));
         }
     }
-    (Request::create(object), assumed)
+    assumed.extend(defaults::apply(&mut object));
+    (object, assumed)
 }
 
 /// What a recorded request is about.

@@ -10,8 +10,10 @@ mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use gatewright_compiler::Settings;
+use gatewright_engine::Engine;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
@@ -98,6 +100,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (mut world, problems) = World::build(&mut collected, &settings, &args.namespace_labels);
     collected.problems.extend(problems);
     let placed = place(&mut collected, &mut world, args.namespace.as_deref());
+    collected.problems.sort_by_key(|problem| (Arc::clone(&problem.location.file), problem.location.line));
     collected.problems.iter().for_each(diagnostics::error);
     if !collected.problems.is_empty() && !args.keep_going {
         return Ok(ExitCode::from(FAILED));
@@ -107,7 +110,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "there is nothing to judge: the input holds no objects but policies and namespaces",
         );
     }
-    let judge = Judge { world: &world, assumed: not_done(&collected) };
+    let judge = Judge { world: &world, assumed: not_done(&collected, &world.engine) };
     judge.assumed.iter().for_each(diagnostics::note);
     let summary = judge_all(args, &judge, placed, &collected.problems)?;
     Ok(ExitCode::from(exit_code(args.fail_on, summary, !collected.problems.is_empty())))
@@ -143,6 +146,9 @@ fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) ->
     }
     for namespace in world.namespaces.objects() {
         world.engine.add_object(namespace);
+    }
+    if world.engine.reads_inventory() {
+        all.iter().filter_map(Placed::stored).for_each(|object| world.engine.add_object(&object));
     }
     all
 }

@@ -25,6 +25,13 @@ pub enum Format {
     Junit,
 }
 
+/// What `-o json` prints.
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    summary: Summary,
+    results: &'a [ObjectResult],
+}
+
 /// Where results go. The table is written as they come; the other formats are one document, written at the end.
 pub struct Report {
     format: Format,
@@ -60,8 +67,8 @@ impl Report {
         match self.format {
             Format::Table => table::finish(&mut anstream::stdout().lock(), summary, namespaces)?,
             Format::Json => {
-                let document = serde_json::json!({"summary": summary, "results": self.results});
-                writeln!(std::io::stdout().lock(), "{document:#}")?;
+                let document = Document { summary, results: &self.results };
+                writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&document)?)?;
             }
             Format::Sarif => {
                 writeln!(std::io::stdout().lock(), "{:#}", sarif::document(&self.results, problems))?;

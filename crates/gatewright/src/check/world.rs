@@ -140,7 +140,8 @@ impl Builder<'_> {
         self.broken.insert(kind.to_owned());
         for error in errors {
             let location = document.locate_line(&error.pointer, error.line);
-            self.fail(location, format!("ConstraintTemplate {}: {error}", document.header.name));
+            let field = policies::field(&error.pointer);
+            self.fail(location, format!("ConstraintTemplate {}: {field}: {error}", document.header.name));
         }
     }
 
@@ -189,7 +190,8 @@ impl Builder<'_> {
             }
             let value = document.value();
             if let Err(error) = self.engine.add_constraint(&value) {
-                let message = format!("{kind} {}: {error}", document.header.name);
+                let field = policies::field(&error.pointer);
+                let message = format!("{kind} {}: {field}: {error}", document.header.name);
                 self.fail(document.locate(&error.pointer), message);
             }
             if let Some(owner) = rendered_owner(&value) {

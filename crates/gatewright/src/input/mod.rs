@@ -25,6 +25,15 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use files::Source;
 use split::{Chunk, Chunks};
 
+/// The value of one YAML document.
+///
+/// # Errors
+/// It does not parse.
+pub fn value(text: &str) -> Result<serde_json::Value, String> {
+    let parsed = yaml::parse(text).map_err(|error| format!("line {}: {}", error.line, error.message))?;
+    Ok(parsed.map(|parsed| parsed.value).unwrap_or_default())
+}
+
 /// How much text is read before it is parsed, in bytes.
 const BATCH: usize = 4 << 20;
 

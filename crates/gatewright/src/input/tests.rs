@@ -293,11 +293,12 @@ proptest! {
         use_all(read_text(fragments.concat()));
     }
 
-    /// JSON is read as such, also where it stands in YAML.
+    /// JSON is read as such, also where it stands in YAML, but for the line breaks that only old YAML has.
     #[test]
     fn json_reads_back(text in "\\PC{0,12}", number in any::<i64>(), flag: bool) {
         let object = json!({"apiVersion": "v1", "kind": "X", "spec": [{"t": text, "n": number, "f": flag}, null]});
         prop_assert_eq!(good(&object.to_string())[0].value(), object.clone());
+        prop_assume!(!text.contains(['\u{85}', '\u{2028}', '\u{2029}']));
         prop_assert_eq!(good(&format!("---\n{object:#}\n"))[0].value(), object);
     }
 }
