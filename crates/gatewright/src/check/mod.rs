@@ -154,11 +154,10 @@ fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) ->
 }
 
 /// What a cluster would do before an object is judged, and this does not.
-fn not_done(collected: &Collected) -> Vec<String> {
-    let mutators = collected.mutators.iter();
-    mutators
-        .map(|name| format!("{name} is not applied: objects are judged as they stand in the input"))
-        .collect()
+fn not_done(collected: &Collected, engine: &Engine) -> Vec<String> {
+    let not_applied = |name| format!("{name} is not applied: objects are judged as they stand in the input");
+    let alone = || "data.inventory holds the objects of the input alone".to_owned();
+    collected.mutators.iter().map(not_applied).chain(engine.reads_inventory().then(alone)).collect()
 }
 
 /// Judges in parallel, some objects at a time, and reports in the order of the input.
