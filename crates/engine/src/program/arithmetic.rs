@@ -24,7 +24,13 @@ pub fn minus(v: &[Value]) -> Option<Value> {
 /// What is in one set and not in the other.
 pub fn difference(one: &Value, other: &Value) -> Option<Value> {
     let (one, other) = (one.as_set().ok()?, other.as_set().ok()?);
-    Some(one.iter().filter(|item| !other.contains(item)).cloned().collect::<std::collections::BTreeSet<_>>().into())
+    Some(
+        one.iter()
+            .filter(|item| !other.contains(item))
+            .cloned()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into(),
+    )
 }
 
 /// Numbers.
@@ -57,7 +63,13 @@ pub fn remainder(v: &[Value]) -> Option<Value> {
 /// Sets.
 pub fn intersection(v: &[Value]) -> Option<Value> {
     let (one, other) = (v[0].as_set().ok()?, v[1].as_set().ok()?);
-    Some(one.iter().filter(|item| other.contains(item)).cloned().collect::<std::collections::BTreeSet<_>>().into())
+    Some(
+        one.iter()
+            .filter(|item| other.contains(item))
+            .cloned()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into(),
+    )
 }
 
 /// Sets.

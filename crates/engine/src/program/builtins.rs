@@ -16,19 +16,30 @@ pub struct Builtin {
 }
 
 static TABLE: LazyLock<HashMap<&str, Builtin>> = LazyLock::new(|| {
-    include_str!("builtins.txt").lines().filter_map(|line| {
-        let (name, rest) = line.split_once(' ')?;
-        let arguments = rest.split(' ').next()?;
-        let arguments = arguments.split(',').filter(|argument| *argument != "-").collect();
-        Some((name, Builtin { arguments }))
-    })
-    .collect()
+    include_str!("builtins.txt")
+        .lines()
+        .filter_map(|line| {
+            let (name, rest) = line.split_once(' ')?;
+            let arguments = rest.split(' ').next()?;
+            let arguments = arguments.split(',').filter(|argument| *argument != "-").collect();
+            Some((name, Builtin { arguments }))
+        })
+        .collect()
 });
 
 /// What Rego 1.0 took out.
 const DEPRECATED: [&str; 11] = [
-    "all", "any", "cast_array", "cast_boolean", "cast_null", "cast_object", "cast_set", "cast_string",
-    "net.cidr_overlap", "re_match", "set_diff",
+    "all",
+    "any",
+    "cast_array",
+    "cast_boolean",
+    "cast_null",
+    "cast_object",
+    "cast_set",
+    "cast_string",
+    "net.cidr_overlap",
+    "re_match",
+    "set_diff",
 ];
 
 /// A function by name.

@@ -18,7 +18,9 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
     let mut faults = vec![];
     let package = builtins::path(&module.package.refr).unwrap_or_default();
     if is_lib && !package.starts_with("lib.") {
-        let said = format!("the package {package} is not below lib: Gatekeeper takes libraries in packages lib.<name> only");
+        let said = format!(
+            "the package {package} is not below lib: Gatekeeper takes libraries in packages lib.<name> only"
+        );
         faults.push((line(&module.package.refr), said));
     }
     if !is_lib && !module.policy.iter().any(|rule| is_violation(rule)) {
@@ -27,7 +29,8 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
     for import in &module.imports {
         let path = builtins::path(&import.refr).unwrap_or_default();
         if !path.starts_with("data.lib.") && path != "data.lib" && !path.starts_with("future.") {
-            let said = format!("bad import {path}: Gatekeeper allows data.lib.<name> and future.keywords only");
+            let said =
+                format!("bad import {path}: Gatekeeper allows data.lib.<name> and future.keywords only");
             faults.push((import.span.line as usize, said));
         }
     }
@@ -86,7 +89,8 @@ pub fn declare(module: &Module, package: &str, rules: &mut Rules) -> Vec<Fault> 
             faults.push((line, format!("rego_type_error: multiple default rules data.{path} found")));
         }
         let before = *rules.entry(path.clone()).or_insert(kind);
-        if before != kind && !matches!((before, kind), (Kind::Complete, Kind::Object) | (Kind::Object, Kind::Complete))
+        if before != kind
+            && !matches!((before, kind), (Kind::Complete, Kind::Object) | (Kind::Object, Kind::Complete))
         {
             faults.push((line, format!("rego_type_error: conflicting rules data.{path} found")));
         }
@@ -101,7 +105,9 @@ pub fn calls(module: &Module, names: &Names<'_>) -> Vec<Fault> {
         let locals = locals(rule);
         visit::rule(rule, &mut |node| {
             if let Node::Call(call) = node {
-                faults.extend(called(&call, names, &locals, module.rego_v1).map(|said| (line(call.function), said)));
+                faults.extend(
+                    called(&call, names, &locals, module.rego_v1).map(|said| (line(call.function), said)),
+                );
             }
         });
     }
@@ -129,7 +135,8 @@ fn called(call: &Call<'_>, names: &Names<'_>, locals: &BTreeSet<String>, v1: boo
         None => return unknown(&path),
     };
     if given != arity && !(call.statement && given == arity + 1) {
-        let said = format!("rego_type_error: {name}: arity mismatch: it takes {arity} arguments, here are {given}");
+        let said =
+            format!("rego_type_error: {name}: arity mismatch: it takes {arity} arguments, here are {given}");
         return Some(said);
     }
     builtin.and_then(|builtin| refused(&name, builtin, call, v1))
@@ -193,7 +200,8 @@ pub fn reserved(module: &Module) -> Vec<Fault> {
             }
         });
         let reserved = names.iter().filter(|name| name.starts_with(RESERVED));
-        faults.extend(reserved.map(|name| (rule.span().line as usize, format!("the name {name} is reserved"))));
+        faults
+            .extend(reserved.map(|name| (rule.span().line as usize, format!("the name {name} is reserved"))));
     }
     faults
 }
@@ -203,7 +211,8 @@ pub fn dependencies(module: &Module, names: &Names<'_>, package: &str, graph: &m
     for rule in &module.policy {
         let Some((name, _)) = names::declared(rule) else { continue };
         let locals = locals(rule);
-        let node = graph.entry(format!("{package}.{name}")).or_insert((rule.span().line as usize, BTreeSet::new()));
+        let node =
+            graph.entry(format!("{package}.{name}")).or_insert((rule.span().line as usize, BTreeSet::new()));
         visit::rule(rule, &mut |visited| {
             let term = match visited {
                 Node::Call(call) => call.function,
@@ -239,7 +248,12 @@ pub fn recursion(graph: &Graph) -> Option<(String, usize, String)> {
     None
 }
 
-fn cycle(graph: &Graph, rule: &String, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Option<Vec<String>> {
+fn cycle(
+    graph: &Graph,
+    rule: &String,
+    path: &mut Vec<String>,
+    done: &mut BTreeSet<String>,
+) -> Option<Vec<String>> {
     if let Some(start) = path.iter().position(|before| before == rule) {
         return Some([&path[start..], std::slice::from_ref(rule)].concat());
     }
@@ -256,29 +270,37 @@ fn cycle(graph: &Graph, rule: &String, path: &mut Vec<String>, done: &mut BTreeS
 
 /// Gatekeeper's hook asks every element of `violation` for its `msg`.
 pub fn messages(module: &Module) -> Vec<Fault> {
-    let keys = module.policy.iter().filter(|rule| is_violation(rule)).filter_map(|rule| match rule.as_ref() {
-        Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } => Some(key),
-        _ => None,
-    });
+    let keys =
+        module.policy.iter().filter(|rule| is_violation(rule)).filter_map(|rule| match rule.as_ref() {
+            Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } => Some(key),
+            _ => None,
+        });
     let bad = keys.filter(|key| match key.as_ref() {
         Expr::Object { fields, .. } => {
-            let constant = fields.iter().all(|(_, key, _)| matches!(key.as_ref(), Expr::String { .. } | Expr::RawString { .. }));
+            let constant = fields
+                .iter()
+                .all(|(_, key, _)| matches!(key.as_ref(), Expr::String { .. } | Expr::RawString { .. }));
             constant && !fields.iter().any(|(_, key, _)| text(key) == Some("msg"))
         }
         other => literal(other).is_some(),
     });
     let said = "rego_type_error: an element of violation must be an object with the key msg";
     let mut faults: Vec<_> = bad.map(|key| (line(key), said.to_owned())).collect();
-    let other = module.policy.iter().filter(|rule| is_violation(rule)).find(|rule| {
-        matches!(names::declared(rule), Some((_, Kind::Function(_) | Kind::Object)))
-    });
-    faults.extend(other.map(|rule| (rule.span().line as usize, "violation must be a partial set".to_owned())));
+    let other = module
+        .policy
+        .iter()
+        .filter(|rule| is_violation(rule))
+        .find(|rule| matches!(names::declared(rule), Some((_, Kind::Function(_) | Kind::Object))));
+    faults
+        .extend(other.map(|rule| (rule.span().line as usize, "violation must be a partial set".to_owned())));
     faults
 }
 
 fn text(term: &Expr) -> Option<&str> {
     match term {
-        Expr::String { value, .. } | Expr::RawString { value, .. } => value.as_string().ok().map(AsRef::as_ref),
+        Expr::String { value, .. } | Expr::RawString { value, .. } => {
+            value.as_string().ok().map(AsRef::as_ref)
+        }
         _ => None,
     }
 }

@@ -178,7 +178,9 @@ impl Formatter {
         }
         let rest = self.arguments[self.next..].iter();
         let rest: Vec<_> = rest
-            .map(|argument| format!("{}={}", argument.type_name(), formatted(argument, 'v', Flags::default())))
+            .map(|argument| {
+                format!("{}={}", argument.type_name(), formatted(argument, 'v', Flags::default()))
+            })
             .collect();
         let _ = write!(self.out, "%!(EXTRA {})", rest.join(", "));
     }
@@ -344,7 +346,8 @@ fn general(magnitude: f64, precision: Option<usize>) -> String {
     };
     let (mantissa, power) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let power: i32 = power.parse().unwrap_or(0);
-    let mantissa = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
+    let mantissa =
+        if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
     let digits = i32::try_from(mantissa.len() - usize::from(mantissa.contains('.'))).unwrap_or(i32::MAX);
     let limit = match precision {
         None => 6,

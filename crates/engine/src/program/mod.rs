@@ -1,8 +1,8 @@
 //! Rego programs, evaluated as OPA evaluates them.
 
+mod arithmetic;
 mod builtins;
 mod check;
-mod arithmetic;
 mod extensions;
 mod gofmt;
 mod names;
@@ -69,7 +69,10 @@ pub struct Program {
 
 impl fmt::Debug for Program {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Program").field("reads_inventory", &self.reads_inventory).finish_non_exhaustive()
+        formatter
+            .debug_struct("Program")
+            .field("reads_inventory", &self.reads_inventory)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,7 +119,8 @@ impl Program {
         engine.set_execution_timer_config(ExecutionTimerConfig { limit, check_interval: INTERVAL });
         extensions::register(&mut engine);
         for unit in &parsed {
-            let text = print::print(&unit.module, &Names::new(&unit.module, &unit.package, &rules), &unit.package);
+            let text =
+                print::print(&unit.module, &Names::new(&unit.module, &unit.package, &rules), &unit.package);
             let failed = |error: anyhow::Error| vec![unit.error(source::fault(error))];
             engine.add_policy(unit.file(), text).map_err(failed)?;
         }
@@ -155,7 +159,10 @@ impl Program {
 
     fn evaluator(&self) -> Evaluator {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| Evaluator { engine: self.prepared.clone(), inventory: regorus::Value::Undefined })
+        idle.unwrap_or_else(|| Evaluator {
+            engine: self.prepared.clone(),
+            inventory: regorus::Value::Undefined,
+        })
     }
 }
 
@@ -236,9 +243,16 @@ fn rules(units: &[Unit]) -> Result<Rules, Vec<CompileError>> {
 }
 
 fn check(units: &[Unit]) -> Result<(), Vec<CompileError>> {
-    let mut errors: Vec<_> =
-        units.iter().flat_map(|unit| unit.errors(check::gatekeeper(&unit.module, unit.lib.is_some()))).collect();
-    errors.extend(units.iter().filter(|unit| unit.lib.is_none()).flat_map(|unit| unit.errors(check::messages(&unit.module))));
+    let mut errors: Vec<_> = units
+        .iter()
+        .flat_map(|unit| unit.errors(check::gatekeeper(&unit.module, unit.lib.is_some())))
+        .collect();
+    errors.extend(
+        units
+            .iter()
+            .filter(|unit| unit.lib.is_none())
+            .flat_map(|unit| unit.errors(check::messages(&unit.module))),
+    );
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -252,7 +266,8 @@ fn check(units: &[Unit]) -> Result<(), Vec<CompileError>> {
         check::dependencies(&unit.module, &names, &unit.package, &mut graph);
     }
     if let Some((rule, line, said)) = check::recursion(&graph) {
-        let unit = units.iter().find(|unit| rule.starts_with(&format!("{}.", unit.package))).unwrap_or(&units[0]);
+        let unit =
+            units.iter().find(|unit| rule.starts_with(&format!("{}.", unit.package))).unwrap_or(&units[0]);
         errors.push(unit.error((line, said)));
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -267,7 +282,9 @@ fn failure(error: &anyhow::Error) -> EvaluationError {
     let said = said.strip_prefix("error: ").unwrap_or(said).trim();
     let conflict = |what: &str| EvaluationError(format!("{place}: eval_conflict_error: {what}"));
     match said {
-        _ if said.contains("functions must not produce") || said.contains("function produced multiple outputs") => {
+        _ if said.contains("functions must not produce")
+            || said.contains("function produced multiple outputs") =>
+        {
             conflict("functions must not produce multiple outputs for same inputs")
         }
         _ if said.contains("rules should not produce") || said.contains("rules must not produce") => {

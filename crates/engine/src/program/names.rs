@@ -121,7 +121,9 @@ pub fn declared(rule: &Rule) -> Option<(String, Kind)> {
         Rule::Spec { head: RuleHead::Func { refr, args, .. }, .. } => {
             Some((builtins::path(refr)?, Kind::Function(args.len())))
         }
-        Rule::Spec { head: RuleHead::Set { refr, key: Some(_), .. }, .. } => Some((builtins::prefix(refr)?, Kind::Set)),
+        Rule::Spec { head: RuleHead::Set { refr, key: Some(_), .. }, .. } => {
+            Some((builtins::prefix(refr)?, Kind::Set))
+        }
         Rule::Spec { head: RuleHead::Set { refr, .. } | RuleHead::Compr { refr, .. }, .. } => {
             let whole = builtins::path(refr).filter(|_| !matches!(refr.as_ref(), Expr::RefBrack { .. }));
             match whole {

@@ -38,13 +38,16 @@ impl Network {
 fn number(address: IpAddr) -> (u128, u32) {
     match address {
         IpAddr::V4(address) => (u32::from(address).into(), 32),
-        IpAddr::V6(address) => address.to_ipv4_mapped().map_or((address.into(), 128), |v4| (u32::from(v4).into(), 32)),
+        IpAddr::V6(address) => {
+            address.to_ipv4_mapped().map_or((address.into(), 128), |v4| (u32::from(v4).into(), 32))
+        }
     }
 }
 
 /// Whether a network contains an address or a whole network.
 pub fn contains(v: &[Value]) -> Option<Value> {
-    let (network, other) = (Network::parse(v[0].as_string().ok()?)?, Network::or_address(v[1].as_string().ok()?)?);
+    let (network, other) =
+        (Network::parse(v[0].as_string().ok()?)?, Network::or_address(v[1].as_string().ok()?)?);
     Some((network.bits <= other.bits && network.shares(&other, network.bits)).into())
 }
 

@@ -83,7 +83,14 @@ fn limit(number: &Value) -> Option<usize> {
 pub fn find_n(v: &[Value]) -> Option<Value> {
     let text: &str = v[1].as_string().ok()?;
     let (regex, limit) = (compiled(&v[0])?, limit(&v[2])?);
-    Some(regex.find_iter(text.as_bytes()).take(limit).map(|found| part(found.as_bytes())).collect::<Vec<_>>().into())
+    Some(
+        regex
+            .find_iter(text.as_bytes())
+            .take(limit)
+            .map(|found| part(found.as_bytes()))
+            .collect::<Vec<_>>()
+            .into(),
+    )
 }
 
 /// `regex.find_all_string_submatch_n(pattern, text, number)`.
@@ -91,7 +98,8 @@ pub fn find_all_string_submatch_n(v: &[Value]) -> Option<Value> {
     let text: &str = v[1].as_string().ok()?;
     let (regex, limit) = (compiled(&v[0])?, limit(&v[2])?);
     let matches = regex.captures_iter(text.as_bytes()).take(limit).map(|captures| {
-        let groups = captures.iter().map(|group| part(group.map_or(b"".as_slice(), |group| group.as_bytes())));
+        let groups =
+            captures.iter().map(|group| part(group.map_or(b"".as_slice(), |group| group.as_bytes())));
         Value::from(groups.collect::<Vec<_>>())
     });
     Some(matches.collect::<Vec<_>>().into())
@@ -146,9 +154,12 @@ impl Translator<'_> {
     fn bounds(&mut self) -> Option<Option<String>> {
         let ahead: String = self.rest.clone().take_while(|c| *c != '}').collect();
         let closed = self.rest.clone().nth(ahead.chars().count()) == Some('}');
-        let (least, most) = ahead.split_once(',').map_or((ahead.as_str(), None), |(least, most)| (least, Some(most)));
+        let (least, most) =
+            ahead.split_once(',').map_or((ahead.as_str(), None), |(least, most)| (least, Some(most)));
         let is_number = |text: &str| {
-            text.bytes().all(|c| c.is_ascii_digit()) && !text.is_empty() && (text.len() == 1 || !text.starts_with('0'))
+            text.bytes().all(|c| c.is_ascii_digit())
+                && !text.is_empty()
+                && (text.len() == 1 || !text.starts_with('0'))
         };
         if !closed || !is_number(least) || !most.is_none_or(|most| most.is_empty() || is_number(most)) {
             return Some(None);
@@ -168,7 +179,8 @@ impl Translator<'_> {
         let ahead: String = self.rest.clone().take_while(|c| !matches!(c, ')' | ':' | '>')).collect();
         let close = self.rest.clone().nth(ahead.chars().count())?;
         let named = ahead.strip_prefix("P<").or_else(|| ahead.strip_prefix('<'));
-        let is_word = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let is_word =
+            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let flags = ahead.strip_suffix('-').is_none() && ahead.chars().all(|c| "imsU-".contains(c));
         match (named, close) {
             (Some(name), '>') if is_word(name) => self.out.push_str(&format!("(?P<{name}>")),

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use regorus::unstable::{
-    ArithOp, AssignOp, BinOp, BoolOp, Expr, Import, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleAssign,
-    RuleBody, RuleHead,
+    ArithOp, AssignOp, BinOp, BoolOp, Expr, Import, Literal, LiteralStmt, Module, Query, Ref, Rule,
+    RuleAssign, RuleBody, RuleHead,
 };
 
 use super::builtins;
@@ -451,7 +451,9 @@ impl Printer<'_> {
     fn is_dynamic(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Var { span, .. } => self.names.is_document(span.text()),
-            Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().any(|item| self.is_dynamic(item)),
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().any(|item| self.is_dynamic(item))
+            }
             Expr::Object { fields, .. } => {
                 fields.iter().any(|(_, key, value)| self.is_dynamic(key) || self.is_dynamic(value))
             }
@@ -484,4 +486,3 @@ fn arithmetic(op: &ArithOp) -> &'static str {
 
 /// All names in a set of modules that start with `__bound_` would clash.
 pub const RESERVED: &str = "__bound_";
-

@@ -75,7 +75,9 @@ impl Checker<'_> {
         }
         let (refr, key, value) = match head {
             RuleHead::Set { refr, key, .. } => (refr, key.as_ref(), None),
-            RuleHead::Compr { refr, assign, .. } | RuleHead::Func { refr, assign, .. } => (refr, None, assign.as_ref()),
+            RuleHead::Compr { refr, assign, .. } | RuleHead::Func { refr, assign, .. } => {
+                (refr, None, assign.as_ref())
+            }
         };
         let mut terms: Vec<&Term> = visit::indices(refr);
         terms.extend(key);
@@ -84,7 +86,8 @@ impl Checker<'_> {
             self.head(terms.iter().copied().chain(value), &safe);
         }
         for body in bodies {
-            let value = body.assign.as_ref().map(|assign| &assign.value).or(if body.is_else { None } else { value });
+            let value =
+                body.assign.as_ref().map(|assign| &assign.value).or(if body.is_else { None } else { value });
             let mut bound = safe.clone();
             self.body(&body.query, &mut bound);
             self.head(terms.iter().copied().chain(value), &bound);
@@ -198,7 +201,9 @@ impl Checker<'_> {
 
     /// `[a, 1] = [2, b]` binds both.
     fn unify_parts(&self, lhs: &Term, rhs: &Term, safe: &mut Variables) {
-        if let (Expr::Array { items: left, .. }, Expr::Array { items: right, .. }) = (lhs.as_ref(), rhs.as_ref()) {
+        if let (Expr::Array { items: left, .. }, Expr::Array { items: right, .. }) =
+            (lhs.as_ref(), rhs.as_ref())
+        {
             for (left, right) in left.iter().zip(right) {
                 if self.is_safe(left, safe) {
                     self.unify(right, safe);
@@ -263,7 +268,9 @@ impl Checker<'_> {
 
     fn unsafe_in_expression(&self, expr: &Term, safe: &Variables, found: &mut Vec<String>) {
         match expr.as_ref() {
-            Expr::Call { params, .. } => params.iter().for_each(|param| self.unsafe_in_term(param, safe, found)),
+            Expr::Call { params, .. } => {
+                params.iter().for_each(|param| self.unsafe_in_term(param, safe, found))
+            }
             _ => self.unsafe_in_term(expr, safe, found),
         }
     }
@@ -282,9 +289,13 @@ impl Checker<'_> {
                 self.unsafe_in_term(refr, safe, found);
                 self.unsafe_in_term(index, safe, found);
             }
-            Expr::Call { params, .. } => params.iter().for_each(|param| self.unsafe_in_term(param, safe, found)),
+            Expr::Call { params, .. } => {
+                params.iter().for_each(|param| self.unsafe_in_term(param, safe, found))
+            }
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {}
-            other => visit::children(other).into_iter().for_each(|child| self.unsafe_in_term(child, safe, found)),
+            other => {
+                visit::children(other).into_iter().for_each(|child| self.unsafe_in_term(child, safe, found))
+            }
         }
     }
 

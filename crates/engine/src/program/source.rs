@@ -61,8 +61,7 @@ impl Token {
 
     /// Whether a reference may end here.
     fn ends_reference(&self) -> bool {
-        matches!(self.text(), "]" | ")")
-            || self.kind == TokenKind::Ident && !KEYWORDS.contains(&self.text())
+        matches!(self.text(), "]" | ")") || self.kind == TokenKind::Ident && !KEYWORDS.contains(&self.text())
     }
 
     /// Whether a term may end here.
@@ -145,13 +144,13 @@ fn heads(text: &str, tokens: &[Token]) -> Vec<(usize, String)> {
             }
             match token.text() {
                 "else" | "if" => rule.plain = false,
-                "{" if before.is_some_and(Token::ends_term) => {
-                    match rule.body {
-                        Some(body) if rule.plain => found.push((token.bytes.start, head(text, &tokens[rule.start..body]))),
-                        Some(_) => {}
-                        None => rule.body = Some(i),
+                "{" if before.is_some_and(Token::ends_term) => match rule.body {
+                    Some(body) if rule.plain => {
+                        found.push((token.bytes.start, head(text, &tokens[rule.start..body])))
                     }
-                }
+                    Some(_) => {}
+                    None => rule.body = Some(i),
+                },
                 _ => {}
             }
         }
@@ -180,7 +179,8 @@ impl Default for Rule {
 }
 
 fn starts_rule(before: Option<&Token>, token: &Token, rule: &Rule) -> bool {
-    let starts = token.kind == TokenKind::Ident && !matches!(token.text(), "else" | "if" | "as" | "contains" | "in");
+    let starts =
+        token.kind == TokenKind::Ident && !matches!(token.text(), "else" | "if" | "as" | "contains" | "in");
     let Some(before) = before else { return starts };
     let after_body = before.text() == "}" && rule.body.is_some();
     let default = token.text() != "default" && before.text() == "default";

@@ -172,7 +172,9 @@ fn root(refr: &Term) -> Vec<&Term> {
 /// The body of a comprehension.
 pub fn comprehension(expr: &Expr) -> Option<&Query> {
     match expr {
-        Expr::ArrayCompr { query, .. } | Expr::SetCompr { query, .. } | Expr::ObjectCompr { query, .. } => Some(query),
+        Expr::ArrayCompr { query, .. } | Expr::SetCompr { query, .. } | Expr::ObjectCompr { query, .. } => {
+            Some(query)
+        }
         _ => None,
     }
 }
