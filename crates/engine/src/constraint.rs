@@ -7,7 +7,10 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::{
-    Action, ConstraintError, ConstraintRef, EnforcementPoint, action::action, convert::to_rego, schema,
+    Action, ConstraintError, ConstraintRef, EnforcementPoint,
+    action::action,
+    convert::{Numbers, object, to_rego},
+    schema,
 };
 
 /// A constraint, ready to be evaluated.
@@ -19,8 +22,8 @@ pub struct Constraint {
     pub action: Option<Action>,
     /// What it applies to; none is everything.
     pub matcher: Option<Matcher>,
-    /// What its template is told.
-    pub parameters: Value,
+    /// What its template is told, where it is told anything.
+    pub parameters: Option<Value>,
     /// The same for the Rego engine.
     pub rego_parameters: regorus::Value,
 }
@@ -63,13 +66,15 @@ impl Constraint {
             spec.get("match").map(Matcher::parse).transpose().map_err(|error| {
                 ConstraintError::new(format!("/spec/match{}", error.pointer), error.message)
             })?;
-        let parameters = spec.get("parameters").filter(|parameters| !parameters.is_null());
-        let parameters = parameters.cloned().unwrap_or_else(|| json!({}));
+        let parameters = spec.get("parameters").filter(|parameters| !parameters.is_null()).cloned();
+        let numbers = if point == EnforcementPoint::Gator { Numbers::Floats } else { Numbers::AsWritten };
         Ok(Self {
             reference: ConstraintRef { kind, name },
             action: action(spec, point)?,
             matcher,
-            rego_parameters: to_rego(&parameters),
+            rego_parameters: parameters
+                .as_ref()
+                .map_or_else(|| object([]), |parameters| to_rego(parameters, numbers)),
             parameters,
         })
     }

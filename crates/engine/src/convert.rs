@@ -2,16 +2,29 @@
 
 use serde_json::Value;
 
-/// A document as a value of the Rego engine. A float without a fraction becomes an integer: JSON and Rego do not
-/// tell them apart.
-pub fn to_rego(value: &Value) -> regorus::Value {
+/// How a document's numbers came to OPA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// As integers where they were written so: parameters that a controller reads from the API.
+    AsWritten,
+    /// Through Go's floats, which is how reviews and the inventory come, and all that `gator` reads. From a million on
+    /// OPA then holds (and prints) them with an exponent.
+    Floats,
+}
+
+/// A document as a value of the Rego engine.
+pub fn to_rego(value: &Value, numbers: Numbers) -> regorus::Value {
     match value {
         Value::Null => regorus::Value::Null,
         Value::Bool(truth) => regorus::Value::from(*truth),
-        Value::Number(number) => to_number(number),
+        Value::Number(number) => to_number(number, numbers),
         Value::String(text) => regorus::Value::from(text.as_str()),
-        Value::Array(elements) => elements.iter().map(to_rego).collect::<Vec<_>>().into(),
-        Value::Object(members) => object(members.iter().map(|(key, value)| (key.as_str(), to_rego(value)))),
+        Value::Array(elements) => {
+            elements.iter().map(|element| to_rego(element, numbers)).collect::<Vec<_>>().into()
+        }
+        Value::Object(members) => {
+            object(members.iter().map(|(key, value)| (key.as_str(), to_rego(value, numbers))))
+        }
     }
 }
 
@@ -22,18 +35,14 @@ pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, regorus::Value)>) 
     members.into()
 }
 
-fn to_number(number: &serde_json::Number) -> regorus::Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if let Some(integer) = number.as_i64() {
-        return integer.into();
-    }
-    if let Some(integer) = number.as_u64() {
-        return integer.into();
-    }
+fn to_number(number: &serde_json::Number, numbers: Numbers) -> regorus::Value {
+    const MILLION: f64 = 1e6;
     let float = number.as_f64().unwrap_or_default();
-    if float.fract() == 0.0 && float.abs() < EXACT {
-        #[allow(clippy::cast_possible_truncation)] // It is whole and within what a float holds exactly.
-        return (float as i64).into();
-    }
-    float.into()
+    let integer = match number.as_i64() {
+        Some(integer) if numbers == Numbers::AsWritten || float.abs() < MILLION => Some(integer),
+        #[allow(clippy::cast_possible_truncation)] // It is whole and small.
+        None if float.fract() == 0.0 && float.abs() < MILLION => Some(float as i64),
+        _ => None,
+    };
+    integer.map_or_else(|| float.into(), Into::into)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use gatewright_gatekeeper::{Namespace, labels};
 use serde_json::Value;
 
-use crate::convert::to_rego;
+use crate::convert::{Numbers, to_rego};
 
 /// `data.inventory`: `cluster[groupVersion][kind][name]` and `namespace[namespace][groupVersion][kind][name]`.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Inventory {
         if version.is_empty() || kind.is_empty() {
             return;
         }
-        let value = to_rego(object);
+        let value = to_rego(object, Numbers::Floats);
         if version == "v1" && kind == "Namespace" {
             let facts = Namespace { name: name.clone(), labels: labels(&object["metadata"]["labels"]) };
             let known = KnownNamespace { facts, object: value.clone(), json: object.clone() };

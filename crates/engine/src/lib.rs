@@ -2,6 +2,7 @@
 //! but the time limit of an evaluation.
 
 mod action;
+mod cel;
 mod client;
 mod constraint;
 mod convert;

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::{
     ConstraintRef, EnforcementPoint, Engine, Request, Violation,
+    cel::{self, CelProgram, Input},
     constraint::Constraint,
-    convert::{object, to_rego},
+    convert::{Numbers, object, to_rego},
     inventory::KnownNamespace,
     program::{EvaluationError, Finding, Program},
     template::{Code, Template},
@@ -46,6 +47,8 @@ struct Review<'a> {
     namespace: Option<&'a KnownNamespace>,
     /// For Rego: converted once, and only if a constraint needs it.
     rego: OnceCell<regorus::Value>,
+    /// The same for CEL.
+    cel: OnceCell<Input>,
 }
 
 impl<'a> Review<'a> {
@@ -53,7 +56,7 @@ impl<'a> Review<'a> {
         let objects = [request.object(), request.old_object()];
         let candidates = objects.into_iter().filter(|object| !object.is_null()).map(Candidate::new).collect();
         let namespace = engine.inventory.namespace(request.namespace());
-        Self { engine, request, candidates, namespace, rego: OnceCell::new() }
+        Self { engine, request, candidates, namespace, rego: OnceCell::new(), cel: OnceCell::new() }
     }
 
     /// The constraints that could match one of the objects by its kind.
@@ -83,6 +86,9 @@ impl<'a> Review<'a> {
     fn evaluate(&self, template: &Template, constraints: &[&Constraint]) -> Vec<Violation> {
         match &template.code {
             Code::Rego(program) => self.evaluate_rego(program, constraints),
+            Code::Cel(program) => {
+                constraints.iter().flat_map(|found| self.evaluate_cel(program, found)).collect()
+            }
         }
     }
 
@@ -112,20 +118,42 @@ impl<'a> Review<'a> {
         }
     }
 
+    /// Equal messages stay apart here: each validation has its own.
+    fn evaluate_cel(&self, program: &CelProgram, constraint: &Constraint) -> Vec<Violation> {
+        let messages = program.evaluate(self.cel(), constraint.parameters.as_ref().unwrap_or(&Value::Null));
+        messages.into_iter().filter_map(|message| violation(constraint, message, Value::Null)).collect()
+    }
+
+    /// As in the API server, and other than for Rego, a deleted object is the old one only.
+    fn cel(&self) -> &Input {
+        self.cel.get_or_init(|| {
+            let deleted = self.request.operation() == "DELETE";
+            let object = if deleted { &Value::Null } else { self.request.object() };
+            let namespace = self.attached_namespace().map_or(&Value::Null, |known| &known.json);
+            Input::new(object, self.request.old_object(), &cel::request(self.request.review()), namespace)
+        })
+    }
+
     /// `input.review`.
     fn rego(&self) -> &regorus::Value {
         self.rego.get_or_init(|| {
-            let fields = self.request.review().iter().map(|(field, value)| (field.as_str(), to_rego(value)));
+            let fields = self
+                .request
+                .review()
+                .iter()
+                .map(|(field, value)| (field.as_str(), to_rego(value, Numbers::Floats)));
             object(fields.chain([("namespaceObject", self.namespace_object())]))
         })
     }
 
-    /// `gator` attaches no Namespace. Where there is none, Gatekeeper attaches an empty object.
+    /// Where there is no Namespace to attach, Rego sees an empty object.
     fn namespace_object(&self) -> regorus::Value {
-        match self.namespace {
-            Some(known) if self.engine.options.point != EnforcementPoint::Gator => known.object.clone(),
-            _ => object([]),
-        }
+        self.attached_namespace().map_or_else(|| object([]), |known| known.object.clone())
+    }
+
+    /// `gator` attaches none.
+    fn attached_namespace(&self) -> Option<&KnownNamespace> {
+        self.namespace.filter(|_| self.engine.options.point != EnforcementPoint::Gator)
     }
 }
 

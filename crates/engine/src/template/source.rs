@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     TemplateError,
+    cel::CelProgram,
     program::{Modules, Program, RegoVersion},
 };
 
@@ -14,6 +15,8 @@ use crate::{
 pub enum Code {
     /// For OPA.
     Rego(Program),
+    /// For the API server's validator.
+    Cel(CelProgram),
 }
 
 const REGO: &str = "Rego";
@@ -24,12 +27,9 @@ impl Code {
     pub fn new(target: &Value, pointer: &str, limit: Duration) -> Result<Self, Vec<TemplateError>> {
         let entries = entries(target, pointer)?;
         let entry = |engine: &str| entries.iter().position(|entry| entry["engine"] == engine);
-        if entry(CEL).is_some() {
-            return Err(TemplateError::new(
-                format!("{pointer}/code"),
-                format!("engine {CEL} is not supported"),
-            )
-            .into());
+        if let Some(index) = entry(CEL) {
+            let pointer = format!("{pointer}/code/{index}/source");
+            return CelProgram::compile(&entries[index]["source"], &pointer).map(Self::Cel);
         }
         let inline = target["rego"].as_str().is_some_and(|rego| !rego.is_empty());
         match entry(REGO) {
