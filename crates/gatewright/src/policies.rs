@@ -1,5 +1,7 @@
 //! Policies from files: parsed, compiled, and every problem told with its line.
 
+mod schema;
+
 use std::fmt;
 
 use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy, names};
@@ -56,15 +58,19 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
     if document.header.name.is_empty() {
         return Err(vec![at("/metadata", "metadata.name: a policy has a name".to_owned())]);
     }
-    let policy: P = serde_path_to_error::deserialize(document.value())
+    let value = document.value();
+    let policy: P = serde_path_to_error::deserialize(&value)
         .map_err(|error| vec![at(&pointer_of(error.path()), error.to_string())])?;
     let mut compiled = compile(&policy, settings).map_err(|invalid| {
-        invalid
-            .problems
-            .iter()
-            .map(|problem| at(&pointer(&problem.field), problem.to_string()))
-            .collect::<Vec<_>>()
+        let problems = invalid.problems.iter();
+        problems.map(|problem| at(&pointer(&problem.field), problem.to_string())).collect::<Vec<_>>()
     })?;
+    let refused = schema::refused(P::KIND, &value);
+    if !refused.is_empty() {
+        let problem =
+            |one: &schema::Refused| at(&one.pointer, format!("{}: {}", field(&one.pointer), one.message));
+        return Err(refused.iter().map(problem).collect());
+    }
     compiled.constraint.as_mut().map(mark_rendered);
     Ok(compiled)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use gatewright_api::PolicyKind;
+use gatewright_engine::Request;
 use gatewright_gatekeeper::{CONSTRAINT_GROUP, TEMPLATE_GROUP};
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::input::{self, Document, Header, InputError, Location};
 use crate::{diagnostics, policies};
 
 /// Groups of files that lie beside manifests and are never sent to a cluster.
-const FILES_OF_TOOLS: [&str; 3] = ["kustomize.config.k8s.io", "test.gatekeeper.sh", "skaffold"];
+const FILES_OF_TOOLS: [&str; 2] = ["kustomize.config.k8s.io", "test.gatekeeper.sh"];
 
 /// Something to judge. It is kept as text: there can be very many.
 #[derive(Debug)]
@@ -106,6 +107,12 @@ impl Collected {
                 self.scopes.learn(&document.value())
             }
             _ => {}
+        }
+        if document.header.kind == "AdmissionReview"
+            && let Err(error) = Request::from_admission_review(document.value())
+        {
+            let message = format!("AdmissionReview: {}: {error}", policies::field(&error.pointer));
+            return self.problems.push(InputError { location: document.locate(&error.pointer), message });
         }
         let (header, location) = (document.header.clone(), document.location.clone());
         let candidate = Candidate { header, location, json: String::new() };

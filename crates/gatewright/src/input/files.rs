@@ -65,7 +65,7 @@ fn manifest(entry: walkdir::Result<DirEntry>) -> Option<Result<Source, InputErro
 }
 
 fn name(path: &Path) -> Arc<str> {
-    path.to_string_lossy().into()
+    path.strip_prefix("./").unwrap_or(path).to_string_lossy().into()
 }
 
 impl Source {

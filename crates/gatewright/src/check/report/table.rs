@@ -33,7 +33,7 @@ pub fn write(out: &mut impl Write, result: &ObjectResult, verbose: bool) -> io::
         let message = violation.message.replace('\n', "\n      ");
         writeln!(out, "  {style}{action}{style:#} [{}] {message}", violation.subject())?;
     }
-    if verbose || result.verdict == Verdict::Error {
+    if verbose {
         result.assumed.iter().try_for_each(|assumed| writeln!(out, "  assumed: {assumed}"))?;
     }
     Ok(())
