@@ -60,9 +60,10 @@ cluster-up: tools ## Start a local cluster that stays (NAME=dev)
 cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
 	$(E2E) down --name $(NAME)
 
-.PHONY: crds
-crds: ## Write the CRDs to crds/
+.PHONY: generated
+generated: ## Write what is generated from the code: crds/ and docs/rules/
 	cargo run --quiet --package gatewright -- crds --output-dir crds
+	cargo run --quiet --package gatewright -- docs --output-dir docs/rules
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

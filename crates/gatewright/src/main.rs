@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod crds;
 mod diagnostics;
+mod docs;
 mod input;
 mod log;
 mod operator;
@@ -55,6 +56,9 @@ enum Command {
     Completions(completions::Args),
     /// Prints the manual's page, or writes those of all commands
     Man(completions::ManArgs),
+    /// Writes the pages about the rules, from the catalogue and the cases in the source tree
+    #[command(hide = true)]
+    Docs(docs::Args),
 }
 
 /// Wrong usage or input.
@@ -85,6 +89,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
+        Command::Docs(args) => docs::run(args),
     }
 }
 

@@ -8,6 +8,7 @@
 //! [`Rule`], and name both in its template. The compiler stops building until the policy's field is wired.
 
 pub mod cases;
+pub mod docs;
 pub mod kinds;
 pub mod operation_policy;
 pub mod pod_security_standard;

@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::quantity;
 use super::table::Literal::{Number, Text};
 use super::table::{is_unset, pointer, set, visit};
 
 /// Other metrics than CPU, which version 1 keeps in an annotation.
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
+
+/// Where a metric comes from.
+const SOURCES: [&str; 5] = ["resource", "containerResource", "pods", "object", "external"];
 
 pub(super) fn v1(object: &mut Value) {
     let others = object.pointer("/metadata/annotations").is_some_and(|all| all.get(METRICS).is_some());
@@ -26,6 +30,12 @@ pub(super) fn v2(object: &mut Value) {
             spec["metrics"] = json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]);
         }
     });
+    for source in SOURCES {
+        visit(object, &format!("spec.metrics[].{source}.target"), &mut |target| {
+            quantity::canonical_field(target, "averageValue");
+            quantity::canonical_field(target, "value");
+        });
+    }
     visit(object, "spec.behavior.scaleUp+", &mut |rules| {
         set(rules, &[pointer("stabilizationWindowSeconds", Number(0))]);
         scaling(rules, &json!([policy("Pods", 4), policy("Percent", 100)]));

@@ -231,7 +231,10 @@ const KINDS: &[Kind] = &[
     Kind {
         group: "discovery.k8s.io",
         kind: "EndpointSlice",
-        table: &[at("ports[]", &[pointer("name", Text("")), pointer("protocol", Text("TCP"))])],
+        table: &[
+            at("ports[]", &[pointer("name", Text("")), pointer("protocol", Text("TCP"))]),
+            at("endpoints[].conditions+", &[]),
+        ],
         ..PLAIN
     },
     Kind { group: RBAC, kind: "Role", ..PLAIN },

@@ -152,11 +152,7 @@ fn volume(volume: &mut Value) {
     }
     fill(volume, SOURCES);
     visit(volume, "image", &mut |source| pull_policy(source, "reference", "pullPolicy"));
-    visit(volume, "emptyDir", &mut |source| {
-        if let Some(limit) = source.get("sizeLimit").and_then(quantity::of) {
-            source["sizeLimit"] = json!(limit.to_string());
-        }
-    });
+    visit(volume, "emptyDir", &mut |source| quantity::canonical_field(source, "sizeLimit"));
 }
 
 fn pull_policy(object: &mut Value, image: &str, policy: &str) {

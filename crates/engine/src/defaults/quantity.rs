@@ -133,6 +133,13 @@ pub(super) fn of(value: &Value) -> Option<Quantity> {
     }
 }
 
+/// Writes the quantity in a field in its canonical form.
+pub(super) fn canonical_field(object: &mut Value, field: &str) {
+    if let Some(quantity) = object.get(field).and_then(of) {
+        object[field] = Value::String(quantity.to_string());
+    }
+}
+
 /// Writes every quantity of a resource list in its canonical form.
 pub(super) fn canonical(list: &mut Value) {
     let Value::Object(list) = list else { return };
