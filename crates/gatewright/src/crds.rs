@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    /// `make crds` writes them.
+    /// `make generated` writes them.
     #[test]
     fn committed_crds_are_those_of_the_types() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
@@ -39,7 +39,7 @@ mod tests {
         for crd in gatewright_api::crds() {
             let path = format!("{folder}/{}.yaml", crd.spec.names.plural);
             let committed = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(committed, serde_saphyr::to_string(&crd).unwrap(), "{path}: run `make crds`");
+            assert_eq!(committed, serde_saphyr::to_string(&crd).unwrap(), "{path}: run `make generated`");
             files += 1;
         }
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), files, "a CRD of no type");

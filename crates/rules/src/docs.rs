@@ -73,7 +73,7 @@ pub fn pages(read: &dyn Fn(&str) -> std::io::Result<String>) -> Result<Vec<Page>
          are judged stands in [What a policy means](../policies.md).\n",
     );
     let mut pages = vec![];
-    for (template, kind) in templates().iter().zip(field::KINDS) {
+    for (template, kind) in templates().iter().zip(&field::KINDS) {
         let file = format!("{}.md", kind.folder);
         let _ = write!(index, "\n## [{}]({file})\n\n| rule | fields |\n|---|---|\n", kind.name);
         let mut text = format!(

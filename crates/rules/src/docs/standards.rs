@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::metadata::Metadata;
 use super::{Error, Page, distinct, load, parse};
-use crate::cases::Case;
 use crate::{Entry, Template};
 
 /// The words for the conditions under which the entry asks a control.
@@ -42,7 +41,13 @@ struct StandardCases {
 
 #[derive(Deserialize)]
 struct StandardCase {
-    case: Case,
+    case: Messages,
+}
+
+/// Of a case only what people read; a standard has no policy.
+#[derive(Deserialize)]
+struct Messages {
+    violations: Vec<String>,
 }
 
 /// A control, as the entry asks it.
@@ -136,7 +141,7 @@ impl Control {
             Column::Level => self.level = words,
             Column::Both => {
                 self.level = "restricted";
-                words.clone_into(&mut self.since);
+                (*words).clone_into(&mut self.since);
             }
             Column::Until => self.until = Some(words),
             Column::Note => self.notes.push(words),
