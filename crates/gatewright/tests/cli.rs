@@ -74,7 +74,9 @@ fn sarif_schema() -> Result<PathBuf> {
 
 #[test]
 fn sarif_is_valid() -> Result {
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(sarif_schema()?)?)?;
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(sarif_schema()?)?)?;
+    // Its pattern has a bracket too many for a strict reader of patterns; we write no language.
+    schema["definitions"]["run"]["properties"]["language"] = Value::Bool(false);
     let validator = jsonschema::validator_for(&schema)?;
     for (arguments, code) in [
         (
