@@ -45,6 +45,7 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Judges manifests by policies, without a cluster, as Gatekeeper would
+    #[command(long_about = check::LONG_ABOUT)]
     Check(check::Args),
     /// Prints the Gatekeeper objects that policies become, for GitOps without the operator
     Render(render::Args),

@@ -31,12 +31,13 @@ const EXAMPLES: &str = "\
 Examples:
   gatewright check -f policies/ -f manifests/
   helm template shop ./chart | gatewright check -f policies/ -f - --namespace shop
-  gatewright check -f policies/ -f pod.yaml --namespace-labels shop:security.deckhouse.io/pod-policy=restricted
+  gatewright check -f policies/ -f pod.yaml --namespace-labels shop:tier=web,team=blue
   gatewright check -f policies/ -f manifests/ -o sarif > gatewright.sarif
 
 Exit codes: 0 nothing is refused, 1 something is, 2 wrong usage or input.";
 
-const LONG_ABOUT: &str = "\
+/// What the help says at length.
+pub const LONG_ABOUT: &str = "\
 Judges manifests by policies, without a cluster, as Gatekeeper would.
 
 The input is everything at once, in any order: SecurityPolicy and OperationPolicy, Namespaces with their
@@ -46,7 +47,7 @@ requests that they are, everything else as it is created.";
 
 /// What to judge, and by what.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Policies and manifests: files or folders, or - for standard input; can be repeated
     #[arg(short, long = "filename", value_name = "PATH", required = true)]

@@ -120,7 +120,7 @@ fn uri(file: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
                 uri.push(byte.into())
             }
-            other => uri.push_str(&format!("%{other:02X}")),
+            other => uri.extend(format!("%{other:02X}").chars()),
         }
     }
     uri
