@@ -77,7 +77,10 @@ fn kubectl_reads_what_render_writes() -> Result<()> {
         let mut found: Value = serde_json::from_slice(&kubectl(document)?.stdout)?;
         let labels = found["metadata"]["labels"].as_object_mut().context("no labels")?;
         labels.remove("read-by").context("not read")?;
-        ensure!(as_go_has_it(found) == as_go_has_it(expected.clone()), "kubectl reads another object:\n{document}");
+        ensure!(
+            as_go_has_it(found) == as_go_has_it(expected.clone()),
+            "kubectl reads another object:\n{document}"
+        );
         count += 1;
     }
     ensure!(count == 3 + 6 + 2, "{count} objects");

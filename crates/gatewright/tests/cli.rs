@@ -143,7 +143,9 @@ fn junit(text: &str) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>
                     let attribute = attribute?;
                     let key = String::from_utf8(attribute.key.as_ref().to_vec())?;
                     assert!(attributes.contains(&key.as_str()), "{name} {key}");
-                    if let (true, Ok(count)) = (open.is_empty(), String::from_utf8_lossy(&attribute.value).parse()) {
+                    if let (true, Ok(count)) =
+                        (open.is_empty(), String::from_utf8_lossy(&attribute.value).parse())
+                    {
                         told.insert(key, count);
                     }
                 }

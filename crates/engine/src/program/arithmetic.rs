@@ -113,3 +113,30 @@ fn number(digits: i128, places: u32) -> Option<Value> {
     let width = places as usize;
     Value::from_numeric_string(&format!("{sign}{whole}.{rest:0width$}")).ok()
 }
+
+/// `units.parse`: a number with a unit of Kubernetes, but for nano and micro.
+pub fn quantity(text: &str) -> Option<Value> {
+    let text = text.replace('"', "");
+    let end = text.char_indices().find(|(at, c)| {
+        let exponent = matches!(c, 'e' | 'E')
+            && text[at + 1..].starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+        !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-') || exponent)
+    });
+    let (amount, unit) = text.split_at(end.map_or(text.len(), |(at, _)| at));
+    let amount: f64 = amount.parse().ok()?;
+    let amount = Value::from_numeric_string(&amount.to_string()).ok()?;
+    if unit == "m" {
+        return divide(&[amount, 1000.into()]);
+    }
+    multiply(&[amount, factor(&unit.to_lowercase())?.into()])
+}
+
+fn factor(unit: &str) -> Option<i64> {
+    const LETTERS: &str = "kmgtpe";
+    if unit.is_empty() {
+        return Some(1);
+    }
+    let (letter, base) = unit.strip_suffix('i').map_or((unit, 1000_i64), |letter| (letter, 1024));
+    let power = LETTERS.find(letter).filter(|_| letter.len() == 1)?;
+    base.checked_pow(u32::try_from(power).ok()? + 1)
+}

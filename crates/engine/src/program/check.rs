@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Module, Rule, RuleHead};
+use regorus::unstable::{ArithOp, Expr, Literal, Module, Rule, RuleHead};
 
 use super::builtins::{self, Builtin};
 use super::names::{self, Callee, Kind, Names, Rules};
@@ -103,15 +103,48 @@ pub fn calls(module: &Module, names: &Names<'_>) -> Vec<Fault> {
     let mut faults = vec![];
     for rule in &module.policy {
         let locals = locals(rule);
-        visit::rule(rule, &mut |node| {
-            if let Node::Call(call) = node {
+        visit::rule(rule, &mut |node| match node {
+            Node::Call(call) => {
                 faults.extend(
                     called(&call, names, &locals, module.rego_v1).map(|said| (line(call.function), said)),
                 );
             }
+            Node::Term { term, .. } => faults.extend(operators(term).map(|said| (line(term), said))),
+            Node::Statement(statement) => {
+                let line = statement.span.line as usize;
+                faults.extend(shadowed(&statement.literal, names).map(|said| (line, said)));
+            }
         });
     }
     faults
+}
+
+/// regorus takes a variable that `some` declares for the rule of its name.
+fn shadowed(literal: &Literal, names: &Names<'_>) -> Option<String> {
+    let Literal::SomeVars { vars, .. } = literal else { return None };
+    let name = vars.iter().map(|var| var.text()).find(|name| names.is_document(name))?;
+    Some(format!(
+        "this engine takes the variable {name} for the rule or import of that name: give it another name"
+    ))
+}
+
+/// What is written out must fit its operator.
+fn operators(term: &Term) -> Option<String> {
+    let types = match term.as_ref() {
+        Expr::ArithExpr { op: ArithOp::Sub, .. } => "ne",
+        Expr::ArithExpr { .. } => "n",
+        Expr::BinExpr { .. } => "e",
+        Expr::UnaryExpr { expr, .. } if visit::operands(expr).is_some() => {
+            return Some(
+                "this engine does not know `-` before a name that is part of a longer expression".into(),
+            );
+        }
+        _ => return None,
+    };
+    let mut kinds =
+        visit::operands(term)?.into_iter().filter_map(|operand| Some((operand, literal(operand)?)));
+    let (operand, _) = kinds.find(|(_, kind)| !types.contains(*kind))?;
+    Some(format!("rego_type_error: invalid operand {}", operand.span().text()))
 }
 
 fn called(call: &Call<'_>, names: &Names<'_>, locals: &BTreeSet<String>, v1: bool) -> Option<String> {
@@ -148,9 +181,6 @@ fn refused(name: &str, builtin: &Builtin, call: &Call<'_>, v1: bool) -> Option<S
     }
     if !builtins::is_supported(name) {
         return Some(format!("this engine does not know the function {name}"));
-    }
-    if name == "walk" && !call.statement && call.nested {
-        return None;
     }
     let mut pairs = builtin.arguments.iter().zip(call.arguments);
     pairs.find_map(|(types, argument)| {

@@ -52,6 +52,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("regex.replace", 3, pattern::replace),
     ("regex.find_n", 3, pattern::find_n),
     ("regex.find_all_string_submatch_n", 3, pattern::find_all_string_submatch_n),
+    ("units.parse", 1, |v| arithmetic::quantity(v[0].as_string().ok()?)),
     ("net.cidr_overlap", 2, networks::contains),
     ("net.cidr_contains", 2, networks::contains),
     ("net.cidr_intersects", 2, networks::intersects),

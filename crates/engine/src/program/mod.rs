@@ -280,17 +280,23 @@ fn failure(error: &anyhow::Error) -> EvaluationError {
     let place = place.and_then(|place| Some(place.rsplit_once(':')?.0)).unwrap_or(ENTRY);
     let said = text.lines().last().unwrap_or_default();
     let said = said.strip_prefix("error: ").unwrap_or(said).trim();
-    let conflict = |what: &str| EvaluationError(format!("{place}: eval_conflict_error: {what}"));
+    let conflict = |place: &str, what: &str| EvaluationError(format!("{place}: eval_conflict_error: {what}"));
+    if let Some((_, first)) = said.split_once("rule conflicts with rule at ") {
+        let place = first.rsplit_once(':').map_or(first, |(place, _)| place);
+        return conflict(place, "complete rules must not produce multiple outputs");
+    }
     match said {
         _ if said.contains("functions must not produce")
             || said.contains("function produced multiple outputs") =>
         {
-            conflict("functions must not produce multiple outputs for same inputs")
+            conflict(place, "functions must not produce multiple outputs for same inputs")
         }
-        _ if said.contains("rules should not produce") || said.contains("rules must not produce") => {
-            conflict("complete rules must not produce multiple outputs")
+        _ if said.contains("rules should not produce") => {
+            conflict(place, "complete rules must not produce multiple outputs")
         }
-        _ if said.contains("generated multiple times") => conflict("object keys must be unique"),
+        _ if said.contains("rules must not produce") || said.contains("generated multiple times") => {
+            conflict(place, "object keys must be unique")
+        }
         _ => EvaluationError(format!("{place}: {said}")),
     }
 }
@@ -315,3 +321,6 @@ fn finding(element: &regorus::Value) -> Option<Result<Finding, EvaluationError>>
     let details = serde_json::to_value(details).map_err(|error| EvaluationError(error.to_string()));
     Some(details.map(|details| Finding { message, details }))
 }
+
+#[cfg(test)]
+mod tests;

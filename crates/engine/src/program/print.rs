@@ -264,7 +264,20 @@ impl Printer<'_> {
                 self.term(lhs);
                 self.assign_op(op);
                 self.term(rhs);
+                self.keys(lhs, rhs);
+                self.keys(rhs, lhs);
             }
+        }
+    }
+
+    /// An object unifies with objects of just its keys; regorus lets others have more.
+    fn keys(&mut self, pattern: &Term, value: &Term) {
+        if let Expr::Object { fields, .. } = pattern.as_ref()
+            && matches!(value.as_ref(), Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. })
+        {
+            self.text("; count(");
+            self.term(value);
+            let _ = write!(self.out, ") == {}", fields.len());
         }
     }
 
