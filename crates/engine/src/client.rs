@@ -121,7 +121,10 @@ impl Engine {
 
     /// Adds an object to the inventory, or replaces it. A Namespace is from then on known with its labels.
     pub fn add_object(&mut self, object: &Value) {
-        self.inventory.add(object);
+        match self.options.point {
+            EnforcementPoint::Gator => self.inventory.add(object),
+            EnforcementPoint::Webhook | EnforcementPoint::Audit => self.inventory.add_from_cluster(object),
+        }
     }
 
     /// Whether the namespace is known.

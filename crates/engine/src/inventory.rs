@@ -27,6 +27,13 @@ pub struct KnownNamespace {
 }
 
 impl Inventory {
+    /// Adds an object of a cluster, where a Namespace has its name as a label.
+    pub fn add_from_cluster(&mut self, object: &Value) {
+        let mut object = object.clone();
+        label_namespace(&mut object);
+        self.add(&object);
+    }
+
     /// Adds an object, or replaces it. What has no version or kind cannot be kept: Gatekeeper refuses it.
     pub fn add(&mut self, object: &Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -63,6 +70,20 @@ impl Inventory {
         })
     }
 }
+
+/// Gives a Namespace the label that the API server gives to each.
+pub fn label_namespace(object: &mut Value) {
+    if object["apiVersion"] != "v1" || object["kind"] != "Namespace" {
+        return;
+    }
+    let name = object["metadata"]["name"].clone();
+    let labels = &mut object["metadata"]["labels"];
+    if name.is_string() && (labels.is_null() || labels.is_object()) {
+        labels[NAME_LABEL] = name;
+    }
+}
+
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Objects of the same path up to a depth, as nested objects by the rest of their path. They are in order of path.
 fn nest(objects: &[(&[String], &regorus::Value)], depth: usize) -> regorus::Value {

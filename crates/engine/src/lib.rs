@@ -14,6 +14,8 @@ mod request;
 mod review;
 mod schema;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, EnforcementPoint};
 pub use client::{ConstraintRef, Engine, Options, Violation};

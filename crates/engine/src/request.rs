@@ -4,7 +4,7 @@ use gatewright_gatekeeper::{Source, group_and_kind};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::RequestError;
+use crate::{RequestError, inventory::label_namespace};
 
 /// What is reviewed: an AdmissionRequest.
 #[derive(Clone, Debug)]
@@ -18,7 +18,8 @@ impl Request {
     /// The creation of an object, as the webhook sees it. The resource is guessed from the kind: its plural in lower
     /// case.
     #[must_use]
-    pub fn create(object: Value) -> Self {
+    pub fn create(mut object: Value) -> Self {
+        label_namespace(&mut object);
         let version = object["apiVersion"].as_str().unwrap_or_default();
         let kind = kind_of(&object);
         let group = kind["group"].clone();

@@ -24,7 +24,8 @@ impl Expression {
     /// # Errors
     /// A sentence on the first thing that is not known.
     pub fn compile(text: &str, variables: &[&str], functions: &Context<'_>) -> Result<Self, String> {
-        let mut tree = Parser::default().parse(text).map_err(|error| error.to_string())?;
+        let mut tree =
+            Parser::default().enable_optional_syntax(true).parse(text).map_err(|error| error.to_string())?;
         let mut names = Names { variables, functions, local: vec![] };
         names.resolve(&mut tree)?;
         Ok(Self { text: text.to_owned(), tree })
