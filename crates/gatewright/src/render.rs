@@ -122,7 +122,7 @@ fn constraints(filenames: &[PathBuf], settings: &Settings) -> Option<Vec<Constra
             Err(errors) => errors.into_iter().for_each(&mut fail),
         }
     }
-    constraints.sort_by_key(|constraint| key(constraint));
+    constraints.sort_by_key(key);
     for pair in constraints.windows(2) {
         if key(&pair[0]) == key(&pair[1]) {
             let (kind, name) = key(&pair[0]);
@@ -156,7 +156,7 @@ fn text(objects: &[Object], format: Format) -> anyhow::Result<String> {
 /// again as kubectl would, because a value that changes on the way would be another policy.
 fn yaml(object: &Object) -> anyhow::Result<String> {
     let text = serde_saphyr::to_string(object).context("cannot write an object as YAML")?;
-    let trimmed: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let trimmed: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
     let meant = serde_json::to_value(object)?;
     let same = |text: &String| input::value(text).is_ok_and(|value| value == meant);
     [trimmed, text].into_iter().find(same).context("YAML cannot hold this object; print it as JSON")

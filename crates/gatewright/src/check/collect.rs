@@ -86,7 +86,7 @@ impl Collected {
             (CONSTRAINT_GROUP, _) => self.constraints.push(document),
             ("config.gatekeeper.sh", "Config") => self.configs.push(document),
             ("mutations.gatekeeper.sh" | "expansion.gatekeeper.sh", _) => {
-                self.mutators.push(format!("{kind} {name}"))
+                self.mutators.push(format!("{kind} {name}"));
             }
             (group, _) if FILES_OF_TOOLS.contains(&group) => {
                 diagnostics::note(format!(
@@ -104,7 +104,7 @@ impl Collected {
         match document.header.kind.as_str() {
             "Namespace" if group.is_empty() => self.namespaces.push(document.value()),
             "CustomResourceDefinition" if group == "apiextensions.k8s.io" => {
-                self.scopes.learn(&document.value())
+                self.scopes.learn(&document.value());
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ use super::collect::Candidate;
 use super::kinds::{Scope, Scopes};
 use super::result::{ConstraintName, ObjectRef, ObjectResult, Source, Verdict, Violation};
 use super::world::World;
+use crate::input::InputError;
 
 /// What is to be judged, and where it stands.
 #[derive(Debug)]
@@ -31,11 +32,7 @@ impl Placed {
     ///
     /// # Errors
     /// The kind does not exist.
-    pub fn new(
-        candidate: Candidate,
-        scopes: &Scopes,
-        default: Option<&str>,
-    ) -> Result<Self, (Candidate, String)> {
+    pub fn new(candidate: Candidate, scopes: &Scopes, default: Option<&str>) -> Result<Self, InputError> {
         if candidate.is_review() {
             let review: Value = serde_json::from_str(&candidate.json).unwrap_or_default();
             let namespace = review.pointer("/request/namespace").and_then(Value::as_str);
@@ -44,7 +41,7 @@ impl Placed {
         }
         let scope = match scopes.of(&candidate.header) {
             Ok(scope) => scope,
-            Err(message) => return Err((candidate, message)),
+            Err(message) => return Err(InputError { location: candidate.location, message }),
         };
         let own = candidate.header.namespace.clone();
         let namespace_assumed = own.is_none() && default.is_none() && scope != Scope::Cluster;

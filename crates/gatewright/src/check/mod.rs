@@ -20,7 +20,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use crate::input::InputError;
 use crate::settings::SettingsArgs;
 use crate::{FAILED, diagnostics};
-use collect::{Candidate, Collected, collect};
+use collect::{Collected, collect};
 use judge::{Judge, Placed};
 use namespaces::NamespaceLabels;
 use report::{Format, Report};
@@ -140,9 +140,7 @@ fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) ->
                 }
                 all.push(placed);
             }
-            Err((Candidate { location, .. }, message)) => {
-                collected.problems.push(InputError { location, message })
-            }
+            Err(problem) => collected.problems.push(problem),
         }
     }
     for namespace in world.namespaces.objects() {

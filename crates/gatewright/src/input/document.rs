@@ -104,7 +104,7 @@ impl Document {
 
 /// The objects of a chunk, and what is wrong with it.
 pub fn documents(chunk: Chunk) -> Vec<Result<Document, InputError>> {
-    if chunk.json { json_documents(chunk) } else { yaml_documents(chunk) }
+    if chunk.json { json_documents(&chunk) } else { yaml_documents(chunk) }
 }
 
 fn yaml_documents(chunk: Chunk) -> Vec<Result<Document, InputError>> {
@@ -126,7 +126,7 @@ fn syntax_error(chunk: &Chunk, YamlError { line, message }: YamlError) -> InputE
 }
 
 /// What begins like JSON can still be YAML: a map in braces, or JSON documents with `---` between them.
-fn json_documents(chunk: Chunk) -> Vec<Result<Document, InputError>> {
+fn json_documents(chunk: &Chunk) -> Vec<Result<Document, InputError>> {
     let (found, error) = json::parse(&chunk.text);
     if error.is_some() && found.len() < 2 {
         let reader = std::io::Cursor::new(chunk.text.clone().into_bytes());
@@ -143,7 +143,7 @@ fn json_documents(chunk: Chunk) -> Vec<Result<Document, InputError>> {
         let origin = Arc::new(Origin { text: text.to_owned(), line });
         documents.extend(unpack(&chunk.file, &origin, parsed, chunk.line));
     }
-    documents.extend(error.map(|error| Err(syntax_error(&chunk, error))));
+    documents.extend(error.map(|error| Err(syntax_error(chunk, error))));
     documents
 }
 

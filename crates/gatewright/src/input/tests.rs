@@ -185,7 +185,7 @@ fn bad_input_is_told_with_its_line() {
 fn what_is_no_text_is_told() {
     assert_eq!(errors(b"a: b\n\xff\n"), ["f:2: is not in UTF-8"]);
     assert_eq!(errors(b"\x7fELF\0\0"), ["f: is a binary file, or not in UTF-8"]);
-    let late = [&b"a"[..], &[b' '; 100_000], b"\n\0"].concat();
+    let late = [&b"a"[..], &b" ".repeat(100_000), b"\n\0"].concat();
     assert!(errors(late)[0].ends_with("is a binary file, or not in UTF-8"));
 }
 

@@ -88,7 +88,7 @@ mod tests {
     use gatewright_api::PolicyKind;
     use serde_json::{Value, json};
 
-    fn refused(policies: Value, selector: Value) -> Vec<(String, String)> {
+    fn refused(policies: &Value, selector: &Value) -> Vec<(String, String)> {
         let policy = json!({
             "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "a"},
             "spec": {"match": {"namespaceSelector": selector}, "policies": policies},
@@ -100,13 +100,13 @@ mod tests {
     #[test]
     fn what_the_api_server_refuses_is_refused() {
         let shop = || json!({"matchNames": ["shop"]});
-        assert_eq!(refused(json!({"allowPrivileged": false}), shop()), []);
-        let found = refused(json!({"allowedHostPorts": [{"min": -5}]}), shop());
+        assert_eq!(refused(&json!({"allowPrivileged": false}), &shop()), []);
+        let found = refused(&json!({"allowedHostPorts": [{"min": -5}]}), &shop());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].0, "/spec/policies/allowedHostPorts/0/min");
         let found = refused(
-            json!({}),
-            json!({"labelSelector": {"matchExpressions": [
+            &json!({}),
+            &json!({"labelSelector": {"matchExpressions": [
                 {"key": "a", "operator": "Exists", "values": ["b"]},
             ]}}),
         );

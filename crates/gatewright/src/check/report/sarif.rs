@@ -118,7 +118,7 @@ fn uri(file: &str) -> String {
     for byte in path.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                uri.push(byte.into())
+                uri.push(byte.into());
             }
             other => uri.extend(format!("%{other:02X}").chars()),
         }
