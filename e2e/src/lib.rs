@@ -18,8 +18,11 @@
 mod cluster;
 pub mod demo;
 mod files;
+pub mod gator;
+pub mod generate;
 pub mod operator;
 pub mod paths;
 pub mod tools;
+pub mod trial;
 
 pub use cluster::{Cluster, FailurePolicy, Options, Output, Running, down, reap, running, until};
