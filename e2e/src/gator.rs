@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
@@ -15,12 +16,14 @@ use crate::trial::Violation;
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A folder of this process. Two of one process must not have the same name.
+    /// A new folder.
     ///
     /// # Errors
     /// It cannot be created.
-    pub fn new(name: &str) -> Result<Self> {
-        let path = env::temp_dir().join(format!("gatewright-{name}-{}", std::process::id()));
+    pub fn new() -> Result<Self> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("gatewright-gator-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self(path))
     }

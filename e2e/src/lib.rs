@@ -18,6 +18,7 @@
 mod cluster;
 pub mod demo;
 mod files;
+pub mod fixtures;
 pub mod gator;
 pub mod generate;
 pub mod operator;

@@ -21,6 +21,15 @@ pub struct Trial {
     pub objects: Vec<Value>,
 }
 
+/// Who judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// Gatekeeper's own engine.
+    Gator,
+    /// Ours.
+    Engine,
+}
+
 /// An object violates a constraint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
@@ -39,8 +48,8 @@ impl Trial {
     ///
     /// # Errors
     /// It does not run.
-    pub fn by_gator(&self, name: &str) -> Result<Vec<Violation>> {
-        let folder = Folder::new(name)?;
+    pub fn by_gator(&self) -> Result<Vec<Violation>> {
+        let folder = Folder::new()?;
         for (file, documents) in [
             ("templates", &self.templates),
             ("constraints", &self.constraints),
@@ -55,6 +64,17 @@ impl Trial {
         let known = |violation: &Violation| named(&self.objects, &violation.object);
         ensure!(found.iter().all(|it| known(it) || named(&self.namespaces, &it.object)), "unknown object");
         Ok(sorted(found.into_iter().filter(known).collect()))
+    }
+
+    /// What a judge finds, sorted.
+    ///
+    /// # Errors
+    /// It does not run, or refuses a template or a constraint.
+    pub fn by(&self, judge: Judge) -> Result<Vec<Violation>> {
+        match judge {
+            Judge::Gator => self.by_gator(),
+            Judge::Engine => self.by_engine(),
+        }
     }
 
     /// What our engine finds, sorted.

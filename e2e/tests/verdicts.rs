@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use gatewright_e2e::fixtures::{self, Fixture, LEVELS};
 use gatewright_e2e::generate::{Audience, Random, cases, pods, shrink};
 use gatewright_e2e::{Cluster, Options, paths, until};
 use kube::Client;
@@ -16,8 +17,6 @@ use serde_json::{Value, json};
 
 /// Much more than it takes until a constraint is enforced.
 const SOON: Duration = Duration::from_secs(30);
-
-const LEVELS: [&str; 2] = ["baseline", "restricted"];
 
 /// How many requests are under way at a time.
 const CONCURRENCY: usize = 12;
@@ -207,10 +206,7 @@ fn pod_security_reasons(text: &str) -> BTreeSet<String> {
 /// All fixtures of Kubernetes as Pods: which controls refuse them, at the newest version.
 #[tokio::test(flavor = "multi_thread")]
 async fn fixtures_and_extended_standards() -> Result<()> {
-    let Some(oracle) = paths::oracle() else {
-        eprintln!("SKIPPED: no fixtures; GATEWRIGHT_ORACLE says where they are");
-        return Ok(());
-    };
+    let Some(fixtures) = fixtures::newest()? else { return Ok(()) };
     Cluster::run(Options::new("test-fixtures"), async |cluster| {
         let client = cluster.client().await?;
         cluster.install_policies().await?;
@@ -218,19 +214,17 @@ async fn fixtures_and_extended_standards() -> Result<()> {
         for level in LEVELS {
             ready_namespace(cluster, &client, level, &json!({OURS: level})).await?;
         }
-        let table = fs::read_to_string(oracle.join("pss/expected.tsv"))?;
-        let judged: Vec<_> = stream::iter(table.lines().skip(1))
-            .map(|line| async { fixture(&client, &oracle.join("pss"), line).await.context(line.to_owned()) })
+        let judged: Vec<_> = stream::iter(&fixtures)
+            .map(|fixture| judge(&client, fixture))
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        ensure!(judged.len() == 148, "{} fixtures", judged.len());
         let invalid: BTreeSet<_> = judged.into_iter().flatten().collect();
         ensure!(
             invalid == NOT_VALID.iter().copied().map(str::to_owned).collect(),
             "not valid are {invalid:?}"
         );
-        an_extended_standard(cluster, &client, &oracle).await
+        an_extended_standard(cluster, &client).await
     })
     .await
 }
@@ -243,25 +237,21 @@ const NOT_VALID: &[&str] = &[
     "restricted/fail/procmount1.yaml",
 ];
 
-/// Checks one line of the table; returns the file if the API server does not take it for valid.
-async fn fixture(client: &Client, fixtures: &std::path::Path, line: &str) -> Result<Option<String>> {
-    let [level, verdict, file, controls] = line.split('\t').collect::<Vec<_>>()[..] else {
-        bail!("not four columns");
-    };
-    let path = format!("{level}/{verdict}/{file}");
-    let pod: Value = serde_saphyr::from_str(&fs::read_to_string(fixtures.join(&path))?)?;
-    let found = match ask(client, level, &pod).await? {
-        Answer::Invalid(_) => return Ok(Some(path)),
+/// Judges a fixture; returns its file if the API server does not take it for valid.
+async fn judge(client: &Client, fixture: &Fixture) -> Result<Option<String>> {
+    let Fixture { level, file, pod, refused_by } = fixture;
+    let found = match ask(client, level, pod).await? {
+        Answer::Invalid(_) => return Ok(Some(format!("{level}/{file}"))),
         Answer::Admitted => BTreeSet::new(),
         Answer::Refused(controls) => controls.iter().map(|control| control.to_lowercase()).collect(),
     };
-    let expected: BTreeSet<_> = controls.split(',').filter(|id| *id != "-").map(str::to_owned).collect();
-    ensure!(found == expected, "found {found:?}");
+    ensure!(found == *refused_by, "{level}/{file}: found {found:?}, expected {refused_by:?}");
     Ok(None)
 }
 
 /// Users bind their own template by the label that chooses our standard: the documented one, in Rego of before 1.0.
-async fn an_extended_standard(cluster: &Cluster, client: &Client, oracle: &std::path::Path) -> Result<()> {
+async fn an_extended_standard(cluster: &Cluster, client: &Client) -> Result<()> {
+    let oracle = paths::oracle().context("the fixtures are there")?;
     for page in ["faq", "overview"] {
         let document = |name: &str| fs::read_to_string(oracle.join(format!("documented/{page}-{name}.yaml")));
         apply(cluster, &document("constrainttemplate-k8sallowedrepos")?).await?;
