@@ -155,7 +155,18 @@ fn named(objects: &[Value], wanted: &str) -> bool {
     objects.iter().any(|object| name(object) == wanted)
 }
 
+/// Go writes large numbers as floats.
+fn numbers_alike(value: &mut Value) {
+    match value {
+        Value::Number(number) => *value = json!(number.as_f64()),
+        Value::Array(items) => items.iter_mut().for_each(numbers_alike),
+        Value::Object(fields) => fields.values_mut().for_each(numbers_alike),
+        _ => {}
+    }
+}
+
 fn sorted(mut violations: Vec<Violation>) -> Vec<Violation> {
+    violations.iter_mut().for_each(|violation| numbers_alike(&mut violation.details));
     violations
         .sort_by(|a, b| (&a.object, &a.constraint, &a.message).cmp(&(&b.object, &b.constraint, &b.message)));
     violations

@@ -50,8 +50,8 @@ fn probes() -> Result<()> {
     let mut probes = vec![];
     for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rego"))? {
         let path = file?.path();
-        let corpus: Corpus = serde_saphyr::from_str(&fs::read_to_string(&path)?)
-            .with_context(|| path.display().to_string())?;
+        let corpus: Corpus =
+            serde_saphyr::from_str(&fs::read_to_string(&path)?).with_context(|| path.display().to_string())?;
         probes.extend(corpus.probes);
     }
     verify(&probes)
@@ -75,10 +75,7 @@ fn verify(probes: &[Probe]) -> Result<()> {
         let name = test["name"].as_str().unwrap_or_default();
         let mut lines = said.lines().skip_while(|line| !line.contains(&format!("--- FAIL: {name}\t")));
         let why = lines.nth(1).unwrap_or_default();
-        ensure!(
-            why.contains("adding template") || why.contains("reading"),
-            "Gatekeeper loads it: {name}: {why}"
-        );
+        ensure!(why.contains("adding template") || why.contains("reading"), "Gatekeeper loads it: {name}: {why}");
     }
     Ok(fs::remove_dir_all(&directory.0)?)
 }
