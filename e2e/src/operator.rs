@@ -44,16 +44,25 @@ impl Cluster {
         .await
     }
 
-    /// Starts the operator under its own `ServiceAccount`.
+    /// Starts the operator under its own `ServiceAccount`, with its default settings.
     ///
     /// # Errors
     ///
     /// The binary is not built, or a process of that name runs.
     pub async fn start_operator(&self) -> Result<()> {
+        self.start_operator_with(&[]).await
+    }
+
+    /// Starts the operator under its own `ServiceAccount`, with these arguments.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start_operator`].
+    pub async fn start_operator_with(&self, arguments: &[&str]) -> Result<()> {
         let binary = binary()?;
         let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let mut command = Command::new(binary);
-        command.args(["operator", "--log-format", "text"]).env("KUBECONFIG", kubeconfig);
+        command.args(["operator", "--log-format", "text"]).args(arguments).env("KUBECONFIG", kubeconfig);
         self.spawn(OPERATOR, &command, None).await
     }
 }
