@@ -5,6 +5,7 @@ mod builtins;
 mod check;
 mod extensions;
 mod gofmt;
+mod keywords;
 mod names;
 mod networks;
 mod outcome;

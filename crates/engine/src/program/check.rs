@@ -48,7 +48,6 @@ fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
     let (term, nested) = match node {
         Node::Call(Call { function, nested, .. }) => (*function, *nested),
         Node::Term { term, nested } => (*term, *nested),
-        Node::Statement(_) => return,
     };
     let Some(path) = builtins::prefix(term) else { return };
     let mut parts = path.split('.');
@@ -109,7 +108,6 @@ pub fn calls(module: &Module, names: &Names<'_>, scope: &Scope) -> Vec<Fault> {
                 );
             }
             Node::Term { term, .. } => faults.extend(operators(term).map(|said| (line(term), said))),
-            Node::Statement(_) => {}
         });
     }
     faults
@@ -238,7 +236,6 @@ pub fn dependencies(module: &Module, names: &Names<'_>, scope: &Scope, package: 
             let term = match visited {
                 Node::Call(call) => call.function,
                 Node::Term { term, .. } => term,
-                Node::Statement(_) => return,
             };
             let Some(path) = builtins::prefix(term) else { return };
             if is_local(term, scope) {

@@ -245,15 +245,17 @@ impl Printer<'_> {
             return;
         }
         self.text(if condition { " if { " } else { " { " });
+        let mut separator = "";
         for (name, term) in before {
+            self.text(std::mem::replace(&mut separator, "; "));
             self.same(name, term, None);
-            self.text("; ");
         }
         if let Some(query) = query {
+            self.text(std::mem::replace(&mut separator, "; "));
             self.query(query);
         }
-        for (i, (name, term)) in after.iter().enumerate() {
-            self.text(if i > 0 || query.is_some() { "; " } else { "" });
+        for (name, term) in after {
+            self.text(std::mem::replace(&mut separator, "; "));
             self.bind(name, term, None);
         }
         self.text(" }");

@@ -34,7 +34,7 @@ impl Checker<'_> {
     }
 
     fn pattern(&self, term: &Expr, found: &mut Variables) {
-        scope::places(term, &mut |place| drop(found.insert(self.own(place).to_owned())));
+        scope::places(term, &mut |place| found.extend([self.own(place).to_owned()]));
     }
 
     fn rule(&mut self, rule: &Rule) {
@@ -223,7 +223,12 @@ impl Checker<'_> {
                 key.iter().chain([value, collection]).for_each(|term| self.unsafe_in_term(term, safe, found));
             }
             Literal::Every { domain, .. } => self.unsafe_in_term(domain, safe, found),
-            Literal::Expr { expr, .. } => self.unsafe_in_expression(expr, safe, found),
+            Literal::Expr { expr, .. } => {
+                self.unsafe_in_expression(expr, safe, found);
+                if self.has_loose_wildcard(expr) {
+                    found.push("_".into());
+                }
+            }
             Literal::NotExpr { expr, .. } => {
                 self.unsafe_in_expression(expr, safe, found);
                 if operands(expr).into_iter().any(|operand| !is_call(operand) && has_wildcard(operand)) {
@@ -242,6 +247,18 @@ impl Checker<'_> {
                 params.iter().for_each(|param| self.unsafe_in_term(param, safe, found))
             }
             _ => self.unsafe_in_term(expr, safe, found),
+        }
+    }
+
+    /// Whether `_` stands where nothing gives it a value.
+    fn has_loose_wildcard(&self, expr: &Term) -> bool {
+        match expr.as_ref() {
+            Expr::AssignExpr { .. } => false,
+            Expr::Call { fcn, params, .. } => {
+                let arity = builtins::path(fcn).and_then(|path| self.names.arity(&path));
+                params.iter().take(arity.unwrap_or(params.len())).any(|param| is_loose(param))
+            }
+            _ => operands(expr).into_iter().any(|operand| is_loose(operand)),
         }
     }
 
@@ -322,5 +339,17 @@ fn has_wildcard(term: &Expr) -> bool {
         Expr::RefBrack { refr, index, .. } => has_wildcard(refr) || has_wildcard(index),
         Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => false,
         other => visit::children(other).into_iter().any(|child| has_wildcard(child)),
+    }
+}
+
+/// Whether `_` is the term, or an element of it.
+fn is_loose(term: &Expr) -> bool {
+    match term {
+        Expr::Var { span, .. } => span.text() == "_",
+        Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
+            visit::children(term).into_iter().any(|child| is_loose(child))
+        }
+        Expr::Call { params, .. } => params.iter().any(|param| is_loose(param)),
+        _ => false,
     }
 }

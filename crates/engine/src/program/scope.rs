@@ -162,7 +162,7 @@ fn declares(statement: &LiteralStmt, found: &mut BTreeSet<String>) {
 
 /// The variables of a pattern: those in arrays and in the values of objects.
 pub fn pattern(term: &Expr, found: &mut BTreeSet<String>) {
-    places(term, &mut |span| drop(found.insert(span.text().to_owned())));
+    places(term, &mut |span| found.extend([span.text().to_owned()]));
 }
 
 /// The places of the variables of a pattern.

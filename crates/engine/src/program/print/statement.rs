@@ -179,8 +179,8 @@ impl Printer<'_> {
             Expr::AssignExpr { op, lhs, rhs, .. } => self.assignment(op, lhs, rhs),
             Expr::BoolExpr { op, lhs, rhs, .. } => self.comparison(op, lhs, rhs),
             Expr::Membership { key, value, collection, .. } => {
-                for term in key {
-                    self.term(term);
+                if let Some(key) = key {
+                    self.term(key);
                     self.text(", ");
                 }
                 self.term(value);
@@ -194,7 +194,8 @@ impl Printer<'_> {
     /// A call may have its result as one argument more, which regorus does not know for functions of its host.
     fn statement_call(&mut self, call: &Term, fcn: &Term, params: &[Term]) {
         let arity = builtins::path(fcn).and_then(|path| self.names.arity(&path));
-        let Some((result, arguments)) = params.split_last().filter(|(_, rest)| arity == Some(rest.len())) else {
+        let Some((result, arguments)) = params.split_last().filter(|(_, rest)| arity == Some(rest.len()))
+        else {
             return self.term(call);
         };
         let result = self.result(result);
