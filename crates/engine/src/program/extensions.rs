@@ -47,7 +47,6 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("internal.or", 2, arithmetic::union),
     ("internal.member_2", 2, |v| Some(is_member(&v[0], &v[1]).into())),
     ("internal.member_3", 3, |v| Some((v[2][&v[0]] == v[1] && v[2].as_set().is_err()).into())),
-    ("internal.collection", 1, |v| Some(collection(&v[0]))),
     ("re_match", 2, pattern::is_match),
     ("regex.match", 2, pattern::is_match),
     ("regex.is_valid", 1, pattern::is_valid),
@@ -95,14 +94,6 @@ fn is_member(value: &Value, collection: &Value) -> bool {
         Value::Set(items) => items.contains(value),
         Value::Object(fields) => fields.values().any(|field| field == value),
         _ => false,
-    }
-}
-
-/// What is no collection has no elements; for regorus it is an error.
-fn collection(value: &Value) -> Value {
-    match value {
-        Value::Array(_) | Value::Set(_) | Value::Object(_) => value.clone(),
-        _ => Value::new_array(),
     }
 }
 

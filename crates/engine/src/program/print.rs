@@ -46,7 +46,7 @@ pub fn print(module: &Module, names: &Names<'_>, scope: &Scope, package: &str) -
 }
 
 /// The names of what the printed modules call in place of operators.
-pub const OPERATORS: [&str; 10] = [
+pub const OPERATORS: [&str; 9] = [
     "internal.plus",
     "internal.minus",
     "internal.mul",
@@ -56,7 +56,6 @@ pub const OPERATORS: [&str; 10] = [
     "internal.or",
     "internal.member_2",
     "internal.member_3",
-    "internal.collection",
 ];
 
 /// What must hold beside the statement that is printed.

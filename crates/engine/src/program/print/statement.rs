@@ -117,14 +117,7 @@ impl Printer<'_> {
                 }
             }
             Literal::SomeIn { key, value, collection, .. } => {
-                self.text("some ");
-                if let Some(key) = key {
-                    self.element(key);
-                    self.text(", ");
-                }
-                self.element(value);
-                self.text(" in ");
-                self.collection(collection);
+                self.some_in(key.as_ref(), value, collection);
             }
             Literal::Every { key, value, domain, query, .. } => {
                 self.text("every ");
@@ -148,27 +141,29 @@ impl Printer<'_> {
         }
     }
 
-    /// The pattern of `some … in`.
-    fn element(&mut self, pattern: &Term) {
-        if has_object(pattern) {
-            let name = self.fresh();
-            self.text(&name);
-            self.pending.push(Condition::Same(name, pattern.clone()));
-        } else {
-            self.term(pattern);
-        }
+    /// `some k, v in c` is `v = c[k]`, which has no elements where `c` is no collection; regorus has an error for the
+    /// former.
+    fn some_in(&mut self, key: Option<&Term>, value: &Term, collection: &Term) {
+        let is_reference =
+            matches!(collection.as_ref(), Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. });
+        let collection = if is_reference { self.printed(collection) } else { self.named(collection) };
+        let key = key.map_or_else(|| "_".to_owned(), |key| self.result(key));
+        let value = self.result(value);
+        let _ = write!(self.out, "{value} = {collection}[{key}]");
     }
 
-    /// What is no collection has no elements.
-    fn collection(&mut self, collection: &Term) {
-        match collection.as_ref() {
-            Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => self.term(collection),
-            _ => {
-                self.text("internal.collection(");
-                self.term(collection);
-                self.text(")");
-            }
-        }
+    /// A variable for a term, bound before the statement.
+    fn named(&mut self, term: &Term) -> String {
+        let name = self.fresh();
+        self.assigned(&name, term);
+        self.text("; ");
+        name
+    }
+
+    fn printed(&mut self, term: &Term) -> String {
+        let start = self.out.len();
+        self.term(term);
+        self.out.split_off(start)
     }
 
     /// An expression that is a statement.
@@ -214,9 +209,7 @@ impl Printer<'_> {
             self.pending.push(Condition::Same(name.clone(), pattern.clone()));
             return name;
         }
-        let start = self.out.len();
-        self.term(pattern);
-        self.out.split_off(start)
+        self.printed(pattern)
     }
 
     fn assignment(&mut self, op: &AssignOp, lhs: &Term, rhs: &Term) {
