@@ -22,6 +22,8 @@ use super::visit::Term;
 /// * Arithmetic and set operators are calls of functions that are undefined for wrong operands.
 /// * Declared variables have names of their own in each scope.
 /// * What runs over a collection in a head is bound in the body.
+/// * What is imported is named by its full path: to regorus the imports of a module whose rules were evaluated all
+///   together mean nothing any more in its functions.
 /// * `print` is gone.
 pub fn print(module: &Module, names: &Names<'_>, scope: &Scope, package: &str) -> String {
     let mut printer = Printer {
@@ -110,7 +112,8 @@ impl Printer<'_> {
     }
 
     fn import(&mut self, import: &Import) {
-        if import.refr.span().text() == "rego.v1" {
+        let path = import.refr.span().text();
+        if path == "rego.v1" || path.starts_with("data.") {
             return;
         }
         self.new_line(import.span.line);

@@ -109,13 +109,8 @@ impl Printer<'_> {
 
     fn literal(&mut self, literal: &Literal) {
         match literal {
-            Literal::SomeVars { vars, .. } => {
-                self.text("some ");
-                for (i, var) in vars.iter().enumerate() {
-                    self.text(if i > 0 { ", " } else { "" });
-                    self.variable(var);
-                }
-            }
+            // The variable has a name of its own, and regorus declares it again in each turn of a loop around it.
+            Literal::SomeVars { .. } => self.text("true"),
             Literal::SomeIn { key, value, collection, .. } => {
                 self.some_in(key.as_ref(), value, collection);
             }
@@ -198,7 +193,8 @@ impl Printer<'_> {
             self.walk(&arguments[0], &result);
             return;
         }
-        let _ = write!(self.out, "{result} = {}", fcn.span().text());
+        let _ = write!(self.out, "{result} = ");
+        self.term(fcn);
         self.arguments(arguments);
     }
 

@@ -49,7 +49,14 @@ impl Printer<'_> {
     }
 
     pub(super) fn variable(&mut self, place: &Span) {
-        self.out.push_str(self.scope.find(place).unwrap_or_else(|| place.text()));
+        let name = place.text();
+        match (self.scope.find(place), self.names.import(name)) {
+            (Some(variable), _) => self.out.push_str(variable),
+            (None, Some(path)) => {
+                let _ = write!(self.out, "data.{path}");
+            }
+            (None, None) => self.out.push_str(name),
+        }
     }
 
     fn reference(&mut self, expr: &Expr) {
@@ -82,7 +89,7 @@ impl Printer<'_> {
             self.pending.push(Condition::Walk(name, params[0].clone()));
             return;
         }
-        self.text(fcn.span().text());
+        self.term(fcn);
         self.arguments(params);
     }
 
