@@ -93,6 +93,7 @@ const KINDS: &[Kind] = &[
     },
     Kind { kind: "ConfigMap", ..PLAIN },
     Kind { kind: "Namespace", before: others::namespace, ..PLAIN },
+    Kind { kind: "Node", admission: others::taint, ..PLAIN },
     Kind {
         kind: "PersistentVolumeClaim",
         table: &[at("spec", pod_spec::CLAIM_SPEC)],
@@ -290,6 +291,28 @@ const KINDS: &[Kind] = &[
         ..PLAIN
     },
     Kind {
+        group: FLOW_CONTROL,
+        kind: "FlowSchema",
+        table: &[at("spec", &[plain("matchingPrecedence", Number(1000))])],
+        ..PLAIN
+    },
+    Kind {
+        group: FLOW_CONTROL,
+        kind: "PriorityLevelConfiguration",
+        table: &[
+            at(
+                "spec.limited",
+                &[pointer("nominalConcurrencyShares", Number(30)), pointer("lendablePercent", Number(0))],
+            ),
+            at("spec.limited.limitResponse.queuing", QUEUES),
+            at(
+                "spec.exempt",
+                &[pointer("nominalConcurrencyShares", Number(0)), pointer("lendablePercent", Number(0))],
+            ),
+        ],
+        ..PLAIN
+    },
+    Kind {
         group: ADMISSION,
         kind: "ValidatingWebhookConfiguration",
         table: &[at("webhooks[]", WEBHOOK), at("webhooks[].rules[]", SCOPE), WEBHOOK_PORT],
@@ -331,6 +354,9 @@ const KINDS: &[Kind] = &[
     },
 ];
 
+const FLOW_CONTROL: &str = "flowcontrol.apiserver.k8s.io";
+const QUEUES: &[Field] =
+    &[plain("queues", Number(64)), plain("handSize", Number(8)), plain("queueLengthLimit", Number(50))];
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const POLICIES: &[&str] = &["v1", "v1beta1"];
 const ADMISSION_POLICY: &[Defaults] = &[
