@@ -22,8 +22,7 @@ pub(super) struct Policy {
 pub(super) fn page(template: &Template, policy: &Policy, read: Read<'_>) -> Result<(Page, String), Error> {
     let file = format!("{}.md", policy.folder);
     let mut text = head(policy.kind);
-    let mut index =
-        format!("\n## [{}]({file})\n\n{}.\n\n| rule | fields |\n|---|---|\n", policy.kind, template.title);
+    let mut index = format!("\n## [{}]({file})\n\n| rule | fields |\n|---|---|\n", policy.kind);
     for rule in template.rules {
         let metadata = Metadata::of(rule.name, rule.module)?;
         let fields: Vec<_> = fields(rule).iter().map(|field| format!("`{field}`")).collect();
@@ -42,7 +41,7 @@ fn head(kind: &str) -> String {
          Each field stands under `spec.policies`; one that is absent is not checked. Frame, `match` and exceptions stand in \
          [What a policy means](../policies.md). [All rules](README.md).\n\n\
          The examples are short: of a policy its `policies`, of a workload its pod spec, whichever kind it is, without \
-         images. Whole, the first policy is\n\n\
+         images. A whole policy looks like this:\n\n\
          ```yaml\n\
          apiVersion: deckhouse.io/v1alpha1\n\
          kind: {kind}\n\
@@ -188,5 +187,5 @@ fn but_for(looks_at: &[Volatile]) -> String {
     ];
     let free = all.iter().filter(|(field, _)| !looks_at.contains(field)).map(|(_, name)| (*name).to_owned());
     let free: Vec<_> = free.collect();
-    if free.is_empty() { String::new() } else { format!("; on a running Pod, more than its {}", and(&free)) }
+    if free.is_empty() { String::new() } else { format!("; on a Pod, changed {} do not count", and(&free)) }
 }
