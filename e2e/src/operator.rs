@@ -44,22 +44,35 @@ impl Cluster {
         .await
     }
 
-    /// Starts the operator under its own `ServiceAccount`.
+    /// Starts the operator under its own `ServiceAccount`, with its default settings.
     ///
     /// # Errors
     ///
     /// The binary is not built, or a process of that name runs.
     pub async fn start_operator(&self) -> Result<()> {
+        self.start_operator_with(&[]).await
+    }
+
+    /// Starts the operator under its own `ServiceAccount`, with these arguments.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start_operator`].
+    pub async fn start_operator_with(&self, arguments: &[&str]) -> Result<()> {
         let binary = binary()?;
         let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let mut command = Command::new(binary);
-        command.args(["operator", "--log-format", "text"]).env("KUBECONFIG", kubeconfig);
+        command.args(["operator", "--log-format", "text"]).args(arguments).env("KUBECONFIG", kubeconfig);
         self.spawn(OPERATOR, &command, None).await
     }
 }
 
 /// The gatewright binary that stands beside this program: tests and programs are built into one folder.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// It is not built.
+pub fn binary() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let mut folders = program.ancestors().skip(1).take(2).map(|folder| folder.join("gatewright"));
     let binary = folders.find(|path| path.is_file());

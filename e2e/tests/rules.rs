@@ -1,16 +1,16 @@
 //! Every case of every rule, in Gatekeeper's own engine: `gator` runs the generated templates and constraints.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::Command;
-use std::{env, fs};
+use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings, compile};
-use gatewright_e2e::{paths, tools};
-use gatewright_rules::cases::{Case, Cases, NAMESPACE};
-use gatewright_rules::{Rule, Template};
+use gatewright_e2e::gator::{Folder, assertions};
+use gatewright_e2e::paths;
+use gatewright_e2e::trial::{namespace, template};
+use gatewright_rules::Rule;
+use gatewright_rules::cases::{Case, Cases};
 use serde_json::{Value, json};
 
 #[test]
@@ -25,10 +25,9 @@ fn cases_of_operation_policy() -> Result<()> {
 
 /// Writes a Gatekeeper suite for all rules of a policy kind and lets `gator verify` run it.
 fn verify<P: Compile>(folder: &str) -> Result<()> {
-    let directory = Directory::new(folder)?;
+    let directory = Folder::new()?;
     directory.write("template.yaml", &template(P::TEMPLATE)?)?;
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-    directory.write("namespace.yaml", &namespace)?;
+    directory.write("namespace.yaml", &namespace(&json!({})))?;
     let mut tests = vec![];
     for rule in P::TEMPLATE.rules {
         let cases = cases(folder, rule.name)?;
@@ -38,25 +37,9 @@ fn verify<P: Compile>(folder: &str) -> Result<()> {
             tests.extend(test.with_context(|| format!("{}: {}", rule.name, case.name))?);
         }
     }
-    ensure!(!tests.is_empty(), "no cases");
-    let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
-    directory.write("suite.yaml", &suite)?;
-    let output = Command::new(tools::path("gator"))
-        .args(["verify", "--enable-k8s-native-validation=false"])
-        .arg(directory.0.join("suite.yaml"))
-        .output()
-        .context("gator does not run; `make tools` builds it")?;
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{said}");
-    ensure!(said.contains("PASS"), "gator ran nothing: {said}");
-    Ok(fs::remove_dir_all(&directory.0)?)
-}
-
-fn template(template: &Template) -> Result<Value> {
-    let name = template.name();
-    let templates = gatewright_compiler::templates();
-    let found = templates.iter().find(|found| found.metadata.name.as_deref() == Some(&name));
-    Ok(json!(found.context("not in the catalogue")?))
+    let failed = directory.verify(&tests)?;
+    ensure!(failed.is_none(), "{failed:?}");
+    directory.remove()
 }
 
 fn cases(folder: &str, rule: &str) -> Result<Vec<Case>> {
@@ -93,7 +76,7 @@ fn every_check_refuses(rule: &Rule, cases: &[Case]) -> Result<()> {
 
 /// One test of the suite: the case's policy, compiled, and all inputs of the case. None if nothing is enforced.
 fn suite_test<P: Compile>(
-    directory: &Directory,
+    directory: &Folder,
     rule: &Rule,
     number: usize,
     case: &Case,
@@ -125,28 +108,4 @@ fn suite_test<P: Compile>(
         "constraint": file("constraint"),
         "cases": inputs,
     })))
-}
-
-/// As many violations as messages, and each message once: exactly these.
-fn assertions(messages: &[String]) -> Vec<Value> {
-    let total = json!({"violations": messages.len()});
-    let each = messages
-        .iter()
-        .map(|message| json!({"violations": 1, "message": format!("^{}$", regex::escape(message))}));
-    std::iter::once(total).chain(each).collect()
-}
-
-/// A folder for one suite.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Result<Self> {
-        let path = env::temp_dir().join(format!("gatewright-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-
-    fn write(&self, name: &str, document: &Value) -> Result<()> {
-        Ok(fs::write(self.0.join(name), document.to_string())?)
-    }
 }

@@ -13,7 +13,7 @@ use crate::{
     Action, ConstraintError, EnforcementPoint, Request, TemplateError,
     constraint::{self, Constraint},
     inventory::Inventory,
-    template::Template,
+    template::{Code, Template},
 };
 
 /// What an engine is told beside templates and constraints.
@@ -141,6 +141,14 @@ impl Engine {
             constraint.matcher.as_ref().is_some_and(|matcher| matcher.names_kind(group, kind))
         };
         self.constraints.values().any(names)
+    }
+
+    /// Whether some template reads the inventory: otherwise only Namespaces need to be added.
+    #[must_use]
+    pub fn reads_inventory(&self) -> bool {
+        let reads =
+            |template: &Template| matches!(&template.code, Code::Rego(program) if program.reads_inventory());
+        self.templates.values().any(reads)
     }
 
     /// All violations of a request, in order of constraint kind, constraint name and message.
