@@ -119,7 +119,7 @@ pub(super) fn page(template: &Template, read: Read<'_>) -> Result<(Page, String)
 fn section(rule: &Rule, control: &str, candidates: &[Candidate<'_>], all: &[&str]) -> Result<String, Error> {
     let missing = || Error::Missing { rule: "the standards", field: control.to_owned() };
     let (good, bad) = example::pair(control, candidates).ok_or_else(missing)?;
-    let mut text = format!("\n### {control}\n\n{}", example::text(good, bad)?);
+    let mut text = format!("\n### Control {control}\n\n{}", example::text(good, bad)?);
     let of_control = |message: &&str| message.split(':').next() == Some(control);
     let shown = bad.messages.iter().map(String::as_str);
     let messages = shown.chain(all.iter().copied().filter(of_control));
@@ -142,7 +142,7 @@ fn table(controls: &[Control], file: &str) -> String {
         };
         let _ = writeln!(
             text,
-            "| [`{name}`]({file}#{}) | {level} | {versions} | {} |",
+            "| [`{name}`]({file}#control-{}) | {level} | {versions} | {} |",
             anchor(name),
             notes.join(" ")
         );
