@@ -183,10 +183,10 @@ impl Translator<'_> {
             |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let flags = ahead.strip_suffix('-').is_none() && ahead.chars().all(|c| "imsU-".contains(c));
         match (named, close) {
-            (Some(name), '>') if is_word(name) => self.out.push_str(&format!("(?P<{name}>")),
+            (Some(name), '>') if is_word(name) => drop(write!(self.out, "(?P<{name}>")),
             (None, ')') if flags && ahead.is_empty() => self.out.push_str("(?:)"),
             (None, ')' | ':') if flags && ahead.matches('-').count() <= 1 => {
-                self.out.push_str(&format!("(?{ahead}{close}"));
+                drop(write!(self.out, "(?{ahead}{close}"));
             }
             _ => return None,
         }
@@ -203,7 +203,7 @@ impl Translator<'_> {
             'Q' => self.quoted(),
             'p' => return self.property('p'),
             'P' => return self.property('P'),
-            class @ ('d' | 'D' | 's' | 'S' | 'w' | 'W') => self.out.push_str(&format!("[{}]", ascii(class))),
+            class @ ('d' | 'D' | 's' | 'S' | 'w' | 'W') => drop(write!(self.out, "[{}]", ascii(class))),
             c => {
                 let c = self.character(c)?;
                 literal(c, &mut self.out);
@@ -234,7 +234,7 @@ impl Translator<'_> {
             (Some(name), _) => ('p', name),
             (None, letter) => (letter, name.as_str()),
         };
-        self.out.push_str(&format!("\\{letter}{{{name}}}"));
+        drop(write!(self.out, "\\{letter}{{{name}}}"));
         Some(())
     }
 
@@ -304,7 +304,7 @@ impl Translator<'_> {
         if !name.trim_start_matches('^').chars().all(|c| c.is_ascii_lowercase()) {
             return None;
         }
-        self.out.push_str(&format!("[:{name}:]"));
+        drop(write!(self.out, "[:{name}:]"));
         self.rest.nth(ahead.chars().count() + 1);
         Some(true)
     }
@@ -313,7 +313,7 @@ impl Translator<'_> {
         let Some(class) = self.rest.next_if(|c| "dDsSwWpP".contains(*c)) else { return Some(false) };
         match class {
             'p' | 'P' => self.property(class)?,
-            _ => self.out.push_str(&format!("[{}]", ascii(class))),
+            _ => drop(write!(self.out, "[{}]", ascii(class))),
         }
         Some(true)
     }
@@ -355,7 +355,7 @@ fn ascii(class: char) -> &'static str {
 
 fn literal(c: char, out: &mut String) {
     if c.is_ascii() && !c.is_ascii_alphanumeric() {
-        out.push_str(&format!("\\x{:02x}", u32::from(c)));
+        let _ = write!(out, "\\x{:02x}", u32::from(c));
     } else {
         out.push(c);
     }
