@@ -37,8 +37,8 @@ pub fn difference(one: &Value, other: &Value) -> Option<Value> {
 pub fn multiply(v: &[Value]) -> Option<Value> {
     let (x, y) = (v[0].as_number().ok()?, v[1].as_number().ok()?);
     let exact = || {
-        let ((a, places_a), (b, places_b)) = (fraction(&v[0])?, fraction(&v[1])?);
-        number(a.checked_mul(b)?, places_a + places_b)
+        let ((one, places), (other, more)) = (fraction(&v[0])?, fraction(&v[1])?);
+        number(one.checked_mul(other)?, places + more)
     };
     exact().or_else(|| Some(x.mul(y).ok()?.into()))
 }
