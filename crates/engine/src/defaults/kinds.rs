@@ -10,6 +10,7 @@ use super::{assumed, autoscaling, others, pod, pod_spec, service, workloads};
 pub(super) struct Kind {
     /// The API group, empty for the core.
     group: &'static str,
+    /// The kind's name.
     name: &'static str,
     /// The served versions that these defaults are for.
     versions: &'static [&'static str],

@@ -55,7 +55,6 @@ fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
         return;
     }
     match parts.next() {
-        Some("inventory") => {}
         Some("lib") if nested => faults.push((
             line(term),
             format!(
@@ -63,7 +62,7 @@ fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
                  undefined in the cluster: import {path}, or bind it to a variable of its own first"
             ),
         )),
-        Some("lib") => {}
+        Some("inventory" | "lib") => {}
         _ => faults.push((
             line(term),
             format!("disallowed ref {path}: Gatekeeper allows data.inventory and data.lib only"),
@@ -211,7 +210,9 @@ pub fn reserved(module: &Module) -> Vec<Fault> {
     for rule in &module.policy {
         let declared = names::declared(rule).map(|(name, _)| name);
         let mut names: BTreeSet<_> = declared.into_iter().collect();
-        arguments(rule).iter().for_each(|argument| scope::pattern(argument, &mut names));
+        for argument in arguments(rule) {
+            scope::pattern(argument, &mut names);
+        }
         visit::rule(rule, &mut |node| {
             if let Node::Term { term, .. } = node
                 && let Expr::Var { span, .. } = term.as_ref()

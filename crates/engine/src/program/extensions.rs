@@ -49,7 +49,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("internal.member_3", 3, |v| Some((v[2][&v[0]] == v[1] && v[2].as_set().is_err()).into())),
     ("re_match", 2, pattern::is_match),
     ("regex.match", 2, pattern::is_match),
-    ("regex.is_valid", 1, pattern::is_valid),
+    ("regex.is_valid", 1, |v| Some(pattern::is_valid(&v[0]).into())),
     ("regex.split", 2, pattern::split),
     ("regex.replace", 3, pattern::replace),
     ("regex.find_n", 3, pattern::find_n),

@@ -88,7 +88,7 @@ impl Printer<'_> {
         self.out.push_str(text);
     }
 
-    fn to_line(&mut self, line: u32) {
+    fn reach_line(&mut self, line: u32) {
         while self.line < line {
             self.out.push('\n');
             self.line += 1;
@@ -98,7 +98,7 @@ impl Printer<'_> {
     fn new_line(&mut self, line: u32) {
         self.out.push('\n');
         self.line += 1;
-        self.to_line(line);
+        self.reach_line(line);
     }
 
     fn fresh(&mut self) -> String {
@@ -148,7 +148,7 @@ impl Printer<'_> {
         for body in bodies.iter().skip(usize::from(first.is_some())) {
             let mut values = vec![];
             if body.is_else {
-                self.to_line(body.span.line);
+                self.reach_line(body.span.line);
                 self.text(" else");
                 self.head_value(body.assign.as_ref(), &mut values);
             }

@@ -151,7 +151,9 @@ impl Checker<'_> {
                 }
             }
             Expr::Call { fcn, params, .. } => {
-                params.iter().for_each(|param| self.outputs(param, safe));
+                for param in params {
+                    self.outputs(param, safe);
+                }
                 let arity = builtins::path(fcn).and_then(|path| self.names.arity(&path));
                 if let Some((result, arguments)) = params.split_last()
                     && arity == Some(arguments.len())
@@ -244,7 +246,9 @@ impl Checker<'_> {
     fn unsafe_in_expression(&self, expr: &Term, safe: &Variables, found: &mut Vec<String>) {
         match expr.as_ref() {
             Expr::Call { params, .. } => {
-                params.iter().for_each(|param| self.unsafe_in_term(param, safe, found))
+                for param in params {
+                    self.unsafe_in_term(param, safe, found);
+                }
             }
             _ => self.unsafe_in_term(expr, safe, found),
         }
@@ -277,11 +281,15 @@ impl Checker<'_> {
                 self.unsafe_in_term(index, safe, found);
             }
             Expr::Call { params, .. } => {
-                params.iter().for_each(|param| self.unsafe_in_term(param, safe, found))
+                for param in params {
+                    self.unsafe_in_term(param, safe, found);
+                }
             }
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {}
             other => {
-                visit::children(other).into_iter().for_each(|child| self.unsafe_in_term(child, safe, found))
+                for child in visit::children(other) {
+                    self.unsafe_in_term(child, safe, found);
+                }
             }
         }
     }

@@ -49,7 +49,9 @@ impl Resolver {
         };
         let mut arguments = BTreeSet::new();
         if let RuleHead::Func { args, .. } = head {
-            args.iter().for_each(|argument| pattern(argument, &mut arguments));
+            for argument in args {
+                pattern(argument, &mut arguments);
+            }
         }
         self.push(&arguments);
         let first = bodies.first().filter(|body| !body.is_else);
@@ -104,7 +106,9 @@ impl Resolver {
                 self.term(domain);
                 let variables = key.iter().chain([value]);
                 self.push(&variables.clone().map(|variable| variable.text().to_owned()).collect());
-                variables.for_each(|variable| self.name(variable));
+                for variable in variables {
+                    self.name(variable);
+                }
                 self.push(&declared_in(query));
                 self.statements(query);
                 self.open.truncate(self.open.len() - 2);
@@ -123,7 +127,9 @@ impl Resolver {
             }
             Expr::Call { fcn, params, .. } => {
                 self.term(fcn);
-                params.iter().for_each(|param| self.term(param));
+                for param in params {
+                    self.term(param);
+                }
             }
             expr => {
                 let inner = visit::comprehension(expr);
@@ -131,7 +137,9 @@ impl Resolver {
                     self.push(&declared_in(query));
                     self.statements(query);
                 }
-                visit::children(expr).into_iter().for_each(|child| self.term(child));
+                for child in visit::children(expr) {
+                    self.term(child);
+                }
                 if inner.is_some() {
                     self.open.pop();
                 }
@@ -143,7 +151,9 @@ impl Resolver {
 /// The variables that the statements of a body declare, without those of the bodies in them.
 fn declared_in(query: &Query) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    query.stmts.iter().for_each(|statement| declares(statement, &mut found));
+    for statement in &query.stmts {
+        declares(statement, &mut found);
+    }
     found
 }
 

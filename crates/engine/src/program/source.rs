@@ -149,7 +149,7 @@ fn heads(text: &str, tokens: &[Token]) -> Vec<(usize, String)> {
                 "else" | "if" => rule.plain = false,
                 "{" if before.is_some_and(Token::ends_term) => match rule.body {
                     Some(body) if rule.plain => {
-                        found.push((token.bytes.start, head(text, &tokens[rule.start..body])))
+                        found.push((token.bytes.start, head(text, &tokens[rule.start..body])));
                     }
                     Some(_) => {}
                     None => rule.body = Some(i),

@@ -101,7 +101,9 @@ fn expression<'a>(expr: &'a Term, nested: bool, visitor: &mut dyn FnMut(Node<'a>
     match expr.as_ref() {
         Expr::Call { fcn, params, .. } => {
             visitor(Node::Call(Call { function: fcn, arguments: params, statement: true, nested }));
-            params.iter().for_each(|param| term(param, nested, visitor));
+            for param in params {
+                term(param, nested, visitor);
+            }
         }
         _ => match operands(expr) {
             Some(operands) => operands.into_iter().for_each(|operand| term(operand, nested, visitor)),
@@ -130,7 +132,9 @@ pub fn term<'a>(term: &'a Term, nested: bool, visitor: &mut dyn FnMut(Node<'a>))
     match term.as_ref() {
         Expr::Call { fcn, params, .. } => {
             visitor(Node::Call(Call { function: fcn, arguments: params, statement: false, nested: true }));
-            params.iter().for_each(|param| self::term(param, true, visitor));
+            for param in params {
+                self::term(param, true, visitor);
+            }
         }
         expr => {
             visitor(Node::Term { term, nested });

@@ -14,7 +14,7 @@ impl Printer<'_> {
         let (pending, negated) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.negated));
         for (i, statement) in query.stmts.iter().enumerate() {
             self.text(if i > 0 { "; " } else { "" });
-            self.to_line(statement.span.line);
+            self.reach_line(statement.span.line);
             self.statement(statement);
         }
         (self.pending, self.negated) = (pending, negated);
