@@ -84,15 +84,14 @@ fn list(least: Option<i64>, most: Option<i64>, items: &Value) -> String {
 }
 
 fn text(least: Option<i64>, most: Option<i64>, pattern: Option<&str>) -> String {
-    let mut words = "text".to_owned();
-    match (least.filter(|least| *least > 0), most) {
-        (Some(least), Some(most)) => words += &format!(" of {least} to {most} characters"),
-        (None, Some(most)) => words += &format!(" of at most {most} characters"),
-        (Some(_), None) => words += ", not empty",
-        (None, None) => {}
-    }
-    pattern.map(|pattern| words += &format!(" like `{pattern}`"));
-    words
+    let length = match (least.filter(|least| *least > 0), most) {
+        (Some(least), Some(most)) => format!(" of {least} to {most} characters"),
+        (None, Some(most)) => format!(" of at most {most} characters"),
+        (Some(_), None) => ", not empty".to_owned(),
+        (None, None) => String::new(),
+    };
+    let shape = pattern.map_or_else(String::new, |pattern| format!(" like `{pattern}`"));
+    format!("text{length}{shape}")
 }
 
 fn integer(least: Option<i64>, most: Option<i64>) -> String {
