@@ -67,6 +67,7 @@ pub struct Program {
     prepared: Engine,
     idle: Mutex<Vec<Evaluator>>,
     reads_inventory: bool,
+    functions: outcome::Functions,
 }
 
 impl fmt::Debug for Program {
@@ -128,7 +129,8 @@ impl Program {
         }
         prepare(&mut engine).map_err(|error| vec![units::misplaced(&units, &error)])?;
         let reads_inventory = units.iter().any(|unit| check::reads_inventory(&unit.module));
-        Ok(Self { prepared: engine, idle: Mutex::default(), reads_inventory })
+        let functions = units::functions(&units);
+        Ok(Self { prepared: engine, idle: Mutex::default(), reads_inventory, functions })
     }
 
     /// Whether the program reads `data.inventory`.
@@ -152,7 +154,7 @@ impl Program {
         }
         evaluator.engine.set_input(input.clone());
         let found = evaluator.engine.eval_rule(format!("data.{ENTRY}.violation"));
-        let found = found.map_err(|error| outcome::failure(&error));
+        let found = found.map_err(|error| outcome::failure(&error, &self.functions));
         if found.is_ok() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(evaluator);
         }

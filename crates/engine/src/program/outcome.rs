@@ -3,7 +3,7 @@
 use super::{ENTRY, EvaluationError, Finding};
 
 /// The error in one line, as OPA says it.
-pub fn failure(error: &anyhow::Error) -> EvaluationError {
+pub fn failure(error: &anyhow::Error, functions: &Functions) -> EvaluationError {
     let text = error.to_string();
     let place = text.lines().find_map(|line| line.strip_prefix("--> "));
     let place = place.and_then(|place| Some(place.rsplit_once(':')?.0)).unwrap_or(ENTRY);
@@ -18,7 +18,8 @@ pub fn failure(error: &anyhow::Error) -> EvaluationError {
         _ if said.contains("functions must not produce")
             || said.contains("function produced multiple outputs") =>
         {
-            conflict(place, "functions must not produce multiple outputs for same inputs")
+            let rule = called(&text).and_then(|name| functions.get(name)).map_or(place, String::as_str);
+            conflict(rule, "functions must not produce multiple outputs for same inputs")
         }
         _ if said.contains("rules should not produce") => {
             conflict(place, "complete rules must not produce multiple outputs")
@@ -28,6 +29,19 @@ pub fn failure(error: &anyhow::Error) -> EvaluationError {
         }
         _ => EvaluationError(format!("{place}: {said}")),
     }
+}
+
+/// By the last part of a function's name, where its second definition is: OPA names the one that disagrees.
+pub type Functions = std::collections::HashMap<String, String>;
+
+/// The last part of the name of the function before the parenthesis that regorus shows.
+fn called(error: &str) -> Option<&str> {
+    let mut place = error.lines().find_map(|line| line.strip_prefix("--> "))?.rsplit(':');
+    let column: usize = place.next()?.parse().ok()?;
+    let number = format!("{} | ", place.next()?);
+    let line = error.lines().find_map(|line| line.strip_prefix(&number))?;
+    let (parenthesis, _) = line.char_indices().nth(column.checked_sub(1)?)?;
+    line[..parenthesis].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
 /// The elements of `violation`, as Gatekeeper's hook takes them.

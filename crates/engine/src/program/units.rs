@@ -2,7 +2,8 @@
 
 use regorus::unstable::Module;
 
-use super::names::{Names, Rules};
+use super::names::{self, Kind, Names, Rules};
+use super::outcome::Functions;
 use super::scope::Scope;
 use super::source::{self, Fault};
 use super::{CompileError, ENTRY, Modules, builtins, check as checks, safety};
@@ -99,4 +100,22 @@ pub fn misplaced(units: &[Unit], error: &anyhow::Error) -> CompileError {
     let text = error.to_string();
     let unit = units.iter().find(|unit| text.contains(&format!("--> {}:", unit.file())));
     unit.unwrap_or(&units[0]).error(source::fault(text))
+}
+
+/// Where functions of several definitions have their second.
+pub fn functions(units: &[Unit]) -> Functions {
+    let mut found = Functions::new();
+    for unit in units {
+        let mut seen = std::collections::HashMap::new();
+        for rule in &unit.module.policy {
+            let Some((name, Kind::Function(_))) = names::declared(rule) else { continue };
+            let times = seen.entry(name.clone()).or_insert(0);
+            *times += 1;
+            if *times == 2 {
+                let last = name.rsplit('.').next().unwrap_or_default().to_owned();
+                found.insert(last, format!("{}:{}", unit.file(), rule.span().line));
+            }
+        }
+    }
+    found
 }
