@@ -14,6 +14,8 @@ mod source;
 mod text;
 mod visit;
 
+pub use pattern::Pattern;
+
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Mutex, PoisonError};
