@@ -228,7 +228,7 @@ impl Engine {
     ) -> Result<Vec<Violation>, ExpansionError> {
         let mut violations = self.review(request);
         let mut parent = request.object().clone();
-        if parent.is_null() {
+        if parent.is_null() || expander.is_empty() {
             return Ok(violations);
         }
         if !request.namespace().is_empty() && parent.is_object() {
