@@ -20,9 +20,8 @@ use crate::policies;
 pub fn run(file: &File, filter: &Filter) -> Vec<TestResult> {
     match read(file) {
         Ok(tested) => tested.run(filter),
-        Err(error) => {
-            let message = format!("{error:#}");
-            vec![TestResult::of_file(&InputError::new(&file.name().into(), 0, message))]
+        Err(Wrong { line, message }) => {
+            vec![TestResult::of_file(&InputError::new(&file.name().into(), line, message))]
         }
     }
 }
@@ -41,14 +40,45 @@ enum Judge {
     Constraint(Box<Value>, Value),
 }
 
-fn read(file: &File) -> anyhow::Result<Tested> {
+/// What is wrong with a file; on line 0 where it is no line's fault.
+struct Wrong {
+    line: usize,
+    message: String,
+}
+
+impl From<anyhow::Error> for Wrong {
+    fn from(error: anyhow::Error) -> Self {
+        Self { line: 0, message: format!("{error:#}") }
+    }
+}
+
+fn read(file: &File) -> Result<Tested, Wrong> {
     let text = std::fs::read_to_string(&file.path).context("cannot be read")?;
     let value = input::value(&text).map_err(|error| anyhow!(error))?;
-    let cases = value["cases"].as_array().context("holds no tests: no Suite, no cases")?;
-    ensure!(!cases.is_empty(), "cases: is empty");
-    let of_standards = cases.iter().any(|case| case.get("level").is_some());
-    let cases = if of_standards { standard_cases(&text)? } else { policy_cases(&text, &file.path)? };
+    let cases = judged_cases(&text, value, &file.path)?;
     Ok(Tested { name: test_name(&file.path), file: file.name(), text, cases })
+}
+
+fn judged_cases(text: &str, value: Value, path: &Path) -> Result<Vec<(Case, Judge)>, Wrong> {
+    let cases = value["cases"].as_array().context("holds no tests: no Suite, no cases")?;
+    if cases.is_empty() {
+        return Err(anyhow!("cases: is empty").into());
+    }
+    let of_standards = cases.iter().any(|case| case.get("level").is_some());
+    let cases = if of_standards {
+        standard_cases(&parse(text, value)?)
+    } else {
+        policy_cases(parse(text, value)?, path)
+    };
+    Ok(cases?)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str, value: Value) -> Result<T, Wrong> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        let line = input::line_of(text, &policies::pointer(&field));
+        Wrong { line, message: format!("{field}: {}", error.inner()) }
+    })
 }
 
 /// Files are all called `cases.yaml`: their folder tells them apart.
@@ -63,8 +93,7 @@ fn test_name(path: &Path) -> String {
     }
 }
 
-fn standard_cases(text: &str) -> anyhow::Result<Vec<(Case, Judge)>> {
-    let cases: StandardCases = serde_saphyr::from_str(text)?;
+fn standard_cases(cases: &StandardCases) -> anyhow::Result<Vec<(Case, Judge)>> {
     let all = standards(&Settings::default());
     let judge = |standard: &gatewright_rules::cases::StandardCase| {
         let level = standard.level.as_ref();
@@ -78,8 +107,8 @@ fn standard_cases(text: &str) -> anyhow::Result<Vec<(Case, Judge)>> {
     cases.cases.iter().map(judge).collect()
 }
 
-fn policy_cases(text: &str, path: &Path) -> anyhow::Result<Vec<(Case, Judge)>> {
-    let Cases { policy, cases } = serde_saphyr::from_str(text)?;
+fn policy_cases(tested: Cases, path: &Path) -> anyhow::Result<Vec<(Case, Judge)>> {
+    let Cases { policy, cases } = tested;
     let tested = policy.map(|policy| tested_policy(&path.with_file_name(policy))).transpose()?;
     let own = || cases.iter().filter_map(|case| case.policies.as_object()).flat_map(|fields| fields.keys());
     let kind = match &tested {
