@@ -93,10 +93,10 @@ fn in_folder(folder: &Path, depth: usize) -> anyhow::Result<Vec<File>> {
     Ok(found)
 }
 
+/// `cases.yaml`, or a name before it: `baseline.cases.yaml`.
 fn is_cases(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.trim_end_matches(".yaml").trim_end_matches(".yml");
-    stem == "cases" || stem.ends_with(".cases")
+    path.file_stem()
+        .is_some_and(|stem| stem == "cases" || Path::new(stem).extension() == Some("cases".as_ref()))
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

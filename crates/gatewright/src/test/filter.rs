@@ -24,7 +24,7 @@ impl Filter {
         match text.split("//").collect::<Vec<_>>()[..] {
             [""] => Ok(Self::Everything),
             [either] => Ok(Self::Either(pattern(either)?)),
-            [test, case] => Ok(Self::Both(pattern(test)?, pattern(case)?)),
+            [of_test, of_case] => Ok(Self::Both(pattern(of_test)?, pattern(of_case)?)),
             _ => Err("at most one `//` is allowed: TEST//CASE".to_owned()),
         }
     }
