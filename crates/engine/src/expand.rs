@@ -340,4 +340,50 @@ mod tests {
         let error = Expander::default().add(&wrong).unwrap_err();
         assert_eq!(error.message, "`block` is no enforcement action; allowed are deny, warn, dryrun");
     }
+
+    fn engine() -> Engine {
+        let rego = r#"package shown
+            default old = "nothing"
+            old = kind { kind := input.review.oldObject.kind }
+            violation[{"msg": msg}] {
+                msg := sprintf("%v %v was %v", [input.review.operation, input.review.object.kind, old])
+            }"#;
+        let mut engine = Engine::default();
+        let operations = json!(["CREATE", "DELETE"]);
+        let target =
+            json!([{"target": "admission.k8s.gatekeeper.sh", "operations": operations, "rego": rego}]);
+        let template = json!({
+            "apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate", "metadata": {"name": "shown"},
+            "spec": {"crd": {"spec": {"names": {"kind": "Shown"}}}, "targets": target},
+        });
+        engine.add_template(&template).unwrap();
+        let spec = json!({"match": {"source": "Generated"}});
+        let constraint = json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Shown",
+            "metadata": {"name": "shown"}, "spec": spec});
+        engine.add_constraint(&constraint).unwrap();
+        engine
+    }
+
+    #[rstest]
+    #[case("CREATE", "object", "[Implied by jobs] CREATE Job was nothing")]
+    #[case("DELETE", "oldObject", "[Implied by jobs] DELETE Job was Job")]
+    fn what_is_implied_is_reviewed_as_the_webhook_does(
+        #[case] operation: &str,
+        #[case] field: &str,
+        #[case] message: &str,
+    ) {
+        let mut expander = Expander::default();
+        let mut jobs = template("jobs", ("batch", "CronJob"), "spec.jobTemplate", ("batch", "Job"));
+        jobs["spec"]["enforcementAction"] = json!("warn");
+        expander.add(&jobs).unwrap();
+        let mut review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+            "operation": operation, "kind": {"group": "batch", "version": "v1", "kind": "CronJob"}, "namespace": "shop",
+        }});
+        review["request"][field] = cron_job();
+        let request = Request::from_admission_review(review).unwrap();
+        let found = engine().review_expanded(&request, &expander).unwrap();
+        let found: Vec<_> = found.iter().map(|it| (it.message.as_str(), it.action)).collect();
+        assert_eq!(found, [(message, Action::Warn)]);
+        assert_eq!(engine().review_expanded(&request, &Expander::default()).unwrap(), []);
+    }
 }
