@@ -18,6 +18,8 @@ mod text;
 mod units;
 mod visit;
 
+pub use pattern::Pattern;
+
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Mutex, PoisonError};

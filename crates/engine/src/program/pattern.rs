@@ -32,6 +32,24 @@ fn compiled(pattern: &Value) -> Option<Rc<Regex>> {
     })
 }
 
+/// A regular expression in the syntax of Go's RE2.
+#[derive(Clone, Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Reads it; none if RE2 refuses it.
+    #[must_use]
+    pub fn new(pattern: &str) -> Option<Self> {
+        translate(pattern).and_then(|pattern| Regex::new(&pattern).ok()).map(Self)
+    }
+
+    /// Whether it is found somewhere in a text.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.0.is_match(text.as_bytes())
+    }
+}
+
 /// `regex.match(pattern, text)`.
 pub fn is_match(v: &[Value]) -> Option<Value> {
     let text: &str = v[1].as_string().ok()?;
