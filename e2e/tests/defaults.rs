@@ -165,7 +165,7 @@ fn remove(object: &mut Value, pointer: &str) {
 fn rename_token(value: &mut Value) {
     match value {
         Value::String(text) if text.starts_with("kube-api-access-") => {
-            "kube-api-access-00000".clone_into(text)
+            "kube-api-access-00000".clone_into(text);
         }
         Value::Array(items) => items.iter_mut().for_each(rename_token),
         Value::Object(map) => map.values_mut().for_each(rename_token),

@@ -38,8 +38,9 @@ fn every_case_has_the_same_outcome() -> Result<()> {
     let suites = suites()?;
     ensure!(suites.len() >= 9, "only {suites:?}");
     for suite in &suites {
-        let outcomes = agree(suite, &[])?;
-        outcomes.values().for_each(|outcome| *counts.entry(format!("{outcome:?}")).or_default() += 1);
+        for outcome in agree(suite, &[])?.values() {
+            *counts.entry(format!("{outcome:?}")).or_default() += 1;
+        }
     }
     for (outcome, least) in [("Passed", 20), ("Failed", 20), ("Skipped", 2)] {
         ensure!(counts.get(outcome).is_some_and(|count| *count >= least), "{counts:?}");
