@@ -40,7 +40,7 @@ fn newest_fixtures_in_every_kind_of_workload(judge: Judge) -> Result<()> {
                 expected.insert(name, fixture.refused_by.clone());
             }
         }
-        ensure!(expected.len() % 7 == 0 && expected.len() > 300, "{} objects", expected.len());
+        ensure!(expected.len().is_multiple_of(7) && expected.len() > 300, "{} objects", expected.len());
         let found = refused(&trial.by(judge)?);
         agree(&found, &expected, |found, expected| found == expected).context(level)?;
     }

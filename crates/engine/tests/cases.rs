@@ -63,13 +63,11 @@ fn case_of_a_policy<P: Compile>(engine: &mut Engine, case: &Case) -> Result<()> 
         "metadata": {"name": "case"},
         "spec": {"match": case.r#match, "policies": case.policies},
     }))?;
-    match compile(&policy, &Settings::default())?.constraint {
-        Some(constraint) => judge(engine, &json!(constraint), case),
-        None => {
-            ensure!(case.violations.is_empty(), "nothing is enforced");
-            Ok(())
-        }
+    if let Some(constraint) = compile(&policy, &Settings::default())?.constraint {
+        return judge(engine, &json!(constraint), case);
     }
+    ensure!(case.violations.is_empty(), "nothing is enforced");
+    Ok(())
 }
 
 /// Every input of the case has exactly its violations.
