@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use gatewright_api::EnforcementAction;
+use gatewright_gatekeeper::RoutingMode;
+use gatewright_rules::deny_exec_heritage::UnknownPods;
 use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 use gatewright_rules::security_policy::host_network::Range;
 
@@ -20,6 +22,55 @@ pub struct Settings {
     pub controller_validation: bool,
     /// What holds in a namespace whose labels say nothing of it, and how.
     pub standards: Standards,
+    /// Who may enter the platform's own Pods.
+    pub exec_guard: ExecGuard,
+    /// What the operator's own webhook configuration sends Gatekeeper.
+    pub routing: Routing,
+}
+
+/// The guard of the platform's own Pods against exec and attach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecGuard {
+    /// When the guard stands.
+    pub mode: GuardMode,
+    /// What happens to a request about a Pod that Gatekeeper has not seen.
+    pub unknown_pods: UnknownPods,
+    /// Users who may enter every Pod, beside the service accounts of the system namespaces.
+    pub exempt_users: Vec<String>,
+}
+
+impl Default for ExecGuard {
+    fn default() -> Self {
+        Self {
+            mode: GuardMode::default(),
+            unknown_pods: UnknownPods::default(),
+            exempt_users: vec!["system:sudouser".to_owned()],
+        }
+    }
+}
+
+/// When the exec guard stands. It costs memory for every Pod of the cluster in every Gatekeeper process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::AsRefStr, strum::EnumIter, strum::EnumString)]
+#[strum(ascii_case_insensitive)]
+pub enum GuardMode {
+    /// While there is a Pod to guard.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Off,
+}
+
+/// What the operator's own webhook configuration sends Gatekeeper, beyond what upstream's does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// CONNECT: exec and attach.
+    pub connect: RoutingMode,
+    /// DELETE.
+    pub delete: RoutingMode,
+    /// The name of upstream's webhook configuration; without one, it is found by its label.
+    pub upstream: Option<String>,
 }
 
 /// The Pod Security Standards.
@@ -132,6 +183,8 @@ impl Settings {
             operator_namespace: operator_namespace.to_owned(),
             controller_validation: true,
             standards: Standards::default(),
+            exec_guard: ExecGuard::default(),
+            routing: Routing::default(),
         }
     }
 }

@@ -5,16 +5,26 @@
 
 mod constraint;
 mod exemption;
+mod finding;
 mod glob;
 mod process;
 mod readiness;
 mod routing;
+mod source;
+mod sync;
 mod template;
+mod user_constraint;
+mod webhook;
 
 pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
 pub use exemption::{Exemption, exemptions};
+pub use finding::Finding;
 pub use glob::NamespaceGlob;
 pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
 pub use readiness::{Subject, TemplateError, Verdict, judge};
-pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routing};
+pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routing, upstream};
+pub use source::{CONNECT, DELETE, TemplateSource};
+pub use sync::{GroupVersionKind, SYNC_SET_GROUP, SYNC_SET_VERSION, SyncSet};
 pub use template::{ConstraintTemplate, RegoSource, TEMPLATE_GROUP, TEMPLATE_VERSION};
+pub use user_constraint::{KindMatch, UserConstraint};
+pub use webhook::{Demand, Plan, Resource, RoutingMode, WEBHOOK, WEBHOOK_CONFIGURATION, configuration};

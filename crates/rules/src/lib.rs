@@ -8,6 +8,7 @@
 //! [`Rule`], and name both in its template. The compiler stops building until the policy's field is wired.
 
 pub mod cases;
+pub mod deny_exec_heritage;
 pub mod kinds;
 pub mod operation_policy;
 pub mod pod_security_standard;
@@ -18,4 +19,4 @@ mod template;
 mod tests;
 
 pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile};
-pub use template::{Entry, Lib, Template, catalogue, templates};
+pub use template::{Entry, Lib, Template, WRITES, catalogue, templates};
