@@ -28,4 +28,7 @@ pub use security::{
     UserRule, UserStrategy, VolumeType,
 };
 pub use selector::{LabelSelector, LabelSelectorRequirement, Match, NamespaceSelector, SelectorOperator};
-pub use status::{ConditionType, ConstraintCounts, PolicyStatus, Reason};
+pub use status::{
+    ByEnforcement, Checkpoint, ConditionType, ConstraintCounts, DeckhouseStatus, NamespaceCount,
+    PolicyStatus, Reason, ViolationSample, Violations,
+};

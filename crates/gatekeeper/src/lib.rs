@@ -3,6 +3,7 @@
 //! The facts are those of Gatekeeper 3.23: which fields a template and a constraint have, how namespaces are
 //! matched, and when a process can be said to enforce a constraint.
 
+mod audit;
 mod constraint;
 mod exemption;
 mod finding;
@@ -16,6 +17,7 @@ mod template;
 mod user_constraint;
 mod webhook;
 
+pub use audit::{Audit, AuditedViolation, audit};
 pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
 pub use exemption::{Exemption, exemptions};
 pub use finding::Finding;

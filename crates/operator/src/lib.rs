@@ -13,6 +13,7 @@ mod live;
 mod policy;
 mod queue;
 mod standard;
+mod summary;
 mod template;
 mod watch;
 mod world;

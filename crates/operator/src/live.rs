@@ -1,9 +1,10 @@
 //! An object of ours as it is in the API, slimmed to what we compare and report.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gatewright_api::names::{OWNER_LABEL, RENDERED};
-use gatewright_gatekeeper::{PodStatus, Subject, pod_statuses};
+use gatewright_gatekeeper::{Audit, PodStatus, Subject, audit, pod_statuses};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
@@ -23,12 +24,16 @@ pub(crate) struct Live {
     pub(crate) owners: Vec<OwnerReference>,
     pub(crate) spec: Value,
     pub(crate) reports: Vec<PodStatus>,
+    /// Of a constraint: what audit found.
+    pub(crate) audit: Option<Arc<Audit>>,
 }
 
 impl From<DynamicObject> for Live {
     fn from(mut object: DynamicObject) -> Self {
         let ours = is_ours(&object.metadata);
-        let reports = object.data.get("status").map(pod_statuses).unwrap_or_default();
+        let status = object.data.get("status").filter(|_| ours);
+        let reports = status.map(pod_statuses).unwrap_or_default();
+        let audit = status.and_then(audit).map(Arc::new);
         Self {
             ours,
             uid: object.uid().unwrap_or_default(),
@@ -38,15 +43,23 @@ impl From<DynamicObject> for Live {
             owners: object.metadata.owner_references.take().unwrap_or_default(),
             // Somebody else's object is only ever named.
             spec: if ours { object.data["spec"].take() } else { Value::Null },
-            reports: if ours { reports } else { vec![] },
+            reports,
+            audit,
         }
     }
 }
 
 impl Entry for Live {
     fn same(&self, other: &Self) -> bool {
-        let version = other.resource_version.clone();
-        Self { resource_version: version, ..self.clone() } == *other
+        let Self { uid, resource_version: _, generation, ours, labels, owners, spec, reports, audit } = self;
+        let same_audit = match (audit, &other.audit) {
+            (Some(ours), Some(theirs)) => ours.same(theirs),
+            (ours, theirs) => ours.is_none() && theirs.is_none(),
+        };
+        same_audit
+            && (uid, *generation, *ours) == (&other.uid, other.generation, other.ours)
+            && (labels, owners) == (&other.labels, &other.owners)
+            && (spec, reports) == (&other.spec, &other.reports)
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tracing::info;
 
 use crate::apply::{self, Desired};
-use crate::conditions::{Judgement, Report, find};
+use crate::conditions::{Facts, Judgement, Report, find};
 use crate::enforcement::Gatekeeper;
 use crate::error::request;
 use crate::live::Live;
@@ -48,7 +48,8 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
     {
         return result.map(|()| Next::Change);
     }
-    write_status::<P>(world, policy, &report).await?;
+    let facts = facts(policy, snapshot.constraint.as_deref());
+    write_status::<P>(world, policy, &report, &facts).await?;
     result.map(|()| Next::Change)
 }
 
@@ -232,9 +233,22 @@ async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Re
     }
 }
 
+/// What is told of the policy beside its conditions, from the constraint that is in the API.
+fn facts<P: Watched>(policy: &Guarded<P>, constraint: Option<&Live>) -> Facts {
+    let parsed = policy.parsed.as_ref().ok();
+    let action = constraint.and_then(|live| live.spec["enforcementAction"].as_str()?.parse().ok());
+    let audit = constraint.and_then(|live| live.audit.clone());
+    Facts { namespaces: None, audit: audit.zip(action), spec: parsed.map(|policy| policy.spec_json()) }
+}
+
 /// Writes the status if anything but time changed. The write fails if the policy changed in between.
-async fn write_status<P: Watched>(world: &World, policy: &Guarded<P>, report: &Report) -> Result<(), Error> {
-    let status = report.status(policy.status.as_ref(), &Time(Timestamp::now()));
+async fn write_status<P: Watched>(
+    world: &World,
+    policy: &Guarded<P>,
+    report: &Report,
+    facts: &Facts,
+) -> Result<(), Error> {
+    let status = report.status(facts, policy.status.as_ref(), &Time(Timestamp::now()));
     if policy.status.as_ref() == Some(&status) {
         return Ok(());
     }
