@@ -19,7 +19,8 @@ pub use problem::{Invalid, Problem};
 pub use gatewright_gatekeeper::RoutingMode;
 pub use gatewright_rules::deny_exec_heritage::UnknownPods;
 pub use settings::{
-    ExecGuard, GuardMode, NotAVersion, PodPolicy, Preset, Routing, Settings, StandardVersion, Standards,
+    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing, Settings,
+    SettingsProblem, StandardVersion, Standards, settings_reference,
 };
 pub use standards::{ACTION_LABEL, POLICY_LABEL, standards};
 
