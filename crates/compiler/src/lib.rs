@@ -14,14 +14,14 @@ mod states;
 #[cfg(test)]
 mod tests;
 
-pub use exec_guard::{EXEC_GUARD, exec_guard, sync_set};
+pub use exec_guard::{EXEC_GUARD, SYNC_SET, builtin, exec_guard, sync_set};
 pub use problem::{Invalid, Problem};
 pub use gatewright_gatekeeper::RoutingMode;
 pub use gatewright_rules::deny_exec_heritage::UnknownPods;
 pub use settings::{
     ExecGuard, GuardMode, NotAVersion, PodPolicy, Preset, Routing, Settings, StandardVersion, Standards,
 };
-pub use standards::{ACTION_LABEL, POLICY_LABEL, standards};
+pub use standards::{ACTION_LABEL, POLICY_LABEL, standards, standards_routes};
 
 use std::collections::BTreeSet;
 
