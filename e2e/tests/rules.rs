@@ -41,8 +41,9 @@ fn cases_of_deny_exec_heritage() -> Result<()> {
         known.push(format!("namespace-{name}.yaml"));
         directory.write(&format!("namespace-{name}.yaml"), &namespace)?;
     }
-    let tests = cases.iter().enumerate().map(|(number, case)| connect_test(&directory, &known, number, case));
-    directory.verify(&tests.collect::<Result<Vec<_>>>()?)
+    let test = |(number, case)| connect_test(&directory, &known, number, case);
+    let tests = cases.iter().enumerate().map(test).collect::<Result<Vec<_>>>()?;
+    directory.verify(&tests)
 }
 
 fn connect_test(directory: &Directory, known: &[String], number: usize, case: &ConnectCase) -> Result<Value> {

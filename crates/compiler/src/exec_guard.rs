@@ -69,7 +69,8 @@ mod tests {
         ] {
             let constraint = exec_guard(&Settings::new(preset, "gk", "own"), &[]);
             let exempt = &constraint.spec.parameters["exemptServiceAccountNamespaces"];
-            let exempt: Vec<_> = exempt.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+            let exempt: Vec<_> =
+                exempt.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
             assert_eq!(exempt.join(" "), expected);
         }
     }

@@ -15,9 +15,9 @@ mod states;
 mod tests;
 
 pub use exec_guard::{EXEC_GUARD, SYNC_SET, builtin, exec_guard, sync_set};
-pub use problem::{Invalid, Problem};
 pub use gatewright_gatekeeper::RoutingMode;
 pub use gatewright_rules::deny_exec_heritage::UnknownPods;
+pub use problem::{Invalid, Problem};
 pub use settings::{
     ExecGuard, GuardMode, NotAVersion, PodPolicy, Preset, Routing, Settings, StandardVersion, Standards,
 };

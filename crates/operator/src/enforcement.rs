@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use gatewright_api::Reason;
 use gatewright_gatekeeper::{
-    Exemption, Process, Route, Routing, SYSTEM_LABEL, Verdict, WEBHOOK_CONFIGURATION, expected_processes, judge,
-    routing,
+    Exemption, Process, Route, Routing, SYSTEM_LABEL, Verdict, WEBHOOK_CONFIGURATION, expected_processes,
+    judge, routing,
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

@@ -28,7 +28,8 @@ pub(crate) fn is_wanted(world: &World) -> bool {
 pub(crate) async fn install(world: &World) -> Result<Option<String>, Error> {
     sweep(world, Some(EXEC_GUARD)).await?;
     if world.sync_sets.knowledge() == Knowledge::Absent {
-        let message = "Gatekeeper serves no SyncSets, or not to the operator, so the labels of Pods cannot be known";
+        let message =
+            "Gatekeeper serves no SyncSets, or not to the operator, so the labels of Pods cannot be known";
         return Ok(Some(message.to_owned()));
     }
     let template = world.templates.get(&TEMPLATE.name());

@@ -75,8 +75,7 @@ fn is_known(world: &World) -> bool {
 }
 
 async fn route(world: &World, guard: bool, guard_problem: Option<String>) -> Result<Next, Error> {
-    let templates: Vec<_> =
-        world.templates.values().iter().filter_map(|live| live.source.clone()).collect();
+    let templates: Vec<_> = world.templates.values().iter().filter_map(|live| live.source.clone()).collect();
     let kinds: BTreeSet<_> = templates.iter().map(|template| template.kind.clone()).collect();
     let Some(constraints) = world.foreign.of(&kinds) else { return Ok(Next::Change) };
     let constraints = join(&templates, &constraints);
@@ -139,12 +138,13 @@ async fn discover(world: &World, kinds: &BTreeSet<String>) -> Result<Vec<Resourc
     let discovery = request("looking for the kinds of constraints".to_owned(), discovery).await?;
     let served = discovery.groups().flat_map(kube::discovery::ApiGroup::resources_by_stability);
     let wanted = served.filter(|(resource, _)| kinds.contains(&resource.kind));
-    let resource = |(resource, capabilities): (kube::core::ApiResource, kube::discovery::ApiCapabilities)| Resource {
-        group: resource.group,
-        kind: resource.kind,
-        resource: resource.plural,
-        namespaced: capabilities.scope == kube::discovery::Scope::Namespaced,
-    };
+    let resource =
+        |(resource, capabilities): (kube::core::ApiResource, kube::discovery::ApiCapabilities)| Resource {
+            group: resource.group,
+            kind: resource.kind,
+            resource: resource.plural,
+            namespaced: capabilities.scope == kube::discovery::Scope::Namespaced,
+        };
     Ok(wanted.map(resource).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
@@ -177,8 +177,7 @@ async fn apply(world: &World, entry: Option<&ValidatingWebhook>, plan: &Plan) ->
 }
 
 fn desired(entry: &ValidatingWebhook, plan: &Plan) -> Option<DynamicObject> {
-    let ValidatingWebhookConfiguration { metadata, webhooks } =
-        configuration(entry, &plan.routes, builtin());
+    let ValidatingWebhookConfiguration { metadata, webhooks } = configuration(entry, &plan.routes, builtin());
     serde_json::from_value(json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": KIND, "metadata": metadata, "webhooks": webhooks,
     }))

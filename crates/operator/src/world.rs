@@ -19,8 +19,8 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use crate::cache::{Cache, Change, Entry, Knowledge};
 use crate::RoutingReport;
+use crate::cache::{Cache, Change, Entry, Knowledge};
 use crate::foreign::ForeignConstraints;
 use crate::live::Live;
 use crate::queue::{Key, Requests};
