@@ -7,10 +7,11 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
-use gatewright_compiler::{Compile, Settings, compile};
+use gatewright_compiler::{Compile, Preset, Settings, compile, exec_guard};
 use gatewright_e2e::{paths, tools};
+use gatewright_rules::cases::connect::{ConnectCase, ConnectCases};
 use gatewright_rules::cases::{Case, Cases, NAMESPACE};
-use gatewright_rules::{Rule, Template};
+use gatewright_rules::{Rule, Template, deny_exec_heritage};
 use serde_json::{Value, json};
 
 #[test]
@@ -21,6 +22,45 @@ fn cases_of_security_policy() -> Result<()> {
 #[test]
 fn cases_of_operation_policy() -> Result<()> {
     verify::<OperationPolicy>("operation-policy")
+}
+
+#[test]
+fn cases_of_deny_exec_heritage() -> Result<()> {
+    let directory = Directory::new("deny-exec-heritage")?;
+    directory.write("template.yaml", &template(&deny_exec_heritage::TEMPLATE)?)?;
+    let path = paths::repository().join("templates/deny-exec-heritage/cases.yaml");
+    let ConnectCases { inventory, cases } = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
+    let mut known = vec![];
+    for (number, pod) in inventory.iter().enumerate() {
+        known.push(format!("pod-{number}.yaml"));
+        directory.write(&known[number], &pod.object())?;
+    }
+    let namespaces: BTreeSet<_> = cases.iter().filter_map(|case| case.pod.split('/').next()).collect();
+    for name in namespaces {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        known.push(format!("namespace-{name}.yaml"));
+        directory.write(&format!("namespace-{name}.yaml"), &namespace)?;
+    }
+    let test = |(number, case)| connect_test(&directory, &known, number, case);
+    let tests = cases.iter().enumerate().map(test).collect::<Result<Vec<_>>>()?;
+    directory.verify(&tests)
+}
+
+fn connect_test(directory: &Directory, known: &[String], number: usize, case: &ConnectCase) -> Result<Value> {
+    let preset = if case.deckhouse { Preset::Deckhouse } else { Preset::None };
+    let mut settings = Settings::new(preset, "gatekeeper-system", "gatewright-system");
+    settings.exec_guard.unknown_pods = case.unknown_pods.unwrap_or_default();
+    let (constraint, object) = (format!("constraint-{number}.yaml"), format!("object-{number}.yaml"));
+    directory.write(&constraint, &json!(exec_guard(&settings, &case.never_synced)))?;
+    let input = case.input();
+    directory.write(&object, &input.document)?;
+    let parts = case.violations.iter().map(|part| json!({"violations": 1, "message": regex::escape(part)}));
+    let total = json!({"violations": case.violations.len()});
+    let assertions: Vec<_> = std::iter::once(total).chain(parts).collect();
+    Ok(json!({
+        "name": input.name, "template": "template.yaml", "constraint": constraint,
+        "cases": [{"name": input.name, "object": object, "inventory": known, "assertions": assertions}],
+    }))
 }
 
 /// Writes a Gatekeeper suite for all rules of a policy kind and lets `gator verify` run it.
@@ -38,18 +78,7 @@ fn verify<P: Compile>(folder: &str) -> Result<()> {
             tests.extend(test.with_context(|| format!("{}: {}", rule.name, case.name))?);
         }
     }
-    ensure!(!tests.is_empty(), "no cases");
-    let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
-    directory.write("suite.yaml", &suite)?;
-    let output = Command::new(tools::path("gator"))
-        .args(["verify", "--enable-k8s-native-validation=false"])
-        .arg(directory.0.join("suite.yaml"))
-        .output()
-        .context("gator does not run; `make tools` builds it")?;
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{said}");
-    ensure!(said.contains("PASS"), "gator ran nothing: {said}");
-    Ok(fs::remove_dir_all(&directory.0)?)
+    directory.verify(&tests)
 }
 
 fn template(template: &Template) -> Result<Value> {
@@ -148,5 +177,21 @@ impl Directory {
 
     fn write(&self, name: &str, document: &Value) -> Result<()> {
         Ok(fs::write(self.0.join(name), document.to_string())?)
+    }
+
+    /// Lets `gator` run a suite of these tests, and removes the folder if it passes.
+    fn verify(self, tests: &[Value]) -> Result<()> {
+        ensure!(!tests.is_empty(), "no cases");
+        let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
+        self.write("suite.yaml", &suite)?;
+        let output = Command::new(tools::path("gator"))
+            .args(["verify", "--enable-k8s-native-validation=false"])
+            .arg(self.0.join("suite.yaml"))
+            .output()
+            .context("gator does not run; `make tools` builds it")?;
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{said}");
+        ensure!(said.contains("PASS"), "gator ran nothing: {said}");
+        Ok(fs::remove_dir_all(&self.0)?)
     }
 }

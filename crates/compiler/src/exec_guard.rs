@@ -12,7 +12,7 @@ use crate::{Settings, namespaces};
 pub const EXEC_GUARD: &str = "deny-exec-heritage-pods";
 
 /// The name of what makes Gatekeeper keep all Pods in its inventory.
-const SYNC_SET: &str = "gatewright-pods";
+pub const SYNC_SET: &str = "gatewright-pods";
 
 /// The constraint of the guard, given the namespaces that Gatekeeper's `Config` keeps out of the inventory.
 #[must_use]
@@ -46,8 +46,14 @@ pub fn sync_set() -> SyncSet {
 }
 
 fn metadata(name: &str) -> ObjectMeta {
+    ObjectMeta { name: Some(name.to_owned()), ..builtin() }
+}
+
+/// Metadata of what is ours and belongs to no policy.
+#[must_use]
+pub fn builtin() -> ObjectMeta {
     let owner = [(names::OWNER_LABEL.to_owned(), names::BUILTIN.to_owned())];
-    ObjectMeta { name: Some(name.to_owned()), labels: Some(owner.into()), ..ObjectMeta::default() }
+    ObjectMeta { labels: Some(owner.into()), ..ObjectMeta::default() }
 }
 
 #[cfg(test)]
@@ -63,7 +69,8 @@ mod tests {
         ] {
             let constraint = exec_guard(&Settings::new(preset, "gk", "own"), &[]);
             let exempt = &constraint.spec.parameters["exemptServiceAccountNamespaces"];
-            let exempt: Vec<_> = exempt.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+            let exempt: Vec<_> =
+                exempt.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
             assert_eq!(exempt.join(" "), expected);
         }
     }

@@ -14,15 +14,15 @@ mod states;
 #[cfg(test)]
 mod tests;
 
-pub use exec_guard::{EXEC_GUARD, exec_guard, sync_set};
-pub use problem::{Invalid, Problem};
+pub use exec_guard::{EXEC_GUARD, SYNC_SET, builtin, exec_guard, sync_set};
 pub use gatewright_gatekeeper::RoutingMode;
 pub use gatewright_rules::deny_exec_heritage::UnknownPods;
+pub use problem::{Invalid, Problem};
 pub use settings::{
     ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing, Settings,
     SettingsProblem, StandardVersion, Standards, settings_reference,
 };
-pub use standards::{ACTION_LABEL, POLICY_LABEL, standards};
+pub use standards::{ACTION_LABEL, POLICY_LABEL, standards, standards_routes};
 
 use std::collections::BTreeSet;
 

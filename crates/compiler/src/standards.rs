@@ -1,7 +1,7 @@
 //! The Pod Security Standards: six constraints, which the labels of namespaces choose.
 
 use gatewright_api::{EnforcementAction, names};
-use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match};
+use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match, Route};
 use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters, TEMPLATE};
 use gatewright_rules::{Reach, Subject, kinds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
@@ -24,6 +24,12 @@ const ACTIONS: [EnforcementAction; 3] =
 pub fn standards(settings: &Settings) -> Vec<Constraint> {
     let of_level = |level| ACTIONS.into_iter().map(move |action| standard(settings, level, action));
     Level::iter().flat_map(of_level).collect()
+}
+
+/// The requests that the API server must ask Gatekeeper about for the standards.
+#[must_use]
+pub fn standards_routes(settings: &Settings) -> Vec<Route> {
+    Subject::Pod(LOOKS_AT).routes(reach(settings), &Value::Null)
 }
 
 /// The standards pick namespaces, never objects by their labels.

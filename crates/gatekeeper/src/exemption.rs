@@ -54,7 +54,9 @@ impl Exemption {
         let excluded =
             matcher.excluded_namespaces.iter().any(|pattern| NamespaceGlob::new(pattern).covers(&exempt));
         let mut named = matcher.namespaces.iter().map(|pattern| NamespaceGlob::new(pattern));
-        self.admission && !excluded && (matcher.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(&exempt)))
+        self.admission
+            && !excluded
+            && (matcher.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(&exempt)))
     }
 }
 

@@ -82,9 +82,9 @@ impl TemplateSource {
         self.named = [CONNECT, DELETE]
             .into_iter()
             .filter(|operation| {
-                words.iter().any(
-                    |word| matches!(word, Word::Text(text) if text.eq_ignore_ascii_case(operation)),
-                )
+                words
+                    .iter()
+                    .any(|word| matches!(word, Word::Text(text) if text.eq_ignore_ascii_case(operation)))
             })
             .collect();
         let with_subresource =
@@ -110,7 +110,10 @@ fn read(part: &Value, words: &mut Vec<Word>) {
         Value::String(source) => words.extend(tokens(source)),
         Value::Array(parts) => parts.iter().for_each(|part| read(part, words)),
         Value::Object(fields) => {
-            fields.iter().filter(|(name, _)| !["engine", "message"].contains(&name.as_str())).for_each(|(_, part)| read(part, words));
+            fields
+                .iter()
+                .filter(|(name, _)| !["engine", "message"].contains(&name.as_str()))
+                .for_each(|(_, part)| read(part, words));
         }
         _ => {}
     }
@@ -228,7 +231,10 @@ mod tests {
             ("\"pods/attach\" == input.review[\"resource\"].resource", true),
             ("input.review.resource.resource in {\"pods/exec\"}", true),
             ("input.review.resource.resource == \"pods\"; input.review.subResource == \"exec\"", false),
-            ("concat(\"/\", [input.review.resource.resource, input.review.requestSubResource]) == \"pods/exec\"", false),
+            (
+                "concat(\"/\", [input.review.resource.resource, input.review.requestSubResource]) == \"pods/exec\"",
+                false,
+            ),
             ("msg := \"pods/exec\"", false),
         ] {
             assert_eq!(source(&json!([]), rego).compares_subresource(), never, "{rego}");

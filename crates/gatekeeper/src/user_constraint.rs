@@ -51,7 +51,9 @@ impl UserConstraint<'_> {
             "Cluster" => !namespaced,
             _ => true,
         };
-        let has = |list: &[String], one: &str| list.is_empty() || list.iter().any(|entry| entry == "*" || entry == one);
+        let has = |list: &[String], one: &str| {
+            list.is_empty() || list.iter().any(|entry| entry == "*" || entry == one)
+        };
         let kinds = &self.matches.kinds;
         in_scope
             && (kinds.is_empty()

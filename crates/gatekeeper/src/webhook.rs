@@ -195,8 +195,7 @@ impl Demand<'_> {
     fn unknown_kinds(&self) -> impl Iterator<Item = Finding> {
         let meant = self.constraints.iter().filter(|one| one.template.means(DELETE));
         meant.flat_map(|one| {
-            let known =
-                |kind: &&String| self.resources.iter().any(|resource| &&resource.kind == kind);
+            let known = |kind: &&String| self.resources.iter().any(|resource| &&resource.kind == kind);
             one.named_kinds()
                 .filter(move |kind| !known(kind))
                 .map(|kind| Finding::UnknownKind { kind: kind.clone(), constraint: one.to_string() })
@@ -232,11 +231,8 @@ pub fn configuration(
         resources: Some(resources),
         scope: Some("*".to_owned()),
     });
-    let entry = ValidatingWebhook {
-        name: WEBHOOK.to_owned(),
-        rules: Some(rules.collect()),
-        ..upstream.clone()
-    };
+    let entry =
+        ValidatingWebhook { name: WEBHOOK.to_owned(), rules: Some(rules.collect()), ..upstream.clone() };
     let metadata = ObjectMeta { name: Some(WEBHOOK_CONFIGURATION.to_owned()), ..metadata };
     ValidatingWebhookConfiguration { metadata, webhooks: Some(vec![entry]) }
 }

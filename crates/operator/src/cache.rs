@@ -63,6 +63,11 @@ impl<T: Entry> Cache<T> {
         self.read().entries.get(name).cloned()
     }
 
+    /// Whether there is no object. That means nothing while the cache is not complete.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read().entries.is_empty()
+    }
+
     /// All objects.
     pub(crate) fn values(&self) -> Vec<Arc<T>> {
         self.read().entries.values().cloned().collect()

@@ -9,9 +9,12 @@ mod cache;
 mod conditions;
 mod enforcement;
 mod error;
+mod foreign;
+mod guard;
 mod live;
 mod policy;
 mod queue;
+mod routing;
 mod standard;
 mod summary;
 mod template;
@@ -19,6 +22,7 @@ mod watch;
 mod world;
 
 pub use error::Error;
+pub use routing::RoutingReport;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +81,9 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
                 Owner::SecurityPolicy => policy::reconcile::<SecurityPolicy>(&world, &name).await,
                 Owner::OperationPolicy => policy::reconcile::<OperationPolicy>(&world, &name).await,
                 Owner::Standards => standard::reconcile(&world, &name).await,
+                Owner::ExecGuard => routing::reconcile(&world).await,
             },
+            Key::Routing => routing::reconcile(&world).await,
         }
     })
 }

@@ -27,6 +27,8 @@ pub(crate) enum Key {
     Template(&'static str),
     /// The constraint of this kind and name, and the policy that it is made from, whether they exist or not.
     Constraint(&'static str, String),
+    /// The exec guard and our webhook configuration.
+    Routing,
 }
 
 /// What a reconciliation leaves to be done.

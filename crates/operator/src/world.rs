@@ -4,26 +4,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gatewright_api::{Guarded, OperationPolicy, Policy, SecurityPolicy};
-use gatewright_compiler::{Compile, Settings, standards};
+use gatewright_compiler::{Compile, SYNC_SET, Settings, standards};
 use gatewright_gatekeeper::{
-    CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, SYSTEM_LABEL, TEMPLATE_GROUP, TEMPLATE_VERSION,
-    exemptions,
+    CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, Resource as ServedResource, SYNC_SET_GROUP,
+    SYNC_SET_VERSION, SYSTEM_LABEL, TEMPLATE_GROUP, TEMPLATE_VERSION, WEBHOOK_CONFIGURATION, exemptions,
 };
 use gatewright_rules::Template;
+use gatewright_rules::deny_exec_heritage::{self, HERITAGE_LABEL};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt as _};
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
+use crate::RoutingReport;
 use crate::cache::{Cache, Change, Entry, Knowledge};
+use crate::foreign::ForeignConstraints;
 use crate::live::Live;
 use crate::queue::{Key, Requests};
 use crate::watch::{Source, keep_filled};
 
 /// The `Config` of Gatekeeper has this name, or none.
 const CONFIG_NAME: &str = "config";
+
+/// The kind of SyncSets.
+pub(crate) const SYNC_SET_KIND: &str = "SyncSet";
 
 /// Lists of large objects are taken in pages of this size.
 const PAGE_OF_LARGE_OBJECTS: u32 = 50;
@@ -36,12 +43,24 @@ pub(crate) struct World {
     pub(crate) pods: Cache<Process>,
     pub(crate) webhooks: Cache<ValidatingWebhookConfiguration>,
     pub(crate) exemptions: Cache<Vec<Exemption>>,
+    /// The Pods that the exec guard guards.
+    pub(crate) platform_pods: Cache<PlatformPod>,
+    pub(crate) sync_sets: Cache<Live>,
+    pub(crate) own_webhook: Cache<Live>,
+    pub(crate) foreign: ForeignConstraints,
+    /// What is known of the resources of some kinds.
+    pub(crate) resources: Mutex<(BTreeSet<String>, Vec<ServedResource>)>,
+    /// What became of the exec guard and of the routing; none until something is known.
+    pub(crate) routing: watch::Sender<Option<RoutingReport>>,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
     requests: Requests,
     watches: JoinSet<()>,
 }
+
+/// A Pod of the platform. That there is one is all that we need to know.
+pub(crate) struct PlatformPod;
 
 /// A policy kind that is watched.
 pub(crate) trait Watched: Compile {
@@ -79,6 +98,12 @@ impl Entry for ValidatingWebhookConfiguration {
     }
 }
 
+impl Entry for PlatformPod {
+    fn same(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 impl Entry for Vec<Exemption> {
     fn same(&self, other: &Self) -> bool {
         self == other
@@ -88,6 +113,7 @@ impl Entry for Vec<Exemption> {
 impl World {
     /// Starts all watches.
     pub(crate) fn watch(client: Client, settings: Settings, requests: &Requests) -> Self {
+        let foreign = ForeignConstraints::new(client.clone(), requests.clone());
         let mut world = Self {
             client,
             settings,
@@ -95,6 +121,12 @@ impl World {
             pods: Cache::new(),
             webhooks: Cache::new(),
             exemptions: Cache::new(),
+            platform_pods: Cache::new(),
+            sync_sets: Cache::new(),
+            own_webhook: Cache::new(),
+            foreign,
+            resources: Mutex::default(),
+            routing: watch::Sender::new(None),
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
@@ -105,6 +137,7 @@ impl World {
         world.watch_policies::<OperationPolicy>();
         world.watch_templates();
         world.watch_gatekeeper();
+        world.watch_routing();
         world
     }
 
@@ -115,7 +148,17 @@ impl World {
 
     /// Where constraints of a kind live.
     pub(crate) fn constraint_api(&self, template: &Template) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &constraint_resource(template))
+        Api::all_with(self.client.clone(), &constraint_resource(template.kind))
+    }
+
+    /// Where SyncSets live.
+    pub(crate) fn sync_set_api(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &sync_set_resource())
+    }
+
+    /// Where webhook configurations live.
+    pub(crate) fn webhook_api(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &webhook_resource())
     }
 
     /// Where templates live.
@@ -129,7 +172,12 @@ impl World {
             policy
         };
         let api = Api::<Guarded<P>>::all(self.client.clone());
-        let (cache, changed) = (P::cache(self).clone(), self.changed(P::TEMPLATE.kind));
+        let (cache, wake, requests) =
+            (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.requests.clone());
+        let changed = move |change| {
+            wake(change);
+            requests.send(Key::Routing);
+        };
         self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
     }
 
@@ -145,10 +193,11 @@ impl World {
                 requests.send(Key::Template(template.kind));
                 wake(template.kind);
             }
+            requests.send(Key::Routing);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         let (api, cache) = (self.template_api(), self.templates.clone());
-        self.spawn(api, template_resource(), config, cache, Live::from, changed);
+        self.spawn(api, template_resource(), config, cache, Live::template, changed);
         for template in gatewright_rules::catalogue() {
             self.watch_constraints(template);
         }
@@ -158,7 +207,7 @@ impl World {
         let changed = self.changed(template.kind);
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
         let config = watcher::Config::default();
-        self.spawn(api, constraint_resource(template), config, cache, Live::from, changed);
+        self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
@@ -169,24 +218,45 @@ impl World {
         self.spawn(pods, pod_resource(), watcher::Config::default(), cache, process, self.everybody());
 
         let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        let resource = ApiResource::erase::<ValidatingWebhookConfiguration>(&());
         let (key, value) = SYSTEM_LABEL;
-        let config = watcher::Config::default().labels(&format!("{key}={value}"));
+        let config = match &self.settings.routing.upstream {
+            Some(name) => named(name),
+            None => watcher::Config::default().labels(&format!("{key}={value}")),
+        };
         let reduce = |mut webhook: ValidatingWebhookConfiguration| {
             webhook.metadata.managed_fields = None;
             webhook
         };
         let cache = self.webhooks.clone();
-        self.spawn(webhooks, resource, config, cache, reduce, self.everybody());
+        self.spawn(webhooks, webhook_resource(), config, cache, reduce, self.everybody());
 
         let resource =
             ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
         let resource = ApiResource { plural: "configs".to_owned(), ..resource };
         let configs: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
-        let config = watcher::Config::default().fields(&format!("metadata.name={CONFIG_NAME}"));
+        let config = named(CONFIG_NAME);
         let reduce = |object: DynamicObject| exemptions(&object.data["spec"]);
         let cache = self.exemptions.clone();
         self.spawn(configs, resource, config, cache, reduce, self.everybody());
+    }
+
+    /// What decides about the exec guard and our own webhook configuration, and these themselves.
+    fn watch_routing(&mut self) {
+        let requests = self.requests.clone();
+        let changed = move |_| requests.send(Key::Routing);
+
+        let pods: Api<PartialObjectMeta<Pod>> = Api::all(self.client.clone());
+        let (key, value) = HERITAGE_LABEL;
+        let config = watcher::Config::default().labels(&format!("{key}={value}"));
+        let cache = self.platform_pods.clone();
+        self.spawn(pods, pod_resource(), config, cache, |_| PlatformPod, changed.clone());
+
+        let (api, cache) = (self.sync_set_api(), self.sync_sets.clone());
+        self.spawn(api, sync_set_resource(), named(SYNC_SET), cache, Live::from, changed);
+
+        let (api, cache) = (self.webhook_api(), self.own_webhook.clone());
+        let config = named(WEBHOOK_CONFIGURATION);
+        self.spawn(api, webhook_resource(), config, cache, Live::from, self.everybody());
     }
 
     fn spawn<K, T>(
@@ -210,6 +280,7 @@ impl World {
         let (wake, requests) = (self.waker(), self.requests.clone());
         move |change| match change {
             Change::Nothing => {}
+            Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => requests.send(Key::Routing),
             Change::Object(name) => requests.send(Key::Constraint(kind, name)),
             Change::Everything => wake(kind),
         }
@@ -233,6 +304,7 @@ impl World {
                 Owner::SecurityPolicy => security.names(),
                 Owner::OperationPolicy => operation.names(),
                 Owner::Standards => standards.clone(),
+                Owner::ExecGuard => return requests.send(Key::Routing),
             };
             let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
             for name in names {
@@ -248,6 +320,7 @@ pub(crate) enum Owner {
     SecurityPolicy,
     OperationPolicy,
     Standards,
+    ExecGuard,
 }
 
 impl Owner {
@@ -256,6 +329,8 @@ impl Owner {
             Self::SecurityPolicy
         } else if kind == OperationPolicy::TEMPLATE.kind {
             Self::OperationPolicy
+        } else if kind == deny_exec_heritage::TEMPLATE.kind {
+            Self::ExecGuard
         } else {
             Self::Standards
         }
@@ -280,9 +355,22 @@ fn template_resource() -> ApiResource {
 }
 
 /// The plural of a constraint kind is the kind in lower case: Gatekeeper adds no s.
-fn constraint_resource(template: &Template) -> ApiResource {
-    let kind = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind);
-    ApiResource { plural: template.name(), ..ApiResource::from_gvk(&kind) }
+pub(crate) fn constraint_resource(kind: &str) -> ApiResource {
+    let resource = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, kind);
+    ApiResource { plural: kind.to_lowercase(), ..ApiResource::from_gvk(&resource) }
+}
+
+fn sync_set_resource() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(SYNC_SET_GROUP, SYNC_SET_VERSION, SYNC_SET_KIND))
+}
+
+fn webhook_resource() -> ApiResource {
+    ApiResource::erase::<ValidatingWebhookConfiguration>(&())
+}
+
+/// The one object of this name.
+fn named(name: &str) -> watcher::Config {
+    watcher::Config::default().fields(&format!("metadata.name={name}"))
 }
 
 /// A snapshot of one policy and of what is decided about it.
@@ -307,6 +395,7 @@ impl<P: Watched> Snapshot<P> {
             world.pods.knowledge(),
             world.webhooks.knowledge(),
             world.exemptions.knowledge(),
+            world.own_webhook.knowledge(),
         ];
         if knowledge.contains(&Knowledge::Unknown) {
             return None;

@@ -1,7 +1,7 @@
 //! The exec guard: nobody but the platform itself enters the platform's own Pods.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::kinds::{Kind, POD_ATTACH, POD_EXEC};
 use crate::{Entry, Template};
@@ -28,7 +28,17 @@ pub struct Parameters {
 
 /// What happens to a request about a Pod that Gatekeeper's inventory does not know.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, strum::AsRefStr, strum::EnumString,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::AsRefStr,
+    strum::EnumString,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", ascii_case_insensitive)]

@@ -6,7 +6,8 @@ use super::{Demand, Resource, RoutingMode, configuration};
 use crate::{KindMatch, Route, TemplateSource, UserConstraint};
 
 const NODE_GUARD: &str = "input.review.operation == \"DELETE\"";
-const DENY_EXEC: &str = "input.review.operation == \"CONNECT\"; input.review.resource.resource == \"pods/exec\"";
+const DENY_EXEC: &str =
+    "input.review.operation == \"CONNECT\"; input.review.resource.resource == \"pods/exec\"";
 const ALLOWED_REPOS: &str = "input.review.object.spec.containers[_]";
 
 fn entry(operations: &[&str], resources: &[&str]) -> ValidatingWebhook {
@@ -26,18 +27,14 @@ fn stock() -> ValidatingWebhook {
 }
 
 fn resources() -> Vec<Resource> {
-    [
-        ("", "Node", "nodes", false),
-        ("", "Pod", "pods", true),
-        ("apps", "Deployment", "deployments", true),
-    ]
-    .map(|(group, kind, resource, namespaced)| Resource {
-        group: group.to_owned(),
-        kind: kind.to_owned(),
-        resource: resource.to_owned(),
-        namespaced,
-    })
-    .to_vec()
+    [("", "Node", "nodes", false), ("", "Pod", "pods", true), ("apps", "Deployment", "deployments", true)]
+        .map(|(group, kind, resource, namespaced)| Resource {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            resource: resource.to_owned(),
+            namespaced,
+        })
+        .to_vec()
 }
 
 /// A template's code and operations, and the match of its constraint.
@@ -81,10 +78,8 @@ impl Given<'_> {
         };
         let read: Vec<_> = self.constraints.iter().enumerate().map(read).collect();
         let templates: Vec<_> = read.iter().map(|(template, _)| template).collect();
-        let constraints: Vec<_> = read
-            .iter()
-            .map(|(template, matches)| UserConstraint { name: "c", template, matches })
-            .collect();
+        let constraints: Vec<_> =
+            read.iter().map(|(template, matches)| UserConstraint { name: "c", template, matches }).collect();
         let resources = resources();
         let plan = Demand {
             guard: self.guard,
@@ -121,7 +116,8 @@ fn nothing_is_routed_while_nothing_needs_it() {
     let pods = || matching(&[""], &["Pod"], "*");
     Given::default().gives(&[], &[]);
     Given { constraints: vec![(ALLOWED_REPOS, &[], pods())], ..Given::default() }.gives(&[], &[]);
-    Given { upstream: None, constraints: vec![(ALLOWED_REPOS, &[], pods())], ..Given::default() }.gives(&[], &[]);
+    Given { upstream: None, constraints: vec![(ALLOWED_REPOS, &[], pods())], ..Given::default() }
+        .gives(&[], &[]);
 }
 
 #[test]
@@ -150,7 +146,13 @@ fn delete_is_routed_for_named_kinds_alone() {
     for (rego, operations, spec, routes, findings) in [
         (NODE_GUARD, &[][..], matching(&[""], &["Node"], ""), &["DELETE nodes"][..], &[][..]),
         (NODE_GUARD, &[], matching(&["*"], &["Deployment", "*"], ""), &["DELETE deployments.apps"], &[]),
-        ("", &["DELETE"], matching(&["*"], &["Node", "Deployment"], ""), &["DELETE nodes", "DELETE deployments.apps"], &[]),
+        (
+            "",
+            &["DELETE"],
+            matching(&["*"], &["Node", "Deployment"], ""),
+            &["DELETE nodes", "DELETE deployments.apps"],
+            &[],
+        ),
         (NODE_GUARD, &[], matching(&["*"], &["*"], ""), &[], &[]),
         (NODE_GUARD, &[], json!({}), &[], &[]),
         (NODE_GUARD, &[], matching(&["apps"], &["Node"], ""), &[], &[]),
@@ -165,7 +167,8 @@ fn delete_is_routed_for_named_kinds_alone() {
 #[test]
 fn who_would_be_woken_by_mistake_is_named_and_waited_for() {
     let any = |scope| matching(&["*"], &["*"], scope);
-    let guarded = |spec| Given { guard: true, constraints: vec![(ALLOWED_REPOS, &[], spec)], ..Given::default() };
+    let guarded =
+        |spec| Given { guard: true, constraints: vec![(ALLOWED_REPOS, &[], spec)], ..Given::default() };
     guarded(any("Namespaced")).gives(&[], &["WokenByMistake K0/c pods/attach, pods/exec not"]);
     guarded(json!({})).gives(&[], &["WokenByMistake K0/c"]);
     guarded(matching(&[""], &["PodAttachOptions"], "")).gives(&EXEC[1..], &["WokenByMistake pods/attach"]);
@@ -253,11 +256,8 @@ fn an_object_selector_is_told_because_an_exec_has_no_labels() {
 
 #[test]
 fn the_entry_is_upstreams_but_for_name_and_rules() {
-    let route = |resource: &str, operation| Route {
-        group: String::new(),
-        resource: resource.to_owned(),
-        operation,
-    };
+    let route =
+        |resource: &str, operation| Route { group: String::new(), resource: resource.to_owned(), operation };
     let routes = [route("pods/attach", "CONNECT"), route("pods/exec", "CONNECT"), route("nodes", "DELETE")];
     insta::assert_yaml_snapshot!(configuration(&stock(), &routes, ObjectMeta::default()));
 }
