@@ -78,6 +78,11 @@ impl<T: Entry> Cache<T> {
         self.read().entries.keys().cloned().collect()
     }
 
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.read().entries.len()
+    }
+
     pub(crate) fn knowledge(&self) -> Knowledge {
         self.read().knowledge
     }

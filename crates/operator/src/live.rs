@@ -10,7 +10,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use crate::FIELD_MANAGER;
 use crate::cache::Entry;
@@ -72,7 +71,8 @@ impl From<DynamicObject> for Live {
 
 impl Entry for Live {
     fn same(&self, other: &Self) -> bool {
-        let Self { uid, resource_version: _, generation, ours, labels, owners, spec, reports, audit } = self;
+        let Self { uid, resource_version: _, generation, ours, labels, owners, spec, reports, audit, source } =
+            self;
         let same_audit = match (audit, &other.audit) {
             (Some(ours), Some(theirs)) => ours.same(theirs),
             (ours, theirs) => ours.is_none() && theirs.is_none(),
@@ -80,7 +80,7 @@ impl Entry for Live {
         same_audit
             && (uid, *generation, *ours) == (&other.uid, other.generation, other.ours)
             && (labels, owners) == (&other.labels, &other.owners)
-            && (spec, reports) == (&other.spec, &other.reports)
+            && (spec, reports, source) == (&other.spec, &other.reports, &other.source)
     }
 }
 

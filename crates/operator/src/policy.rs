@@ -1,9 +1,9 @@
 //! Reconciles one policy: validate, build, apply, report; or sweep what a policy left behind.
 
-use gatewright_api::{ConditionType, Guarded, PolicyKind, PolicyStatus, Reason};
+use gatewright_api::{ConditionType, Guarded, PolicyStatus, Reason};
 use gatewright_compiler::{Compiled, compile};
 use gatewright_gatekeeper::{Constraint, Route};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -81,7 +81,7 @@ async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: C
         Err(error) => return Outcome::Waiting(Judgement::no(Reason::ApplyFailed, error.to_string())),
     };
     let desired = Desired { api: &world.constraint_api(P::TEMPLATE), kind: P::TEMPLATE.kind, object };
-    match desired.ensure(snapshot.constraint.as_deref()).await {
+    match world.ensure(&desired, snapshot.constraint.as_deref()).await {
         Ok(live) => Outcome::Applied(Box::new(live)),
         Err(error) => Outcome::Failed(error),
     }
@@ -228,7 +228,10 @@ async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) ->
 
 async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Result<(), Error> {
     match live.filter(|live| live.ours) {
-        Some(live) => apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind, name, live).await,
+        Some(live) => {
+            world.forget(P::TEMPLATE.kind, name);
+            apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind, name, live).await
+        }
         None => Ok(()),
     }
 }
@@ -274,17 +277,16 @@ async fn write_status<P: Watched>(
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error),
     }
-    tell(P::KIND, name, policy.status.as_ref(), &status);
+    if let Some(ready) = turned(policy.status.as_ref(), &status) {
+        let Condition { status, reason, message, .. } = ready;
+        info!(kind = %P::KIND, name, ready = status, reason, because = message, "policy");
+        world.events.turned::<P>(&policy.metadata, ready);
+    }
     Ok(())
 }
 
-/// One line for each time that a policy becomes ready, or is no longer, or for another reason.
-fn tell(kind: PolicyKind, name: &str, before: Option<&PolicyStatus>, now: &PolicyStatus) {
-    let Some(ready) = find(Some(now), ConditionType::Ready) else {
-        return;
-    };
+/// The condition `Ready`, if the policy has become ready, or is no longer, or for another reason: that is told.
+fn turned<'a>(before: Option<&PolicyStatus>, now: &'a PolicyStatus) -> Option<&'a Condition> {
     let old = find(before, ConditionType::Ready).map(|condition| (&condition.status, &condition.reason));
-    if old != Some((&ready.status, &ready.reason)) {
-        info!(%kind, name, ready = ready.status, reason = ready.reason, because = ready.message, "policy");
-    }
+    find(Some(now), ConditionType::Ready).filter(|ready| old != Some((&ready.status, &ready.reason)))
 }

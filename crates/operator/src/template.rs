@@ -20,7 +20,7 @@ pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> 
     };
     let live = world.templates.get(&kind.to_lowercase());
     let desired = Desired { api: &world.template_api(), kind: KIND, object };
-    match desired.ensure(live.as_deref()).await {
+    match world.ensure(&desired, live.as_deref()).await {
         Ok(_) | Err(Error::Conflict { .. }) => Ok(Next::Change),
         Err(error) => Err(error),
     }

@@ -1,13 +1,15 @@
 //! Everything that the operator watches.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, PoisonError};
 
 use gatewright_api::{Guarded, OperationPolicy, Policy, SecurityPolicy};
 use gatewright_compiler::{Compile, SYNC_SET, Settings, standards};
 use gatewright_gatekeeper::{
     CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, Resource as ServedResource, SYNC_SET_GROUP,
     SYNC_SET_VERSION, SYSTEM_LABEL, TEMPLATE_GROUP, TEMPLATE_VERSION, WEBHOOK_CONFIGURATION, exemptions,
+    expected_processes,
 };
 use gatewright_rules::Template;
 use gatewright_rules::deny_exec_heritage::{self, HERITAGE_LABEL};
@@ -19,12 +21,15 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use crate::RoutingReport;
+use crate::apply::Desired;
 use crate::cache::{Cache, Change, Entry, Knowledge};
+use crate::events::Events;
 use crate::foreign::ForeignConstraints;
 use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::queue::{Key, Requests};
 use crate::watch::{Source, keep_filled};
+use crate::{Error, RoutingReport};
 
 /// The `Config` of Gatekeeper has this name, or none.
 const CONFIG_NAME: &str = "config";
@@ -55,6 +60,10 @@ pub(crate) struct World {
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) events: Events,
+    /// What we last left in the API, by kind and name: a difference to that is somebody else's.
+    kept: std::sync::Mutex<HashMap<(String, String), u64>>,
     requests: Requests,
     watches: JoinSet<()>,
 }
@@ -112,7 +121,13 @@ impl Entry for Vec<Exemption> {
 
 impl World {
     /// Starts all watches.
-    pub(crate) fn watch(client: Client, settings: Settings, requests: &Requests) -> Self {
+    pub(crate) fn watch(
+        client: Client,
+        settings: Settings,
+        requests: &Requests,
+        metrics: Metrics,
+        events: Events,
+    ) -> Self {
         let foreign = ForeignConstraints::new(client.clone(), requests.clone());
         let mut world = Self {
             client,
@@ -130,6 +145,9 @@ impl World {
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
+            metrics,
+            events,
+            kept: std::sync::Mutex::default(),
             requests: requests.clone(),
             watches: JoinSet::new(),
         };
@@ -139,6 +157,68 @@ impl World {
         world.watch_gatekeeper();
         world.watch_routing();
         world
+    }
+
+    /// What is known of each kind, and how many objects of it, under a name for people.
+    pub(crate) fn caches(&self) -> Vec<(&str, Knowledge, usize)> {
+        fn of<'a, T: Entry>(name: &'a str, cache: &Cache<T>) -> (&'a str, Knowledge, usize) {
+            (name, cache.knowledge(), cache.len())
+        }
+        let mut caches = vec![
+            of("SecurityPolicy", &self.security),
+            of("OperationPolicy", &self.operation),
+            of("ConstraintTemplate", &self.templates),
+            of("Pods of Gatekeeper", &self.pods),
+            of("webhook configurations of Gatekeeper", &self.webhooks),
+            of("Config", &self.exemptions),
+            of("Pods of the platform", &self.platform_pods),
+            of("SyncSet", &self.sync_sets),
+            of("own webhook configuration", &self.own_webhook),
+        ];
+        caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
+        caches
+    }
+
+    /// How many keys wait to be reconciled.
+    pub(crate) fn waiting(&self) -> usize {
+        self.requests.waiting()
+    }
+
+    /// The Gatekeeper processes that must enforce.
+    pub(crate) fn expected_processes(&self) -> BTreeSet<String> {
+        let templates = self.templates.values();
+        let reports: Vec<_> = templates.iter().flat_map(|template| template.reports.iter().cloned()).collect();
+        expected_processes(self.pods.values().iter().map(AsRef::as_ref), &reports)
+    }
+
+    /// When audit last looked at a constraint of ours.
+    pub(crate) fn last_audit(&self) -> Option<String> {
+        let constraints = self.constraints.values().flat_map(Cache::values);
+        constraints.filter_map(|live| live.audit.as_ref().map(|audit| audit.timestamp.clone())).max()
+    }
+
+    /// Makes an object as desired, and counts it if somebody else had changed what we left.
+    ///
+    /// # Errors
+    /// As of [`Desired::ensure`].
+    pub(crate) async fn ensure(&self, desired: &Desired<'_>, live: Option<&Live>) -> Result<Live, Error> {
+        let now = desired.ensure(live).await?;
+        let mut hasher = DefaultHasher::new();
+        serde_json::to_string(&desired.object).unwrap_or_default().hash(&mut hasher);
+        let left = hasher.finish();
+        let key = (desired.kind.to_owned(), desired.object.name_any());
+        let before = self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(key, left);
+        let written = live.is_none_or(|live| live.resource_version != now.resource_version);
+        if written && before == Some(left) {
+            self.metrics.repaired(desired.kind);
+        }
+        Ok(now)
+    }
+
+    /// An object is deleted on purpose: the next one of its name is new.
+    pub(crate) fn forget(&self, kind: &str, name: &str) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(&(kind.to_owned(), name.to_owned()));
     }
 
     /// The constraints of a template.
