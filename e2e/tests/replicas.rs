@@ -44,7 +44,8 @@ impl World<'_> {
 
     /// Waits until one of the replicas holds the Lease.
     async fn leader(&self, candidates: &[&'static str]) -> Result<&'static str> {
-        let get = ["get", "lease/gatewright", "-n", "gatewright-system", "-o", "jsonpath={.spec.holderIdentity}"];
+        let get =
+            ["get", "lease/gatewright", "-n", "gatewright-system", "-o", "jsonpath={.spec.holderIdentity}"];
         let mut leader = None;
         until(&format!("one of {candidates:?} leads"), SOON, async || {
             let holder = self.kubectl(&get).await?;
@@ -91,7 +92,9 @@ impl World<'_> {
     async fn enforces(&self, name: &str) -> Result<()> {
         let text = policy(name).to_string();
         self.0.kubectl(&["apply", "--server-side", "-f", "-"], Some(&text)).await?.success()?;
-        self.kubectl(&["wait", "--for=condition=Ready", &format!("secpol/{name}"), "--timeout=60s"]).await.map(drop)
+        self.kubectl(&["wait", "--for=condition=Ready", &format!("secpol/{name}"), "--timeout=60s"])
+            .await
+            .map(drop)
     }
 
     /// How many requests of a replica that write the API server has answered.
@@ -131,13 +134,21 @@ async fn both_tell_what_they_are(world: &World<'_>, leader: &str) -> Result<()> 
     world.is(standby, "standby").await?;
     world.shows(leader, "gatewright_leader", "1").await?;
     world.shows(standby, "gatewright_leader", "0").await?;
-    ensure!(world.writes(leader)? > 5 && world.writes(standby)? == 0, "the replica that stands by has written");
+    ensure!(
+        world.writes(leader)? > 5 && world.writes(standby)? == 0,
+        "the replica that stands by has written"
+    );
     // Both see everything.
     for replica in REPLICAS {
-        let ready = r#"gatewright_policies{kind="SecurityPolicy",condition="Ready",status="True",reason="Ready"}"#;
+        let ready =
+            r#"gatewright_policies{kind="SecurityPolicy",condition="Ready",status="True",reason="Ready"}"#;
         world.shows(replica, ready, "1").await?;
-        world.shows(replica, r#"gatewright_constraints{kind="PodSecurityStandard",state="enforced"}"#, "6").await?;
-        world.shows(replica, r#"gatewright_constraints{kind="SecurityPolicy",state="enforced"}"#, "1").await?;
+        world
+            .shows(replica, r#"gatewright_constraints{kind="PodSecurityStandard",state="enforced"}"#, "6")
+            .await?;
+        world
+            .shows(replica, r#"gatewright_constraints{kind="SecurityPolicy",state="enforced"}"#, "1")
+            .await?;
         world.shows(replica, r#"gatewright_kind_absent{cache="ConstraintTemplate"}"#, "0").await?;
         world.shows(replica, "gatewright_gatekeeper_processes", "1").await?;
         world.shows(replica, "gatewright_settings_valid", "1").await?;
@@ -153,7 +164,8 @@ async fn both_tell_what_they_are(world: &World<'_>, leader: &str) -> Result<()> 
     world.shows(leader, r#"gatewright_repairs_total{kind="D8SecurityPolicy"}"#, "1").await?;
 
     until("there is an event of the policy", SOON, async || {
-        let about = "--field-selector=involvedObject.kind=SecurityPolicy,involvedObject.name=first,reason=Ready";
+        let about =
+            "--field-selector=involvedObject.kind=SecurityPolicy,involvedObject.name=first,reason=Ready";
         Ok(!world.kubectl(&["get", "events", "-n", "default", about, "-o", "name"]).await?.is_empty())
     })
     .await
@@ -245,11 +257,18 @@ async fn settings_follow_their_file() -> Result<()> {
         std::fs::write(&path, "systemNamespaces: []\nrouting:\n  conect: off\n  delete: never\n")?;
         world.shows(replica, "gatewright_settings_valid", "0").await?;
         tokio::time::sleep(Duration::from_secs(3)).await;
-        ensure!(excluded("d8securitypolicy/first").await?.contains("platform-*"), "a broken file took effect");
+        ensure!(
+            excluded("d8securitypolicy/first").await?.contains("platform-*"),
+            "a broken file took effect"
+        );
         let log = std::fs::read_to_string(cluster.log(replica))?;
         let told: Vec<_> = log.lines().filter(|line| line.contains("the settings file is broken")).collect();
         ensure!(told.len() == 1, "{told:?}");
-        ensure!(told[0].contains("line 3: routing.conect is unknown") && told[0].contains("line 4: routing.delete"), "{told:?}");
+        ensure!(
+            told[0].contains("line 3: routing.conect is unknown")
+                && told[0].contains("line 4: routing.delete"),
+            "{told:?}"
+        );
 
         std::fs::write(&path, "")?;
         world.shows(replica, "gatewright_settings_valid", "1").await?;

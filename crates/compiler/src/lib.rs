@@ -19,8 +19,8 @@ pub use gatewright_gatekeeper::RoutingMode;
 pub use gatewright_rules::deny_exec_heritage::UnknownPods;
 pub use problem::{Invalid, Problem};
 pub use settings::{
-    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing, Settings,
-    SettingsProblem, StandardVersion, Standards, settings_reference,
+    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing,
+    Settings, SettingsProblem, StandardVersion, Standards, settings_reference,
 };
 pub use standards::{ACTION_LABEL, POLICY_LABEL, standards, standards_routes};
 

@@ -25,10 +25,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// The filter cannot be read.
-pub fn start(
-    filter: &str,
-    format: LogFormat,
-) -> anyhow::Result<Box<dyn Fn(Option<LogLevel>) + Send + Sync>> {
+pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<Box<dyn Fn(Option<LogLevel>) + Send + Sync>> {
     let first = EnvFilter::try_new(filter).with_context(|| format!("--log: {filter:?} is no filter"))?;
     let terminal = std::io::stderr().is_terminal();
     let log = fmt().with_env_filter(first).with_writer(std::io::stderr).with_ansi(terminal);

@@ -146,7 +146,8 @@ impl Metrics {
     }
 
     pub(crate) fn reconciled(&self, controller: &'static str, took: Duration, error: Option<String>) {
-        let labelled = |name, value: &str| vec![("controller", controller.to_owned()), (name, value.to_owned())];
+        let labelled =
+            |name, value: &str| vec![("controller", controller.to_owned()), (name, value.to_owned())];
         let result = if error.is_some() { "error" } else { "ok" };
         self.0.reconciliations.get_or_create(&labelled("result", result)).inc();
         if let Some(reason) = error {
@@ -207,7 +208,9 @@ mod tests {
         let series = |description: &super::Description| match description.kind {
             Kind::Counter => vec![format!("{}_total", description.name)],
             Kind::Gauge => vec![description.name.to_owned()],
-            Kind::Histogram => ["_bucket", "_sum", "_count"].map(|end| description.name.to_owned() + end).to_vec(),
+            Kind::Histogram => {
+                ["_bucket", "_sum", "_count"].map(|end| description.name.to_owned() + end).to_vec()
+            }
         };
         COUNTED.into_iter().chain(state::DESCRIBED).flat_map(series).collect()
     }
@@ -222,7 +225,10 @@ mod tests {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &metrics.registry()).unwrap();
         for description in COUNTED {
-            assert!(text.contains(&format!("# TYPE {} {}\n", description.name, description.kind.as_ref())), "{text}");
+            assert!(
+                text.contains(&format!("# TYPE {} {}\n", description.name, description.kind.as_ref())),
+                "{text}"
+            );
             let sample = text.lines().find(|line| line.starts_with(description.name)).unwrap();
             for label in description.labels {
                 assert!(sample.contains(&format!("{label}=\"")), "{sample}");
@@ -235,7 +241,10 @@ mod tests {
     #[test]
     fn the_documentation_has_every_metric() {
         let table = metrics_reference();
-        assert!(file("docs/metrics.md").contains(&table), "docs/metrics.md should contain this table:\n{table}");
+        assert!(
+            file("docs/metrics.md").contains(&table),
+            "docs/metrics.md should contain this table:\n{table}"
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::cache::Knowledge;
 use crate::metrics::{Metrics, State};
 
 /// Without these kinds nothing can be enforced.
-const ESSENTIAL: [&str; 4] = ["SecurityPolicy", "OperationPolicy", "ConstraintTemplate", "Pods of Gatekeeper"];
+const ESSENTIAL: [&str; 4] =
+    ["SecurityPolicy", "OperationPolicy", "ConstraintTemplate", "Pods of Gatekeeper"];
 
 struct Served {
     registry: Registry,
@@ -75,9 +76,7 @@ fn missing(caches: Option<&[(String, Knowledge)]>, trouble: Option<String>) -> V
     let absent = |name: &str| ESSENTIAL.contains(&name) || name.starts_with("D8");
     let caches = caches.iter().filter_map(|(name, known)| match known {
         Knowledge::Unknown => Some(format!("not listed yet: {name}")),
-        Knowledge::Absent if absent(name) => {
-            Some(format!("not served, or not to the operator: {name}"))
-        }
+        Knowledge::Absent if absent(name) => Some(format!("not served, or not to the operator: {name}")),
         Knowledge::Absent | Knowledge::Complete => None,
     });
     let trouble = trouble.map(|trouble| format!("cannot tell who leads: {trouble}"));
@@ -94,7 +93,10 @@ mod tests {
         let caches = |known| vec![("SecurityPolicy".to_owned(), known), ("Config".to_owned(), Complete)];
         assert_eq!(missing(None, None), ["nothing is watched yet"]);
         assert_eq!(missing(Some(&caches(Unknown)), None), ["not listed yet: SecurityPolicy"]);
-        assert_eq!(missing(Some(&caches(Absent)), None), ["not served, or not to the operator: SecurityPolicy"]);
+        assert_eq!(
+            missing(Some(&caches(Absent)), None),
+            ["not served, or not to the operator: SecurityPolicy"]
+        );
         assert!(missing(Some(&[("Config".to_owned(), Absent)]), None).is_empty());
         assert_eq!(missing(Some(&caches(Complete)), Some("no".into())), ["cannot tell who leads: no"]);
     }

@@ -90,7 +90,10 @@ mod tests {
 
         write("routing: {connect: on}");
         let error = new().first().await.unwrap_err().to_string();
-        assert!(error.contains("settings.yaml: line 1: routing.connect: \"on\" is none of auto, force, off"), "{error}");
+        assert!(
+            error.contains("settings.yaml: line 1: routing.connect: \"on\" is none of auto, force, off"),
+            "{error}"
+        );
 
         write("");
         let mut source = new();

@@ -187,7 +187,8 @@ impl World {
     /// The Gatekeeper processes that must enforce.
     pub(crate) fn expected_processes(&self) -> BTreeSet<String> {
         let templates = self.templates.values();
-        let reports: Vec<_> = templates.iter().flat_map(|template| template.reports.iter().cloned()).collect();
+        let reports: Vec<_> =
+            templates.iter().flat_map(|template| template.reports.iter().cloned()).collect();
         expected_processes(self.pods.values().iter().map(AsRef::as_ref), &reports)
     }
 

@@ -138,7 +138,13 @@ fn advice(path: &str) -> String {
     let section = path.rsplit_once('.').map_or("", |(section, _)| section);
     let mut names: Vec<&str> = KEYS
         .iter()
-        .filter_map(|key| if section.is_empty() { Some(key.path) } else { key.path.strip_prefix(section)?.strip_prefix('.') })
+        .filter_map(|key| {
+            if section.is_empty() {
+                Some(key.path)
+            } else {
+                key.path.strip_prefix(section)?.strip_prefix('.')
+            }
+        })
         .filter_map(|rest| rest.split('.').next())
         .collect();
     names.dedup();

@@ -206,7 +206,10 @@ fn text(node: &Node) -> Result<&str, String> {
 fn name(node: &Node) -> Result<String, String> {
     let fits = |text: &str| {
         let within = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-        (1..=253).contains(&text.len()) && text.chars().all(within) && !text.starts_with(['-', '.']) && !text.ends_with(['-', '.'])
+        (1..=253).contains(&text.len())
+            && text.chars().all(within)
+            && !text.starts_with(['-', '.'])
+            && !text.ends_with(['-', '.'])
     };
     match text(node) {
         Ok(text) if fits(text) => Ok(text.to_owned()),
@@ -243,7 +246,9 @@ fn list<T>(node: &Node, item: fn(&Node) -> Result<T, String>) -> Result<Vec<T>, 
 }
 
 fn range(node: &Node) -> Result<Range, String> {
-    let Node::Map(fields) = node else { return Err(format!("{node} is no range such as {{min: 80, max: 90}}")) };
+    let Node::Map(fields) = node else {
+        return Err(format!("{node} is no range such as {{min: 80, max: 90}}"));
+    };
     let port = |wanted: &str| {
         let found = fields.iter().find(|(name, _)| name.value == wanted);
         let (_, at) = found.ok_or_else(|| format!("{wanted} is missing"))?;

@@ -20,7 +20,9 @@ fn a_file_that_says_nothing_is_the_default() {
 fn the_documented_defaults_are_the_types() {
     let mut count = 0;
     for key in KEYS {
-        let Some(default) = key.default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) else { continue };
+        let Some(default) = key.default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) else {
+            continue;
+        };
         if default.contains('`') {
             continue;
         }
@@ -110,8 +112,12 @@ reports:
 
 #[test]
 fn what_is_no_yaml_says_where() {
-    for (text, line) in [("a: [", "line "), ("preset: None\npreset: None\n", "line 2"), ("- a", "line 1"), ("preset: None\n---\npreset: None\n", "")]
-    {
+    for (text, line) in [
+        ("a: [", "line "),
+        ("preset: None\npreset: None\n", "line 2"),
+        ("- a", "line 1"),
+        ("preset: None\n---\npreset: None\n", ""),
+    ] {
         let said = read(text).unwrap_err();
         assert!(said.starts_with(line) && !said.contains('\n'), "{said}");
     }

@@ -62,7 +62,8 @@ impl Server {
                 let (parts, body) = request.into_parts();
                 let body = body.collect_bytes().await.unwrap();
                 let (status, answer) = server.answer(&parts.method, &body);
-                let response = Response::builder().status(status).body(Body::from(answer.to_string().into_bytes()));
+                let response =
+                    Response::builder().status(status).body(Body::from(answer.to_string().into_bytes()));
                 Ok::<_, std::convert::Infallible>(response.unwrap())
             }
         });
@@ -74,7 +75,10 @@ impl Server {
 }
 
 fn failure(code: u16) -> (u16, Value) {
-    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "no", "reason": "x"});
+    let reason = if code == 404 { "NotFound" } else { "Conflict" };
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "no", "reason": reason,
+    });
     (code, status)
 }
 

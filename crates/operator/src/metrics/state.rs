@@ -139,7 +139,10 @@ fn samples(world: &World) -> Vec<(&'static Description, Samples)> {
     let single = |value: f64| Samples::from([(vec![], value)]);
     let caches = world.caches();
     let by_cache = |value: &dyn Fn(Knowledge, usize) -> f64| {
-        caches.iter().map(|(name, known, count)| (vec![("cache", (*name).to_owned())], value(*known, *count))).collect()
+        caches
+            .iter()
+            .map(|(name, known, count)| (vec![("cache", (*name).to_owned())], value(*known, *count)))
+            .collect()
     };
     vec![
         (&POLICIES, policies),
@@ -167,7 +170,9 @@ fn statuses<P: Watched>(world: &World) -> Vec<(String, String, PolicyStatus)> {
 }
 
 fn count_conditions(kind: &str, status: &PolicyStatus, policies: &mut Samples) {
-    for r#type in [ConditionType::Valid, ConditionType::Applied, ConditionType::Enforced, ConditionType::Ready] {
+    for r#type in
+        [ConditionType::Valid, ConditionType::Applied, ConditionType::Enforced, ConditionType::Ready]
+    {
         let found = find(Some(status), r#type);
         let (value, reason) = found.map_or(("Unknown", ""), |found| (&found.status, &found.reason));
         let labels = [("kind", kind), ("condition", r#type.as_str()), ("status", value), ("reason", reason)];
@@ -214,8 +219,16 @@ mod tests {
         count_conditions("SecurityPolicy", &status(not_ready), &mut policies);
         count_conditions("SecurityPolicy", &PolicyStatus::default(), &mut policies);
         let of = |condition: &str, status: &str, reason: &str| {
-            let labels = [("kind", "SecurityPolicy"), ("condition", condition), ("status", status), ("reason", reason)];
-            policies.get(&labels.map(|(name, value)| (name, value.to_owned())).to_vec()).copied().unwrap_or_default()
+            let labels = [
+                ("kind", "SecurityPolicy"),
+                ("condition", condition),
+                ("status", status),
+                ("reason", reason),
+            ];
+            policies
+                .get(&labels.map(|(name, value)| (name, value.to_owned())).to_vec())
+                .copied()
+                .unwrap_or_default()
         };
         assert!((of("Ready", "False", "NotRouted") - 2.0).abs() < 0.1);
         assert!((of("Ready", "Unknown", "") - 1.0).abs() < 0.1);
