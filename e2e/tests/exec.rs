@@ -540,9 +540,9 @@ async fn resident(cluster: &Cluster) -> Result<u64> {
     let mut last = 0;
     for _ in 0..60 {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let process =
-            gatewright_e2e::running(cluster.directory())?.into_iter().find(|one| one.name == "gatekeeper-0");
-        let pid = process.context("Gatekeeper does not run")?.pid;
+        let running = gatewright_e2e::running(cluster.directory());
+        let process = running.iter().find(|process| process.name == "gatekeeper-0");
+        let pid = process.context("Gatekeeper does not run")?.pid();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         let now = line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024;

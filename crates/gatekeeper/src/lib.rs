@@ -22,7 +22,7 @@ pub use finding::Finding;
 pub use glob::NamespaceGlob;
 pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
 pub use readiness::{Subject, TemplateError, Verdict, judge};
-pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routing, upstream};
+pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routes_all, routing, upstream};
 pub use source::{CONNECT, DELETE, TemplateSource};
 pub use sync::{GroupVersionKind, SYNC_SET_GROUP, SYNC_SET_VERSION, SyncSet};
 pub use template::{ConstraintTemplate, RegoSource, TEMPLATE_GROUP, TEMPLATE_VERSION};

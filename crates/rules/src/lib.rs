@@ -18,5 +18,5 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile};
+pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile, subresources};
 pub use template::{Entry, Lib, Template, WRITES, catalogue, templates};
