@@ -500,7 +500,10 @@ async fn memory_of_the_inventory() -> Result<()> {
             kube::Api::namespaced_with(cluster.client().await?, "many", &ApiResource::erase::<Pod>(&()));
         let create = |number| {
             let pods = pods.clone();
-            async move { pods.create(&PostParams::default(), &serde_json::from_value(large_pod(number))?).await }
+            async move {
+                let pod = serde_json::from_value(large_pod(number))?;
+                anyhow::Ok(pods.create(&PostParams::default(), &pod).await?)
+            }
         };
         let bytes = serde_json::to_vec(&create(0).await?)?.len();
         let created = futures::stream::iter((1..count).map(create)).buffer_unordered(32);
