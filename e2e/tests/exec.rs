@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use gatewright_compiler::{EXEC_GUARD, Preset, SYNC_SET, Settings};
+use gatewright_compiler::{EXEC_GUARD, GuardMode, Preset, RoutingMode, SYNC_SET, Settings};
 use gatewright_e2e::operator::OPERATOR;
 use gatewright_e2e::{Cluster, Options, paths, until};
 use k8s_openapi::api::core::v1::Pod;
@@ -198,7 +198,8 @@ async fn the_platforms_pods_are_guarded() -> Result<()> {
         for object in [OURS, GUARD, INVENTORY] {
             world.gone(object).await?;
         }
-        who_enters_on_deckhouse(&world).await
+        who_enters_on_deckhouse(&world).await?;
+        modes_and_routing_obey(&world).await
     })
     .await
 }
@@ -320,32 +321,82 @@ async fn gatekeeper_down(world: &World<'_>) -> Result<()> {
     world.exec_says("developer", "d8-system/deckhouse-0", REFUSED).await
 }
 
-/// The same with the operator inside the test, whose settings are another preset's.
-async fn who_enters_on_deckhouse(world: &World<'_>) -> Result<()> {
-    world.0.kill(OPERATOR).await?;
+/// Runs the operator inside the test, where its settings can be any.
+async fn operator_with(
+    world: &World<'_>,
+    settings: Settings,
+    run: impl AsyncFnOnce() -> Result<()>,
+) -> Result<()> {
     let path = world.0.service_account_kubeconfig("gatewright-system", "gatewright").await?;
     let kubeconfig = Kubeconfig::read_from(path)?;
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    let settings = Settings::new(Preset::Deckhouse, "gatekeeper-system", "gatewright-system");
-    let (stop, stopped) = futures::channel::oneshot::channel::<()>();
     let client = kube::Client::try_from(config)?;
+    let (stop, stopped) = futures::channel::oneshot::channel::<()>();
     let operator = tokio::spawn(gatewright_operator::run(client, settings, stopped.map(drop)));
-
-    world.put(&pod("d8-system", "deckhouse-0", &json!({"heritage": "deckhouse"}))).await?;
-    world.exec_says("developer", "d8-system/deckhouse-0", REFUSED).await?;
-    for (user, says) in [
-        ("system:sudouser", "inside"),
-        ("system:serviceaccount:d8-monitoring:prometheus", "inside"),
-        ("system:serviceaccount:kube-dns:dns", "inside"),
-        ("system:serviceaccount:shop:d8-admin", REFUSED),
-        ("kubernetes-admin", REFUSED),
-    ] {
-        let said = world.exec(user, "d8-system/deckhouse-0").await?;
-        ensure!(said.contains(says), "{user}: {said}");
-    }
-    world.exec_says("developer", "shop/web-0", "inside").await?;
+    let outcome = run().await;
     drop(stop);
-    Ok(operator.await??)
+    operator.await??;
+    outcome
+}
+
+async fn who_enters_on_deckhouse(world: &World<'_>) -> Result<()> {
+    world.0.kill(OPERATOR).await?;
+    let settings = Settings::new(Preset::Deckhouse, "gatekeeper-system", "gatewright-system");
+    operator_with(world, settings, async || {
+        world.put(&pod("d8-system", "deckhouse-0", &json!({"heritage": "deckhouse"}))).await?;
+        world.exec_says("developer", "d8-system/deckhouse-0", REFUSED).await?;
+        for (user, says) in [
+            ("system:sudouser", "inside"),
+            ("system:serviceaccount:d8-monitoring:prometheus", "inside"),
+            ("system:serviceaccount:kube-dns:dns", "inside"),
+            ("system:serviceaccount:shop:d8-admin", REFUSED),
+            ("kubernetes-admin", REFUSED),
+        ] {
+            let said = world.exec(user, "d8-system/deckhouse-0").await?;
+            ensure!(said.contains(says), "{user}: {said}");
+        }
+        world.exec_says("developer", "shop/web-0", "inside").await
+    })
+    .await
+}
+
+async fn modes_and_routing_obey(world: &World<'_>) -> Result<()> {
+    let settings = |mode, connect| {
+        let mut settings = Settings::default();
+        settings.exec_guard.mode = mode;
+        settings.routing.connect = connect;
+        settings
+    };
+    // There is a Pod to guard.
+    operator_with(world, settings(GuardMode::Off, RoutingMode::Auto), async || {
+        for object in [OURS, GUARD, INVENTORY] {
+            world.gone(object).await?;
+        }
+        world.exec_says("developer", "d8-system/deckhouse-0", "inside").await
+    })
+    .await?;
+    world.kubectl(&["delete", "pod/deckhouse-0", "-n", "d8-system"]).await?;
+    // And now there is none.
+    operator_with(world, settings(GuardMode::Always, RoutingMode::Off), async || {
+        until("the guard stands", SOON, async || world.exists(GUARD).await).await?;
+        ensure!(world.exists(INVENTORY).await? && !world.exists(OURS).await?);
+        Ok(())
+    })
+    .await?;
+    // An object of our name that is not ours stays as it is.
+    let mut foreign = world.get(UPSTREAM).await?;
+    foreign["metadata"] = json!({"name": OURS.split('/').next_back()});
+    world.put(&foreign).await?;
+    operator_with(world, settings(GuardMode::Auto, RoutingMode::Auto), async || {
+        world.gone(INVENTORY).await?;
+        world.put(&pod("d8-system", "deckhouse-0", &json!({"heritage": "deckhouse"}))).await?;
+        until("the guard stands", SOON, async || world.exists(GUARD).await).await?;
+        let found = world.get(OURS).await?;
+        ensure!(found["webhooks"] == foreign["webhooks"], "{found}");
+        world.kubectl(&["delete", OURS]).await?;
+        world.routes_become(&["CONNECT pods/attach", "CONNECT pods/exec"]).await
+    })
+    .await
 }
 
 /// What users' own templates are given: a document of the documentation, where this data is present.
