@@ -14,7 +14,7 @@ use kube::core::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// How soon an edit by hand must be undone, on a machine under load.
 const AT_ONCE: Duration = Duration::from_secs(5);
