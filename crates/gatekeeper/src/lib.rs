@@ -7,6 +7,8 @@ mod constraint;
 mod exemption;
 mod finding;
 mod glob;
+mod label_selector;
+mod matching;
 mod process;
 mod readiness;
 mod routing;
@@ -20,6 +22,8 @@ pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, Constrain
 pub use exemption::{Exemption, exemptions};
 pub use finding::Finding;
 pub use glob::NamespaceGlob;
+pub use label_selector::{LabelSelector, Labels, SelectorError};
+pub use matching::{Candidate, MatchError, Matcher, Namespace, Source, group_and_kind, labels};
 pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
 pub use readiness::{Subject, TemplateError, Verdict, judge};
 pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routes_all, routing, upstream};

@@ -1,17 +1,20 @@
 //! Kubernetes admission policy without Rego: the operator, and the tools around it.
 
+mod check;
+mod completions;
+mod crds;
+mod diagnostics;
+mod docs;
+mod input;
 mod log;
+mod operator;
+mod policies;
+mod render;
+mod settings;
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{Parser, Subcommand};
-use gatewright_api::EnforcementAction;
-use gatewright_compiler::{PodPolicy, Preset, Settings, StandardVersion};
-
-use crate::log::LogFormat;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Typed policies and namespace labels, enforced by Gatekeeper.
 #[derive(Debug, Parser)]
@@ -19,113 +22,85 @@ use crate::log::LogFormat;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Whether to use colors; auto means on a terminal, and not if NO_COLOR is set
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Judges manifests by policies, without a cluster, as Gatekeeper would
+    #[command(long_about = check::LONG_ABOUT)]
+    Check(check::Args),
+    /// Prints the Gatekeeper objects that policies become, for GitOps without the operator
+    Render(render::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
-    Operator(OperatorArgs),
+    Operator(operator::Args),
     /// Prints the CustomResourceDefinitions of the policy kinds
-    Crds(CrdsArgs),
+    Crds(crds::Args),
+    /// Prints a script that completes this command in a shell
+    Completions(completions::Args),
+    /// Prints the manual's page, or writes those of all commands
+    Man(completions::ManArgs),
+    /// Writes the pages about the rules, from the catalogue and the cases in the source tree
+    #[command(hide = true)]
+    Docs(docs::Args),
 }
 
-#[derive(Debug, clap::Args)]
-struct OperatorArgs {
-    /// The namespace that Gatekeeper runs in
-    #[arg(long, env = "GATEWRIGHT_GATEKEEPER_NAMESPACE", default_value = "gatekeeper-system")]
-    gatekeeper_namespace: String,
-    /// The namespace that the operator runs in; no policy reaches it
-    #[arg(long, env = "GATEWRIGHT_NAMESPACE", default_value = "gatewright-system")]
-    namespace: String,
-    /// The Pod Security Standard of namespaces without a label for it
-    #[arg(long, env = "GATEWRIGHT_DEFAULT_POLICY", default_value = "Baseline", ignore_case = true,
-        value_parser = PossibleValuesParser::new(["Privileged", "Baseline", "Restricted"])
-            .try_map(|text| text.parse::<PodPolicy>()))]
-    default_policy: PodPolicy,
-    /// What happens to violations of the standard in namespaces without a label for that
-    #[arg(long, env = "GATEWRIGHT_DEFAULT_ENFORCEMENT_ACTION", default_value = "Deny", ignore_case = true,
-        value_parser = PossibleValuesParser::new(["Deny", "Warn", "Dryrun"])
-            .try_map(|text| text.parse::<EnforcementAction>()))]
-    default_enforcement_action: EnforcementAction,
-    /// The version of the standards: latest or v1.N
-    #[arg(long, env = "GATEWRIGHT_STANDARDS_VERSION", default_value_t)]
-    standards_version: StandardVersion,
-    /// What the log tells: error, warn, info, debug or trace, also for single modules
-    #[arg(long, env = "GATEWRIGHT_LOG", default_value = "info,kube_client=off")]
-    log: String,
-    /// How the log is written
-    #[arg(long, env = "GATEWRIGHT_LOG_FORMAT", value_enum, default_value_t)]
-    log_format: LogFormat,
-}
+/// Wrong usage or input.
+const FAILED: u8 = 2;
 
-#[derive(Debug, clap::Args)]
-struct CrdsArgs {
-    /// Writes one file for each kind into this folder instead
-    #[arg(long, value_name = "DIR")]
-    output_dir: Option<PathBuf>,
-}
-
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
-        Command::Operator(args) => operator(&args),
-        Command::Crds(args) => crds(&args),
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-}
-
-fn operator(args: &OperatorArgs) -> anyhow::Result<()> {
-    log::start(&args.log, args.log_format)?;
-    let mut settings = Settings::new(Preset::None, &args.gatekeeper_namespace, &args.namespace);
-    settings.standards.default_policy = args.default_policy;
-    settings.standards.enforcement_action = args.default_enforcement_action;
-    settings.standards.version = args.standards_version;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let client = gatewright_operator::client().await?;
-        gatewright_operator::run(client, settings, stop_signal()).await?;
-        Ok(())
+    run(&cli.command).unwrap_or_else(|error| match error.downcast_ref::<std::io::Error>() {
+        // The reader of a pipe had enough.
+        Some(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        _ => {
+            diagnostics::error(format!("{error:#}"));
+            ExitCode::from(FAILED)
+        }
     })
 }
 
-/// Done when the process is asked to end. A signal that cannot be listened to never comes.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = async |kind| match signal(kind) {
-        Ok(mut signals) => {
-            signals.recv().await;
-        }
-        Err(error) => {
-            tracing::error!(%error, "cannot listen to signals");
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Check(args) => check::run(args),
+        Command::Render(args) => render::run(args),
+        Command::Operator(args) => operator::run(args),
+        Command::Crds(args) => crds::run(args),
+        Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::Man(args) => completions::man(args, Cli::command()),
+        Command::Docs(args) => docs::run(args),
     }
-}
-
-fn crds(args: &CrdsArgs) -> anyhow::Result<()> {
-    for crd in gatewright_api::crds() {
-        let text = serde_saphyr::to_string(&crd).context("cannot write a CRD as YAML")?;
-        match &args.output_dir {
-            None => write!(std::io::stdout(), "---\n{text}")?,
-            Some(folder) => {
-                let path = folder.join(format!("{}.yaml", crd.spec.names.plural));
-                std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     #[test]
     fn a_wrong_setting_names_what_is_allowed() {
-        use clap::Parser as _;
         for (flag, expected) in [
             ("--default-policy=resticted", "[possible values: Privileged, Baseline, Restricted]"),
             ("--default-enforcement-action=audit", "[possible values: Deny, Warn, Dryrun]"),
@@ -135,20 +110,6 @@ mod tests {
             assert!(said.contains(expected), "{said}");
         }
         assert!(Cli::try_parse_from(["gatewright", "operator", "--default-policy=restricted"]).is_ok());
-    }
-
-    /// `make crds` writes them.
-    #[test]
-    fn committed_crds_are_those_of_the_types() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
-        let mut files = 0;
-        for crd in gatewright_api::crds() {
-            let path = format!("{folder}/{}.yaml", crd.spec.names.plural);
-            let committed = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(committed, serde_saphyr::to_string(&crd).unwrap(), "{path}: run `make crds`");
-            files += 1;
-        }
-        assert_eq!(std::fs::read_dir(folder).unwrap().count(), files, "a CRD of no type");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 pub mod cases;
 pub mod deny_exec_heritage;
+pub mod docs;
 pub mod kinds;
 pub mod operation_policy;
 pub mod pod_security_standard;
