@@ -28,6 +28,11 @@ test-e2e: tools build ## Run the scenarios on local clusters, and the demo
 	cargo test --package gatewright-e2e --features cluster -- --test-threads=2
 	$(E2E) demo
 
+.PHONY: bench
+bench: tools ## Measure what policies cost in Gatekeeper, and the command line beside gator (5 minutes)
+	cargo build --quiet --release --package gatewright
+	$(E2E) bench $(PART)
+
 .PHONY: lint
 lint: deny ## Check formatting, lints, generated files, licences and sources
 	cargo fmt --all --check
@@ -60,9 +65,10 @@ cluster-up: tools ## Start a local cluster that stays (NAME=dev)
 cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
 	$(E2E) down --name $(NAME)
 
-.PHONY: crds
-crds: ## Write the CRDs to crds/
+.PHONY: generated
+generated: ## Write what is generated from the code: crds/ and docs/rules/
 	cargo run --quiet --package gatewright -- crds --output-dir crds
+	cargo run --quiet --package gatewright -- docs --output-dir docs/rules
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub mod bench;
 mod cluster;
 pub mod demo;
 mod files;

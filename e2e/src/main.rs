@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use gatewright_e2e::{Cluster, Options, demo, down, paths, reap, tools};
+use gatewright_e2e::{Cluster, Options, bench, demo, down, paths, reap, tools};
 use tokio::runtime::Runtime;
 
 /// Local clusters of real programs, without containers
@@ -43,6 +43,14 @@ enum Command {
         /// Leave the cluster running
         #[arg(long)]
         keep: bool,
+    },
+    /// Measure what policies cost in Gatekeeper, and how fast `gatewright check` is
+    Bench {
+        /// Measure only these
+        parts: Vec<bench::Part>,
+        /// How many Pods the command line judges
+        #[arg(long, default_value_t = 10_000)]
+        pods: u32,
     },
     /// End a cluster when standard input ends
     #[command(hide = true)]
@@ -85,6 +93,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Down { name } => stop(&name.name),
         Command::Demo { keep } => Runtime::new()?.block_on(demo::run(keep)),
+        Command::Bench { parts, pods } => bench::run(&parts, pods),
         Command::Reap { directory } => reap(&directory),
         Command::Hold { name } => Runtime::new()?.block_on(hold(&name.name)),
     }

@@ -89,7 +89,11 @@ impl Cluster {
 }
 
 /// The gatewright binary that stands beside this program: tests and programs are built into one folder.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// It is not built.
+pub fn binary() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let mut folders = program.ancestors().skip(1).take(2).map(|folder| folder.join("gatewright"));
     let binary = folders.find(|path| path.is_file());

@@ -94,6 +94,12 @@ pub fn upstream<'a>(
     entries.first().map(|(_, entry)| *entry)
 }
 
+/// Whether an entry has all of these requests, about objects in namespaces.
+#[must_use]
+pub fn routes_all(entry: &ValidatingWebhook, routes: &[Route]) -> bool {
+    routes.iter().all(|route| has(entry, route, Scope::Namespaced))
+}
+
 fn is_gatekeepers(configuration: &ValidatingWebhookConfiguration, name: Option<&str>) -> bool {
     if name.is_some() {
         return configuration.metadata.name.as_deref() == name;

@@ -1,14 +1,20 @@
 //! Kubernetes admission policy without Rego: the operator, and the tools around it.
 
+mod check;
+mod completions;
+mod crds;
+mod diagnostics;
+mod docs;
+mod input;
 mod log;
 mod operator;
+mod policies;
+mod render;
+mod settings;
 
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Typed policies and namespace labels, enforced by Gatekeeper.
 #[derive(Debug, Parser)]
@@ -16,62 +22,82 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Whether to use colors; auto means on a terminal, and not if NO_COLOR is set
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Judges manifests by policies, without a cluster, as Gatekeeper would
+    #[command(long_about = check::LONG_ABOUT)]
+    Check(check::Args),
+    /// Prints the Gatekeeper objects that policies become, for GitOps without the operator
+    Render(render::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
     /// Prints the CustomResourceDefinitions of the policy kinds
-    Crds(CrdsArgs),
+    Crds(crds::Args),
+    /// Prints a script that completes this command in a shell
+    Completions(completions::Args),
+    /// Prints the manual's page, or writes those of all commands
+    Man(completions::ManArgs),
+    /// Writes the pages about the rules, from the catalogue and the cases in the source tree
+    #[command(hide = true)]
+    Docs(docs::Args),
 }
 
-#[derive(Debug, clap::Args)]
-struct CrdsArgs {
-    /// Writes one file for each kind into this folder instead
-    #[arg(long, value_name = "DIR")]
-    output_dir: Option<PathBuf>,
-}
+/// Wrong usage or input.
+const FAILED: u8 = 2;
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
-        Command::Operator(args) => operator::run(&args),
-        Command::Crds(args) => crds(&args).map(|()| ExitCode::SUCCESS),
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-}
-
-fn crds(args: &CrdsArgs) -> anyhow::Result<()> {
-    for crd in gatewright_api::crds() {
-        let text = serde_saphyr::to_string(&crd).context("cannot write a CRD as YAML")?;
-        match &args.output_dir {
-            None => write!(std::io::stdout(), "---\n{text}")?,
-            Some(folder) => {
-                let path = folder.join(format!("{}.yaml", crd.spec.names.plural));
-                std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            }
+    run(&cli.command).unwrap_or_else(|error| match error.downcast_ref::<std::io::Error>() {
+        // The reader of a pipe had enough.
+        Some(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        _ => {
+            diagnostics::error(format!("{error:#}"));
+            ExitCode::from(FAILED)
         }
+    })
+}
+
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Check(args) => check::run(args),
+        Command::Render(args) => render::run(args),
+        Command::Operator(args) => operator::run(args),
+        Command::Crds(args) => crds::run(args),
+        Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::Man(args) => completions::man(args, Cli::command()),
+        Command::Docs(args) => docs::run(args),
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::Cli;
     use clap::CommandFactory as _;
-
-    /// `make crds` writes them.
-    #[test]
-    fn committed_crds_are_those_of_the_types() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
-        let mut files = 0;
-        for crd in gatewright_api::crds() {
-            let path = format!("{folder}/{}.yaml", crd.spec.names.plural);
-            let committed = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(committed, serde_saphyr::to_string(&crd).unwrap(), "{path}: run `make crds`");
-            files += 1;
-        }
-        assert_eq!(std::fs::read_dir(folder).unwrap().count(), files, "a CRD of no type");
-    }
 
     #[test]
     fn the_command_line_is_consistent() {

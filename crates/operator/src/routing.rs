@@ -8,9 +8,10 @@ use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::{builtin, compile, standards_routes};
 use gatewright_gatekeeper::{
     DELETE, Demand, Finding, KindMatch, Plan, Resource, Route, TemplateSource, UserConstraint,
-    WEBHOOK_CONFIGURATION, configuration, upstream,
+    WEBHOOK_CONFIGURATION, configuration, routes_all, upstream,
 };
 use gatewright_rules::deny_exec_heritage::TEMPLATE;
+use gatewright_rules::subresources;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use kube::core::DynamicObject;
 use kube::discovery::Discovery;
@@ -85,7 +86,7 @@ async fn route(world: &World, guard: bool, guard_problem: Option<String>) -> Res
     let entry = upstream(configurations.iter().map(AsRef::as_ref), name);
     let plan = Demand {
         guard,
-        needed: &needed(world),
+        needed: &needed(world, entry),
         templates: &templates.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
         constraints: &constraints,
         resources: &resources,
@@ -148,8 +149,11 @@ async fn discover(world: &World, kinds: &BTreeSet<String>) -> Result<Vec<Resourc
     Ok(wanted.map(resource).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-/// The requests that our own constraints need.
-fn needed(world: &World) -> Vec<Route> {
+/// The requests that our own constraints need. Policies are asked only where upstream leaves something out.
+fn needed(world: &World, entry: Option<&ValidatingWebhook>) -> Vec<Route> {
+    if entry.is_none_or(|entry| routes_all(entry, &subresources())) {
+        return vec![];
+    }
     let mut routes: BTreeSet<_> = standards_routes(&world.settings).into_iter().collect();
     routes.extend(routes_of::<SecurityPolicy>(world));
     routes.extend(routes_of::<OperationPolicy>(world));

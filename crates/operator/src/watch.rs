@@ -68,7 +68,10 @@ where
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                pause = FIRST_PAUSE;
+                // A list that is only about to begin may fail again.
+                if !matches!(event, Event::Init) {
+                    pause = FIRST_PAUSE;
+                }
                 tell(cache.take(map(event, named)));
             }
             Err(error) if is_not_served(&error) => {

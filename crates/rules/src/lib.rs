@@ -9,6 +9,7 @@
 
 pub mod cases;
 pub mod deny_exec_heritage;
+pub mod docs;
 pub mod kinds;
 pub mod operation_policy;
 pub mod pod_security_standard;
@@ -18,5 +19,5 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile};
+pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile, subresources};
 pub use template::{Entry, Lib, Template, WRITES, catalogue, templates};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cases::CaseKinds;
-use crate::{Entry, Lib, Rule, Template, WRITES, catalogue, templates};
+use crate::{Entry, Lib, Reach, Rule, Template, WRITES, catalogue, subresources, templates};
 
 fn rules() -> impl Iterator<Item = (&'static Template, &'static Rule)> {
     catalogue().iter().flat_map(|template| template.rules.iter().map(move |rule| (template, rule)))
@@ -86,6 +86,16 @@ fn names_of_rules_are_unique_in_their_template() {
         assert_eq!(template.libs.contains(&Lib::Update), judges_updates, "{}", template.kind);
         assert!(!template.operations.is_empty(), "{}: none means all", template.kind);
     }
+}
+
+/// The operator looks for a trimmed webhook by these.
+#[test]
+fn every_subresource_that_a_check_looks_at_is_listed() {
+    let reach = Reach { controllers: true, unlabelled: true };
+    let checks = catalogue().iter().flat_map(Template::checks);
+    let routes = checks.flat_map(|(_, check)| check.subject.routes(reach, &serde_json::Value::Null));
+    let looked_at: BTreeSet<_> = routes.filter(|route| route.resource.contains('/')).collect();
+    assert_eq!(looked_at, subresources().into_iter().collect());
 }
 
 #[test]

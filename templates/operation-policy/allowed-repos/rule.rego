@@ -11,6 +11,7 @@ import data.lib.finding
 import data.lib.image
 import data.lib.pod
 
+# Nearly every image is written in full, and begins as its full name does: that is asked before it is taken apart.
 found contains finding.in_container(
 	list, i,
 	{"field": "image", "found": reference, "allowed": input.parameters.allowedRepos.entries},
@@ -20,6 +21,7 @@ found contains finding.in_container(
 	some i
 	container := pod.spec[list][i]
 	reference := object.get(container, "image", "")
+	not strings.any_prefix_match(reference, input.parameters.allowedRepos.repositories)
 	not admitted(reference)
 }
 

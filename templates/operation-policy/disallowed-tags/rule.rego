@@ -16,6 +16,7 @@ found contains finding.in_container(list, i, refused("image", reference), does(r
 	some i
 	container := pod.spec[list][i]
 	reference := object.get(container, "image", "")
+	not plainly_allowed(reference)
 	disallowed(reference)
 }
 
@@ -28,6 +29,12 @@ found contains finding.in_pod(
 	volume.image
 	reference := object.get(volume.image, "reference", "")
 	disallowed(reference)
+}
+
+# Nearly every image ends in its tag: that is looked at before the reference is taken apart.
+plainly_allowed(reference) if {
+	regex.match(`^([^@]*/)?[^@:/]+:[^@:/]+$`, reference)
+	not strings.any_suffix_match(reference, input.parameters.disallowedImageTags)
 }
 
 disallowed(reference) if tag(reference) in input.parameters.disallowedImageTags

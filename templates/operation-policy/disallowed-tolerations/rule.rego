@@ -85,9 +85,9 @@ of_daemon_set if {
 }
 
 # As `kubectl taint` writes a taint, with * for any key.
-tolerated(toleration) := concat("", [key(toleration), value_text(toleration), effect_text(toleration)])
+tolerated(toleration) := concat("", [key_text(toleration), value_text(toleration), effect_text(toleration)])
 
-key(toleration) := "*" if {
+key_text(toleration) := "*" if {
 	object.get(toleration, "key", "") in unset
 } else := toleration.key
 

@@ -1,0 +1,202 @@
+//! From a module's text to its syntax tree: what OPA's grammar allows and regorus's parser does not is rewritten before
+//! it is parsed. No line moves.
+
+use std::num::NonZeroU32;
+use std::ops::Range;
+
+use regorus::Source;
+use regorus::unstable::{Lexer, Module, Parser, Span, TokenKind};
+
+use super::RegoVersion;
+
+/// Columns that a line may have. A rewritten rule stands on few lines.
+pub const MAX_COLUMN: NonZeroU32 = NonZeroU32::MAX;
+
+/// What is wrong with a module, and in which line.
+pub type Fault = (usize, String);
+
+/// Parses a module.
+pub fn parse(text: &str, version: RegoVersion) -> Result<Module, Fault> {
+    if text.trim().is_empty() {
+        return Err((0, "the module is empty".into()));
+    }
+    let source = source(text)?;
+    let source = self::source(&rewrite(&source, version)?)?;
+    let mut parser = Parser::new(&source).map_err(fault)?;
+    parser.set_max_col(MAX_COLUMN);
+    if version == RegoVersion::V1 {
+        parser.enable_rego_v1().map_err(fault)?;
+    }
+    parser.parse().map_err(fault)
+}
+
+fn source(text: &str) -> Result<Source, Fault> {
+    Source::from_contents("module".into(), text.to_owned()).map_err(fault)
+}
+
+/// regorus says where in the second line, and what in the last.
+pub fn fault(error: impl std::fmt::Display) -> Fault {
+    let text = error.to_string();
+    let line = text.lines().find_map(|line| line.strip_prefix("--> ")?.split(':').nth(1)?.parse().ok());
+    let said = text.lines().last().unwrap_or_default();
+    let said = said.strip_prefix("error: ").unwrap_or(said).trim();
+    (line.unwrap_or(0), format!("rego_parse_error: {said}"))
+}
+
+/// A token as the rewriting sees it.
+struct Token {
+    kind: TokenKind,
+    span: Span,
+    /// Its bytes with quotes.
+    bytes: Range<usize>,
+}
+
+impl Token {
+    fn text(&self) -> &str {
+        match self.kind {
+            TokenKind::String | TokenKind::RawString => "",
+            _ => self.span.text(),
+        }
+    }
+
+    /// Whether a reference may end here.
+    fn ends_reference(&self) -> bool {
+        matches!(self.text(), "]" | ")") || self.kind == TokenKind::Ident && !KEYWORDS.contains(&self.text())
+    }
+
+    /// Whether a term may end here.
+    fn ends_term(&self) -> bool {
+        self.ends_reference()
+            || self.text() == "}"
+            || matches!(self.kind, TokenKind::String | TokenKind::RawString | TokenKind::Number)
+            || matches!(self.text(), "true" | "false" | "null")
+    }
+}
+
+const KEYWORDS: [&str; 13] = [
+    "not", "in", "if", "else", "as", "with", "some", "every", "contains", "default", "true", "false", "null",
+];
+
+fn tokens(source: &Source) -> Result<Vec<Token>, Fault> {
+    let mut lexer = Lexer::new(source);
+    lexer.set_max_col(MAX_COLUMN);
+    let mut tokens = vec![];
+    loop {
+        let token = lexer.next_token().map_err(fault)?;
+        let quotes = usize::from(matches!(token.0, TokenKind::String | TokenKind::RawString));
+        let bytes = token.1.start as usize - quotes..token.1.end as usize + quotes;
+        match token.0 {
+            TokenKind::Eof => return Ok(tokens),
+            kind => tokens.push(Token { kind, span: token.1, bytes }),
+        }
+    }
+}
+
+fn rewrite(source: &Source, version: RegoVersion) -> Result<String, Fault> {
+    let tokens = tokens(source)?;
+    let mut insertions = separators(&tokens)?;
+    if version == RegoVersion::V0 {
+        insertions.extend(heads(source.contents(), &tokens));
+    }
+    insertions.sort();
+    let mut text = source.contents().clone();
+    for (at, inserted) in insertions.into_iter().rev() {
+        text.insert_str(at, &inserted);
+    }
+    Ok(text)
+}
+
+/// In a body, a line that starts with `(` is a new expression; regorus would call the reference before it.
+fn separators(tokens: &[Token]) -> Result<Vec<(usize, String)>, Fault> {
+    let mut found = vec![];
+    let mut open = vec![];
+    for (i, token) in tokens.iter().enumerate() {
+        let before = i.checked_sub(1).and_then(|before| tokens.get(before));
+        match (token.text(), before) {
+            ("(", Some(before)) if before.ends_reference() && before.bytes.end != token.bytes.start => {
+                if before.span.line == token.span.line {
+                    let fault = "rego_parse_error: unexpected ( token: no space may stand before it";
+                    return Err((token.span.line as usize, fault.into()));
+                }
+                if open.last() == Some(&"{") {
+                    found.push((before.bytes.end, ";".into()));
+                }
+                open.push("(");
+            }
+            (bracket @ ("(" | "[" | "{" | "set("), _) => open.push(bracket),
+            (")" | "]" | "}", _) => drop(open.pop()),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// `head {…} {…}` means `head {…} head {…}`.
+fn heads(text: &str, tokens: &[Token]) -> Vec<(usize, String)> {
+    let mut found = vec![];
+    let mut depth = 0_usize;
+    let mut rule = Rule::default();
+    for (i, token) in tokens.iter().enumerate() {
+        let before = i.checked_sub(1).and_then(|before| tokens.get(before));
+        if depth == 0 {
+            if starts_rule(before, token, &rule) {
+                rule = Rule { start: i, ..Rule::default() };
+            }
+            match token.text() {
+                "else" | "if" => rule.plain = false,
+                "{" if before.is_some_and(Token::ends_term) => match rule.body {
+                    Some(body) if rule.plain => {
+                        found.push((token.bytes.start, head(text, &tokens[rule.start..body])))
+                    }
+                    Some(_) => {}
+                    None => rule.body = Some(i),
+                },
+                _ => {}
+            }
+        }
+        match token.text() {
+            "(" | "[" | "{" | "set(" => depth += 1,
+            ")" | "]" | "}" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The rule that is read.
+struct Rule {
+    start: usize,
+    /// Where its first body starts.
+    body: Option<usize>,
+    /// Neither `if` nor `else` was seen.
+    plain: bool,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self { start: 0, body: None, plain: true }
+    }
+}
+
+fn starts_rule(before: Option<&Token>, token: &Token, rule: &Rule) -> bool {
+    let starts =
+        token.kind == TokenKind::Ident && !matches!(token.text(), "else" | "if" | "as" | "contains" | "in");
+    let Some(before) = before else { return starts };
+    let after_body = before.text() == "}" && rule.body.is_some();
+    let default = token.text() != "default" && before.text() == "default";
+    starts && !default && (after_body || before.span.line != token.span.line && before.ends_term())
+}
+
+/// The head on one line, without comments.
+fn head(text: &str, tokens: &[Token]) -> String {
+    let mut head = String::from(" ");
+    let mut end = None;
+    for token in tokens {
+        if end.is_some_and(|end| end != token.bytes.start) {
+            head.push(' ');
+        }
+        head.push_str(&text[token.bytes.clone()]);
+        end = Some(token.bytes.end);
+    }
+    head + " "
+}

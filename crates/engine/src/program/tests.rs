@@ -1,0 +1,124 @@
+use std::time::Duration;
+
+use super::*;
+
+fn compile(version: RegoVersion, entry: &str, libs: &[String]) -> Result<Program, Vec<CompileError>> {
+    Program::compile(&Modules { version, entry, libs }, Duration::from_secs(5))
+}
+
+fn messages(entry: &str, spec: &str) -> Vec<String> {
+    let program = compile(RegoVersion::V0, &format!("package p\n{entry}"), &[]).unwrap();
+    let input =
+        regorus::Value::from_json_str(&format!(r#"{{"review": {spec}, "parameters": {{}}}}"#)).unwrap();
+    let found = program.evaluate(&input, &regorus::Value::Undefined).unwrap();
+    found.into_iter().map(|finding| finding.message).collect()
+}
+
+fn refused(entry: &str) -> (usize, String) {
+    let errors = compile(RegoVersion::V0, &format!("package p\n{entry}"), &[]).unwrap_err();
+    (errors[0].line, errors[0].message.clone())
+}
+
+#[test]
+fn the_catalogue_compiles() {
+    for template in gatewright_rules::catalogue() {
+        let libs =
+            template.libs.iter().map(|lib| lib.module()).chain(template.rules.iter().map(|rule| rule.module));
+        let libs: Vec<_> = libs.map(str::to_owned).collect();
+        let compiled = compile(RegoVersion::V1, &template.entry(), &libs);
+        assert!(compiled.is_ok(), "{}: {compiled:?} {}", template.kind, template.entry());
+    }
+}
+
+#[test]
+fn an_undefined_operand_leaves_the_not() {
+    let call = r#"violation[{"msg": "x"}] { not startswith(input.review.image, "a") }"#;
+    assert!(messages(call, "{}").is_empty());
+    assert_eq!(messages(call, r#"{"image": "b"}"#), ["x"]);
+    let equal = r#"violation[{"msg": "x"}] { not input.review.n == 5 }"#;
+    assert_eq!(messages(equal, "{}"), ["x"]);
+}
+
+#[test]
+fn what_the_parser_lacks_is_rewritten() {
+    let parenthesis = "violation[{\"msg\": \"x\"}] {\n  y := input.review.a\n  (y + 1) > 2\n}";
+    assert_eq!(messages(parenthesis, r#"{"a": 2}"#), ["x"]);
+    let chain = r#"violation[{"msg": m}] { m := input.review.a } { m := input.review.b }"#;
+    assert_eq!(messages(chain, r#"{"a": "1", "b": "2"}"#), ["1", "2"]);
+}
+
+#[test]
+fn a_refusal_names_its_line() {
+    assert_eq!(refused("\nviolation[{\"msg\": \"x\"}] {\n  nothing(1)\n}").0, 4);
+    assert!(refused("violation[{\"msg\": m}] { true }").1.contains("var m is unsafe"));
+    assert!(refused("p { p }\nviolation[{\"msg\": \"x\"}] { p }").1.contains("recursive"));
+    assert!(refused("violation[{\"msg\": \"x\"}] { external_data({}) }").1.contains("provider"));
+    assert!(refused("deny { true }").1.contains("violation"));
+}
+
+#[test]
+fn an_evaluation_ends() {
+    let entry = "package p\nviolation[{\"msg\": \"x\"}] { count([1 | a[_] == b[_]; a[_] == -1]) < 0 }\n\
+                 a = numbers.range(1, 100000)\nb = numbers.range(1, 100000)";
+    let modules = Modules { version: RegoVersion::V0, entry, libs: &[] };
+    let program = Program::compile(&modules, Duration::from_millis(50));
+    if let Ok(program) = program {
+        let input = regorus::Value::new_object();
+        assert!(program.evaluate(&input, &regorus::Value::Undefined).is_err());
+    }
+}
+
+#[test]
+fn a_message_is_a_text() {
+    let entry = "package p\nviolation[{\"msg\": 1}] { true }";
+    let program = compile(RegoVersion::V0, entry, &[]).unwrap();
+    let input = regorus::Value::new_object();
+    assert!(program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().0.contains("not a string"));
+}
+
+#[test]
+fn the_inventory_is_shared() {
+    let entry = "package p\nviolation[{\"msg\": m}] { m := data.inventory.cluster[_] }";
+    let program = compile(RegoVersion::V0, entry, &[]).unwrap();
+    assert!(program.reads_inventory());
+    let input = regorus::Value::new_object();
+    for name in ["a", "b"] {
+        let inventory =
+            regorus::Value::from_json_str(&format!(r#"{{"cluster": {{"x": "{name}"}}}}"#)).unwrap();
+        for _ in 0..2 {
+            let found = program.evaluate(&input, &inventory).unwrap();
+            assert_eq!(found[0].message, name);
+        }
+    }
+}
+
+fn value(expression: &str) -> Option<String> {
+    let entry = format!("violation[{{\"msg\": m}}] {{ v := {expression}; m := json.marshal(v) }}");
+    messages(&entry, "{}").pop()
+}
+
+#[test]
+fn names_shadow_rules() {
+    let some = "name = 1 { true }\nviolation[{\"msg\": m}] { some name; [\"a\"][name]; m := sprintf(\"%v\", [name]) }";
+    assert_eq!(messages(some, "{}"), ["0"]);
+    let local =
+        "name = \"rule\" { true }\nviolation[{\"msg\": name}] { name := \"local\"; not name == \"rule\" }";
+    assert_eq!(messages(local, "{}"), ["local"]);
+}
+
+#[test]
+fn errors_are_undefined() {
+    for expression in [
+        r#"units.parse("100n")"#,
+        r#"units.parse("x")"#,
+        r#"units.parse_bytes("")"#,
+        r#"base64.decode("***")"#,
+        r#"time.parse_rfc3339_ns("x")"#,
+        r#"net.cidr_contains("10.0.0.0/8", "x")"#,
+        r#"json.unmarshal("{")"#,
+        r#"regex.match("a**", "a")"#,
+        "1 / 0",
+    ] {
+        assert_eq!(value(expression), None, "{expression}");
+    }
+}

@@ -1,0 +1,128 @@
+//! Sorts the documents of the input: what judges, what is judged, and what both need to know.
+
+use std::path::PathBuf;
+
+use gatewright_api::PolicyKind;
+use gatewright_engine::Request;
+use gatewright_gatekeeper::{CONSTRAINT_GROUP, TEMPLATE_GROUP};
+use serde_json::Value;
+
+use super::kinds::{Scopes, is_gatekeepers};
+use crate::input::{self, Document, Header, InputError, Location};
+use crate::{diagnostics, policies};
+
+/// Groups of files that lie beside manifests and are never sent to a cluster.
+const FILES_OF_TOOLS: [&str; 2] = ["kustomize.config.k8s.io", "test.gatekeeper.sh"];
+
+/// Something to judge. It is kept as text: there can be very many.
+#[derive(Debug)]
+pub struct Candidate {
+    /// What it says of itself.
+    pub header: Header,
+    /// Where it begins.
+    pub location: Location,
+    /// The object, or the AdmissionReview, as JSON.
+    pub json: String,
+}
+
+impl Candidate {
+    /// Whether it is a recorded request.
+    pub fn is_review(&self) -> bool {
+        self.header.group() == "admission.k8s.io" && self.header.kind == "AdmissionReview"
+    }
+
+    /// Whether it is a Namespace.
+    pub fn is_namespace(&self) -> bool {
+        self.header.group().is_empty() && self.header.kind == "Namespace"
+    }
+}
+
+/// The input, sorted.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// Our policies.
+    pub policies: Vec<(Document, PolicyKind)>,
+    /// ConstraintTemplates.
+    pub templates: Vec<Document>,
+    /// Constraints.
+    pub constraints: Vec<Document>,
+    /// Gatekeeper's `Config`.
+    pub configs: Vec<Document>,
+    /// What changes objects or makes others of them before they are judged, which is not done here.
+    pub mutators: Vec<String>,
+    /// Namespaces.
+    pub namespaces: Vec<Value>,
+    /// The scopes of kinds.
+    pub scopes: Scopes,
+    /// What is judged, in order.
+    pub candidates: Vec<Candidate>,
+    /// What is wrong.
+    pub problems: Vec<InputError>,
+}
+
+/// Reads all files.
+pub fn collect(filenames: &[PathBuf]) -> Collected {
+    let mut collected = Collected::default();
+    for document in input::read(filenames) {
+        match document {
+            Ok(document) => collected.sort(document),
+            Err(error) => collected.problems.push(error),
+        }
+    }
+    collected
+}
+
+impl Collected {
+    fn sort(&mut self, document: Document) {
+        if let Some(kind) = policies::kind_of(&document) {
+            return self.policies.push((document, kind));
+        }
+        if let Some(error) = policies::unknown_kind(&document) {
+            return self.problems.push(error);
+        }
+        let Header { api_version, kind, name, .. } = &document.header;
+        match (document.header.group(), kind.as_str()) {
+            (TEMPLATE_GROUP, _) => self.templates.push(document),
+            (CONSTRAINT_GROUP, _) => self.constraints.push(document),
+            ("config.gatekeeper.sh", "Config") => self.configs.push(document),
+            ("mutations.gatekeeper.sh" | "expansion.gatekeeper.sh", _) => {
+                self.mutators.push(format!("{kind} {name}"));
+            }
+            (group, _) if FILES_OF_TOOLS.contains(&group) => {
+                diagnostics::note(format!(
+                    "{}: {api_version} {kind} is no object of a cluster; left out",
+                    document.location
+                ));
+            }
+            (group, _) if is_gatekeepers(group) => {}
+            _ => self.candidate(document),
+        }
+    }
+
+    fn candidate(&mut self, document: Document) {
+        let group = document.header.group();
+        match document.header.kind.as_str() {
+            "Namespace" if group.is_empty() => self.namespaces.push(document.value()),
+            "CustomResourceDefinition" if group == "apiextensions.k8s.io" => {
+                self.scopes.learn(&document.value());
+            }
+            _ => {}
+        }
+        if document.header.kind == "AdmissionReview"
+            && let Err(error) = Request::from_admission_review(document.value())
+        {
+            let message = format!("AdmissionReview: {}: {error}", policies::field(&error.pointer));
+            return self.problems.push(InputError { location: document.locate(&error.pointer), message });
+        }
+        let (header, location) = (document.header.clone(), document.location.clone());
+        let candidate = Candidate { header, location, json: String::new() };
+        if !candidate.is_review()
+            && candidate.header.name.is_empty()
+            && candidate.header.generate_name.is_empty()
+        {
+            let message = format!("{}: metadata.name: an object has a name", candidate.header.kind);
+            return self.problems.push(InputError { location: document.locate("/metadata"), message });
+        }
+        self.candidates.push(Candidate { json: document.into_json(), ..candidate });
+    }
+}

@@ -1,0 +1,198 @@
+//! `gatewright check`: verdicts on manifests, without a cluster.
+
+mod collect;
+mod judge;
+mod kinds;
+mod namespaces;
+mod report;
+mod result;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gatewright_engine::Engine;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use crate::input::InputError;
+use crate::settings::SettingsArgs;
+use crate::{FAILED, diagnostics};
+use collect::{Collected, collect};
+use judge::{Judge, Placed};
+use namespaces::NamespaceLabels;
+use report::{Format, Report};
+use result::{Summary, Verdict};
+use world::World;
+
+const EXAMPLES: &str = "\
+Examples:
+  gatewright check -f policies/ -f manifests/
+  helm template shop ./chart | gatewright check -f policies/ -f - --namespace shop
+  gatewright check -f policies/ -f pod.yaml --namespace-labels shop:tier=web,team=blue
+  gatewright check -f policies/ -f manifests/ -o sarif > gatewright.sarif
+
+Exit codes: 0 nothing is refused, 1 something is, 2 wrong usage or input.";
+
+/// What the help says at length.
+pub const LONG_ABOUT: &str = "\
+Judges manifests by policies, without a cluster, as Gatekeeper would.
+
+The input is everything at once, in any order: SecurityPolicy and OperationPolicy, Namespaces with their
+labels, ConstraintTemplates and constraints of your own, and the objects to judge. The Pod Security
+Standards hold as the labels of the namespaces say. Recorded AdmissionReview documents are judged as the
+requests that they are, everything else as it is created.";
+
+/// What to judge, and by what.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Policies and manifests: files or folders, or - for standard input; can be repeated
+    #[arg(short, long = "filename", value_name = "PATH", required = true)]
+    filenames: Vec<PathBuf>,
+    /// The format
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    /// What makes the exit code 1: refused objects, or also those that are warned about
+    #[arg(long, value_enum, default_value_t, value_name = "VERDICT")]
+    fail_on: FailOn,
+    /// The namespace of objects that name none [default: default]
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The labels of a namespace; wins over its manifest; can be repeated
+    #[arg(long, value_name = "NAME:KEY=VALUE,...")]
+    namespace_labels: Vec<NamespaceLabels>,
+    /// Judges what can be judged although some input is wrong; the exit code stays 2
+    #[arg(short, long)]
+    keep_going: bool,
+    /// Also lists the objects that pass, and what was assumed of each object
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// What counts as failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum FailOn {
+    /// Refused objects
+    #[default]
+    Deny,
+    /// Refused objects, and those that are warned about
+    Warn,
+}
+
+impl FailOn {
+    /// Whether a verdict counts as failed.
+    fn fails(self, verdict: Verdict) -> bool {
+        verdict == Verdict::Deny || (verdict == Verdict::Warn && self == Self::Warn)
+    }
+}
+
+/// How many objects are judged before the results are written.
+const BATCH: usize = 512;
+
+/// Judges the input.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let settings = args.settings.read()?;
+    let mut collected = collect(&args.filenames);
+    let (mut world, problems) = World::build(&mut collected, &settings, &args.namespace_labels);
+    collected.problems.extend(problems);
+    let placed = place(&mut collected, &mut world, args.namespace.as_deref());
+    collected.problems.sort_by_key(|problem| (Arc::clone(&problem.location.file), problem.location.line));
+    collected.problems.iter().for_each(diagnostics::error);
+    if !collected.problems.is_empty() && !args.keep_going {
+        return Ok(ExitCode::from(FAILED));
+    }
+    if placed.is_empty() && collected.problems.is_empty() {
+        diagnostics::note(
+            "there is nothing to judge: the input holds no objects but policies and namespaces",
+        );
+    }
+    let judge = Judge { world: &world, assumed: not_done(&collected, &world.engine) };
+    judge.assumed.iter().for_each(diagnostics::note);
+    let summary = judge_all(args, &judge, placed, &collected.problems)?;
+    Ok(ExitCode::from(exit_code(args.fail_on, summary, !collected.problems.is_empty())))
+}
+
+fn exit_code(fail_on: FailOn, summary: Summary, problems: bool) -> u8 {
+    let found = |verdict, count| count > 0 && fail_on.fails(verdict);
+    if problems || summary.errors > 0 {
+        FAILED
+    } else {
+        u8::from(found(Verdict::Deny, summary.denied) || found(Verdict::Warn, summary.warned))
+    }
+}
+
+/// Finds out where objects stand, and tells the engine of everything that it must know before it is asked.
+fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) -> Vec<Placed> {
+    let mut all = vec![];
+    for candidate in std::mem::take(&mut collected.candidates) {
+        if candidate.is_namespace() && !world.engine.names_kind("", "Namespace") {
+            continue;
+        }
+        match Placed::new(candidate, &collected.scopes, default) {
+            Ok(placed) => {
+                if let Some(namespace) = placed.namespace() {
+                    world.namespaces.assume(namespace);
+                }
+                all.push(placed);
+            }
+            Err(problem) => collected.problems.push(problem),
+        }
+    }
+    for namespace in world.namespaces.objects() {
+        world.engine.add_object(namespace);
+    }
+    if world.engine.reads_inventory() {
+        all.iter().filter_map(Placed::stored).for_each(|object| world.engine.add_object(&object));
+    }
+    all
+}
+
+/// What a cluster would do before an object is judged, and this does not.
+fn not_done(collected: &Collected, engine: &Engine) -> Vec<String> {
+    let not_applied = |name| format!("{name} is not applied: objects are judged as they stand in the input");
+    let alone = || "data.inventory holds the objects of the input alone".to_owned();
+    collected.mutators.iter().map(not_applied).chain(engine.reads_inventory().then(alone)).collect()
+}
+
+/// Judges in parallel, some objects at a time, and reports in the order of the input.
+fn judge_all(
+    args: &Args,
+    judge: &Judge<'_>,
+    placed: Vec<Placed>,
+    problems: &[InputError],
+) -> anyhow::Result<Summary> {
+    let mut report = Report::new(args.output, args.verbose, args.fail_on);
+    let bar = progress(placed.len());
+    let (mut summary, mut placed) = (Summary::default(), placed.into_iter());
+    loop {
+        let batch: Vec<_> = placed.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            break;
+        }
+        let results: Vec<_> = batch.par_iter().map(|placed| judge.judge(placed)).collect();
+        for result in &results {
+            summary.add(result.verdict);
+            if let (Verdict::Error, [reason, ..]) = (result.verdict, result.assumed.as_slice()) {
+                bar.suspend(|| diagnostics::error(format!("{}: {}: {reason}", result.source, result.object)));
+            }
+        }
+        bar.suspend(|| report.add(results))?;
+        bar.inc(batch.len() as u64);
+    }
+    bar.finish_and_clear();
+    report.finish(summary, &judge.world.namespaces, problems)?;
+    Ok(summary)
+}
+
+/// A bar on a terminal, for input that takes more than a moment.
+fn progress(objects: usize) -> ProgressBar {
+    const WORTH_IT: usize = 2 * BATCH;
+    let target = if objects < WORTH_IT { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} objects, {eta} left");
+    ProgressBar::with_draw_target(Some(objects as u64), target)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

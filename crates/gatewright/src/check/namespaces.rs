@@ -1,0 +1,148 @@
+//! What is known of namespaces: from manifests, from the command line, or nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+
+/// The label that the API server puts on every namespace.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// The labels of a namespace, as told on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceLabels {
+    name: String,
+    labels: BTreeMap<String, String>,
+}
+
+impl FromStr for NamespaceLabels {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, labels) = text.split_once(':').ok_or("write NAMESPACE:key=value,key=value")?;
+        if name.is_empty() {
+            return Err("the namespace's name is missing before the colon".to_owned());
+        }
+        let pairs = labels.split(',').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?} is no key=value"))?;
+            if key.is_empty() {
+                Err(format!("{pair:?} has no key"))
+            } else {
+                Ok((key.to_owned(), value.to_owned()))
+            }
+        });
+        Ok(Self { name: name.to_owned(), labels: pairs.collect::<Result<_, _>>()? })
+    }
+}
+
+/// All namespaces that objects of the input stand in.
+#[derive(Debug, Default)]
+pub struct Namespaces {
+    known: BTreeMap<String, Value>,
+    assumed: BTreeSet<String>,
+}
+
+impl Namespaces {
+    /// Those of the manifests, with the labels of the command line, which win.
+    pub fn new(manifests: Vec<Value>, told: &[NamespaceLabels]) -> Self {
+        let mut all = Self::default();
+        for manifest in manifests {
+            let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            all.known.insert(name, manifest);
+        }
+        for NamespaceLabels { name, labels } in told {
+            let namespace = all.known.entry(name.clone()).or_insert_with(|| bare(name));
+            if !namespace["metadata"]["labels"].is_object() {
+                namespace["metadata"]["labels"] = json!({});
+            }
+            for (key, value) in labels {
+                namespace["metadata"]["labels"][key] = json!(value);
+            }
+        }
+        for (name, namespace) in &mut all.known {
+            named(name, namespace);
+        }
+        all
+    }
+
+    /// Takes a namespace that an object stands in and nobody told of for one without labels.
+    pub fn assume(&mut self, name: &str) {
+        if !self.known.contains_key(name) {
+            let mut namespace = bare(name);
+            named(name, &mut namespace);
+            self.known.insert(name.to_owned(), namespace);
+            self.assumed.insert(name.to_owned());
+        }
+    }
+
+    /// All namespaces, as objects.
+    pub fn objects(&self) -> impl Iterator<Item = &Value> {
+        self.known.values()
+    }
+
+    /// Whether a namespace's labels are an assumption.
+    pub fn is_assumed(&self, name: &str) -> bool {
+        self.assumed.contains(name)
+    }
+
+    /// The namespaces whose labels are an assumption.
+    pub fn assumed(&self) -> impl Iterator<Item = &str> {
+        self.assumed.iter().map(String::as_str)
+    }
+
+    /// A label of a namespace.
+    pub fn label(&self, name: &str, key: &str) -> Option<&str> {
+        self.known.get(name)?["metadata"]["labels"].get(key)?.as_str()
+    }
+}
+
+fn bare(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
+fn named(name: &str, namespace: &mut Value) {
+    if !namespace["metadata"]["labels"].is_object() {
+        namespace["metadata"]["labels"] = json!({});
+    }
+    namespace["metadata"]["labels"][NAME_LABEL] = json!(name);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NamespaceLabels, Namespaces};
+    use serde_json::json;
+
+    #[test]
+    fn labels_from_the_command_line() {
+        for (text, expected) in [
+            ("shop:a=b,c=d", Ok(vec![("a", "b"), ("c", "d")])),
+            ("shop:", Ok(vec![])),
+            ("shop:a=", Ok(vec![("a", "")])),
+            ("shop", Err("write NAMESPACE:key=value,key=value")),
+            (":a=b", Err("the namespace's name is missing before the colon")),
+            ("shop:a", Err("\"a\" is no key=value")),
+            ("shop:=b", Err("\"=b\" has no key")),
+        ] {
+            let found = text.parse::<NamespaceLabels>().map(|found| found.labels);
+            let expected = expected.map_err(str::to_owned);
+            let expected =
+                expected.map(|pairs| pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_wins_and_the_rest_is_assumed() {
+        let manifest = json!({"metadata": {"name": "shop", "labels": {"a": "1", "b": "1"}}});
+        let mut all =
+            Namespaces::new(vec![manifest], &["shop:a=2".parse().unwrap(), "till:".parse().unwrap()]);
+        all.assume("shop");
+        all.assume("elsewhere");
+        assert_eq!(all.assumed().collect::<Vec<_>>(), ["elsewhere"]);
+        assert_eq!(all.label("shop", "a"), Some("2"));
+        assert_eq!(all.label("shop", "b"), Some("1"));
+        for name in ["shop", "till", "elsewhere"] {
+            assert_eq!(all.label(name, "kubernetes.io/metadata.name"), Some(name));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Writes results.
+
+mod junit;
+mod sarif;
+mod table;
+
+use std::io::Write as _;
+
+use super::FailOn;
+use super::namespaces::Namespaces;
+use super::result::{ObjectResult, Summary};
+use crate::input::InputError;
+
+/// The formats of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Text for people
+    #[default]
+    Table,
+    /// One JSON document, for scripts
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit XML, for CI servers
+    Junit,
+}
+
+/// What `-o json` prints.
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    summary: Summary,
+    results: &'a [ObjectResult],
+}
+
+/// Where results go. The table is written as they come; the other formats are one document, written at the end.
+pub struct Report {
+    format: Format,
+    verbose: bool,
+    fail_on: FailOn,
+    results: Vec<ObjectResult>,
+}
+
+impl Report {
+    /// A report without results.
+    pub fn new(format: Format, verbose: bool, fail_on: FailOn) -> Self {
+        Self { format, verbose, fail_on, results: vec![] }
+    }
+
+    /// Takes results, in order.
+    pub fn add(&mut self, results: Vec<ObjectResult>) -> std::io::Result<()> {
+        if self.format != Format::Table {
+            self.results.extend(results);
+            return Ok(());
+        }
+        let mut out = anstream::stdout().lock();
+        results.iter().try_for_each(|result| table::write(&mut out, result, self.verbose))?;
+        out.flush()
+    }
+
+    /// Writes what is left to write.
+    pub fn finish(
+        self,
+        summary: Summary,
+        namespaces: &Namespaces,
+        problems: &[InputError],
+    ) -> anyhow::Result<()> {
+        match self.format {
+            Format::Table => table::finish(&mut anstream::stdout().lock(), summary, namespaces)?,
+            Format::Json => {
+                let document = Document { summary, results: &self.results };
+                writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&document)?)?;
+            }
+            Format::Sarif => {
+                writeln!(std::io::stdout().lock(), "{:#}", sarif::document(&self.results, problems))?;
+            }
+            Format::Junit => {
+                let text = junit::document(&self.results, problems, self.fail_on)?;
+                std::io::stdout().lock().write_all(text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! Results as JUnit XML, the format that CI servers read.
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use crate::check::FailOn;
+use crate::check::result::{ObjectResult, Verdict, Violation};
+use crate::input::InputError;
+
+/// The document: a suite for each file, a test case for each object.
+pub fn document(
+    results: &[ObjectResult],
+    problems: &[InputError],
+    fail_on: FailOn,
+) -> anyhow::Result<String> {
+    let mut report = quick_junit::Report::new("gatewright");
+    for of_file in results.chunk_by(|a, b| a.source.file == b.source.file) {
+        let mut suite = TestSuite::new(of_file[0].source.file.as_str());
+        suite.add_test_cases(of_file.iter().map(|result| test_case(result, fail_on)));
+        report.add_test_suite(suite);
+    }
+    if !problems.is_empty() {
+        let mut suite = TestSuite::new("input");
+        suite.add_test_cases(problems.iter().map(problem));
+        report.add_test_suite(suite);
+    }
+    Ok(report.to_string()?)
+}
+
+fn test_case(result: &ObjectResult, fail_on: FailOn) -> TestCase {
+    let told = format!("{}\n{}", result.source, lines(result));
+    let status = match result.verdict {
+        Verdict::Error => unsuccessful(NonSuccessKind::Error, "error", told.clone(), result.assumed.first()),
+        verdict if fail_on.fails(verdict) => {
+            let worst = |violation: &&Violation| violation.enforcement_action == verdict;
+            let message = result.violations.iter().find(worst).map(|violation| &violation.message);
+            unsuccessful(NonSuccessKind::Failure, &verdict.to_string(), told.clone(), message)
+        }
+        _ => TestCaseStatus::success(),
+    };
+    let passed = matches!(status, TestCaseStatus::Success { .. });
+    let mut case = TestCase::new(result.object.to_string(), status);
+    case.set_classname(result.source.file.as_str());
+    if passed && !result.violations.is_empty() {
+        case.set_system_out(told);
+    }
+    case
+}
+
+fn unsuccessful(kind: NonSuccessKind, name: &str, told: String, message: Option<&String>) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(name).set_description(told);
+    if let Some(message) = message {
+        status.set_message(message.as_str());
+    }
+    status
+}
+
+fn lines(result: &ObjectResult) -> String {
+    let line = |violation: &Violation| {
+        format!("{} [{}] {}\n", violation.enforcement_action, violation.subject(), violation.message)
+    };
+    result.violations.iter().map(line).collect()
+}
+
+fn problem(problem: &InputError) -> TestCase {
+    let told = problem.to_string();
+    let status = unsuccessful(NonSuccessKind::Error, "input", told, Some(&problem.message));
+    let mut case = TestCase::new(problem.location.to_string(), status);
+    case.set_classname("input");
+    case
+}

@@ -1,0 +1,138 @@
+//! Results as SARIF 2.1.0, the format of code scanning services.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::check::result::{ObjectResult, Source, Verdict, Violation};
+use crate::input::InputError;
+
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// The document: one run, its rules, and one result for each violation.
+pub fn document(results: &[ObjectResult], problems: &[InputError]) -> Value {
+    let violations =
+        || results.iter().flat_map(|result| result.violations.iter().map(move |it| (result, it)));
+    let mut rules: BTreeMap<String, (usize, &Violation)> = BTreeMap::new();
+    for (_, violation) in violations() {
+        rules.entry(rule_id(violation)).or_insert((0, violation));
+    }
+    for (index, (at, _)) in rules.values_mut().enumerate() {
+        *at = index;
+    }
+    let found: Vec<_> = violations().map(|(result, violation)| found(result, violation, &rules)).collect();
+    let failed = !problems.is_empty() || results.iter().any(|result| result.verdict == Verdict::Error);
+    let notifications = problems.iter().map(problem).chain(results.iter().filter_map(not_judged));
+    json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "gatewright",
+                "version": env!("CARGO_PKG_VERSION"),
+                "informationUri": env!("CARGO_PKG_REPOSITORY"),
+                "rules": rules.iter().map(|(id, (_, violation))| rule(id, violation)).collect::<Vec<_>>(),
+            }},
+            "invocations": [{
+                "executionSuccessful": !failed,
+                "toolExecutionNotifications": notifications.collect::<Vec<_>>(),
+            }],
+            "results": found,
+        }],
+    })
+}
+
+/// The policy's field, or the constraint of others.
+fn rule_id(violation: &Violation) -> String {
+    match violation.rule() {
+        Some(rule) => format!("{}/{rule}", violation.subject()),
+        None => violation.subject(),
+    }
+}
+
+fn rule(id: &str, violation: &Violation) -> Value {
+    let subject = violation.subject().replacen('/', " ", 1);
+    let text = match violation.rule() {
+        Some(rule) => format!("{subject} demands {rule}"),
+        None => format!("{subject} is violated"),
+    };
+    let level = level(violation.enforcement_action);
+    json!({"id": id, "shortDescription": {"text": text}, "defaultConfiguration": {"level": level}})
+}
+
+const fn level(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Deny | Verdict::Error => "error",
+        Verdict::Warn => "warning",
+        Verdict::Dryrun | Verdict::Pass => "note",
+    }
+}
+
+fn found(
+    result: &ObjectResult,
+    violation: &Violation,
+    rules: &BTreeMap<String, (usize, &Violation)>,
+) -> Value {
+    let id = rule_id(violation);
+    let index = rules.get(&id).map_or(0, |(index, _)| *index);
+    let logical = json!([{"fullyQualifiedName": result.object.to_string(), "kind": "resource"}]);
+    let mut location = location(&result.source);
+    location["logicalLocations"] = logical;
+    json!({
+        "ruleId": id,
+        "ruleIndex": index,
+        "level": level(violation.enforcement_action),
+        "message": {"text": format!("{}: {}", result.object, violation.message)},
+        "locations": [location],
+        "properties": {
+            "enforcementAction": violation.enforcement_action,
+            "constraint": violation.constraint,
+            "details": violation.details,
+        },
+    })
+}
+
+fn problem(problem: &InputError) -> Value {
+    let source = Source { file: problem.location.file.to_string(), line: problem.location.line };
+    json!({"level": "error", "message": {"text": problem.message}, "locations": [location(&source)]})
+}
+
+fn not_judged(result: &ObjectResult) -> Option<Value> {
+    let text = result.assumed.first().filter(|_| result.verdict == Verdict::Error)?;
+    Some(json!({"level": "error", "message": {"text": text}, "locations": [location(&result.source)]}))
+}
+
+fn location(source: &Source) -> Value {
+    let mut physical = json!({"artifactLocation": {"uri": uri(&source.file)}});
+    if source.line > 0 {
+        physical["region"] = json!({"startLine": source.line});
+    }
+    json!({"physicalLocation": physical})
+}
+
+/// A path as a URI reference: relative to where the tool ran, which in CI is the repository.
+fn uri(file: &str) -> String {
+    let path = file.strip_prefix("./").unwrap_or(file);
+    let mut uri = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                uri.push(byte.into());
+            }
+            other => uri.extend(format!("%{other:02X}").chars()),
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn paths_become_uris() {
+        assert_eq!(uri("./a b/ä:1.yaml"), "a%20b/%C3%A4%3A1.yaml");
+        assert_eq!(uri("/tmp/a.yaml"), "file:///tmp/a.yaml");
+    }
+}

@@ -1,0 +1,221 @@
+//! What objects are judged by: the engine with all templates and constraints, and what is known of namespaces.
+
+use std::collections::{HashMap, HashSet};
+
+use gatewright_compiler::{Settings, standards, templates};
+use gatewright_engine::{ConstraintRef, Engine, Options};
+use gatewright_gatekeeper::{Constraint, NamespaceGlob, exemptions};
+use serde_json::{Value, json};
+
+use super::collect::Collected;
+use super::namespaces::{NamespaceLabels, Namespaces};
+use crate::input::{Document, InputError, Location};
+use crate::policies::{self, PolicyRef};
+
+/// Everything by which objects are judged.
+#[derive(Debug)]
+pub struct World {
+    /// Templates, constraints, inventory.
+    pub engine: Engine,
+    /// The namespaces.
+    pub namespaces: Namespaces,
+    owners: HashMap<ConstraintRef, PolicyRef>,
+    exempt: Vec<String>,
+    gatekeeper_namespace: String,
+}
+
+/// Fills an engine, and tells everything that is wrong with what should go in.
+#[derive(Debug)]
+pub struct Builder<'a> {
+    settings: &'a Settings,
+    engine: Engine,
+    owners: HashMap<ConstraintRef, PolicyRef>,
+    seen: HashMap<(String, String), Location>,
+    broken: HashSet<String>,
+    problems: Vec<InputError>,
+}
+
+/// The label by which upstream's webhook is not asked about a namespace.
+const IGNORE_LABEL: &str = "admission.gatekeeper.sh/ignore";
+
+impl World {
+    /// Builds it from the input; what is wrong with the input is left out and told.
+    pub fn build(
+        collected: &mut Collected,
+        settings: &Settings,
+        told: &[NamespaceLabels],
+    ) -> (Self, Vec<InputError>) {
+        let mut builder = Builder {
+            settings,
+            engine: Engine::new(Options::default()),
+            owners: HashMap::new(),
+            seen: HashMap::new(),
+            broken: HashSet::new(),
+            problems: vec![],
+        };
+        builder.templates(&collected.templates);
+        builder.policies(collected);
+        builder.constraints(&collected.constraints);
+        builder.standards();
+        let configs = collected.configs.iter().map(Document::value);
+        let exempt =
+            configs.flat_map(|config| exemptions(&config["spec"])).map(|exempt| exempt.namespaces).collect();
+        let world = Self {
+            engine: builder.engine,
+            namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), told),
+            owners: builder.owners,
+            exempt,
+            gatekeeper_namespace: settings.gatekeeper_namespace.clone(),
+        };
+        (world, builder.problems)
+    }
+
+    /// The policy or standard behind a constraint.
+    pub fn owner(&self, constraint: &ConstraintRef) -> Option<&PolicyRef> {
+        self.owners.get(constraint)
+    }
+
+    /// Why Gatekeeper is not asked about objects of a namespace, if it is not.
+    pub fn exemption(&self, namespace: &str) -> Option<String> {
+        if namespace == self.gatekeeper_namespace {
+            return Some(format!(
+                "not judged: Gatekeeper's webhook leaves out its own namespace {namespace}"
+            ));
+        }
+        if self.namespaces.label(namespace, IGNORE_LABEL).is_some() {
+            return Some(format!("not judged: namespace {namespace} carries the label {IGNORE_LABEL}"));
+        }
+        let pattern = self.exempt.iter().find(|pattern| NamespaceGlob::new(pattern).matches(namespace))?;
+        Some(format!("not judged: Gatekeeper's Config exempts namespaces {pattern} from admission"))
+    }
+}
+
+impl Builder<'_> {
+    fn fail(&mut self, location: Location, message: String) {
+        self.problems.push(InputError { location, message });
+    }
+
+    /// Whether an object is there for the first time.
+    fn is_first(&mut self, kind: &str, document: &Document) -> bool {
+        let key = (kind.to_owned(), document.header.name.clone());
+        match self.seen.get(&key) {
+            None => {
+                self.seen.insert(key, document.location.clone());
+                true
+            }
+            Some(first) => {
+                let message = format!("{kind} {} stands here a second time; the first is {first}", key.1);
+                self.fail(document.location.clone(), message);
+                false
+            }
+        }
+    }
+
+    /// Ours, unless the input brings them, and those of the input.
+    fn templates(&mut self, documents: &[Document]) {
+        let given: HashSet<_> = documents.iter().map(|document| document.header.name.as_str()).collect();
+        for template in templates() {
+            if !given.contains(template.metadata.name.as_deref().unwrap_or_default()) {
+                self.own_template(&json!(template));
+            }
+        }
+        for document in documents {
+            if self.is_first("ConstraintTemplate", document) {
+                self.template(document);
+            }
+        }
+    }
+
+    fn own_template(&mut self, template: &Value) {
+        for error in self.engine.add_template(template).err().unwrap_or_default() {
+            let message = format!("template {}: {}: {error}", template["metadata"]["name"], error.pointer);
+            self.fail(built_in(), message);
+        }
+    }
+
+    fn template(&mut self, document: &Document) {
+        let value = document.value();
+        let Err(errors) = self.engine.add_template(&value) else { return };
+        let kind = value.pointer("/spec/crd/spec/names/kind").and_then(Value::as_str).unwrap_or_default();
+        self.broken.insert(kind.to_owned());
+        for error in errors {
+            let location = document.locate_line(&error.pointer, error.line);
+            let field = policies::field(&error.pointer);
+            self.fail(location, format!("ConstraintTemplate {}: {field}: {error}", document.header.name));
+        }
+    }
+
+    fn policies(&mut self, collected: &Collected) {
+        for (document, kind) in &collected.policies {
+            if !self.is_first(kind.as_ref(), document) {
+                continue;
+            }
+            match policies::compiled(document, *kind, self.settings) {
+                Ok(compiled) => {
+                    let Some(constraint) = compiled.constraint else { continue };
+                    let owner = PolicyRef { kind: kind.to_string(), name: document.header.name.clone() };
+                    self.compiled(&constraint, owner, &document.location);
+                }
+                Err(errors) => self.problems.extend(errors),
+            }
+        }
+    }
+
+    fn standards(&mut self) {
+        for constraint in standards(self.settings) {
+            let name = constraint.metadata.name.clone().unwrap_or_default();
+            if !self.seen.contains_key(&(constraint.kind.clone(), name)) {
+                let level = constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned();
+                let owner = PolicyRef { kind: "PodSecurityStandard".to_owned(), name: level };
+                self.compiled(&constraint, owner, &built_in());
+            }
+        }
+    }
+
+    fn compiled(&mut self, constraint: &Constraint, owner: PolicyRef, location: &Location) {
+        let name = constraint.metadata.name.clone().unwrap_or_default();
+        self.seen.insert((constraint.kind.clone(), name.clone()), location.clone());
+        if let Err(error) = self.engine.add_constraint(&json!(constraint)) {
+            self.fail(location.clone(), format!("{owner}: {}: {error}", error.pointer));
+        }
+        self.owners.insert(ConstraintRef { kind: constraint.kind.clone(), name }, owner);
+    }
+
+    fn constraints(&mut self, documents: &[Document]) {
+        for document in documents {
+            let kind = &document.header.kind;
+            // Its template was complained about already.
+            if self.broken.contains(kind) || !self.is_first(kind, document) {
+                continue;
+            }
+            let value = document.value();
+            if let Err(error) = self.engine.add_constraint(&value) {
+                let field = policies::field(&error.pointer);
+                let message = format!("{kind} {}: {field}: {error}", document.header.name);
+                self.fail(document.locate(&error.pointer), message);
+            }
+            if let Some(owner) = rendered_owner(&value) {
+                let name = document.header.name.clone();
+                self.owners.insert(ConstraintRef { kind: kind.clone(), name }, owner);
+            }
+        }
+    }
+}
+
+fn built_in() -> Location {
+    Location { file: "built in".into(), line: 0 }
+}
+
+/// The policy or standard that a constraint was rendered from.
+fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
+    use gatewright_api::PolicyKind::{OperationPolicy, SecurityPolicy};
+    if constraint["kind"] == "D8PodSecurityStandard" {
+        let level = constraint.pointer("/spec/parameters/level")?.as_str()?;
+        return Some(PolicyRef { kind: "PodSecurityStandard".to_owned(), name: level.to_owned() });
+    }
+    [SecurityPolicy, OperationPolicy].into_iter().find_map(|kind| {
+        let name =
+            constraint.pointer("/metadata/labels")?.get(gatewright_compiler::policy_label(kind))?.as_str()?;
+        Some(PolicyRef { kind: kind.to_string(), name: name.to_owned() })
+    })
+}

@@ -1,0 +1,27 @@
+//! `gatewright docs`: for those who change the rules.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+/// Where the cases are, and where the pages go.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder with the rules' cases
+    #[arg(long, value_name = "DIR", default_value = "templates")]
+    templates: PathBuf,
+    /// The folder for the pages
+    #[arg(long, value_name = "DIR", default_value = "docs/rules")]
+    output_dir: PathBuf,
+}
+
+/// Writes the pages about the rules.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let pages = gatewright_rules::docs::pages(&|path| std::fs::read_to_string(args.templates.join(path)))?;
+    for page in pages {
+        let path = args.output_dir.join(&page.file);
+        std::fs::write(&path, page.text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,148 @@
+//! JSON documents, one after the other in a text.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+
+use super::split::newlines;
+use super::yaml::{Item, Parsed, YamlError};
+
+/// A JSON document, and its text.
+#[derive(Debug)]
+pub struct Found<'t> {
+    /// What it says.
+    pub parsed: Parsed,
+    /// How it is written.
+    pub text: &'t str,
+}
+
+/// A document in its raw form, as far as it must be known to unpack a list.
+#[derive(serde::Deserialize)]
+struct Shape<'t> {
+    #[serde(borrow, default)]
+    items: Option<&'t RawValue>,
+}
+
+/// Reads all documents of a text, up to the first that is none.
+pub fn parse(text: &str) -> (Vec<Found<'_>>, Option<YamlError>) {
+    let mut documents = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    let mut found = vec![];
+    let mut rest = text;
+    let line_of = |part: &str| newlines(&text.as_bytes()[..text.len() - part.len()]) + 1;
+    while let Some(document) = documents.next() {
+        let begin = line_of(rest.trim_start());
+        let document = match document {
+            Ok(document) => document.get(),
+            // The reader counts the lines of the whole text.
+            Err(error) => return (found, Some(positioned(&error, 1))),
+        };
+        rest = &text[documents.byte_offset()..];
+        match parsed(document, begin) {
+            Ok(None) => {}
+            Ok(Some(parsed)) => found.push(Found { parsed, text: document }),
+            Err(error) => return (found, Some(error)),
+        }
+    }
+    (found, None)
+}
+
+fn positioned(error: &serde_json::Error, first_line: usize) -> YamlError {
+    let message = error.to_string();
+    let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
+    YamlError { line: first_line + error.line().max(1) - 1, message: what.to_owned() }
+}
+
+fn parsed(document: &str, line: usize) -> Result<Option<Parsed>, YamlError> {
+    let items = serde_json::from_str::<Shape<'_>>(document).ok().and_then(|shape| shape.items);
+    let Some(raw) = items.filter(|raw| raw.get().starts_with('[')) else {
+        let value = strict(document, line)?;
+        return Ok((!value.is_null()).then_some(Parsed { line, value, items: None }));
+    };
+    // The array without its items: they are the bulk, and are read one by one.
+    let begin = document.len() - after(document, raw.get()).len();
+    let shell = format!("{}[]{}", &document[..begin], &document[begin + raw.get().len()..]);
+    let mut value = strict(&shell, line)?;
+    value["items"] = Value::Null;
+    let items =
+        serde_json::from_str::<Vec<&RawValue>>(raw.get()).map_err(|error| positioned(&error, line))?;
+    let items = items.into_iter().map(|item| {
+        let offset = document.len() - after(document, item.get()).len();
+        let line = line + newlines(&document.as_bytes()[..offset]);
+        Ok(Item { line, json: strict(item.get(), line)?.to_string() })
+    });
+    Ok(Some(Parsed { line, value, items: Some(items.collect::<Result<_, YamlError>>()?) }))
+}
+
+/// The rest of a text from a part of it on.
+fn after<'t>(text: &'t str, part: &str) -> &'t str {
+    &text[part.as_ptr().addr() - text.as_ptr().addr()..]
+}
+
+fn strict(text: &str, line: usize) -> Result<Value, YamlError> {
+    serde_json::from_str::<Strict>(text).map(|strict| strict.0).map_err(|error| positioned(&error, line))
+}
+
+/// A value none of whose keys stands twice. `serde_json` takes the last in silence.
+struct Strict(Value);
+
+struct StrictVisitor;
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut items = vec![];
+        while let Some(Strict(item)) = sequence.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if fields.contains_key(&key) {
+                return Err(A::Error::custom(format!("the key {key:?} stands here a second time")));
+            }
+            let Strict(value) = map.next_value()?;
+            fields.insert(key, value);
+        }
+        Ok(Value::Object(fields))
+    }
+}

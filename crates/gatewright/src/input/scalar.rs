@@ -1,0 +1,126 @@
+//! What a YAML scalar means to Kubernetes: YAML 1.1, as Go's `yaml.v2` understands it.
+//!
+//! Any other reading would judge another object than the one that `kubectl apply` sends: to it `on` is true, `010`
+//! is eight and `1_000` a thousand.
+
+use serde_json::{Number, Value};
+
+/// A plain scalar, or one with a tag of a type.
+pub fn resolve(text: &str) -> Result<Value, String> {
+    Ok(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Value::Bool(true)
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Value::Bool(false)
+        }
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf"
+        | "-.Inf" | "-.INF" => return Err(format!("{text} is no number that JSON has")),
+        _ => match text.as_bytes()[0] {
+            b'.' => float(text).unwrap_or_else(|| text.into()),
+            b'+' | b'-' | b'0'..=b'9' => number(&text.replace('_', "")).unwrap_or_else(|| text.into()),
+            _ => text.into(),
+        },
+    })
+}
+
+/// A scalar with one of YAML's own tags, such as `!!int`; tags of others say nothing.
+pub fn tagged(tag: &str, text: &str) -> Result<Value, String> {
+    let found = match tag {
+        "bool" | "int" | "float" | "null" => resolve(text)?,
+        "binary" => return Err("!!binary is nothing that Kubernetes has a use for".to_owned()),
+        _ => return Ok(text.into()),
+    };
+    let fits = match tag {
+        "bool" => found.is_boolean(),
+        "int" => found.is_i64() || found.is_u64(),
+        "float" => found.is_number(),
+        _ => found.is_null(),
+    };
+    if fits { Ok(found) } else { Err(format!("{text:?} is no !!{tag}")) }
+}
+
+/// The text of a key: JSON knows no others.
+pub fn key(value: Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::Number(number) if number.is_i64() => Ok(number.to_string()),
+        Value::Number(number) => number
+            .as_f64()
+            .filter(|_| !number.is_u64())
+            .map(short_float)
+            .ok_or_else(|| format!("{number} cannot be a key; write it in quotes")),
+        Value::Null => Err("a key that is empty or null".to_owned()),
+        Value::Array(_) | Value::Object(_) => Err("a key that is no text".to_owned()),
+    }
+}
+
+fn number(text: &str) -> Option<Value> {
+    integer(text).or_else(|| float(text))
+}
+
+/// Go's `strconv.ParseInt` and `ParseUint` with base 0.
+fn integer(text: &str) -> Option<Value> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => ("-", &text[1..]),
+        b'+' => ("+", &text[1..]),
+        _ => ("", text),
+    };
+    let (radix, digits) = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, &digits[2..]),
+        [b'0', b'o' | b'O', ..] => (8, &digits[2..]),
+        [b'0', b'b' | b'B', ..] => (2, &digits[2..]),
+        [b'0', _, ..] => (8, &digits[1..]),
+        _ => (10, digits),
+    };
+    if !digits.bytes().all(|byte| char::from(byte).is_digit(radix)) {
+        return None;
+    }
+    if let Ok(number) = i64::from_str_radix(&format!("{sign}{digits}"), radix) {
+        return Some(number.into());
+    }
+    u64::from_str_radix(digits, radix).ok().filter(|_| sign.is_empty()).map(Into::into)
+}
+
+/// Digits with at most one point and an exponent.
+fn float(text: &str) -> Option<Value> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
+    let wrong = |c: char| !c.is_ascii_digit() && c != '.';
+    if mantissa.is_empty() || mantissa.contains(wrong) {
+        return None;
+    }
+    text.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number)
+}
+
+/// A number as it is after its way through JSON: whole numbers lose their point, those that need more than 63 bits
+/// their last digits.
+#[expect(clippy::cast_possible_truncation, reason = "only whole numbers of at most 63 bits are cast")]
+pub fn through_json(value: Value) -> Value {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let number = match &value {
+        Value::Number(number) if !number.is_i64() => number.as_f64().unwrap_or_default(),
+        _ => return value,
+    };
+    if number.fract() == 0.0 && -LIMIT < number && number < LIMIT {
+        (number as i64).into()
+    } else {
+        number.into()
+    }
+}
+
+/// Go's shortest form of a number of single precision, which is what becomes of a fraction as a key.
+#[expect(clippy::cast_possible_truncation, reason = "keys have single precision there")]
+fn short_float(number: f64) -> String {
+    let scientific = format!("{:e}", number as f32);
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{mantissa}e{sign}{:02}", exponent.abs())
+        }
+        _ => format!("{}", number as f32),
+    }
+}

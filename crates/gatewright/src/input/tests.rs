@@ -1,0 +1,304 @@
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::document::documents;
+use super::split::Chunks;
+use super::{Document, InputError};
+
+fn read_text(text: impl AsRef<[u8]>) -> Vec<Result<Document, InputError>> {
+    let reader = std::io::Cursor::new(text.as_ref().to_vec());
+    let chunks = Chunks::new(Arc::from("f"), Box::new(reader));
+    chunks.flat_map(|chunk| chunk.map_or_else(|error| vec![Err(error)], documents)).collect()
+}
+
+fn good(text: &str) -> Vec<Document> {
+    read_text(text).into_iter().map(Result::unwrap).collect()
+}
+
+fn errors(text: impl AsRef<[u8]>) -> Vec<String> {
+    read_text(text).into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+}
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n";
+
+#[derive(Deserialize)]
+struct Case {
+    yaml: String,
+    #[serde(default)]
+    error: bool,
+    #[serde(default)]
+    spec: Value,
+}
+
+/// What kubectl reads, and this does not. Each would make nobody happy: a key that stands twice is a mistake, and
+/// nothing in Kubernetes is binary; invisible line breaks could hide something.
+const REFUSED: [&str; 4] =
+    ["spec: {a: 1, a: 2}\n", "spec: !!binary aGVsbG8=\n", "spec: \u{2028}a\n", "spec: '\u{85}'\n"];
+
+/// What kubectl's older parser refuses, and YAML 1.2 has: escapes of JSON, keys without a space after the colon.
+const ACCEPTED: [&str; 4] =
+    ["spec: \"\\/\"\n", "spec: \"\\ud83d\\ude00\"\n", "spec: \"a\":b\n", "spec: 'a':b\n"];
+
+/// `kubectl_reads` of the e2e tests asks the real kubectl for the same table.
+#[test]
+fn documents_mean_what_kubectl_reads() {
+    let mut different = vec![];
+    let table = include_str!("../../tests/kubectl-reads.json");
+    for Case { yaml, error, spec } in serde_json::from_str::<Vec<Case>>(table).unwrap() {
+        let found = read_text(format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: a}}\n{yaml}"));
+        if REFUSED.contains(&yaml.as_str()) {
+            assert!(found[0].is_err(), "{yaml:?}");
+        } else if !ACCEPTED.contains(&yaml.as_str()) {
+            let value = found[0].as_ref().map_or(Value::Null, |document| document.value()["spec"].clone());
+            if found.len() != 1 || found[0].is_err() != error || value != spec {
+                different.push(format!("{yaml:?}: {spec} for kubectl, {value} here: {found:?}"));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{different:#?}");
+}
+
+#[test]
+fn documents_keep_their_lines() {
+    let found = good(&format!("# first\n{POD}--- # second\n\n# c\n{POD}---\n---\n{POD}"));
+    assert_eq!(found.iter().map(|document| document.location.line).collect::<Vec<_>>(), [2, 9, 15]);
+}
+
+#[test]
+fn json_documents_one_after_the_other() {
+    let one = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}"#;
+    for (text, lines) in [
+        (format!("{one}\n{one}\n\n{one}"), vec![1, 2, 4]),
+        (format!("\n {one}{one}"), vec![2, 2]),
+        (format!("{one}\n---\n{one}"), vec![1, 3]),
+        ("{apiVersion: v1, kind: Pod, metadata: {name: a}}".to_owned(), vec![1]),
+    ] {
+        let found: Vec<_> = good(&text).into_iter().map(|document| document.location.line).collect();
+        assert_eq!(found, lines, "{text}");
+    }
+}
+
+#[test]
+fn lists_are_unpacked_and_items_keep_their_lines() {
+    let yaml = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n\
+                - {apiVersion: v1, kind: Secret, metadata: {name: b}}\n";
+    let json = "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n\n\
+                {\"apiVersion\": \"v1\", \"kind\": \"Pod\",\n\"metadata\": {\"name\": \"a\"}},\n\
+                {\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {\"name\": \"b\"}}]}";
+    for (text, lines) in [(yaml, [4, 7]), (json, [3, 5])] {
+        let found = good(text);
+        assert_eq!(found.iter().map(|document| document.location.line).collect::<Vec<_>>(), lines, "{text}");
+        assert_eq!(found[1].header.kind, "Secret");
+        assert_eq!(found[1].value()["metadata"]["name"], "b");
+    }
+    assert_eq!(good(yaml)[0].locate("/metadata/name").line, 6);
+    assert_eq!(good(json)[0].locate("/metadata/name").line, 4);
+    assert!(good("apiVersion: v1\nkind: List\nitems: []\n").is_empty());
+}
+
+#[test]
+fn items_of_a_list_of_one_kind_need_not_name_it() {
+    let found = good("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a}\n");
+    assert_eq!((found[0].header.kind.as_str(), found[0].header.api_version.as_str()), ("Pod", "v1"));
+    assert_eq!(found[0].value()["kind"], "Pod");
+}
+
+#[test]
+fn items_of_what_is_no_list_stay() {
+    let found =
+        good("apiVersion: example.com/v1\nkind: Menu\nmetadata: {name: a}\nitems: [soup, {price: 010}]\n");
+    assert_eq!(found[0].value()["items"], json!(["soup", {"price": 8}]));
+}
+
+#[test]
+fn fields_are_found_with_their_lines() {
+    let text = format!(
+        "---\n{POD}spec:\n  code:\n  - engine: Rego\n    rego: |\n      package a\n\n      x := 1\n  a/b: {{c: 1}}\n"
+    );
+    let found = &good(&text)[0];
+    for (pointer, line) in [
+        ("", 2),
+        ("/metadata/name", 5),
+        ("/spec/code/0/engine", 8),
+        ("/spec/code/0/rego", 9),
+        ("/spec/code/0/none", 8),
+        ("/spec/a~1b/c", 13),
+        ("/absent/field", 2),
+    ] {
+        assert_eq!(found.locate(pointer).line, line, "{pointer}");
+    }
+    assert_eq!(found.locate_line("/spec/code/0/rego", 3).line, 12);
+    let text = format!("{POD}spec: # c\n  x: >-\n\n\n    a\n");
+    assert_eq!(good(&text)[0].locate_line("/spec/x", 3).line, 9);
+    assert_eq!(found.locate_line("/spec/code/0/engine", 1).line, 8);
+}
+
+#[test]
+fn crlf_and_a_byte_order_mark() {
+    let text = format!("\u{feff}{POD}---\n{POD}").replace('\n', "\r\n");
+    let found = good(&text);
+    assert_eq!(found.iter().map(|document| document.location.line).collect::<Vec<_>>(), [1, 6]);
+    assert_eq!(found[0].header.name, "a");
+}
+
+#[test]
+fn bad_input_is_told_with_its_line() {
+    let nested = |depth| format!("{POD}spec: {}{}\n", "[".repeat(depth), "]".repeat(depth));
+    let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n\
+                c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n\
+                e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
+    for (text, expected) in [
+        ("a: 1\n".to_owned(), "f:1: no kind: this is no Kubernetes object"),
+        ("\nkind: Pod\n".to_owned(), "f:2: no apiVersion: this is no Kubernetes object"),
+        ("- a\n".to_owned(), "f:1: is no object: a manifest is a map with apiVersion and kind"),
+        ("apiVersion: 1\nkind: Pod\n".to_owned(), "f:1: apiVersion: 1 is no text"),
+        (format!("{POD}  name: b\n"), "f:5: the key \"name\" stands here a second time"),
+        (format!("{POD}---\na: b: c\n"), "f:6: "),
+        (format!("{POD}--- {{}}\n"), "f:5: --- must stand alone on its line"),
+        (format!("{POD}...\n{POD}"), "f:6: a second document without a line --- before it"),
+        (nested(300), "f:5: "),
+        (nested(101), "f:5: nested deeper than 100 levels"),
+        (bomb.to_owned(), "f:5: its aliases stand for more than 100000 values"),
+        (
+            "{{- if .Values.x }}\na: 1\n".to_owned(),
+            "(a template? render it first, with `helm template` for one)",
+        ),
+        ("{\n\"a\": 1,\n\"a\": 2}".to_owned(), "f:3: the key \"a\" stands here a second time"),
+        ("{\"a\": [1,\n2".to_owned(), "f:2: EOF while parsing a list"),
+        ("apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n".to_owned(), "f:4: no apiVersion"),
+        (
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}".to_owned(),
+            "f:4: a List inside a List",
+        ),
+    ] {
+        let found = errors(&text);
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_told() {
+    assert_eq!(errors(b"a: b\n\xff\n"), ["f:2: is not in UTF-8"]);
+    assert_eq!(errors(b"\x7fELF\0\0"), ["f: is a binary file, or not in UTF-8"]);
+    let late = [&b"a"[..], &b" ".repeat(100_000), b"\n\0"].concat();
+    assert!(errors(late)[0].ends_with("is a binary file, or not in UTF-8"));
+}
+
+#[test]
+fn one_bad_document_does_not_hide_the_others() {
+    let found = read_text(format!("{POD}---\na: b: c\n---\n{POD}"));
+    assert_eq!(found.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[test]
+fn folders_are_read_in_order_without_hidden_files() {
+    let folder = std::env::temp_dir().join(format!("gatewright-input-{}", std::process::id()));
+    for (path, name) in [
+        ("b.yaml", "b"),
+        ("a/x.json", "x"),
+        ("a/.hidden/y.yaml", "y"),
+        (".z.yml", "z"),
+        ("c.yml", "c"),
+        ("README.md", "r"),
+    ] {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = std::fs::File::create(path).unwrap();
+        write!(file, "{}", json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}})).unwrap();
+    }
+    std::fs::write(folder.join("empty.yaml"), "# nothing\n").unwrap();
+    let names: Vec<_> =
+        super::read(std::slice::from_ref(&folder)).map(|found| found.unwrap().header.name).collect();
+    assert_eq!(names, ["x", "b", "c"]);
+    let of = |path: PathBuf| super::read(&[path]).map(|found| found.unwrap_err().message).collect::<Vec<_>>();
+    assert_eq!(of(folder.join("empty.yaml")), ["is empty: it holds no object"]);
+    assert_eq!(
+        of(folder.join("a/.hidden/none.yaml")),
+        ["cannot be read: No such file or directory (os error 2)"]
+    );
+    std::fs::remove_file(folder.join("a/x.json")).unwrap();
+    assert_eq!(of(folder.join("a")), ["holds no manifests: no file *.yaml, *.yml or *.json"]);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+fn fragment() -> impl Strategy<Value = String> {
+    let known = [
+        "a",
+        ": ",
+        ":",
+        "\n",
+        "  ",
+        "- ",
+        "? ",
+        "|\n",
+        ">-\n",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!!int ",
+        "!x ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "'",
+        "\"",
+        "#",
+        "---\n",
+        "...\n",
+        "%YAML 1.1\n",
+        "\t",
+        "\r\n",
+        "0x",
+        "1e9",
+        "~",
+        "items:\n- ",
+        "kind: List\n",
+        "apiVersion: v1\n",
+        "kind: Pod\n",
+        "metadata: {name: a}\n",
+        "\u{feff}",
+        "ä",
+        "\\u0000",
+        "{\"kind\":\"List\",\"items\":[",
+    ];
+    prop_oneof![8 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,3}"]
+}
+
+fn use_all(found: Vec<Result<Document, InputError>>) {
+    for document in found.into_iter().flatten() {
+        let value = document.value();
+        assert!(value.is_object(), "{value}");
+        document.locate_line("/metadata/name", 2);
+        document.locate("/items/0/a~1b");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        use_all(read_text(bytes));
+    }
+
+    #[test]
+    fn any_fragments_are_read_or_refused(fragments in prop::collection::vec(fragment(), 0..40)) {
+        use_all(read_text(fragments.concat()));
+    }
+
+    /// JSON is read as such, also where it stands in YAML, but for the line breaks that only old YAML has.
+    #[test]
+    fn json_reads_back(text in "\\PC{0,12}", number in any::<i64>(), flag: bool) {
+        let object = json!({"apiVersion": "v1", "kind": "X", "spec": [{"t": text, "n": number, "f": flag}, null]});
+        prop_assert_eq!(good(&object.to_string())[0].value(), object.clone());
+        prop_assume!(!text.contains(['\u{85}', '\u{2028}', '\u{2029}']));
+        prop_assert_eq!(good(&format!("---\n{object:#}\n"))[0].value(), object);
+    }
+}

@@ -1,0 +1,138 @@
+//! Policies from files: parsed, compiled, and every problem told with its line.
+
+mod schema;
+
+use std::fmt;
+
+use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy, names};
+use gatewright_compiler::{Compile, Compiled, Settings, compile};
+use gatewright_gatekeeper::Constraint;
+use serde_path_to_error::{Path, Segment};
+
+use crate::input::{Document, InputError};
+
+/// The group of the policy kinds.
+pub const GROUP: &str = "deckhouse.io";
+
+/// Which policies this is: the kind of a document.
+pub fn kind_of(document: &Document) -> Option<PolicyKind> {
+    match (document.header.api_version.as_str(), document.header.kind.as_str()) {
+        ("deckhouse.io/v1alpha1", "SecurityPolicy") => Some(PolicyKind::SecurityPolicy),
+        ("deckhouse.io/v1alpha1", "OperationPolicy") => Some(PolicyKind::OperationPolicy),
+        _ => None,
+    }
+}
+
+/// A document of our group that is no policy: a typing error would otherwise enforce nothing, in silence.
+pub fn unknown_kind(document: &Document) -> Option<InputError> {
+    (document.header.group() == GROUP && kind_of(document).is_none()).then(|| {
+        let found = format!("{} {}", document.header.api_version, document.header.kind);
+        let message = format!(
+            "{found}: no such kind; there are deckhouse.io/v1alpha1 SecurityPolicy and OperationPolicy"
+        );
+        InputError { location: document.locate("/kind"), message }
+    })
+}
+
+/// Compiles a policy.
+///
+/// # Errors
+/// Every problem that keeps it from being enforced as written, at the line of its field.
+pub fn compiled(
+    document: &Document,
+    kind: PolicyKind,
+    settings: &Settings,
+) -> Result<Compiled, Vec<InputError>> {
+    match kind {
+        PolicyKind::SecurityPolicy => compiled_as::<SecurityPolicy>(document, settings),
+        PolicyKind::OperationPolicy => compiled_as::<OperationPolicy>(document, settings),
+    }
+}
+
+fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<Compiled, Vec<InputError>> {
+    let subject = format!("{} {}", document.header.kind, document.header.name);
+    let at = |pointer: &str, message: String| InputError {
+        location: document.locate(pointer),
+        message: format!("{subject}: {message}"),
+    };
+    if document.header.name.is_empty() {
+        return Err(vec![at("/metadata", "metadata.name: a policy has a name".to_owned())]);
+    }
+    let value = document.value();
+    let policy: P = serde_path_to_error::deserialize(&value)
+        .map_err(|error| vec![at(&pointer_of(error.path()), error.to_string())])?;
+    let mut compiled = compile(&policy, settings).map_err(|invalid| {
+        let problems = invalid.problems.iter();
+        problems.map(|problem| at(&pointer(&problem.field), problem.to_string())).collect::<Vec<_>>()
+    })?;
+    let refused = schema::refused(P::KIND, &value);
+    if !refused.is_empty() {
+        let problem =
+            |one: &schema::Refused| at(&one.pointer, format!("{}: {}", field(&one.pointer), one.message));
+        return Err(refused.iter().map(problem).collect());
+    }
+    compiled.constraint.as_mut().map(mark_rendered);
+    Ok(compiled)
+}
+
+/// Marks a constraint as nobody's who has an operator, and without an owner: a uid in a file is of no object.
+pub fn mark_rendered(constraint: &mut Constraint) {
+    constraint.metadata.owner_references = None;
+    let labels = constraint.metadata.labels.get_or_insert_default();
+    labels.insert(names::OWNER_LABEL.to_owned(), names::RENDERED.to_owned());
+}
+
+fn pointer_of(path: &Path) -> String {
+    let segments = path.iter().filter_map(|segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    segments.fold(String::new(), |pointer, segment| pointer + "/" + &segment)
+}
+
+/// `spec.policies.list[0]` as a JSON pointer.
+pub fn pointer(field: &str) -> String {
+    field.split(['.', '[']).fold(String::new(), |pointer, part| pointer + "/" + part.trim_end_matches(']'))
+}
+
+/// A JSON pointer as a field's path: what `pointer` is made from.
+pub fn field(pointer: &str) -> String {
+    let parts = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"));
+    parts.fold(String::new(), |field, part| match (part.parse::<usize>(), field.is_empty()) {
+        (Ok(index), _) => format!("{field}[{index}]"),
+        (_, true) => part,
+        _ => format!("{field}.{part}"),
+    })
+}
+
+/// A policy, as people call it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct PolicyRef {
+    /// The kind, or `PodSecurityStandard`.
+    pub kind: String,
+    /// The name, or the level of the standard.
+    pub name: String,
+}
+
+impl fmt::Display for PolicyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{field, pointer};
+
+    #[test]
+    fn fields_become_pointers() {
+        assert_eq!(
+            pointer("spec.policies.allowedHostPaths[2].pathPrefix"),
+            "/spec/policies/allowedHostPaths/2/pathPrefix"
+        );
+        assert_eq!(pointer("spec"), "/spec");
+        assert_eq!(field("/spec/targets/0/rego"), "spec.targets[0].rego");
+        assert_eq!(field("/metadata/labels/a~1b"), "metadata.labels.a/b");
+    }
+}

@@ -1,0 +1,141 @@
+//! What the API server refuses by the CRD, before any controller sees a policy: bounds, patterns, validation rules.
+
+use std::sync::LazyLock;
+
+use gatewright_api::PolicyKind;
+use jsonschema::Validator;
+use kube_cel::CompiledSchema;
+use serde_json::Value;
+
+struct Schema {
+    kind: String,
+    structure: Validator,
+    rules: CompiledSchema,
+}
+
+static SCHEMAS: LazyLock<Vec<Schema>> =
+    LazyLock::new(|| gatewright_api::crds().iter().filter_map(Schema::new).collect());
+
+/// Something that the CRD does not allow.
+pub struct Refused {
+    /// The field, as a JSON pointer.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Everything that the CRD of a kind does not allow in a policy.
+pub fn refused(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
+    let mut policy = policy.clone();
+    drop_nulls(&mut policy);
+    let named = policy.pointer("/metadata/name").and_then(Value::as_str).is_some_and(is_name);
+    let name = (!named).then(|| Refused {
+        pointer: "/metadata/name".to_owned(),
+        message: "a name has lower-case letters, digits, dashes and dots, and begins and ends with a letter or digit"
+            .to_owned(),
+    });
+    let schema = SCHEMAS.iter().find(|schema| schema.kind == kind.as_ref());
+    name.into_iter().chain(schema.into_iter().flat_map(|schema| schema.refused(&policy))).collect()
+}
+
+impl Schema {
+    fn new(
+        crd: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    ) -> Option<Self> {
+        let version = crd.spec.versions.first()?;
+        let schema = serde_json::to_value(version.schema.as_ref()?.open_api_v3_schema.as_ref()?).ok()?;
+        let structure = jsonschema::validator_for(&schema).ok()?;
+        Some(Self { kind: crd.spec.names.kind.clone(), structure, rules: kube_cel::compile_schema(&schema) })
+    }
+
+    /// Rules are asked only about what has the right structure, as the API server does it.
+    fn refused(&self, policy: &Value) -> Vec<Refused> {
+        let structure = self.structure.iter_errors(policy);
+        let structure: Vec<_> = structure
+            .map(|error| Refused { pointer: error.instance_path().to_string(), message: error.to_string() })
+            .collect();
+        if !structure.is_empty() {
+            return structure;
+        }
+        let rules = kube_cel::validate_compiled(&self.rules, policy, None).err();
+        let rules = rules.into_iter().flat_map(kube_cel::ValidationErrors::into_vec);
+        rules
+            .map(|error| Refused { pointer: super::pointer(&error.field_path), message: error.message })
+            .collect()
+    }
+}
+
+/// The API server drops a `null` where a default stands; any other is refused with better words elsewhere.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    edge(name.chars().next()) && edge(name.chars().last()) && name.chars().all(inner) && !name.contains("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_api::PolicyKind;
+    use serde_json::{Value, json};
+
+    fn refused(policies: &Value, selector: &Value) -> Vec<(String, String)> {
+        let policy = json!({
+            "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "a"},
+            "spec": {"match": {"namespaceSelector": selector}, "policies": policies},
+        });
+        let found = super::refused(PolicyKind::SecurityPolicy, &policy);
+        found.into_iter().map(|refused| (refused.pointer, refused.message)).collect()
+    }
+
+    #[test]
+    fn what_the_api_server_refuses_is_refused() {
+        let shop = || json!({"matchNames": ["shop"]});
+        assert_eq!(refused(&json!({"allowPrivileged": false}), &shop()), []);
+        let found = refused(&json!({"allowedHostPorts": [{"min": -5}]}), &shop());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "/spec/policies/allowedHostPorts/0/min");
+        let found = refused(
+            &json!({}),
+            &json!({"labelSelector": {"matchExpressions": [
+                {"key": "a", "operator": "Exists", "values": ["b"]},
+            ]}}),
+        );
+        let pointer = "/spec/match/namespaceSelector/labelSelector/matchExpressions/0";
+        let message = "In and NotIn need values, Exists and DoesNotExist take none";
+        assert_eq!(found, [(pointer.to_owned(), message.to_owned())]);
+    }
+
+    #[test]
+    fn names() {
+        for (name, valid) in [
+            ("a", true),
+            ("a-1.b", true),
+            ("A", false),
+            ("-a", false),
+            ("a.", false),
+            ("a..b", false),
+            ("", false),
+        ] {
+            assert_eq!(super::is_name(name), valid, "{name}");
+        }
+    }
+
+    /// A rule that cannot be compiled would refuse every policy.
+    #[test]
+    fn all_rules_of_the_crds_compile() {
+        assert_eq!(super::SCHEMAS.len(), gatewright_api::crds().len());
+        for schema in super::SCHEMAS.iter() {
+            assert!(!schema.rules.has_errors(), "{:?}", schema.rules.compilation_errors());
+        }
+    }
+}

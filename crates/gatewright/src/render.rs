@@ -1,0 +1,182 @@
+//! `gatewright render`: the Gatekeeper objects of policies, for people who apply them by other means.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use gatewright_api::names;
+use gatewright_compiler::{Settings, standards, templates};
+use gatewright_gatekeeper::{Constraint, ConstraintTemplate};
+use serde::Serialize;
+
+use crate::settings::SettingsArgs;
+use crate::{FAILED, diagnostics, input, policies};
+
+const EXAMPLES: &str = "\
+Examples:
+  gatewright render -f policies/ | kubectl apply -f -
+  gatewright render -f policies/ --output-dir gatekeeper/
+  gatewright render -f policies/ --constraints -o json
+
+Templates first: a constraint is refused until Gatekeeper serves its kind, so apply twice, or the
+templates alone at first. Without the operator nobody repairs the objects or sends Gatekeeper
+requests that upstream's webhook leaves out.";
+
+/// What to render.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Policies: files or folders, or - for standard input
+    #[arg(short, long = "filename", value_name = "PATH", required = true)]
+    filenames: Vec<PathBuf>,
+    /// Only the templates, unless --constraints is given too
+    #[arg(long)]
+    templates: bool,
+    /// Only the constraints, unless --templates is given too
+    #[arg(long)]
+    constraints: bool,
+    /// The format
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    /// Writes one file for each object into this folder instead
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// YAML documents
+    #[default]
+    Yaml,
+    /// One JSON List
+    Json,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Object {
+    Template(Box<ConstraintTemplate>),
+    Constraint(Box<Constraint>),
+}
+
+/// Renders all policies, or none if one of them is invalid.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let settings = args.settings.read()?;
+    let Some(of_policies) = constraints(&args.filenames, &settings) else {
+        return Ok(ExitCode::from(FAILED));
+    };
+    let all = args.templates == args.constraints;
+    let mut objects = vec![];
+    if all || args.templates {
+        objects.extend(templates().into_iter().map(rendered_template));
+    }
+    if all || args.constraints {
+        let mut standards = standards(&settings);
+        standards.iter_mut().for_each(policies::mark_rendered);
+        objects.extend(standards.into_iter().chain(of_policies).map(|one| Object::Constraint(Box::new(one))));
+    }
+    match &args.output_dir {
+        Some(folder) => write_files(&objects, folder, args.output)?,
+        None => std::io::stdout().write_all(text(&objects, args.output)?.as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The constraints of all policies, by kind and name; none if something is wrong with one.
+fn constraints(filenames: &[PathBuf], settings: &Settings) -> Option<Vec<Constraint>> {
+    let (mut constraints, mut failed) = (vec![], false);
+    let mut fail = |error| {
+        diagnostics::error(error);
+        failed = true;
+    };
+    for document in input::read(filenames) {
+        let document = match document {
+            Ok(document) => document,
+            Err(error) => {
+                fail(error);
+                continue;
+            }
+        };
+        let Some(kind) = policies::kind_of(&document) else {
+            match policies::unknown_kind(&document) {
+                Some(error) => fail(error),
+                None => diagnostics::note(format!(
+                    "{}: {} is no policy; left out",
+                    document.location, document.header.kind
+                )),
+            }
+            continue;
+        };
+        match policies::compiled(&document, kind, settings) {
+            Ok(compiled) => {
+                let subject = format!("{}: {kind} {}", document.location, document.header.name);
+                compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
+                if compiled.constraint.is_none() {
+                    diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
+                }
+                constraints.extend(compiled.constraint);
+            }
+            Err(errors) => errors.into_iter().for_each(&mut fail),
+        }
+    }
+    constraints.sort_by_key(key);
+    for pair in constraints.windows(2) {
+        if key(&pair[0]) == key(&pair[1]) {
+            let (kind, name) = key(&pair[0]);
+            fail(input::InputError::new(&"input".into(), 0, format!("two policies become {kind} {name}")));
+        }
+    }
+    (!failed).then_some(constraints)
+}
+
+fn key(constraint: &Constraint) -> (String, String) {
+    (constraint.kind.clone(), constraint.metadata.name.clone().unwrap_or_default())
+}
+
+fn rendered_template(mut template: ConstraintTemplate) -> Object {
+    let owner = [(names::OWNER_LABEL.to_owned(), names::RENDERED.to_owned())];
+    template.metadata.labels = Some(owner.into());
+    Object::Template(Box::new(template))
+}
+
+fn text(objects: &[Object], format: Format) -> anyhow::Result<String> {
+    match format {
+        Format::Json => {
+            let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
+            Ok(format!("{list:#}\n"))
+        }
+        Format::Yaml => objects.iter().map(|object| Ok(format!("---\n{}", yaml(object)?))).collect(),
+    }
+}
+
+/// Block scalars come with spaces on their blank lines, which say nothing and spoil diffs. What is printed is read
+/// again as kubectl would, because a value that changes on the way would be another policy.
+fn yaml(object: &Object) -> anyhow::Result<String> {
+    let text = serde_saphyr::to_string(object).context("cannot write an object as YAML")?;
+    let trimmed: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+    let meant = serde_json::to_value(object)?;
+    let same = |text: &String| input::value(text).is_ok_and(|value| value == meant);
+    [trimmed, text].into_iter().find(same).context("YAML cannot hold this object; print it as JSON")
+}
+
+fn write_files(objects: &[Object], folder: &Path, format: Format) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for object in objects {
+        let (kind, name) = match object {
+            Object::Template(template) => ("constrainttemplate".to_owned(), template.metadata.name.clone()),
+            Object::Constraint(constraint) => {
+                (constraint.kind.to_lowercase(), constraint.metadata.name.clone())
+            }
+        };
+        let (text, end) = match format {
+            Format::Yaml => (yaml(object)?, "yaml"),
+            Format::Json => (format!("{:#}\n", serde_json::json!(object)), "json"),
+        };
+        let path = folder.join(format!("{kind}-{}.{end}", name.unwrap_or_default()));
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! The settings of the cluster that policies are compiled for.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use gatewright_compiler::Settings;
+
+/// Where the settings are. The file is the operator's.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Settings of the cluster")]
+pub struct SettingsArgs {
+    /// The settings file that the operator has; without one all defaults hold
+    #[arg(long, env = "GATEWRIGHT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The namespace that the operator runs in; no policy reaches it
+    #[arg(long, env = "GATEWRIGHT_NAMESPACE", value_name = "NAME", default_value = "gatewright-system")]
+    operator_namespace: String,
+}
+
+impl SettingsArgs {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// The file cannot be read, or every problem in it, one on each line.
+    pub fn read(&self) -> anyhow::Result<Settings> {
+        let Some(path) = &self.config else { return Ok(Settings::from_yaml("", &self.operator_namespace)?) };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the settings file {}", path.display()))?;
+        Settings::from_yaml(&text, &self.operator_namespace).or_else(|invalid| {
+            let problems: Vec<String> = invalid.problems.iter().map(ToString::to_string).collect();
+            bail!("{}: {}", path.display(), problems.join(&format!("\n{}: ", path.display())))
+        })
+    }
+}
