@@ -19,8 +19,12 @@ pub mod bench;
 mod cluster;
 pub mod demo;
 mod files;
+pub mod fixtures;
+pub mod gator;
+pub mod generate;
 pub mod operator;
 pub mod paths;
 pub mod tools;
+pub mod trial;
 
 pub use cluster::{Cluster, FailurePolicy, Options, Output, Running, down, reap, running, until};

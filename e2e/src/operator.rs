@@ -53,7 +53,19 @@ impl Cluster {
     ///
     /// The binary is not built, or a process of that name runs.
     pub async fn start_operator(&self) -> Result<()> {
-        self.start_replica(OPERATOR, &["--leader-elect", "false"]).await
+        self.start_operator_with("").await
+    }
+
+    /// Starts the operator with this settings file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start_operator`].
+    pub async fn start_operator_with(&self, settings: &str) -> Result<()> {
+        let path = self.directory().join("settings.yaml");
+        std::fs::write(&path, settings)?;
+        let path = path.to_str().context("the path of the cluster is not UTF-8")?;
+        self.start_replica(OPERATOR, &["--leader-elect", "false", "--config", path]).await
     }
 
     /// Starts a replica of the operator, as a process of this name.

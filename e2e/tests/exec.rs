@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use gatewright_compiler::{EXEC_GUARD, GuardMode, Preset, RoutingMode, SYNC_SET, Settings};
+use futures::{StreamExt as _, TryStreamExt as _};
+use gatewright_compiler::{EXEC_GUARD, SYNC_SET};
 use gatewright_e2e::operator::OPERATOR;
 use gatewright_e2e::{Cluster, Options, paths, until};
 use k8s_openapi::api::core::v1::Pod;
@@ -321,28 +321,20 @@ async fn gatekeeper_down(world: &World<'_>) -> Result<()> {
     world.exec_says("developer", "d8-system/deckhouse-0", REFUSED).await
 }
 
-/// Runs the operator inside the test, where its settings can be any.
+/// Runs the operator with a settings file while something happens.
 async fn operator_with(
     world: &World<'_>,
-    settings: Settings,
+    settings: &str,
     run: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<()> {
-    let path = world.0.service_account_kubeconfig("gatewright-system", "gatewright").await?;
-    let kubeconfig = Kubeconfig::read_from(path)?;
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    let client = kube::Client::try_from(config)?;
-    let (stop, stopped) = futures::channel::oneshot::channel::<()>();
-    let operator = tokio::spawn(gatewright_operator::run(client, settings, stopped.map(drop)));
-    let outcome = run().await;
-    drop(stop);
-    operator.await??;
-    outcome
+    world.0.start_operator_with(settings).await?;
+    run().await?;
+    world.0.kill(OPERATOR).await
 }
 
 async fn who_enters_on_deckhouse(world: &World<'_>) -> Result<()> {
     world.0.kill(OPERATOR).await?;
-    let settings = Settings::new(Preset::Deckhouse, "gatekeeper-system", "gatewright-system");
-    operator_with(world, settings, async || {
+    operator_with(world, "preset: Deckhouse", async || {
         world.put(&pod("d8-system", "deckhouse-0", &json!({"heritage": "deckhouse"}))).await?;
         world.exec_says("developer", "d8-system/deckhouse-0", REFUSED).await?;
         for (user, says) in [
@@ -361,14 +353,8 @@ async fn who_enters_on_deckhouse(world: &World<'_>) -> Result<()> {
 }
 
 async fn modes_and_routing_obey(world: &World<'_>) -> Result<()> {
-    let settings = |mode, connect| {
-        let mut settings = Settings::default();
-        settings.exec_guard.mode = mode;
-        settings.routing.connect = connect;
-        settings
-    };
     // There is a Pod to guard.
-    operator_with(world, settings(GuardMode::Off, RoutingMode::Auto), async || {
+    operator_with(world, "execGuard: {mode: 'Off'}", async || {
         for object in [OURS, GUARD, INVENTORY] {
             world.gone(object).await?;
         }
@@ -377,7 +363,7 @@ async fn modes_and_routing_obey(world: &World<'_>) -> Result<()> {
     .await?;
     world.kubectl(&["delete", "pod/deckhouse-0", "-n", "d8-system"]).await?;
     // And now there is none.
-    operator_with(world, settings(GuardMode::Always, RoutingMode::Off), async || {
+    operator_with(world, "execGuard: {mode: Always}\nrouting: {connect: 'off'}", async || {
         until("the guard stands", SOON, async || world.exists(GUARD).await).await?;
         ensure!(world.exists(INVENTORY).await? && !world.exists(OURS).await?);
         Ok(())
@@ -387,7 +373,7 @@ async fn modes_and_routing_obey(world: &World<'_>) -> Result<()> {
     let mut foreign = world.get(UPSTREAM).await?;
     foreign["metadata"] = json!({"name": OURS.split('/').next_back()});
     world.put(&foreign).await?;
-    operator_with(world, settings(GuardMode::Auto, RoutingMode::Auto), async || {
+    operator_with(world, "", async || {
         world.gone(INVENTORY).await?;
         world.put(&pod("d8-system", "deckhouse-0", &json!({"heritage": "deckhouse"}))).await?;
         until("the guard stands", SOON, async || world.exists(GUARD).await).await?;

@@ -1,17 +1,17 @@
 //! Every case of every rule, in Gatekeeper's own engine: `gator` runs the generated templates and constraints.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::Command;
-use std::{env, fs};
+use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::{Compile, Preset, Settings, compile, exec_guard};
-use gatewright_e2e::{paths, tools};
+use gatewright_e2e::gator::{Folder, assertions};
+use gatewright_e2e::paths;
+use gatewright_e2e::trial::{namespace, template};
 use gatewright_rules::cases::connect::{ConnectCase, ConnectCases};
-use gatewright_rules::cases::{Case, Cases, NAMESPACE};
-use gatewright_rules::{Rule, Template, deny_exec_heritage};
+use gatewright_rules::cases::{Case, Cases};
+use gatewright_rules::{Rule, deny_exec_heritage};
 use serde_json::{Value, json};
 
 #[test]
@@ -26,7 +26,7 @@ fn cases_of_operation_policy() -> Result<()> {
 
 #[test]
 fn cases_of_deny_exec_heritage() -> Result<()> {
-    let directory = Directory::new("deny-exec-heritage")?;
+    let directory = Folder::new()?;
     directory.write("template.yaml", &template(&deny_exec_heritage::TEMPLATE)?)?;
     let path = paths::repository().join("templates/deny-exec-heritage/cases.yaml");
     let ConnectCases { inventory, cases } = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
@@ -43,10 +43,12 @@ fn cases_of_deny_exec_heritage() -> Result<()> {
     }
     let test = |(number, case)| connect_test(&directory, &known, number, case);
     let tests = cases.iter().enumerate().map(test).collect::<Result<Vec<_>>>()?;
-    directory.verify(&tests)
+    let failed = directory.verify(&tests)?;
+    ensure!(failed.is_none(), "{failed:?}");
+    directory.remove()
 }
 
-fn connect_test(directory: &Directory, known: &[String], number: usize, case: &ConnectCase) -> Result<Value> {
+fn connect_test(directory: &Folder, known: &[String], number: usize, case: &ConnectCase) -> Result<Value> {
     let preset = if case.deckhouse { Preset::Deckhouse } else { Preset::None };
     let mut settings = Settings::new(preset, "gatekeeper-system", "gatewright-system");
     settings.exec_guard.unknown_pods = case.unknown_pods.unwrap_or_default();
@@ -65,10 +67,9 @@ fn connect_test(directory: &Directory, known: &[String], number: usize, case: &C
 
 /// Writes a Gatekeeper suite for all rules of a policy kind and lets `gator verify` run it.
 fn verify<P: Compile>(folder: &str) -> Result<()> {
-    let directory = Directory::new(folder)?;
+    let directory = Folder::new()?;
     directory.write("template.yaml", &template(P::TEMPLATE)?)?;
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-    directory.write("namespace.yaml", &namespace)?;
+    directory.write("namespace.yaml", &namespace(&json!({})))?;
     let mut tests = vec![];
     for rule in P::TEMPLATE.rules {
         let cases = cases(folder, rule.name)?;
@@ -78,14 +79,9 @@ fn verify<P: Compile>(folder: &str) -> Result<()> {
             tests.extend(test.with_context(|| format!("{}: {}", rule.name, case.name))?);
         }
     }
-    directory.verify(&tests)
-}
-
-fn template(template: &Template) -> Result<Value> {
-    let name = template.name();
-    let templates = gatewright_compiler::templates();
-    let found = templates.iter().find(|found| found.metadata.name.as_deref() == Some(&name));
-    Ok(json!(found.context("not in the catalogue")?))
+    let failed = directory.verify(&tests)?;
+    ensure!(failed.is_none(), "{failed:?}");
+    directory.remove()
 }
 
 fn cases(folder: &str, rule: &str) -> Result<Vec<Case>> {
@@ -122,7 +118,7 @@ fn every_check_refuses(rule: &Rule, cases: &[Case]) -> Result<()> {
 
 /// One test of the suite: the case's policy, compiled, and all inputs of the case. None if nothing is enforced.
 fn suite_test<P: Compile>(
-    directory: &Directory,
+    directory: &Folder,
     rule: &Rule,
     number: usize,
     case: &Case,
@@ -154,44 +150,4 @@ fn suite_test<P: Compile>(
         "constraint": file("constraint"),
         "cases": inputs,
     })))
-}
-
-/// As many violations as messages, and each message once: exactly these.
-fn assertions(messages: &[String]) -> Vec<Value> {
-    let total = json!({"violations": messages.len()});
-    let each = messages
-        .iter()
-        .map(|message| json!({"violations": 1, "message": format!("^{}$", regex::escape(message))}));
-    std::iter::once(total).chain(each).collect()
-}
-
-/// A folder for one suite.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Result<Self> {
-        let path = env::temp_dir().join(format!("gatewright-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-
-    fn write(&self, name: &str, document: &Value) -> Result<()> {
-        Ok(fs::write(self.0.join(name), document.to_string())?)
-    }
-
-    /// Lets `gator` run a suite of these tests, and removes the folder if it passes.
-    fn verify(self, tests: &[Value]) -> Result<()> {
-        ensure!(!tests.is_empty(), "no cases");
-        let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
-        self.write("suite.yaml", &suite)?;
-        let output = Command::new(tools::path("gator"))
-            .args(["verify", "--enable-k8s-native-validation=false"])
-            .arg(self.0.join("suite.yaml"))
-            .output()
-            .context("gator does not run; `make tools` builds it")?;
-        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{said}");
-        ensure!(said.contains("PASS"), "gator ran nothing: {said}");
-        Ok(fs::remove_dir_all(&self.0)?)
-    }
 }

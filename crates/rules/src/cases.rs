@@ -5,10 +5,12 @@
 
 pub mod connect;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::kinds::{CONTROLLERS, Kind, POD};
+use crate::pod_security_standard::{Level, Parameters};
+use crate::security_policy::host_network::Range;
 
 /// The namespace of all objects in cases.
 pub const NAMESPACE: &str = "cases";
@@ -65,6 +67,55 @@ pub struct Case {
 
 fn everything() -> Value {
     json!({"namespaceSelector": {"matchNames": [NAMESPACE]}})
+}
+
+/// The cases of the Pod Security Standards.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandardCases {
+    /// The cases, in the order in which they are told.
+    pub cases: Vec<StandardCase>,
+}
+
+/// A case without a policy, and the standard that judges it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StandardCase {
+    /// Which standard holds.
+    pub level: Level,
+    #[serde(default = "latest")]
+    version: String,
+    #[serde(default)]
+    known_host_ports: Vec<(i32, i32)>,
+    #[serde(default)]
+    no_user_namespaces_relaxation: bool,
+    /// What is judged.
+    #[serde(deserialize_with = "without_policies")]
+    pub case: Case,
+}
+
+fn latest() -> String {
+    "latest".to_owned()
+}
+
+fn without_policies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Case, D::Error> {
+    let mut case = Value::deserialize(deserializer)?;
+    case["policies"] = json!({});
+    Case::deserialize(case).map_err(serde::de::Error::custom)
+}
+
+impl StandardCase {
+    /// The parameters of the constraint that judges the case.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters {
+        let known = self.known_host_ports.iter();
+        Parameters {
+            level: self.level,
+            version: self.version.clone(),
+            known_host_ports: known.map(|&(min, max)| Range { min, max }).collect(),
+            user_namespaces_relaxation: !self.no_user_namespaces_relaxation,
+        }
+    }
 }
 
 /// The kinds for which a case holds.

@@ -1,7 +1,7 @@
 //! The Pod Security Standards of Kubernetes, every version of them.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::security_policy::host_network::Range;
 use crate::{Entry, Lib, Rule, Template, Volatile, WRITES};
@@ -29,7 +29,17 @@ pub struct Parameters {
 
 /// A standard that forbids something.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema, strum::AsRefStr, strum::EnumIter,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::AsRefStr,
+    strum::EnumIter,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
