@@ -1,20 +1,19 @@
 //! Templates, constraints and objects in; violations out.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::Value;
 
-/// Where constraints are enforced: what `scopedEnforcementActions` tells apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EnforcementPoint {
-    /// `validation.gatekeeper.sh`: the admission webhook. The only one at which a template's `operations` count.
-    #[default]
-    Webhook,
-    /// `audit.gatekeeper.sh`.
-    Audit,
-    /// `gator.gatekeeper.sh`: tests.
-    Gator,
-}
+use crate::{
+    Action, ConstraintError, EnforcementPoint, Request, TemplateError,
+    constraint::{self, Constraint},
+    inventory::Inventory,
+    template::Template,
+};
 
 /// What an engine is told beside templates and constraints.
 #[derive(Clone, Debug)]
@@ -29,50 +28,6 @@ impl Default for Options {
     fn default() -> Self {
         Self { point: EnforcementPoint::Webhook, time_limit: Duration::from_secs(1) }
     }
-}
-
-/// An enforcement action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::EnumString)]
-#[strum(serialize_all = "lowercase")]
-pub enum Action {
-    /// Seen, but let through.
-    Dryrun,
-    /// Let through with a warning.
-    Warn,
-    /// Refused.
-    Deny,
-}
-
-/// A template that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TemplateError {
-    /// The field, as a JSON pointer into the template.
-    pub pointer: String,
-    /// The line inside the field's text, from 1, where the field is a program; 0 otherwise.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
-}
-
-/// A constraint that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConstraintError {
-    /// The field, as a JSON pointer into the constraint.
-    pub pointer: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-/// A document that is no request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct RequestError {
-    /// The field, as a JSON pointer into the document.
-    pub pointer: String,
-    /// What is wrong.
-    pub message: String,
 }
 
 /// A constraint's kind and name.
@@ -93,91 +48,100 @@ pub struct Violation {
     pub action: Action,
     /// What is wrong, without the constraint's name.
     pub message: String,
-    /// The same as data.
+    /// The same as data; null where Gatekeeper has none.
     pub details: Value,
-}
-
-/// What is reviewed: an AdmissionRequest.
-#[derive(Clone, Debug)]
-pub struct Request {
-    review: Value,
-}
-
-impl Request {
-    /// The creation of an object, as the webhook sees it.
-    #[must_use]
-    pub fn create(object: Value) -> Self {
-        Self { review: object }
-    }
-
-    /// An object as audit and `gator` see it: without an operation.
-    #[must_use]
-    pub fn audit(object: Value) -> Self {
-        Self { review: object }
-    }
-
-    /// The request of an `AdmissionReview` document.
-    ///
-    /// # Errors
-    /// A field that is unknown, missing or of a wrong type.
-    pub fn from_admission_review(document: Value) -> Result<Self, RequestError> {
-        Ok(Self { review: document })
-    }
-
-    /// `CREATE`, `UPDATE`, `DELETE`, `CONNECT`, or empty.
-    #[must_use]
-    pub fn operation(&self) -> &str {
-        self.review["operation"].as_str().unwrap_or_default()
-    }
 }
 
 /// Gatekeeper's part: templates, constraints, inventory, namespaces. It may be shared between threads once it is
 /// filled.
 #[derive(Debug, Default)]
-pub struct Engine {}
+pub struct Engine {
+    pub(crate) options: Options,
+    /// By the name of the template: its kind in lower case.
+    pub(crate) templates: HashMap<String, Template>,
+    pub(crate) constraints: BTreeMap<ConstraintRef, Arc<Constraint>>,
+    /// The same by the kinds that they name.
+    pub(crate) by_kind: HashMap<String, BTreeMap<ConstraintRef, Arc<Constraint>>>,
+    /// Those that can match any kind.
+    pub(crate) for_any_kind: BTreeMap<ConstraintRef, Arc<Constraint>>,
+    pub(crate) inventory: Inventory,
+}
 
 impl Engine {
     /// An engine without templates.
     #[must_use]
-    pub fn new(_options: Options) -> Self {
-        Self {}
+    pub fn new(options: Options) -> Self {
+        Self { options, ..Self::default() }
     }
 
-    /// Adds a `ConstraintTemplate`, in any of its versions.
+    /// Adds a `ConstraintTemplate`, in any of its versions, or replaces it.
     ///
     /// # Errors
     /// Everything for which Gatekeeper would refuse it, now or when it compiles it, and what this engine cannot
     /// evaluate as Gatekeeper does.
-    pub fn add_template(&mut self, _template: &Value) -> Result<(), Vec<TemplateError>> {
+    pub fn add_template(&mut self, template: &Value) -> Result<(), Vec<TemplateError>> {
+        let template = Template::new(template, self.options.time_limit)?;
+        self.templates.insert(template.kind.to_lowercase(), template);
         Ok(())
     }
 
-    /// Adds a constraint; its template must be there.
+    /// Adds a constraint, or replaces it; its template must be there.
     ///
     /// # Errors
     /// No template, parameters that do not fit its schema, fields nobody knows, a selector or action that is wrong.
-    pub fn add_constraint(&mut self, _constraint: &Value) -> Result<(), ConstraintError> {
+    pub fn add_constraint(&mut self, constraint: &Value) -> Result<(), ConstraintError> {
+        let kind = constraint::kind(constraint)?;
+        let template = self.templates.get(&kind.to_lowercase()).ok_or_else(|| {
+            ConstraintError::new("/kind", format!("there is no template `{}`", kind.to_lowercase()))
+        })?;
+        if template.kind != kind {
+            let message = format!("is `{kind}`; the template's kind is `{}`", template.kind);
+            return Err(ConstraintError::new("/kind", message));
+        }
+        let constraint = Constraint::new(constraint, template.parameters.as_ref(), self.options.point)?;
+        self.index(Arc::new(constraint));
         Ok(())
     }
 
-    /// Adds an object to the inventory. A Namespace is from then on known with its labels.
-    pub fn add_object(&mut self, _object: &Value) {}
+    fn index(&mut self, constraint: Arc<Constraint>) {
+        let reference = &constraint.reference;
+        self.for_any_kind.remove(reference);
+        self.by_kind.values_mut().for_each(|constraints| drop(constraints.remove(reference)));
+        match constraint.matcher.as_ref().and_then(|matcher| matcher.named_kinds()) {
+            None => drop(self.for_any_kind.insert(reference.clone(), Arc::clone(&constraint))),
+            Some(kinds) => {
+                for kind in kinds {
+                    let constraints = self.by_kind.entry(kind.to_owned()).or_default();
+                    constraints.insert(reference.clone(), Arc::clone(&constraint));
+                }
+            }
+        }
+        self.constraints.insert(reference.clone(), constraint);
+    }
+
+    /// Adds an object to the inventory, or replaces it. A Namespace is from then on known with its labels.
+    pub fn add_object(&mut self, object: &Value) {
+        self.inventory.add(object);
+    }
 
     /// Whether the namespace is known.
     #[must_use]
-    pub fn knows_namespace(&self, _name: &str) -> bool {
-        false
+    pub fn knows_namespace(&self, name: &str) -> bool {
+        self.inventory.namespace(name).is_some()
     }
 
     /// Whether some constraint could match objects of a kind, by `match.kinds` alone. Wildcards do not count.
     #[must_use]
-    pub fn names_kind(&self, _group: &str, _kind: &str) -> bool {
-        false
+    pub fn names_kind(&self, group: &str, kind: &str) -> bool {
+        let names = |constraint: &Arc<Constraint>| {
+            constraint.matcher.as_ref().is_some_and(|matcher| matcher.names_kind(group, kind))
+        };
+        self.constraints.values().any(names)
     }
 
     /// All violations of a request, in order of constraint kind, constraint name and message.
     #[must_use]
-    pub fn review(&self, _request: &Request) -> Vec<Violation> {
-        vec![]
+    pub fn review(&self, request: &Request) -> Vec<Violation> {
+        crate::review::review(self, request)
     }
 }

@@ -1,0 +1,96 @@
+//! Templates in CEL (`K8sNativeValidation`), evaluated as Gatekeeper's driver and the API server's validator do.
+
+mod expression;
+mod scope;
+mod source;
+
+use kube_cel::cel::{ExecutionError, Value};
+use serde_json::{Map, Value as Json};
+
+use expression::Expression;
+pub use scope::Input;
+use scope::Scope;
+
+/// A compiled template.
+#[derive(Debug)]
+pub struct CelProgram {
+    conditions: Vec<Expression>,
+    variables: Vec<(String, Expression)>,
+    validations: Vec<Validation>,
+    /// Whether an error refuses the object (`failurePolicy: Fail`).
+    fails: bool,
+}
+
+#[derive(Debug)]
+struct Validation {
+    expression: Expression,
+    message: String,
+    message_expression: Option<Expression>,
+}
+
+/// Longer results of a `messageExpression` are not used.
+const LONGEST_MESSAGE: usize = 5 * 1024;
+
+impl CelProgram {
+    /// The messages of the validations that fail. Parameters are null where a constraint has none.
+    pub fn evaluate(&self, input: &Input, parameters: &Json) -> Vec<String> {
+        Scope::run(input, parameters, &self.variables, |scope| match self.applies(scope) {
+            Ok(true) => {
+                self.validations.iter().filter_map(|validation| self.validate(validation, scope)).collect()
+            }
+            Ok(false) => vec![],
+            Err(_) if !self.fails => vec![],
+            Err(error) => vec![error],
+        })
+    }
+
+    /// Whether all match conditions hold. One that is false wins over others that cannot be evaluated.
+    fn applies(&self, scope: &Scope<'_>) -> Result<bool, String> {
+        let mut failed = None;
+        for condition in &self.conditions {
+            match scope.evaluate(condition) {
+                Ok(Value::Bool(false)) => return Ok(false),
+                Ok(_) => {}
+                Err(error) => failed = failed.or(Some(failure(condition, &error))),
+            }
+        }
+        failed.map_or(Ok(true), Err)
+    }
+
+    fn validate(&self, validation: &Validation, scope: &Scope<'_>) -> Option<String> {
+        match scope.evaluate(&validation.expression) {
+            Ok(Value::Bool(true)) => None,
+            Ok(_) => Some(validation.message(scope)),
+            Err(error) => self.fails.then(|| failure(&validation.expression, &error)),
+        }
+    }
+}
+
+impl Validation {
+    /// What the expression for it says, else the message, else the failed expression.
+    fn message(&self, scope: &Scope<'_>) -> String {
+        let evaluated = match self.message_expression.as_ref().map(|expression| scope.evaluate(expression)) {
+            Some(Ok(Value::String(message))) => message.trim().to_owned(),
+            _ => String::new(),
+        };
+        let usable = !evaluated.is_empty() && evaluated.len() <= LONGEST_MESSAGE && !evaluated.contains('\n');
+        match self.message.trim() {
+            _ if usable => evaluated,
+            "" => format!("failed expression: {}", self.expression.text.trim()),
+            message => message.to_owned(),
+        }
+    }
+}
+
+fn failure(expression: &Expression, error: &ExecutionError) -> String {
+    format!("expression '{}' resulted in error: {error}", expression.text)
+}
+
+/// What expressions see of a request: all of it but its objects.
+pub fn request(review: &Map<String, Json>) -> Json {
+    let mut request = review.clone();
+    request.remove("object");
+    request.remove("oldObject");
+    request.entry("dryRun").or_insert(Json::Bool(false));
+    Json::Object(request)
+}

@@ -1,0 +1,143 @@
+//! Expressions, and what can be known of them before they are evaluated.
+
+use kube_cel::cel::{
+    Context, ExecutionError, IdedExpr,
+    common::ast::{EntryExpr, Expr},
+    parser::Parser,
+};
+
+/// An expression whose names are all known.
+#[derive(Debug)]
+pub struct Expression {
+    /// As it was written.
+    pub text: String,
+    /// With `variables.x` as one name.
+    pub tree: IdedExpr,
+}
+
+/// Names that every expression can refer to.
+const NAMES: [&str; 4] = ["object", "oldObject", "request", "namespaceObject"];
+
+impl Expression {
+    /// Parses an expression and looks up its names and functions.
+    ///
+    /// # Errors
+    /// A sentence on the first thing that is not known.
+    pub fn compile(text: &str, variables: &[&str], functions: &Context<'_>) -> Result<Self, String> {
+        let mut tree = Parser::default().parse(text).map_err(|error| error.to_string())?;
+        let mut names = Names { variables, functions, local: vec![] };
+        names.resolve(&mut tree)?;
+        Ok(Self { text: text.to_owned(), tree })
+    }
+
+    /// The name by which `variables.x` is known.
+    pub fn variable(name: &str) -> String {
+        format!("variables.{name}")
+    }
+}
+
+struct Names<'a> {
+    variables: &'a [&'a str],
+    functions: &'a Context<'a>,
+    /// Those of the macros around.
+    local: Vec<String>,
+}
+
+impl Names<'_> {
+    fn resolve(&mut self, expression: &mut IdedExpr) -> Result<(), String> {
+        if let Expr::Select(select) = &expression.expr
+            && self.is_variables(&select.operand)
+        {
+            let name = self.variable(&select.field, select.test)?;
+            expression.expr = Expr::Ident(name);
+            return Ok(());
+        }
+        match &mut expression.expr {
+            Expr::Ident(name) => self.check_name(name),
+            Expr::Select(select) => self.resolve(&mut select.operand),
+            Expr::Call(call) => {
+                let namespace =
+                    call.target.as_ref().and_then(|target| self.namespace(target, &call.func_name));
+                self.check_function(&namespace.clone().unwrap_or_else(|| call.func_name.clone()))?;
+                if let Some(target) = call.target.as_mut().filter(|_| namespace.is_none()) {
+                    self.resolve(target)?;
+                }
+                call.args.iter_mut().try_for_each(|argument| self.resolve(argument))
+            }
+            Expr::List(list) => list.elements.iter_mut().try_for_each(|element| self.resolve(element)),
+            Expr::Map(map) => {
+                map.entries.iter_mut().try_for_each(|entry| self.resolve_entry(&mut entry.expr))
+            }
+            Expr::Struct(found) => Err(format!("builds a `{}`, which this engine cannot", found.type_name)),
+            Expr::Comprehension(found) => {
+                self.resolve(&mut found.iter_range)?;
+                let outer = self.local.len();
+                self.local.extend([found.iter_var.clone(), found.accu_var.clone()]);
+                self.local.extend(found.iter_var2.clone());
+                let parts =
+                    [&mut found.accu_init, &mut found.loop_cond, &mut found.loop_step, &mut found.result];
+                parts.into_iter().try_for_each(|part| self.resolve(part))?;
+                self.local.truncate(outer);
+                Ok(())
+            }
+            Expr::Literal(_) | Expr::Unspecified => Ok(()),
+        }
+    }
+
+    fn resolve_entry(&mut self, entry: &mut EntryExpr) -> Result<(), String> {
+        match entry {
+            EntryExpr::StructField(field) => self.resolve(&mut field.value),
+            EntryExpr::MapEntry(entry) => {
+                self.resolve(&mut entry.key)?;
+                self.resolve(&mut entry.value)
+            }
+        }
+    }
+
+    fn is_variables(&self, operand: &IdedExpr) -> bool {
+        matches!(&operand.expr, Expr::Ident(name) if name == "variables") && !self.is_local("variables")
+    }
+
+    fn is_local(&self, name: &str) -> bool {
+        self.local.iter().any(|local| local == name)
+    }
+
+    fn variable(&self, name: &str, asked_for: bool) -> Result<String, String> {
+        if !self.variables.contains(&name) {
+            return Err(format!("`variables.{name}` is not defined before"));
+        }
+        if asked_for {
+            return Err(format!("`has(variables.{name})` is always true"));
+        }
+        Ok(Expression::variable(name))
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), String> {
+        if NAMES.contains(&name) || self.is_local(name) || name.starts_with('@') {
+            return Ok(());
+        }
+        let names = [&NAMES[..], &["variables"]].concat().join(", ");
+        Err(format!("`{name}` is not known to this engine; known are {names}"))
+    }
+
+    /// The full name of a function like `math.greatest`, where the target of the call is no value.
+    fn namespace(&self, target: &IdedExpr, function: &str) -> Option<String> {
+        let Expr::Ident(name) = &target.expr else { return None };
+        let value = NAMES.contains(&name.as_str()) || self.is_local(name) || name == "variables";
+        (!value).then(|| format!("{name}.{function}"))
+    }
+
+    /// A function that is known complains about missing arguments, not about its name.
+    fn check_function(&self, name: &str) -> Result<(), String> {
+        if !name.starts_with(char::is_alphabetic) {
+            return Ok(());
+        }
+        let call = Parser::default().parse(&format!("{name}()")).map_err(|error| error.to_string())?;
+        match self.functions.resolve(&call) {
+            Err(ExecutionError::UndeclaredReference(_)) => {
+                Err(format!("the function `{name}` is not known to this engine"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The source of a template in CEL.
+
+use kube_cel::cel::Context;
+use serde_json::Value;
+
+use super::{CelProgram, Expression, Validation, scope::functions};
+use crate::TemplateError;
+
+/// Names that Gatekeeper gives itself.
+const RESERVED: [&str; 2] = ["params", "anyObject"];
+const RESERVED_PREFIX: &str = "gatekeeper_internal_";
+
+impl CelProgram {
+    /// Compiles a `source` of engine `K8sNativeValidation`.
+    ///
+    /// # Errors
+    /// What Gatekeeper refuses, and every expression that this engine cannot evaluate.
+    pub fn compile(source: &Value, pointer: &str) -> Result<Self, Vec<TemplateError>> {
+        let functions = functions();
+        let mut compiler = Compiler { functions: &functions, errors: vec![] };
+        let fails = compiler.failure_policy(&source["failurePolicy"], pointer);
+        let variables = compiler.variables(source, pointer);
+        let mut known = RESERVED.to_vec();
+        known.extend(variables.iter().map(|(name, _)| name.as_str()));
+        let conditions = compiler.conditions(source, &known, pointer);
+        let validations = compiler.validations(source, &known, pointer);
+        if compiler.errors.is_empty() {
+            Ok(Self { conditions, variables, validations, fails })
+        } else {
+            Err(compiler.errors)
+        }
+    }
+}
+
+/// Collects what is wrong, so that all of it can be told at once.
+struct Compiler<'a> {
+    functions: &'a Context<'a>,
+    errors: Vec<TemplateError>,
+}
+
+impl Compiler<'_> {
+    fn failure_policy(&mut self, policy: &Value, pointer: &str) -> bool {
+        match policy.as_str() {
+            None if policy.is_null() => true,
+            Some("Fail") => true,
+            Some("Ignore") => false,
+            _ => {
+                let message = format!("is {policy}; allowed are Fail and Ignore");
+                self.errors.push(TemplateError::new(format!("{pointer}/failurePolicy"), message));
+                true
+            }
+        }
+    }
+
+    /// Each may refer to those before it.
+    fn variables(&mut self, source: &Value, pointer: &str) -> Vec<(String, Expression)> {
+        let mut variables: Vec<(String, Expression)> = vec![];
+        for (pointer, entry) in self.entries(source, "variables", pointer) {
+            let name = entry["name"].as_str().unwrap_or_default();
+            self.check_name(name, &RESERVED, &pointer);
+            let known: Vec<String> = variables.iter().map(|(name, _)| plain(name).to_owned()).collect();
+            let known: Vec<&str> = RESERVED.into_iter().chain(known.iter().map(String::as_str)).collect();
+            if let Some(expression) = self.expression(entry, "expression", &known, &pointer) {
+                variables.push((Expression::variable(name), expression));
+            }
+        }
+        variables
+    }
+
+    fn conditions(&mut self, source: &Value, known: &[&str], pointer: &str) -> Vec<Expression> {
+        let mut conditions = vec![];
+        for (pointer, entry) in self.entries(source, "matchCondition", pointer) {
+            self.check_name(entry["name"].as_str().unwrap_or_default(), &[], &pointer);
+            conditions.extend(self.expression(entry, "expression", known, &pointer));
+        }
+        conditions
+    }
+
+    fn validations(&mut self, source: &Value, known: &[&str], pointer: &str) -> Vec<Validation> {
+        let mut validations = vec![];
+        for (pointer, entry) in self.entries(source, "validations", pointer) {
+            let text = |field: &str| entry[field].as_str().unwrap_or_default();
+            let message_expression = match text("messageExpression") {
+                "" => None,
+                _ => self.expression(entry, "messageExpression", known, &pointer),
+            };
+            let message = text("message").to_owned();
+            let expression = self.expression(entry, "expression", known, &pointer);
+            validations.extend(expression.map(|expression| Validation {
+                expression,
+                message,
+                message_expression,
+            }));
+        }
+        validations
+    }
+
+    fn entries<'a>(&mut self, source: &'a Value, field: &str, pointer: &str) -> Vec<(String, &'a Value)> {
+        let pointer = format!("{pointer}/{field}");
+        match &source[field] {
+            Value::Null => vec![],
+            Value::Array(entries) => entries
+                .iter()
+                .enumerate()
+                .map(|(index, entry)| (format!("{pointer}/{index}"), entry))
+                .collect(),
+            _ => {
+                self.errors.push(TemplateError::new(pointer, "must be a list"));
+                vec![]
+            }
+        }
+    }
+
+    fn check_name(&mut self, name: &str, reserved: &[&str], pointer: &str) {
+        if reserved.contains(&name) || name.starts_with(RESERVED_PREFIX) {
+            let message = format!("is `{name}`, which Gatekeeper keeps for itself");
+            self.errors.push(TemplateError::new(format!("{pointer}/name"), message));
+        }
+    }
+
+    fn expression(
+        &mut self,
+        entry: &Value,
+        field: &str,
+        known: &[&str],
+        pointer: &str,
+    ) -> Option<Expression> {
+        let pointer = format!("{pointer}/{field}");
+        let known: Vec<&str> = known.iter().map(|name| plain(name)).collect();
+        let compiled = match entry[field].as_str() {
+            Some(text) => Expression::compile(text, &known, self.functions),
+            None => Err("is required, a string".to_owned()),
+        };
+        compiled.map_err(|message| self.errors.push(TemplateError::new(pointer, message))).ok()
+    }
+}
+
+fn plain(name: &str) -> &str {
+    name.strip_prefix("variables.").unwrap_or(name)
+}

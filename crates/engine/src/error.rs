@@ -1,0 +1,51 @@
+//! What is wrong with what an engine is given.
+
+/// A template that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// The field, as a JSON pointer into the template.
+    pub pointer: String,
+    /// The line inside the field's text, from 1, where the field is a program; 0 otherwise.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A constraint that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConstraintError {
+    /// The field, as a JSON pointer into the constraint.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A document that is no request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RequestError {
+    /// The field, as a JSON pointer into the document.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl TemplateError {
+    pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), line: 0, message: message.into() }
+    }
+}
+
+impl ConstraintError {
+    pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into() }
+    }
+}
+
+impl RequestError {
+    pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into() }
+    }
+}

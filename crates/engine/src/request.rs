@@ -1,0 +1,293 @@
+//! What is reviewed: an AdmissionRequest.
+
+use gatewright_gatekeeper::{Source, group_and_kind};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::RequestError;
+
+/// What is reviewed: an AdmissionRequest.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The fields of the request as Gatekeeper writes them for templates.
+    review: Map<String, Value>,
+    source: Source,
+}
+
+impl Request {
+    /// The creation of an object, as the webhook sees it. The resource is guessed from the kind: its plural in lower
+    /// case.
+    #[must_use]
+    pub fn create(object: Value) -> Self {
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        let kind = kind_of(&object);
+        let group = kind["group"].clone();
+        let resource = plural(kind["kind"].as_str().unwrap_or_default());
+        let resource = json!({"group": group, "version": kind["version"], "resource": resource});
+        let options = json!({"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"});
+        let mut review = fields(json!({
+            "uid": UID,
+            "kind": kind, "requestKind": kind,
+            "resource": resource, "requestResource": resource,
+            "operation": "CREATE",
+            "userInfo": {"username": "gatewright", "groups": ["system:authenticated"]},
+            "oldObject": null, "dryRun": false, "options": options,
+        }));
+        add_names(&mut review, &object, version == "v1" && object["kind"] == "Namespace");
+        review.insert("object".to_owned(), object);
+        Self { review, source: Source::Original }
+    }
+
+    /// An object as audit and `gator` see it: without an operation.
+    #[must_use]
+    pub fn audit(object: Value) -> Self {
+        let mut review = fields(json!({
+            "uid": "", "kind": kind_of(&object),
+            "resource": {"group": "", "version": "", "resource": ""},
+            "operation": "", "userInfo": {}, "oldObject": null, "options": null,
+        }));
+        add_names(&mut review, &object, false);
+        review.insert("object".to_owned(), object);
+        Self { review, source: Source::Original }
+    }
+
+    /// The request of an `AdmissionReview` document.
+    ///
+    /// # Errors
+    /// A field that is unknown, missing or of a wrong type.
+    pub fn from_admission_review(document: Value) -> Result<Self, RequestError> {
+        let document: Document = serde_path_to_error::deserialize(document).map_err(|error| {
+            let pointer = pointer(error.path());
+            RequestError::new(pointer, error.into_inner().to_string())
+        })?;
+        let request = document.request.ok_or_else(|| RequestError::new("/request", "is required"))?;
+        request.check()?;
+        Ok(Self { review: request.review(), source: Source::Original })
+    }
+
+    /// `CREATE`, `UPDATE`, `DELETE`, `CONNECT`, or empty.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        self.text("operation")
+    }
+
+    /// The namespace of the request, also where its object names none; empty for cluster-scoped objects.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.text("namespace")
+    }
+
+    /// The object under review: the old one for DELETE, the options for CONNECT.
+    #[must_use]
+    pub fn object(&self) -> &Value {
+        self.review.get("object").unwrap_or(&Value::Null)
+    }
+
+    /// The object before an UPDATE or DELETE; null otherwise.
+    #[must_use]
+    pub fn old_object(&self) -> &Value {
+        self.review.get("oldObject").unwrap_or(&Value::Null)
+    }
+
+    pub(crate) fn review(&self) -> &Map<String, Value> {
+        &self.review
+    }
+
+    pub(crate) const fn source(&self) -> Source {
+        self.source
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.review.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// Of a request that nobody sent.
+const UID: &str = "00000000-0000-0000-0000-000000000000";
+
+fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The name and namespace of an object, as far as it has them. The webhook blanks the namespace of a Namespace.
+fn add_names(review: &mut Map<String, Value>, object: &Value, without_namespace: bool) {
+    for field in ["name", "namespace"] {
+        let text = object["metadata"][field].as_str().unwrap_or_default();
+        if !text.is_empty() && !(field == "namespace" && without_namespace) {
+            review.insert(field.to_owned(), text.into());
+        }
+    }
+}
+
+fn kind_of(object: &Value) -> Value {
+    let (group, kind) = group_and_kind(object);
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let version = version.rsplit('/').next().unwrap_or_default();
+    json!({"group": group, "version": version, "kind": kind})
+}
+
+/// The resource of a kind, by the rule that Kubernetes' own clients guess with.
+fn plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    if kind == "endpoints" {
+        return kind;
+    }
+    if ["s", "x", "ch", "sh"].iter().any(|end| kind.ends_with(end)) {
+        return format!("{kind}es");
+    }
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{kind}s"),
+    }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let segment = |segment: &Segment| match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { variant } => format!("/{variant}"),
+        Segment::Unknown => String::new(),
+    };
+    path.iter().map(segment).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document {
+    #[allow(dead_code)]
+    api_version: String,
+    #[allow(dead_code)]
+    kind: String,
+    request: Option<AdmissionRequest>,
+    #[allow(dead_code)]
+    response: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AdmissionRequest {
+    uid: Option<String>,
+    kind: Option<Kind>,
+    resource: Option<Resource>,
+    sub_resource: Option<String>,
+    request_kind: Option<Kind>,
+    request_resource: Option<Resource>,
+    request_sub_resource: Option<String>,
+    name: Option<String>,
+    namespace: Option<String>,
+    operation: Option<String>,
+    user_info: Option<UserInfo>,
+    object: Option<Value>,
+    old_object: Option<Value>,
+    dry_run: Option<bool>,
+    options: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kind {
+    group: Option<String>,
+    version: Option<String>,
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resource {
+    group: Option<String>,
+    version: Option<String>,
+    resource: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserInfo {
+    username: Option<String>,
+    uid: Option<String>,
+    groups: Option<Vec<String>>,
+    extra: Option<std::collections::BTreeMap<String, Vec<String>>>,
+}
+
+impl AdmissionRequest {
+    fn check(&self) -> Result<(), RequestError> {
+        if self.object.is_none() && self.old_object.is_none() {
+            return Err(RequestError::new("/request", "needs an `object` or an `oldObject`"));
+        }
+        if self.operation.as_deref() == Some("DELETE") && self.old_object.is_none() {
+            return Err(RequestError::new("/request/oldObject", "is required for DELETE"));
+        }
+        for (field, object) in [("object", &self.object), ("oldObject", &self.old_object)] {
+            let nameless = |object: &Value| object["kind"].as_str().is_none_or(str::is_empty);
+            if object.as_ref().is_some_and(nameless) {
+                return Err(RequestError::new(format!("/request/{field}/kind"), "is required"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The request as Gatekeeper writes it: some fields always, the others where they say something.
+    fn review(self) -> Map<String, Value> {
+        let mut review = fields(json!({
+            "uid": self.uid.unwrap_or_default(),
+            "kind": self.kind.map_or_else(|| json!({"group": "", "version": "", "kind": ""}), Kind::json),
+            "resource": self.resource.map_or_else(|| json!({"group": "", "version": "", "resource": ""}), Resource::json),
+            "operation": self.operation.as_deref().unwrap_or_default(),
+            "userInfo": self.user_info.map_or_else(|| json!({}), UserInfo::json),
+            "oldObject": self.old_object,
+            "options": self.options,
+        }));
+        let deleted = self.operation.as_deref() == Some("DELETE");
+        let object = if deleted { review["oldObject"].clone() } else { self.object.unwrap_or_default() };
+        let text = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Value::from);
+        for (field, value) in [
+            ("object", Some(object)),
+            ("subResource", text(self.sub_resource)),
+            ("requestKind", self.request_kind.map(Kind::json)),
+            ("requestResource", self.request_resource.map(Resource::json)),
+            ("requestSubResource", text(self.request_sub_resource)),
+            ("name", text(self.name)),
+            ("namespace", text(self.namespace)),
+            ("dryRun", self.dry_run.map(Value::from)),
+        ] {
+            review.extend(value.map(|value| (field.to_owned(), value)));
+        }
+        review
+    }
+}
+
+impl Kind {
+    fn json(self) -> Value {
+        let text = Option::unwrap_or_default;
+        json!({"group": text(self.group), "version": text(self.version), "kind": text(self.kind)})
+    }
+}
+
+impl Resource {
+    fn json(self) -> Value {
+        let text = Option::unwrap_or_default;
+        json!({"group": text(self.group), "version": text(self.version), "resource": text(self.resource)})
+    }
+}
+
+impl UserInfo {
+    fn json(self) -> Value {
+        let text = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Value::from);
+        let groups = self.groups.filter(|groups| !groups.is_empty()).map(Value::from);
+        let extra = self.extra.filter(|extra| !extra.is_empty()).map(|extra| json!(extra));
+        let members = [
+            ("username", text(self.username)),
+            ("uid", text(self.uid)),
+            ("groups", groups),
+            ("extra", extra),
+        ];
+        members
+            .into_iter()
+            .filter_map(|(field, value)| Some((field.to_owned(), value?)))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+}

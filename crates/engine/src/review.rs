@@ -1,0 +1,173 @@
+//! A request against all constraints.
+
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
+
+use gatewright_gatekeeper::{Candidate, Namespace};
+use serde_json::Value;
+
+use crate::{
+    ConstraintRef, EnforcementPoint, Engine, Request, Violation,
+    cel::{self, CelProgram, Input},
+    constraint::Constraint,
+    convert::{Numbers, object, to_rego},
+    inventory::KnownNamespace,
+    program::{EvaluationError, Finding, Program},
+    template::{Code, Template},
+};
+
+/// All violations of a request.
+pub fn review(engine: &Engine, request: &Request) -> Vec<Violation> {
+    let review = Review::new(engine, request);
+    let mut violations = vec![];
+    let mut matched: BTreeMap<&str, Vec<&Constraint>> = BTreeMap::new();
+    for constraint in review.constraints().values() {
+        match review.matches(constraint) {
+            Ok(true) => matched.entry(&constraint.reference.kind).or_default().push(constraint),
+            Ok(false) => {}
+            Err(error) => {
+                let message = format!("unable to match constraints: {error}");
+                violations.extend(violation(constraint, message, Value::Null));
+            }
+        }
+    }
+    for (kind, constraints) in matched {
+        if let Some(template) = engine.templates.get(&kind.to_lowercase()) {
+            violations.extend(review.evaluate(template, &constraints));
+        }
+    }
+    violations.sort_by(|a, b| (&a.constraint, &a.message).cmp(&(&b.constraint, &b.message)));
+    violations
+}
+
+/// A request with what is known about it.
+struct Review<'a> {
+    engine: &'a Engine,
+    request: &'a Request,
+    candidates: Vec<Candidate>,
+    namespace: Option<&'a KnownNamespace>,
+    /// For Rego: converted once, and only if a constraint needs it.
+    rego: OnceCell<regorus::Value>,
+    /// The same for CEL.
+    cel: OnceCell<Input>,
+}
+
+impl<'a> Review<'a> {
+    fn new(engine: &'a Engine, request: &'a Request) -> Self {
+        let objects = [request.object(), request.old_object()];
+        let candidates = objects.into_iter().filter(|object| !object.is_null()).map(Candidate::new).collect();
+        let namespace = engine.inventory.namespace(request.namespace());
+        Self { engine, request, candidates, namespace, rego: OnceCell::new(), cel: OnceCell::new() }
+    }
+
+    /// The constraints that could match one of the objects by its kind.
+    fn constraints(&self) -> BTreeMap<&'a ConstraintRef, &'a Arc<Constraint>> {
+        let named =
+            self.candidates.iter().filter_map(|object| self.engine.by_kind.get(&object.kind)).flatten();
+        self.engine.for_any_kind.iter().chain(named).collect()
+    }
+
+    fn matches(&self, constraint: &Constraint) -> Result<bool, gatewright_gatekeeper::MatchError> {
+        let judged = self.engine.options.point != EnforcementPoint::Webhook
+            || self.template(constraint).is_some_and(|template| template.judges(self.request.operation()));
+        match &constraint.matcher {
+            _ if constraint.action.is_none() || !judged => Ok(false),
+            None => Ok(true),
+            Some(matcher) => {
+                let namespace: Option<&Namespace> = self.namespace.map(|known| &known.facts);
+                matcher.matches_any(&self.candidates, namespace, self.request.source())
+            }
+        }
+    }
+
+    fn template(&self, constraint: &Constraint) -> Option<&Template> {
+        self.engine.templates.get(&constraint.reference.kind.to_lowercase())
+    }
+
+    fn evaluate(&self, template: &Template, constraints: &[&Constraint]) -> Vec<Violation> {
+        match &template.code {
+            Code::Rego(program) => self.evaluate_rego(program, constraints),
+            Code::Cel(program) => {
+                constraints.iter().flat_map(|found| self.evaluate_cel(program, found)).collect()
+            }
+        }
+    }
+
+    /// Gatekeeper evaluates all constraints of a template in one query: if one fails, its error is what all get.
+    fn evaluate_rego(&self, program: &Program, constraints: &[&Constraint]) -> Vec<Violation> {
+        let findings =
+            constraints.iter().map(|constraint| Ok((*constraint, self.findings(program, constraint)?)));
+        let found: Result<Vec<_>, EvaluationError> = findings.collect();
+        match found {
+            Ok(found) => found
+                .into_iter()
+                .flat_map(|(constraint, findings)| violations(constraint, findings))
+                .collect(),
+            Err(error) => constraints
+                .iter()
+                .filter_map(|constraint| violation(constraint, error.to_string(), Value::Null))
+                .collect(),
+        }
+    }
+
+    fn findings(&self, program: &Program, constraint: &Constraint) -> Result<Vec<Finding>, EvaluationError> {
+        let members = [("review", self.rego().clone()), ("parameters", constraint.rego_parameters.clone())];
+        if program.reads_inventory() {
+            program.evaluate(&object(members), self.engine.inventory.document())
+        } else {
+            program.evaluate(&object(members), &object([]))
+        }
+    }
+
+    /// Equal messages stay apart here: each validation has its own.
+    fn evaluate_cel(&self, program: &CelProgram, constraint: &Constraint) -> Vec<Violation> {
+        let messages = program.evaluate(self.cel(), constraint.parameters.as_ref().unwrap_or(&Value::Null));
+        messages.into_iter().filter_map(|message| violation(constraint, message, Value::Null)).collect()
+    }
+
+    /// As in the API server, and other than for Rego, a deleted object is the old one only.
+    fn cel(&self) -> &Input {
+        self.cel.get_or_init(|| {
+            let deleted = self.request.operation() == "DELETE";
+            let object = if deleted { &Value::Null } else { self.request.object() };
+            let namespace = self.attached_namespace().map_or(&Value::Null, |known| &known.json);
+            Input::new(object, self.request.old_object(), &cel::request(self.request.review()), namespace)
+        })
+    }
+
+    /// `input.review`.
+    fn rego(&self) -> &regorus::Value {
+        self.rego.get_or_init(|| {
+            let fields = self
+                .request
+                .review()
+                .iter()
+                .map(|(field, value)| (field.as_str(), to_rego(value, Numbers::Floats)));
+            object(fields.chain([("namespaceObject", self.namespace_object())]))
+        })
+    }
+
+    /// Where there is no Namespace to attach, Rego sees an empty object.
+    fn namespace_object(&self) -> regorus::Value {
+        self.attached_namespace().map_or_else(|| object([]), |known| known.object.clone())
+    }
+
+    /// `gator` attaches none.
+    fn attached_namespace(&self) -> Option<&KnownNamespace> {
+        self.namespace.filter(|_| self.engine.options.point != EnforcementPoint::Gator)
+    }
+}
+
+/// What the program found, once each: Gatekeeper keeps a set.
+fn violations(constraint: &Constraint, findings: Vec<Finding>) -> impl Iterator<Item = Violation> {
+    let mut distinct: Vec<Finding> = vec![];
+    for finding in findings {
+        if !distinct.contains(&finding) {
+            distinct.push(finding);
+        }
+    }
+    distinct.into_iter().filter_map(|finding| violation(constraint, finding.message, finding.details))
+}
+
+fn violation(constraint: &Constraint, message: String, details: Value) -> Option<Violation> {
+    Some(Violation { constraint: constraint.reference.clone(), action: constraint.action?, message, details })
+}

@@ -1,0 +1,40 @@
+//! The schemas of constraints: Kubernetes' dialect of OpenAPI v3. Values are validated, given their defaults, and
+//! searched for fields that the schema does not know, as the API server and Gatekeeper's webhook do.
+
+mod defaults;
+mod structural;
+mod unknown;
+mod validate;
+
+pub use defaults::add_defaults;
+pub use structural::{check, preserve_unknown_fields};
+pub use unknown::unknown_field;
+pub use validate::validate;
+
+/// Something in a value that its schema forbids, or in a schema that Kubernetes refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The field, as a JSON pointer.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Fault {
+    fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into() }
+    }
+}
+
+/// A pointer to a member.
+fn member(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+fn flag(schema: &serde_json::Value, name: &str) -> bool {
+    schema[name].as_bool().unwrap_or_default()
+}
+
+const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+const INT_OR_STRING: &str = "x-kubernetes-int-or-string";
+const EMBEDDED: &str = "x-kubernetes-embedded-resource";

@@ -1,0 +1,203 @@
+//! Values against their schema.
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::{Fault, INT_OR_STRING, flag, member};
+
+/// The first thing in a value that the schema forbids.
+///
+/// # Errors
+/// That thing.
+pub fn validate(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    if value.is_null() {
+        return if flag(schema, "nullable") || !schema["type"].is_string() {
+            Ok(())
+        } else {
+            Err(Fault::new(pointer, format!("is null; it must be {}", wanted(schema))))
+        };
+    }
+    check_type(schema, value, pointer)?;
+    check_enum(schema, value, pointer)?;
+    match value {
+        Value::String(text) => check_text(schema, text, pointer)?,
+        Value::Number(_) => check_number(schema, value, pointer)?,
+        Value::Array(elements) => check_elements(schema, elements, pointer)?,
+        Value::Object(members) => check_members(schema, members, pointer)?,
+        _ => {}
+    }
+    check_alternatives(schema, value, pointer)
+}
+
+fn wanted(schema: &Value) -> String {
+    if flag(schema, INT_OR_STRING) {
+        return "an integer or a string".to_owned();
+    }
+    match schema["type"].as_str().unwrap_or_default() {
+        "array" => "a list".to_owned(),
+        word @ ("integer" | "object") => format!("an {word}"),
+        word => format!("a {word}"),
+    }
+}
+
+fn check_type(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    let fits = if flag(schema, INT_OR_STRING) {
+        value.is_string() || is_integer(value)
+    } else {
+        match schema["type"].as_str() {
+            Some("object") => value.is_object(),
+            Some("array") => value.is_array(),
+            Some("string") => value.is_string(),
+            Some("boolean") => value.is_boolean(),
+            Some("number") => value.is_number(),
+            Some("integer") => is_integer(value),
+            _ => true,
+        }
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Fault::new(pointer, format!("is `{value}`; it must be {}", wanted(schema))))
+    }
+}
+
+fn is_integer(value: &Value) -> bool {
+    value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+}
+
+fn check_enum(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    let Some(allowed) = schema["enum"].as_array() else { return Ok(()) };
+    if allowed.contains(value) {
+        return Ok(());
+    }
+    let allowed = allowed.iter().map(plain).collect::<Vec<_>>().join(", ");
+    Err(Fault::new(pointer, format!("is `{}`; allowed are {allowed}", plain(value))))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn check_text(schema: &Value, text: &str, pointer: &str) -> Result<(), Fault> {
+    check_count(schema, ("minLength", "maxLength"), text.chars().count(), "characters", pointer)?;
+    let Some(pattern) = schema["pattern"].as_str() else { return Ok(()) };
+    if Regex::new(pattern).is_ok_and(|regex| regex.is_match(text)) {
+        return Ok(());
+    }
+    Err(Fault::new(pointer, format!("is `{text}`, which does not match the pattern `{pattern}`")))
+}
+
+fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    let number = value.as_f64().unwrap_or_default();
+    if let Some(least) = schema["minimum"].as_f64() {
+        let exclusive = flag(schema, "exclusiveMinimum");
+        if number < least || (exclusive && number <= least) {
+            let bound = if exclusive { "greater than" } else { "at least" };
+            return Err(Fault::new(pointer, format!("is {value}; it must be {bound} {least}")));
+        }
+    }
+    if let Some(most) = schema["maximum"].as_f64() {
+        let exclusive = flag(schema, "exclusiveMaximum");
+        if number > most || (exclusive && number >= most) {
+            let bound = if exclusive { "less than" } else { "at most" };
+            return Err(Fault::new(pointer, format!("is {value}; it must be {bound} {most}")));
+        }
+    }
+    match schema["multipleOf"].as_f64() {
+        Some(factor) if (number / factor).fract() != 0.0 => {
+            Err(Fault::new(pointer, format!("is {value}; it must be a multiple of {factor}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_elements(schema: &Value, elements: &[Value], pointer: &str) -> Result<(), Fault> {
+    check_count(schema, ("minItems", "maxItems"), elements.len(), "elements", pointer)?;
+    check_list_type(schema, elements, pointer)?;
+    if schema["items"].is_null() {
+        return Ok(());
+    }
+    let check = |(index, element)| validate(&schema["items"], element, &format!("{pointer}/{index}"));
+    elements.iter().enumerate().try_for_each(check)
+}
+
+/// Elements of a set are different; those of a map differ in their keys.
+fn check_list_type(schema: &Value, elements: &[Value], pointer: &str) -> Result<(), Fault> {
+    let keys: Vec<&str> = match schema["x-kubernetes-list-type"].as_str() {
+        Some("set") => vec![],
+        Some("map") => schema["x-kubernetes-list-map-keys"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect(),
+        _ => return Ok(()),
+    };
+    let same = |a: &Value, b: &Value| {
+        if keys.is_empty() { a == b } else { keys.iter().all(|key| a[*key] == b[*key]) }
+    };
+    for (index, element) in elements.iter().enumerate() {
+        if elements[..index].iter().any(|earlier| same(earlier, element)) {
+            return Err(Fault::new(format!("{pointer}/{index}"), "stands twice in the list"));
+        }
+    }
+    Ok(())
+}
+
+fn check_members(
+    schema: &Value,
+    members: &serde_json::Map<String, Value>,
+    pointer: &str,
+) -> Result<(), Fault> {
+    check_count(schema, ("minProperties", "maxProperties"), members.len(), "fields", pointer)?;
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if let Some(missing) = required.into_iter().find(|key| !members.contains_key(*key)) {
+        return Err(Fault::new(member(pointer, missing), "is required"));
+    }
+    members.iter().try_for_each(|(key, value)| {
+        let additional = &schema["additionalProperties"];
+        match schema["properties"].get(key) {
+            Some(schema) => validate(schema, value, &member(pointer, key)),
+            None if additional.is_object() => validate(additional, value, &member(pointer, key)),
+            None => Ok(()),
+        }
+    })
+}
+
+fn check_count(
+    schema: &Value,
+    (least, most): (&str, &str),
+    count: usize,
+    what: &str,
+    pointer: &str,
+) -> Result<(), Fault> {
+    let bound = |name: &str| schema[name].as_u64().and_then(|bound| usize::try_from(bound).ok());
+    if let Some(least) = bound(least).filter(|least| count < *least) {
+        return Err(Fault::new(pointer, format!("has {count} {what}; at least {least} are needed")));
+    }
+    if let Some(most) = bound(most).filter(|most| count > *most) {
+        return Err(Fault::new(pointer, format!("has {count} {what}; at most {most} are allowed")));
+    }
+    Ok(())
+}
+
+fn check_alternatives(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    let schemas = |name: &str| schema[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let fitting =
+        |name: &str| schemas(name).iter().filter(|schema| validate(schema, value, pointer).is_ok()).count();
+    schemas("allOf").iter().try_for_each(|schema| validate(schema, value, pointer))?;
+    if !schemas("anyOf").is_empty() && fitting("anyOf") == 0 {
+        return Err(Fault::new(pointer, "fits none of the alternatives that the schema allows"));
+    }
+    if !schemas("oneOf").is_empty() && fitting("oneOf") != 1 {
+        let count = fitting("oneOf");
+        return Err(Fault::new(
+            pointer,
+            format!("must fit exactly one alternative of the schema and fits {count}"),
+        ));
+    }
+    if schema["not"].is_object() && validate(&schema["not"], value, pointer).is_ok() {
+        return Err(Fault::new(pointer, "is what the schema forbids"));
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! ConstraintTemplates.
+
+mod source;
+
+use std::{sync::LazyLock, time::Duration};
+
+use gatewright_gatekeeper::{TEMPLATE_GROUP, group_and_kind};
+use regex::Regex;
+use serde_json::{Value, json};
+
+use crate::{TemplateError, schema};
+pub use source::Code;
+
+/// A template, ready to be evaluated.
+#[derive(Debug)]
+pub struct Template {
+    /// The kind of its constraints.
+    pub kind: String,
+    /// The schema of their parameters; without one they take none.
+    pub parameters: Option<Value>,
+    /// The operations that it judges at the webhook; without any it judges all.
+    operations: Vec<String>,
+    /// Its program.
+    pub code: Code,
+}
+
+/// The only target that Gatekeeper has.
+const TARGET: &str = "admission.k8s.gatekeeper.sh";
+const OPERATIONS: [&str; 5] = ["*", "CREATE", "UPDATE", "DELETE", "CONNECT"];
+
+impl Template {
+    /// Reads a template in any of its versions.
+    ///
+    /// # Errors
+    /// Everything for which Gatekeeper refuses it.
+    pub fn new(template: &Value, limit: Duration) -> Result<Self, Vec<TemplateError>> {
+        let head = Head::new(template)?;
+        let target = &template["spec"]["targets"][0];
+        let code = Code::new(target, "/spec/targets/0", limit)?;
+        Ok(Self { kind: head.kind, parameters: head.parameters, operations: head.operations, code })
+    }
+
+    /// Whether it judges requests of this operation.
+    pub fn judges(&self, operation: &str) -> bool {
+        self.operations.is_empty() || self.operations.iter().any(|entry| entry == "*" || entry == operation)
+    }
+}
+
+/// All of a template but its program.
+struct Head {
+    kind: String,
+    parameters: Option<Value>,
+    operations: Vec<String>,
+}
+
+impl Head {
+    fn new(template: &Value) -> Result<Self, TemplateError> {
+        let legacy = legacy_by_default(template)?;
+        let kind = kind(template)?;
+        check_target(template)?;
+        Ok(Self { kind, parameters: parameters(template, legacy)?, operations: operations(template)? })
+    }
+}
+
+impl From<TemplateError> for Vec<TemplateError> {
+    fn from(error: TemplateError) -> Self {
+        vec![error]
+    }
+}
+
+/// Whether schemas are `legacySchema` unless the template says otherwise: in all versions but v1.
+fn legacy_by_default(template: &Value) -> Result<bool, TemplateError> {
+    let version = template["apiVersion"].as_str().unwrap_or_default();
+    let (group, kind) = group_and_kind(template);
+    if kind != "ConstraintTemplate" {
+        return Err(TemplateError::new("/kind", format!("is `{kind}`; it must be ConstraintTemplate")));
+    }
+    match version.rsplit('/').next() {
+        Some("v1") if group == TEMPLATE_GROUP => Ok(false),
+        Some("v1beta1" | "v1alpha1") if group == TEMPLATE_GROUP => Ok(true),
+        _ => {
+            let allowed =
+                ["v1", "v1beta1", "v1alpha1"].map(|version| format!("{TEMPLATE_GROUP}/{version}")).join(", ");
+            Err(TemplateError::new("/apiVersion", format!("is `{version}`; allowed are {allowed}")))
+        }
+    }
+}
+
+// The pattern is a constant: it compiles.
+#[allow(clippy::unwrap_used)]
+static DNS_LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new("^[a-z](?:[-a-z0-9]*[a-z0-9])?$").unwrap());
+
+/// The kind of the constraints; the template's name is the same in lower case.
+fn kind(template: &Value) -> Result<String, TemplateError> {
+    const POINTER: &str = "/spec/crd/spec/names/kind";
+    let kind = template.pointer(POINTER).and_then(Value::as_str).unwrap_or_default();
+    if kind.is_empty() {
+        return Err(TemplateError::new(POINTER, "is required: the kind of the template's constraints"));
+    }
+    let lower = kind.to_lowercase();
+    let name = template["metadata"]["name"].as_str().unwrap_or_default();
+    if name != lower {
+        let message = format!("is `{name}`; it must be the kind in lower case, `{lower}`");
+        return Err(TemplateError::new("/metadata/name", message));
+    }
+    if lower.len() > 63 || !DNS_LABEL.is_match(&lower) {
+        let message = format!("is `{kind}`; allowed are at most 63 letters, digits and `-`, a letter first");
+        return Err(TemplateError::new(POINTER, message));
+    }
+    Ok(kind.to_owned())
+}
+
+fn check_target(template: &Value) -> Result<(), TemplateError> {
+    let targets = template["spec"]["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let [target] = targets else {
+        let message = format!("has {} entries; a template has exactly one target", targets.len());
+        return Err(TemplateError::new("/spec/targets", message));
+    };
+    match target["target"].as_str().unwrap_or_default() {
+        TARGET => Ok(()),
+        name => {
+            Err(TemplateError::new("/spec/targets/0/target", format!("is `{name}`; it must be {TARGET}")))
+        }
+    }
+}
+
+fn operations(template: &Value) -> Result<Vec<String>, TemplateError> {
+    const POINTER: &str = "/spec/targets/0/operations";
+    let operations = match template.pointer(POINTER) {
+        None | Some(Value::Null) => return Ok(vec![]),
+        Some(Value::Array(operations)) => operations,
+        Some(_) => return Err(TemplateError::new(POINTER, "must be a list")),
+    };
+    for (index, operation) in operations.iter().enumerate() {
+        if !operation.as_str().is_some_and(|operation| OPERATIONS.contains(&operation)) {
+            let message = format!("is {operation}; allowed are {}", OPERATIONS.join(", "));
+            return Err(TemplateError::new(format!("{POINTER}/{index}"), message));
+        }
+    }
+    if operations.len() > 1 && operations.iter().any(|operation| operation == "*") {
+        return Err(TemplateError::new(POINTER, "`*` stands alone, without other operations"));
+    }
+    Ok(operations.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// The schema of the constraints' parameters.
+fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Value>, TemplateError> {
+    const POINTER: &str = "/spec/crd/spec/validation/openAPIV3Schema";
+    let Some(validation) = template.pointer("/spec/crd/spec/validation").filter(|found| found.is_object())
+    else {
+        return Ok(None);
+    };
+    let legacy = validation["legacySchema"].as_bool().unwrap_or(legacy_by_default);
+    let mut parameters = match &validation["openAPIV3Schema"] {
+        Value::Null if legacy => json!({}),
+        Value::Null => return Ok(None),
+        found => found.clone(),
+    };
+    if legacy {
+        schema::preserve_unknown_fields(&mut parameters);
+    }
+    schema::check(&parameters, POINTER).map_err(|fault| TemplateError::new(fault.pointer, fault.message))?;
+    Ok(Some(parameters))
+}

@@ -1,0 +1,114 @@
+//! The program of a template, and which engine evaluates it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    TemplateError,
+    cel::CelProgram,
+    program::{Modules, Program, RegoVersion},
+};
+
+/// The program of a template.
+#[derive(Debug)]
+pub enum Code {
+    /// For OPA.
+    Rego(Program),
+    /// For the API server's validator.
+    Cel(CelProgram),
+}
+
+const REGO: &str = "Rego";
+const CEL: &str = "K8sNativeValidation";
+
+impl Code {
+    /// Chooses the engine and compiles its program. `rego` beside `code` replaces its Rego; CEL wins over Rego.
+    pub fn new(target: &Value, pointer: &str, limit: Duration) -> Result<Self, Vec<TemplateError>> {
+        let entries = entries(target, pointer)?;
+        let entry = |engine: &str| entries.iter().position(|entry| entry["engine"] == engine);
+        if let Some(index) = entry(CEL) {
+            let pointer = format!("{pointer}/code/{index}/source");
+            return CelProgram::compile(&entries[index]["source"], &pointer).map(Self::Cel);
+        }
+        let inline = target["rego"].as_str().is_some_and(|rego| !rego.is_empty());
+        match entry(REGO) {
+            _ if inline => rego(target, pointer, RegoVersion::V0, limit).map(Self::Rego),
+            Some(index) => {
+                let pointer = format!("{pointer}/code/{index}/source");
+                let source = &entries[index]["source"];
+                let version = if source["version"] == "v1" { RegoVersion::V1 } else { RegoVersion::V0 };
+                rego(source, &pointer, version, limit).map(Self::Rego)
+            }
+            None => Err(no_engine(entries, pointer).into()),
+        }
+    }
+}
+
+fn entries<'a>(target: &'a Value, pointer: &str) -> Result<&'a [Value], TemplateError> {
+    let pointer = format!("{pointer}/code");
+    let entries = match &target["code"] {
+        Value::Null => return Ok(&[]),
+        Value::Array(entries) => entries,
+        _ => return Err(TemplateError::new(pointer, "must be a list")),
+    };
+    for (index, entry) in entries.iter().enumerate() {
+        if entry["engine"].as_str().is_none_or(str::is_empty) {
+            return Err(TemplateError::new(format!("{pointer}/{index}/engine"), "is required"));
+        }
+        if !entry["source"].is_object() {
+            return Err(TemplateError::new(format!("{pointer}/{index}/source"), "is required, an object"));
+        }
+        if entries[..index].iter().any(|earlier| earlier["engine"] == entry["engine"]) {
+            let message = format!("{} stands twice in the list", entry["engine"]);
+            return Err(TemplateError::new(format!("{pointer}/{index}/engine"), message));
+        }
+    }
+    Ok(entries)
+}
+
+fn no_engine(entries: &[Value], pointer: &str) -> TemplateError {
+    let allowed = format!("allowed are {REGO} and {CEL}");
+    match entries.first().and_then(|entry| entry["engine"].as_str()) {
+        Some(engine) => TemplateError::new(
+            format!("{pointer}/code/0/engine"),
+            format!("`{engine}` is no engine; {allowed}"),
+        ),
+        None => TemplateError::new(pointer, "has no program: neither `rego` nor `code`"),
+    }
+}
+
+fn rego(
+    source: &Value,
+    pointer: &str,
+    version: RegoVersion,
+    limit: Duration,
+) -> Result<Program, Vec<TemplateError>> {
+    let entry = source["rego"]
+        .as_str()
+        .ok_or_else(|| TemplateError::new(format!("{pointer}/rego"), "is required, a string"))?;
+    let libs = libs(&source["libs"], &format!("{pointer}/libs"))?;
+    Program::compile(&Modules { version, entry, libs: &libs }, limit).map_err(|errors| {
+        let field =
+            |lib: Option<usize>| lib.map_or_else(|| "rego".to_owned(), |index| format!("libs/{index}"));
+        let error = |error: crate::program::CompileError| TemplateError {
+            pointer: format!("{pointer}/{}", field(error.lib)),
+            line: error.line,
+            message: error.message,
+        };
+        errors.into_iter().map(error).collect()
+    })
+}
+
+fn libs(libs: &Value, pointer: &str) -> Result<Vec<String>, TemplateError> {
+    let libs = match libs {
+        Value::Null => return Ok(vec![]),
+        Value::Array(libs) => libs,
+        _ => return Err(TemplateError::new(pointer, "must be a list of modules")),
+    };
+    let text = |(index, lib): (usize, &Value)| {
+        let missing = || TemplateError::new(format!("{pointer}/{index}"), "must be a string");
+        lib.as_str().map(str::to_owned).ok_or_else(missing)
+    };
+    libs.iter().enumerate().map(text).collect()
+}
