@@ -10,6 +10,7 @@ use strum::IntoStaticStr;
 pub const SYSTEM_STATUS_NAME: &str = "cluster";
 
 /// There is nothing to specify.
+#[allow(clippy::duplicated_attributes, reason = "every column names its type")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "gatewright.io",
@@ -31,34 +32,40 @@ pub const SYSTEM_STATUS_NAME: &str = "cluster";
     printcolumn(
         name = "Gatekeeper",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type=='GatekeeperFound')].status"
+        json_path = ".status.conditions[?(@.type=='GatekeeperFound')].status",
+        description = "Whether Gatekeeper is there and answers admission requests"
     ),
     printcolumn(
         name = "Templates",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type=='TemplatesInstalled')].status"
+        json_path = ".status.conditions[?(@.type=='TemplatesInstalled')].status",
+        description = "Whether Gatekeeper has taken in all of our templates"
     ),
     printcolumn(
         name = "Standards",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type=='StandardsEnforced')].status"
+        json_path = ".status.conditions[?(@.type=='StandardsEnforced')].status",
+        description = "Whether the Pod Security Standards are enforced"
     ),
     printcolumn(
         name = "ExecGuard",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='ExecGuard')].status",
-        priority = 1
+        priority = 1,
+        description = "Whether the exec guard is as the settings want it"
     ),
     printcolumn(
         name = "Routing",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Routing')].status",
-        priority = 1
+        priority = 1,
+        description = "Whether Gatekeeper is asked about all that it must be asked about"
     ),
     printcolumn(
         name = "Reason",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        description = "Why it is so"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

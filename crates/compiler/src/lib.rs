@@ -15,7 +15,7 @@ mod tests;
 
 pub use problem::{Invalid, Problem};
 pub use settings::{NotAVersion, PodPolicy, Preset, Settings, StandardVersion, Standards};
-pub use standards::{ACTION_LABEL, POLICY_LABEL, standards};
+pub use standards::{ACTION_LABEL, MeaninglessLabel, POLICY_LABEL, meaningless_labels, standards};
 
 use std::collections::BTreeSet;
 

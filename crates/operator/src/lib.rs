@@ -10,6 +10,7 @@ mod conditions;
 mod enforcement;
 mod error;
 mod live;
+mod namespaces;
 mod policy;
 mod queue;
 mod standard;
@@ -73,6 +74,8 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
     Box::pin(async move {
         match key {
             Key::Template(kind) => template::reconcile(&world, kind).await,
+            Key::Namespace(name) => Ok(namespaces::reconcile(&world, &name)),
+            Key::Namespaces => Ok(namespaces::reconcile_all(&world)),
             Key::Constraint(kind, name) => match Owner::of(kind) {
                 Owner::SecurityPolicy => policy::reconcile::<SecurityPolicy>(&world, &name).await,
                 Owner::OperationPolicy => policy::reconcile::<OperationPolicy>(&world, &name).await,

@@ -27,6 +27,10 @@ pub(crate) enum Key {
     Template(&'static str),
     /// The constraint of this kind and name, and the policy that it is made from, whether they exist or not.
     Constraint(&'static str, String),
+    /// The namespace of this name.
+    Namespace(String),
+    /// All namespaces.
+    Namespaces,
 }
 
 /// What a reconciliation leaves to be done.

@@ -11,7 +11,7 @@ use gatewright_gatekeeper::{
 };
 use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Pod};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::cache::{Cache, Change, Entry, Knowledge};
 use crate::live::Live;
+use crate::namespaces::{Namespaces, namespace};
 use crate::queue::{Key, Requests};
 use crate::watch::{Source, keep_filled};
 
@@ -36,6 +37,7 @@ pub(crate) struct World {
     pub(crate) pods: Cache<Process>,
     pub(crate) webhooks: Cache<ValidatingWebhookConfiguration>,
     pub(crate) exemptions: Cache<Vec<Exemption>>,
+    pub(crate) namespaces: Namespaces,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
@@ -95,6 +97,7 @@ impl World {
             pods: Cache::new(),
             webhooks: Cache::new(),
             exemptions: Cache::new(),
+            namespaces: Namespaces::new(),
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
@@ -105,7 +108,17 @@ impl World {
         world.watch_policies::<OperationPolicy>();
         world.watch_templates();
         world.watch_gatekeeper();
+        world.watch_namespaces();
         world
+    }
+
+    /// Wakes the constraints of which this holds, and their policies.
+    pub(crate) fn wake(&self, concerned: impl Fn(&Live) -> bool) {
+        for (kind, cache) in &self.constraints {
+            for name in cache.names_of(&concerned) {
+                self.requests.send(Key::Constraint(kind, name));
+            }
+        }
     }
 
     /// The constraints of a template.
@@ -187,6 +200,23 @@ impl World {
         let reduce = |object: DynamicObject| exemptions(&object.data["spec"]);
         let cache = self.exemptions.clone();
         self.spawn(configs, resource, config, cache, reduce, self.everybody());
+    }
+
+    /// Of a namespace only the metadata is asked for.
+    fn watch_namespaces(&mut self) {
+        let (everybody, requests) = (self.everybody(), self.requests.clone());
+        let changed = move |change| match change {
+            Change::Nothing => {}
+            Change::Object(name) => requests.send(Key::Namespace(name)),
+            Change::Everything => {
+                requests.send(Key::Namespaces);
+                everybody(Change::Everything);
+            }
+        };
+        let api: Api<PartialObjectMeta<NamespaceObject>> = Api::all(self.client.clone());
+        let resource = ApiResource::erase::<NamespaceObject>(&());
+        let cache = self.namespaces.cache.clone();
+        self.spawn(api, resource, watcher::Config::default(), cache, namespace, changed);
     }
 
     fn spawn<K, T>(
@@ -307,6 +337,7 @@ impl<P: Watched> Snapshot<P> {
             world.pods.knowledge(),
             world.webhooks.knowledge(),
             world.exemptions.knowledge(),
+            world.namespaces.cache.knowledge(),
         ];
         if knowledge.contains(&Knowledge::Unknown) {
             return None;
