@@ -9,7 +9,6 @@ use gatewright_e2e::operator::OPERATOR;
 use gatewright_e2e::{Cluster, Options, paths, until};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 

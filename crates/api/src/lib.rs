@@ -12,6 +12,7 @@ mod policy;
 mod security;
 mod selector;
 mod status;
+mod system;
 pub mod text;
 
 pub use crd::crds;
@@ -31,4 +32,8 @@ pub use selector::{LabelSelector, LabelSelectorRequirement, Match, NamespaceSele
 pub use status::{
     ByEnforcement, Checkpoint, ConditionType, ConstraintCounts, DeckhouseStatus, NamespaceCount,
     PolicyStatus, Reason, ViolationSample, Violations,
+};
+pub use system::{
+    GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, SYSTEM_STATUS_NAME, StandardStatus,
+    SystemCondition, SystemStatus,
 };

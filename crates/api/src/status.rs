@@ -167,6 +167,8 @@ pub enum Reason {
     NoGatekeeperProcess,
     /// Valid, applied and enforced.
     Ready,
+    /// The same, but no namespace that exists now is reached.
+    NoNamespaces,
 }
 
 impl Reason {

@@ -22,7 +22,9 @@ pub use settings::{
     ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing,
     Settings, SettingsProblem, StandardVersion, Standards, settings_reference,
 };
-pub use standards::{ACTION_LABEL, POLICY_LABEL, standards, standards_routes};
+pub use standards::{
+    ACTION_LABEL, MeaninglessLabel, POLICY_LABEL, meaningless_labels, standards, standards_routes,
+};
 
 use std::collections::BTreeSet;
 

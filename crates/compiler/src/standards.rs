@@ -1,5 +1,7 @@
 //! The Pod Security Standards: six constraints, which the labels of namespaces choose.
 
+use std::collections::BTreeMap;
+
 use gatewright_api::{EnforcementAction, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match, Route};
 use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters, TEMPLATE};
@@ -8,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
-use crate::{PodPolicy, Settings, namespaces};
+use crate::{PodPolicy, Settings, Standards, namespaces};
 
 /// The label of a namespace that chooses the standard.
 pub const POLICY_LABEL: &str = "security.deckhouse.io/pod-policy";
@@ -80,6 +82,38 @@ fn chosen(settings: &Settings, level: Level, action: EnforcementAction) -> Label
     }
 }
 
+/// A label of a namespace whose value is none of those that mean something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the label {key} has the value {found:?}, which means nothing: allowed are {allowed}; {default} holds, the default"
+)]
+pub struct MeaninglessLabel {
+    /// The label.
+    pub key: &'static str,
+    /// Its value.
+    pub found: String,
+    /// The values that mean something.
+    pub allowed: String,
+    /// What holds instead.
+    pub default: String,
+}
+
+/// The labels that are meant to choose a standard or an action, and do not.
+#[must_use]
+pub fn meaningless_labels(labels: &BTreeMap<String, String>, default: &Standards) -> Vec<MeaninglessLabel> {
+    let policies: Vec<_> = PodPolicy::iter().map(|policy| policy.as_ref().to_owned()).collect();
+    let actions = ACTIONS.map(|action| action.as_ref().to_lowercase()).to_vec();
+    let choices = [
+        (POLICY_LABEL, policies, default.default_policy.as_ref().to_owned()),
+        (ACTION_LABEL, actions, default.enforcement_action.as_ref().to_lowercase()),
+    ];
+    let meaningless = |(key, allowed, default): (&'static str, Vec<String>, String)| {
+        let found = labels.get(key).filter(|value| !allowed.contains(value))?.clone();
+        Some(MeaninglessLabel { key, found, allowed: allowed.join(", "), default })
+    };
+    choices.into_iter().filter_map(meaningless).collect()
+}
+
 /// The default is whatever is none of the other valid values, so that a value that means nothing falls to it.
 fn has(key: &str, value: &str, default: &str, valid: &[String]) -> LabelSelectorRequirement {
     let (operator, values) = if value == default {
@@ -94,7 +128,7 @@ fn has(key: &str, value: &str, default: &str, valid: &[String]) -> LabelSelector
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{ACTION_LABEL, ACTIONS, POLICY_LABEL, standards};
+    use super::{ACTION_LABEL, ACTIONS, POLICY_LABEL, meaningless_labels, standards};
     use crate::{PodPolicy, Preset, Settings, Standards};
     use gatewright_gatekeeper::{Constraint, NamespaceGlob};
     use gatewright_rules::security_policy::host_network::Range;
@@ -165,6 +199,23 @@ mod tests {
             _ => format!("{:?}", settings.enforcement_action).to_lowercase(),
         };
         (policy != "privileged").then(|| format!("d8-pod-security-{policy}-{action}"))
+    }
+
+    #[rstest]
+    #[case(&[], &[])]
+    #[case(&[(POLICY_LABEL, "restricted"), (ACTION_LABEL, "warn"), ("app", "Restricted")], &[])]
+    #[case(&[(POLICY_LABEL, "Restricted")], &[
+        "the label security.deckhouse.io/pod-policy has the value \"Restricted\", which means nothing: allowed are \
+         privileged, baseline, restricted; baseline holds, the default",
+    ])]
+    #[case(&[(ACTION_LABEL, "")], &[
+        "the label security.deckhouse.io/pod-policy-action has the value \"\", which means nothing: allowed are deny, \
+         warn, dryrun; deny holds, the default",
+    ])]
+    fn values_that_mean_nothing_are_named(#[case] labels: &[(&str, &str)], #[case] expected: &[&str]) {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let found = meaningless_labels(&labels, &Standards::default());
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
     }
 
     fn label(valid: &'static [&'static str]) -> impl Strategy<Value = Option<&'static str>> {

@@ -78,7 +78,7 @@ impl Facts {
 impl Report {
     /// The status to write, given the one that is there. A transition time changes only with its condition's status.
     pub(crate) fn status(&self, facts: &Facts, previous: Option<&PolicyStatus>, now: &Time) -> PolicyStatus {
-        let ready = self.ready();
+        let ready = self.ready(facts);
         let conditions = [
             (ConditionType::Valid, &self.valid, self.generation),
             (ConditionType::Applied, &self.applied, self.applied_generation),
@@ -105,14 +105,21 @@ impl Report {
         }
     }
 
-    /// All three, or the first that does not hold.
-    fn ready(&self) -> Judgement {
+    /// All three, or the first that does not hold. A policy that reaches nobody is ready, and says so.
+    fn ready(&self, facts: &Facts) -> Judgement {
         let first =
             [&self.valid, &self.applied, &self.enforced].into_iter().find(|judgement| !judgement.holds);
         first.cloned().unwrap_or_else(|| {
             let nothing = self.applied.reason == Reason::NothingToEnforce;
-            let reason = if nothing { Reason::NothingToEnforce } else { Reason::Ready };
-            Judgement::yes(reason, self.enforced.message.clone())
+            let message = &self.enforced.message;
+            match facts.namespaces {
+                _ if nothing => Judgement::yes(Reason::NothingToEnforce, message),
+                Some(0) => Judgement::yes(
+                    Reason::NoNamespaces,
+                    format!("the policy reaches no namespace that exists now; {message}"),
+                ),
+                _ => Judgement::yes(Reason::Ready, message),
+            }
         })
     }
 }
@@ -175,6 +182,15 @@ mod tests {
         assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "NotEnforcedBy"));
         assert_eq!(condition.message, "b has not");
         assert_eq!(waiting.constraints.unwrap().enforced, 0);
+    }
+
+    #[test]
+    fn a_policy_without_namespaces_is_ready_and_says_so() {
+        let facts = Facts { namespaces: Some(0), ..Facts::default() };
+        let status = report(Judgement::yes(Reason::Enforced, "by a")).status(&facts, None, &at(1));
+        let condition = find(Some(&status), ConditionType::Ready).unwrap();
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "NoNamespaces"));
+        assert_eq!(status.namespaces, Some(0));
     }
 
     #[test]

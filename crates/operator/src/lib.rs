@@ -17,6 +17,7 @@ mod leadership;
 mod lease;
 mod live;
 mod metrics;
+mod namespaces;
 mod policy;
 mod queue;
 mod routing;
@@ -214,6 +215,8 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
     Box::pin(async move {
         match key {
             Key::Template(kind) => template::reconcile(&world, kind).await,
+            Key::Namespace(name) => Ok(namespaces::reconcile(&world, &name)),
+            Key::Namespaces => Ok(namespaces::reconcile_all(&world)),
             Key::Constraint(kind, name) => match Owner::of(kind) {
                 Owner::SecurityPolicy => policy::reconcile::<SecurityPolicy>(&world, &name).await,
                 Owner::OperationPolicy => policy::reconcile::<OperationPolicy>(&world, &name).await,

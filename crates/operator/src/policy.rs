@@ -31,11 +31,13 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
         return sweep(world, &snapshot, name).await;
     };
     let validated = validate(policy, world);
+    let mut written = None;
     let (report, result) = match validated {
         Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
-            let valid = compiles(&notes);
-            (outcome.report(world, &snapshot, policy, valid, &routes), outcome.into_result())
+            let report = outcome.report(world, &snapshot, policy, compiles(&notes), &routes);
+            written = outcome.live().cloned();
+            (report, outcome.into_result())
         }
         Ok(Compiled { constraint: None, .. }) => {
             let result = clear::<P>(world, snapshot.constraint.as_deref(), name).await;
@@ -48,7 +50,8 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
     {
         return result.map(|()| Next::Change);
     }
-    let facts = facts(policy, snapshot.constraint.as_deref());
+    let constraint = written.as_ref().or(snapshot.constraint.as_deref()).filter(|live| live.ours);
+    let facts = facts(world, policy, constraint);
     write_status::<P>(world, policy, &report, &facts).await?;
     result.map(|()| Next::Change)
 }
@@ -137,6 +140,10 @@ impl Outcome {
             Self::Waiting(_) | Self::Failed(_) => applied.clone(),
         };
         Report { generation, applied_generation: generation, valid, applied, enforced, desired: 1 }
+    }
+
+    fn live(&self) -> Option<&Live> {
+        if let Self::Applied(live) = self { Some(live) } else { None }
     }
 
     /// A conflict ends when the other object does, which we watch; everything else is tried again.
@@ -237,11 +244,12 @@ async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Re
 }
 
 /// What is told of the policy beside its conditions, from the constraint that is in the API.
-fn facts<P: Watched>(policy: &Guarded<P>, constraint: Option<&Live>) -> Facts {
+fn facts<P: Watched>(world: &World, policy: &Guarded<P>, constraint: Option<&Live>) -> Facts {
     let parsed = policy.parsed.as_ref().ok();
     let action = constraint.and_then(|live| live.spec["enforcementAction"].as_str()?.parse().ok());
     let audit = constraint.and_then(|live| live.audit.clone());
-    Facts { namespaces: None, audit: audit.zip(action), spec: parsed.map(|policy| policy.spec_json()) }
+    let namespaces = constraint.and_then(|live| world.namespaces.reached_by(live));
+    Facts { namespaces, audit: audit.zip(action), spec: parsed.map(|policy| policy.spec_json()) }
 }
 
 /// Writes the status if anything but time changed. The write fails if the policy changed in between.

@@ -31,6 +31,10 @@ pub(crate) enum Key {
     Constraint(&'static str, String),
     /// The exec guard and our webhook configuration.
     Routing,
+    /// The namespace of this name.
+    Namespace(String),
+    /// All namespaces.
+    Namespaces,
 }
 
 impl Key {
@@ -45,6 +49,7 @@ impl Key {
                 Owner::ExecGuard => "routing",
             },
             Self::Routing => "routing",
+            Self::Namespace(_) | Self::Namespaces => "namespace",
         }
     }
 }

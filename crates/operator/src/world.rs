@@ -14,7 +14,7 @@ use gatewright_gatekeeper::{
 use gatewright_rules::Template;
 use gatewright_rules::deny_exec_heritage::{self, HERITAGE_LABEL};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Pod};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -27,6 +27,7 @@ use crate::events::Events;
 use crate::foreign::ForeignConstraints;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::namespaces::{Namespaces, namespace};
 use crate::queue::{Key, Requests};
 use crate::watch::{Source, keep_filled};
 use crate::{Error, RoutingReport};
@@ -57,6 +58,7 @@ pub(crate) struct World {
     pub(crate) resources: Mutex<(BTreeSet<String>, Vec<ServedResource>)>,
     /// What became of the exec guard and of the routing; none until something is known.
     pub(crate) routing: watch::Sender<Option<RoutingReport>>,
+    pub(crate) namespaces: Namespaces,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
@@ -142,6 +144,7 @@ impl World {
             foreign,
             resources: Mutex::default(),
             routing: watch::Sender::new(None),
+            namespaces: Namespaces::new(),
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
@@ -156,6 +159,7 @@ impl World {
         world.watch_templates();
         world.watch_gatekeeper();
         world.watch_routing();
+        world.watch_namespaces();
         world
     }
 
@@ -174,6 +178,7 @@ impl World {
             of("Pods of the platform", &self.platform_pods),
             of("SyncSet", &self.sync_sets),
             of("own webhook configuration", &self.own_webhook),
+            of("Namespace", &self.namespaces.cache),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
         caches
@@ -220,6 +225,15 @@ impl World {
     pub(crate) fn forget(&self, kind: &str, name: &str) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.remove(&(kind.to_owned(), name.to_owned()));
+    }
+
+    /// Wakes the constraints of which this holds, and their policies.
+    pub(crate) fn wake(&self, concerned: impl Fn(&Live) -> bool) {
+        for (kind, cache) in &self.constraints {
+            for name in cache.names_of(&concerned) {
+                self.requests.send(Key::Constraint(kind, name));
+            }
+        }
     }
 
     /// The constraints of a template.
@@ -338,6 +352,23 @@ impl World {
         let (api, cache) = (self.webhook_api(), self.own_webhook.clone());
         let config = named(WEBHOOK_CONFIGURATION);
         self.spawn(api, webhook_resource(), config, cache, Live::from, self.everybody());
+    }
+
+    /// Of a namespace only the metadata is asked for.
+    fn watch_namespaces(&mut self) {
+        let (everybody, requests) = (self.everybody(), self.requests.clone());
+        let changed = move |change| match change {
+            Change::Nothing => {}
+            Change::Object(name) => requests.send(Key::Namespace(name)),
+            Change::Everything => {
+                requests.send(Key::Namespaces);
+                everybody(Change::Everything);
+            }
+        };
+        let api: Api<PartialObjectMeta<NamespaceObject>> = Api::all(self.client.clone());
+        let resource = ApiResource::erase::<NamespaceObject>(&());
+        let cache = self.namespaces.cache.clone();
+        self.spawn(api, resource, watcher::Config::default(), cache, namespace, changed);
     }
 
     fn spawn<K, T>(
@@ -477,6 +508,7 @@ impl<P: Watched> Snapshot<P> {
             world.webhooks.knowledge(),
             world.exemptions.knowledge(),
             world.own_webhook.knowledge(),
+            world.namespaces.cache.knowledge(),
         ];
         if knowledge.contains(&Knowledge::Unknown) {
             return None;
