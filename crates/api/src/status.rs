@@ -165,7 +165,15 @@ pub enum Reason {
     NotRouted,
     /// There is no Gatekeeper process that could enforce anything.
     NoGatekeeperProcess,
-    /// Valid, applied and enforced.
+    /// Of the system: Gatekeeper is there and answers.
+    Found,
+    /// Of the system: Gatekeeper has taken in all of our templates.
+    Installed,
+    /// Of the system: the exec guard does not stand, because nothing needs it.
+    NotNeeded,
+    /// Of the system: Gatekeeper is asked about all that constraints are about.
+    Routed,
+    /// Valid, applied and enforced; of the system: all that is no policy works.
     Ready,
     /// The same, but no namespace that exists now is reached.
     NoNamespaces,

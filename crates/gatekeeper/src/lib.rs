@@ -27,7 +27,7 @@ pub use glob::NamespaceGlob;
 pub use label_selector::{LabelSelector, Labels, SelectorError};
 pub use matching::{Candidate, MatchError, Matcher, Namespace, Source, group_and_kind, labels};
 pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
-pub use readiness::{Subject, TemplateError, Verdict, judge};
+pub use readiness::{Subject, TemplateError, Verdict, judge, judge_template};
 pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routes_all, routing, upstream};
 pub use source::{CONNECT, DELETE, TemplateSource};
 pub use sync::{GroupVersionKind, SYNC_SET_GROUP, SYNC_SET_VERSION, SyncSet};

@@ -76,7 +76,8 @@ fn said(error: &kube::Error) -> String {
 }
 
 impl Error {
-    /// Whether the request failed because the object changed in between: to be tried again at once, with the news.
+    /// Whether the request failed because the object changed in between, or has come: to be tried again at once, with
+    /// the news.
     pub(crate) fn is_stale(&self) -> bool {
         matches!(self.status(), Some(409))
     }

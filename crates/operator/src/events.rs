@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use gatewright_api::Reason;
+use gatewright_compiler::MeaninglessLabel;
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
-use kube::Client;
+use k8s_openapi::api::events;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use crate::Error;
 use crate::error::request;
 use crate::metrics::Metrics;
 use crate::world::Watched;
@@ -34,6 +40,8 @@ pub(crate) struct Events {
 pub(crate) struct Happening {
     event: Event,
     about: ObjectReference,
+    /// The name under which it is written once, however often it is told; none has the recorder count.
+    once: Option<String>,
 }
 
 pub(crate) fn channel(metrics: Metrics) -> (Events, mpsc::Receiver<Happening>) {
@@ -59,7 +67,33 @@ impl Events {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        if self.sender.try_send(Happening { event, about }).is_err() {
+        self.send(Happening { event, about, once: None });
+    }
+
+    /// A label of a namespace means nothing. The event stands in the namespace itself, for those who may look nowhere
+    /// else; a value is told once, also after a restart, as long as the API server keeps the event.
+    pub(crate) fn meaningless(&self, namespace: &str, label: &MeaninglessLabel) {
+        let about = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Namespace".to_owned()),
+            name: Some(namespace.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectReference::default()
+        };
+        let note = label.to_string();
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "MeaninglessLabel".to_owned(),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+            note: Some(shortened(&note)),
+        };
+        let digest: String = Sha256::digest(note).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.send(Happening { event, about, once: Some(format!("{namespace}.{digest}")) });
+    }
+
+    fn send(&self, happening: Happening) {
+        if self.sender.try_send(happening).is_err() {
             self.metrics.dropped_event();
         }
     }
@@ -81,10 +115,13 @@ fn shortened(text: &str) -> String {
 /// Writes events forever, one after the other. One that cannot be written is not tried again.
 pub(crate) async fn publish(client: Client, identity: String, mut happenings: mpsc::Receiver<Happening>) {
     let reporter = Reporter { controller: crate::FIELD_MANAGER.to_owned(), instance: Some(identity) };
-    let recorder = Recorder::new(client, reporter);
+    let recorder = Recorder::new(client.clone(), reporter.clone());
     let mut told = false;
-    while let Some(Happening { event, about }) = happenings.recv().await {
-        let written = request("writing an event".to_owned(), recorder.publish(&event, &about)).await;
+    while let Some(Happening { event, about, once }) = happenings.recv().await {
+        let written = match once {
+            None => request("writing an event".to_owned(), recorder.publish(&event, &about)).await,
+            Some(name) => write_once(&client, &reporter, event, about, name).await,
+        };
         if let Err(error) = &written
             && !told
             && !error.is_not_leading()
@@ -93,6 +130,41 @@ pub(crate) async fn publish(client: Client, identity: String, mut happenings: mp
         }
         told = written.is_err();
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Creates an event of this name, if it is not there.
+async fn write_once(
+    client: &Client,
+    reporter: &Reporter,
+    event: Event,
+    about: ObjectReference,
+    name: String,
+) -> Result<(), Error> {
+    let api: Api<events::v1::Event> = match &about.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::default_namespaced(client.clone()),
+    };
+    let event = events::v1::Event {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some(event.action),
+        event_time: Some(MicroTime(Timestamp::now())),
+        note: event.note,
+        reason: Some(event.reason),
+        regarding: Some(about),
+        reporting_controller: Some(reporter.controller.clone()),
+        reporting_instance: reporter.instance.clone(),
+        type_: Some("Warning".to_owned()),
+        ..events::v1::Event::default()
+    };
+    let parameters = PostParams::default();
+    match request("writing an event".to_owned(), api.create(&parameters, &event)).await {
+        Err(error) if !error.is_stale() => Err(error),
+        _ => Ok(()),
     }
 }
 

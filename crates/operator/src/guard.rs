@@ -47,14 +47,14 @@ async fn ensure(world: &World) -> Result<(), Error> {
     if let Ok(object) = serde_json::from_value::<DynamicObject>(json!(sync_set())) {
         let live = world.sync_sets.get(object.metadata.name.as_deref().unwrap_or_default());
         let desired = Desired { api: &world.sync_set_api(), kind: SYNC_SET_KIND, object };
-        desired.ensure(live.as_deref()).await?;
+        world.ensure(&desired, live.as_deref()).await?;
     }
     let exemptions = world.exemptions.values();
     let unsynced = exemptions.iter().flat_map(|list| list.iter()).filter(|exemption| exemption.sync);
     let unsynced: Vec<_> = unsynced.map(|exemption| exemption.namespaces.clone()).collect();
     if let Ok(object) = serde_json::from_value(json!(exec_guard(&world.settings, &unsynced))) {
         let desired = Desired { api: &world.constraint_api(&TEMPLATE), kind: TEMPLATE.kind, object };
-        desired.ensure(world.constraints(&TEMPLATE).get(EXEC_GUARD).as_deref()).await?;
+        world.ensure(&desired, world.constraints(&TEMPLATE).get(EXEC_GUARD).as_deref()).await?;
     }
     Ok(())
 }
@@ -70,6 +70,7 @@ pub(crate) async fn remove(world: &World) -> Result<(), Error> {
     }
     for name in world.sync_sets.names() {
         if let Some(live) = world.sync_sets.get(&name).filter(|live| live.ours) {
+            world.forget(SYNC_SET_KIND, &name);
             apply::delete(&world.sync_set_api(), SYNC_SET_KIND, &name, &live).await?;
         }
     }
@@ -82,6 +83,7 @@ async fn sweep(world: &World, stays: Option<&str>) -> Result<(), Error> {
     for name in constraints.names() {
         let surplus = constraints.get(&name).filter(|live| live.ours && stays != Some(name.as_str()));
         if let Some(live) = surplus {
+            world.forget(TEMPLATE.kind, &name);
             apply::delete(&world.constraint_api(&TEMPLATE), TEMPLATE.kind, &name, &live).await?;
         }
     }

@@ -25,6 +25,7 @@ mod server;
 mod settings;
 mod standard;
 mod summary;
+mod system;
 mod template;
 mod watch;
 mod world;
@@ -224,6 +225,7 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
                 Owner::ExecGuard => routing::reconcile(&world).await,
             },
             Key::Routing => routing::reconcile(&world).await,
+            Key::System => system::reconcile(&world).await,
         }
     })
 }

@@ -76,6 +76,7 @@ pub(crate) fn reconcile(world: &World, name: &str) -> Next {
     world.wake(|constraint| {
         matcher(constraint).is_some_and(|matcher| reaches(&matcher, &before) != reaches(&matcher, &now))
     });
+    world.wake_system();
     if let Some(now) = now {
         report(world, before.as_deref(), &now);
     }
@@ -84,6 +85,7 @@ pub(crate) fn reconcile(world: &World, name: &str) -> Next {
 
 /// All namespaces were listed anew. Everybody is awake already.
 pub(crate) fn reconcile_all(world: &World) -> Next {
+    world.wake_system();
     for namespace in world.namespaces.judge_all() {
         report(world, None, &namespace);
     }
@@ -97,5 +99,6 @@ fn report(world: &World, before: Option<&Namespace>, now: &Namespace) {
     for label in meaningless(now).into_iter().filter(|label| !known.contains(label)) {
         let message = label.to_string();
         warn!(namespace = now.name, message, "a label of a namespace means nothing");
+        world.events.meaningless(&now.name, &label);
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Key {
     Namespace(String),
     /// All namespaces.
     Namespaces,
+    /// What is told of everything that is no policy.
+    System,
 }
 
 impl Key {
@@ -50,6 +52,7 @@ impl Key {
             },
             Self::Routing => "routing",
             Self::Namespace(_) | Self::Namespaces => "namespace",
+            Self::System => "system",
         }
     }
 }

@@ -172,10 +172,14 @@ async fn apply(world: &World, entry: Option<&ValidatingWebhook>, plan: &Plan) ->
     let api = world.webhook_api();
     let live = world.own_webhook.get(WEBHOOK_CONFIGURATION);
     if let Some(object) = entry.filter(|_| !plan.routes.is_empty()).and_then(|entry| desired(entry, plan)) {
-        return Desired { api: &api, kind: KIND, object }.ensure(live.as_deref()).await.map(drop);
+        let desired = Desired { api: &api, kind: KIND, object };
+        return world.ensure(&desired, live.as_deref()).await.map(drop);
     }
     match live.filter(|live| live.ours) {
-        Some(live) => apply::delete(&api, KIND, WEBHOOK_CONFIGURATION, &live).await,
+        Some(live) => {
+            world.forget(KIND, WEBHOOK_CONFIGURATION);
+            apply::delete(&api, KIND, WEBHOOK_CONFIGURATION, &live).await
+        }
         None => Ok(()),
     }
 }
@@ -196,6 +200,7 @@ fn report(world: &World, new: RoutingReport) {
             let nothing = RoutingReport::default();
             tell(old.as_ref().unwrap_or(&nothing), &new);
             *old = Some(new);
+            world.wake_system();
         }
         changed
     });

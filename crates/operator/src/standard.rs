@@ -1,12 +1,15 @@
 //! Keeps the constraints of the Pod Security Standards.
 
-use gatewright_compiler::standards;
+use gatewright_api::Reason;
+use gatewright_compiler::{standards, standards_routes};
+use gatewright_gatekeeper::Constraint;
 use gatewright_rules::pod_security_standard::TEMPLATE;
 use kube::core::DynamicObject;
 use serde_json::json;
 
 use crate::Error;
 use crate::apply::{self, Desired};
+use crate::conditions::Judgement;
 use crate::enforcement::Gatekeeper;
 use crate::live::Difference;
 use crate::queue::Next;
@@ -30,22 +33,34 @@ pub(crate) async fn reconcile(world: &World, name: &str) -> Result<Next, Error> 
     Ok(Next::Change)
 }
 
+/// What became of one of the standards' constraints.
+pub(crate) fn judge(world: &World, gatekeeper: &Gatekeeper, constraint: &Constraint) -> Judgement {
+    let name = constraint.metadata.name.clone().unwrap_or_default();
+    let template = world.templates.get(&TEMPLATE.name()).filter(|template| template.ours);
+    let Some((template, live)) = template.zip(world.constraints(&TEMPLATE).get(&name)) else {
+        return Judgement::no(Reason::WaitingForGatekeeper, "the constraint is not there yet");
+    };
+    if !live.ours {
+        let conflict = Error::Conflict { kind: TEMPLATE.kind.to_owned(), name };
+        return Judgement::no(Reason::Conflict, conflict.to_string());
+    }
+    let object = serde_json::from_value::<DynamicObject>(json!(constraint)).ok();
+    if object.is_none_or(|object| !Difference::between(&live, &object).fields.is_empty()) {
+        return Judgement::no(Reason::NotApplied, "the constraint is not as it should be; the log tells why");
+    }
+    gatekeeper.judge(&template, &live, &standards_routes(&world.settings))
+}
+
 /// How many of the standards' constraints there should be, are in the API exactly so, and are enforced.
 pub(crate) fn counts(world: &World) -> [i32; 3] {
-    let (gatekeeper, template) = (Gatekeeper::seen(world), world.templates.get(&TEMPLATE.name()));
+    let gatekeeper = Gatekeeper::seen(world);
     let mut counts = [0; 3];
     for constraint in standards(&world.settings) {
+        let Judgement { holds, reason, .. } = judge(world, &gatekeeper, &constraint);
+        let absent = [Reason::WaitingForGatekeeper, Reason::Conflict, Reason::NotApplied].contains(&reason);
         counts[0] += 1;
-        let name = constraint.metadata.name.clone().unwrap_or_default();
-        let live = world.constraints(&TEMPLATE).get(&name).filter(|live| live.ours);
-        let object = serde_json::from_value::<DynamicObject>(json!(constraint)).ok();
-        let (Some(live), Some(object)) = (live, object) else { continue };
-        if !Difference::between(&live, &object).fields.is_empty() {
-            continue;
-        }
-        counts[1] += 1;
-        let enforced = template.as_ref().is_some_and(|template| gatekeeper.judge(template, &live, &[]).holds);
-        counts[2] += i32::from(enforced);
+        counts[1] += i32::from(!absent);
+        counts[2] += i32::from(holds);
     }
     counts
 }

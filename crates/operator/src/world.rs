@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, PoisonError};
 
-use gatewright_api::{Guarded, OperationPolicy, Policy, SecurityPolicy};
+use gatewright_api::{
+    GatewrightStatus, Guarded, OperationPolicy, Policy, SYSTEM_STATUS_NAME, SecurityPolicy,
+};
 use gatewright_compiler::{Compile, SYNC_SET, Settings, standards};
 use gatewright_gatekeeper::{
     CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, Resource as ServedResource, SYNC_SET_GROUP,
@@ -29,6 +31,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::namespaces::{Namespaces, namespace};
 use crate::queue::{Key, Requests};
+use crate::system::SystemObject;
 use crate::watch::{Source, keep_filled};
 use crate::{Error, RoutingReport};
 
@@ -59,6 +62,7 @@ pub(crate) struct World {
     /// What became of the exec guard and of the routing; none until something is known.
     pub(crate) routing: watch::Sender<Option<RoutingReport>>,
     pub(crate) namespaces: Namespaces,
+    pub(crate) system: Cache<SystemObject>,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
@@ -145,6 +149,7 @@ impl World {
             resources: Mutex::default(),
             routing: watch::Sender::new(None),
             namespaces: Namespaces::new(),
+            system: Cache::new(),
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
@@ -160,6 +165,7 @@ impl World {
         world.watch_gatekeeper();
         world.watch_routing();
         world.watch_namespaces();
+        world.watch_system();
         world
     }
 
@@ -179,6 +185,7 @@ impl World {
             of("SyncSet", &self.sync_sets),
             of("own webhook configuration", &self.own_webhook),
             of("Namespace", &self.namespaces.cache),
+            of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
         caches
@@ -227,6 +234,11 @@ impl World {
         kept.remove(&(kind.to_owned(), name.to_owned()));
     }
 
+    /// Wakes what tells the state of everything that is no policy.
+    pub(crate) fn wake_system(&self) {
+        self.requests.send(Key::System);
+    }
+
     /// Wakes the constraints of which this holds, and their policies.
     pub(crate) fn wake(&self, concerned: impl Fn(&Live) -> bool) {
         for (kind, cache) in &self.constraints {
@@ -244,6 +256,11 @@ impl World {
     /// Where constraints of a kind live.
     pub(crate) fn constraint_api(&self, template: &Template) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &constraint_resource(template.kind))
+    }
+
+    /// Where the object with the state of everything that is no policy lives.
+    pub(crate) fn system_api(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &ApiResource::erase::<GatewrightStatus>(&()))
     }
 
     /// Where SyncSets live.
@@ -308,7 +325,7 @@ impl World {
     /// What decides, beside our own objects, whether constraints are enforced.
     fn watch_gatekeeper(&mut self) {
         let namespace = self.settings.gatekeeper_namespace.clone();
-        let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(self.client.clone(), &namespace);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
         let cache = self.pods.clone();
         self.spawn(pods, pod_resource(), watcher::Config::default(), cache, process, self.everybody());
 
@@ -371,6 +388,14 @@ impl World {
         self.spawn(api, resource, watcher::Config::default(), cache, namespace, changed);
     }
 
+    fn watch_system(&mut self) {
+        let requests = self.requests.clone();
+        let (api, cache) = (self.system_api(), self.system.clone());
+        let resource = ApiResource::erase::<GatewrightStatus>(&());
+        let changed = move |_| requests.send(Key::System);
+        self.spawn(api, resource, named(SYSTEM_STATUS_NAME), cache, SystemObject::from, changed);
+    }
+
     fn spawn<K, T>(
         &mut self,
         api: Api<K>,
@@ -390,18 +415,27 @@ impl World {
     /// Wakes what has the object's name: policies and constraints share their names.
     fn changed(&self, kind: &'static str) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, requests) = (self.waker(), self.requests.clone());
-        move |change| match change {
-            Change::Nothing => {}
-            Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => requests.send(Key::Routing),
-            Change::Object(name) => requests.send(Key::Constraint(kind, name)),
-            Change::Everything => wake(kind),
+        let of_system = [Owner::Standards, Owner::ExecGuard].contains(&Owner::of(kind));
+        move |change| {
+            if of_system && change != Change::Nothing {
+                requests.send(Key::System);
+            }
+            match change {
+                Change::Nothing => {}
+                Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => requests.send(Key::Routing),
+                Change::Object(name) => requests.send(Key::Constraint(kind, name)),
+                Change::Everything => wake(kind),
+            }
         }
     }
 
     /// Wakes everybody when anything has changed.
     fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
-        let wake = self.waker();
-        move |_| gatewright_rules::catalogue().iter().for_each(|template| wake(template.kind))
+        let (wake, requests) = (self.waker(), self.requests.clone());
+        move |_| {
+            gatewright_rules::catalogue().iter().for_each(|template| wake(template.kind));
+            requests.send(Key::System);
+        }
     }
 
     /// Wakes all constraints of a kind: those that should be there, and those that are.
@@ -449,12 +483,21 @@ impl Owner {
     }
 }
 
-fn process(pod: PartialObjectMeta<Pod>) -> Process {
+fn process(pod: Pod) -> Process {
     Process {
         name: pod.name_any(),
+        version: version(&pod).unwrap_or_default(),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         labels: pod.metadata.labels.unwrap_or_default(),
     }
+}
+
+/// The digest or tag of the image of the first container, which in upstream's manifests is the only one.
+fn version(pod: &Pod) -> Option<String> {
+    let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
+    let name = image.rsplit('/').next()?;
+    let (_, version) = name.split_once('@').or_else(|| name.split_once(':'))?;
+    Some(version.to_owned())
 }
 
 fn pod_resource() -> ApiResource {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use gatewright_api::{ConditionType, Guarded, OperationPolicy, PolicyStatus, SecurityPolicy};
+use gatewright_api::{ConditionType, Guarded, OperationPolicy, PolicyStatus, SecurityPolicy, StandardStatus};
 use k8s_openapi::jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -16,8 +16,8 @@ use super::{Description, Kind, Labels, described};
 use crate::cache::Knowledge;
 use crate::conditions::find;
 use crate::leadership::Leadership;
-use crate::standard;
 use crate::world::{Watched, World};
+use crate::{standard, system};
 
 const LEADER: Description =
     described("gatewright_leader", Kind::Gauge, &[], "1 on the replica that leads, 0 on the others");
@@ -37,7 +37,13 @@ const VIOLATIONS: Description = described(
     "gatewright_violations",
     Kind::Gauge,
     &["kind", "policy", "action"],
-    "What audit found in violation of a policy, by what would happen to it at admission",
+    "What audit found in violation of a policy or standard, by what would happen to it at admission",
+);
+const NAMESPACES: Description = described(
+    "gatewright_namespaces",
+    Kind::Gauge,
+    &["level", "action"],
+    "Namespaces under each Pod Security Standard, by what happens to violations",
 );
 const AUDIT: Description = described(
     "gatewright_audit_timestamp_seconds",
@@ -71,8 +77,18 @@ const QUEUE: Description = described(
 );
 
 /// All gauges of what the operator sees.
-pub(super) const DESCRIBED: [&Description; 9] =
-    [&LEADER, &POLICIES, &CONSTRAINTS, &VIOLATIONS, &AUDIT, &OBJECTS, &ABSENT, &PROCESSES, &QUEUE];
+pub(super) const DESCRIBED: [&Description; 10] = [
+    &LEADER,
+    &POLICIES,
+    &CONSTRAINTS,
+    &VIOLATIONS,
+    &NAMESPACES,
+    &AUDIT,
+    &OBJECTS,
+    &ABSENT,
+    &PROCESSES,
+    &QUEUE,
+];
 
 /// What the operator is and sees at the moment, for those who ask over HTTP.
 #[derive(Clone)]
@@ -135,6 +151,17 @@ fn samples(world: &World) -> Vec<(&'static Description, Samples)> {
         violations.extend(violations_of(kind, name, status));
     }
     count_constraints("PodSecurityStandard", standard::counts(world), &mut constraints);
+    let mut namespaces = Samples::new();
+    for StandardStatus { level, action, namespaces: reached, violations: found, .. } in
+        system::standards(world)
+    {
+        let labels =
+            [("kind", "PodSecurityStandard"), ("policy", level.as_str()), ("action", action.as_str())];
+        if let Some(found) = found.filter(|count| *count > 0) {
+            violations.insert(labels.map(|(name, value)| (name, value.to_owned())).to_vec(), number(found));
+        }
+        namespaces.insert(vec![("level", level), ("action", action)], f64::from(reached));
+    }
     let audit = world.last_audit().and_then(|text| text.parse::<Timestamp>().ok());
     let single = |value: f64| Samples::from([(vec![], value)]);
     let caches = world.caches();
@@ -148,6 +175,7 @@ fn samples(world: &World) -> Vec<(&'static Description, Samples)> {
         (&POLICIES, policies),
         (&CONSTRAINTS, constraints),
         (&VIOLATIONS, violations),
+        (&NAMESPACES, namespaces),
         (&AUDIT, audit.map(|time| single(number(time.as_second()))).unwrap_or_default()),
         (&OBJECTS, by_cache(&|_, count| number(count))),
         (&ABSENT, by_cache(&|known, _| f64::from(u8::from(known == Knowledge::Absent)))),
