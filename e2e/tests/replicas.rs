@@ -116,6 +116,7 @@ async fn one_of_two_replicas_writes() -> Result<()> {
     Cluster::run(Options::new("test-replicas"), async |cluster| {
         let world = World(cluster);
         cluster.install_policies().await?;
+        world.kubectl(&["create", "namespace", "shop"]).await?;
         for replica in REPLICAS {
             world.start(replica).await?;
         }

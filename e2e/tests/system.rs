@@ -246,6 +246,6 @@ async fn labels_that_are_refused(world: &World<'_>) -> Result<()> {
     let said = world.label("shop", &["tier=db"]).await?;
     ensure!(said.contains("labeled"), "{said}");
     let said = world.label("shop", &[&format!("{POLICY}=restricted"), &format!("{ACTION}-")]).await?;
-    ensure!(said.contains("labeled"), "{said}");
+    ensure!(said.contains("namespace/shop modified"), "{said}");
     world.kubectl(&["delete", "namespace", "fresh", "--wait=false"]).await.map(drop)
 }
