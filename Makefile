@@ -5,7 +5,9 @@ SHELL := bash
 
 NAME ?= dev
 CARGO_DENY := 0.20.2
-E2E := cargo run --quiet --package gatewright-e2e --
+E2E := cargo run --quiet --bin gatewright-e2e --
+# Commands name no package: what each selects would be built with other features of the dependencies, once again.
+E2E_TESTS := $(patsubst e2e/tests/%.rs,--test %,$(wildcard e2e/tests/*.rs))
 TOOLS_DIR := $(or $(GATEWRIGHT_TOOLS),$(CURDIR)/.tools)
 
 .PHONY: help
@@ -21,11 +23,11 @@ test: lint test-unit test-e2e ## Run everything that CI runs
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither Go nor a cluster
-	cargo test --quiet --workspace
+	cargo test --quiet
 
 .PHONY: test-e2e
 test-e2e: tools build ## Run the scenarios on local clusters, and the demo
-	cargo test --package gatewright-e2e --features cluster -- --test-threads=2
+	cargo test --features gatewright-e2e/cluster $(E2E_TESTS) -- --test-threads=2
 	$(E2E) demo
 
 .PHONY: bench
@@ -51,7 +53,7 @@ fmt: ## Format the code
 
 .PHONY: build
 build: ## Build the gatewright binary for development
-	cargo build --quiet --package gatewright
+	cargo build --quiet --bin gatewright
 
 .PHONY: tools
 tools: ## Build what local clusters consist of, where missing (about 10 minutes the first time)
@@ -67,8 +69,8 @@ cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
 
 .PHONY: generated
 generated: ## Write what is generated from the code: crds/ and docs/rules/
-	cargo run --quiet --package gatewright -- crds --output-dir crds
-	cargo run --quiet --package gatewright -- docs --output-dir docs/rules
+	cargo run --quiet --bin gatewright -- crds --output-dir crds
+	cargo run --quiet --bin gatewright -- docs --output-dir docs/rules
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

@@ -21,6 +21,9 @@ use std::io::{Write as _, stderr, stdout};
 use anyhow::Result;
 use strum::IntoEnumIterator as _;
 
+/// What is reviewed: what it is called, and how it is made under a name.
+type Subject = (&'static str, fn(&str) -> serde_json::Value);
+
 /// A part of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, strum::EnumIter)]
 pub enum Part {

@@ -41,8 +41,8 @@ impl Folder {
     /// # Errors
     /// It cannot be written.
     pub fn write_all(&self, name: &str, documents: &[Value]) -> Result<()> {
-        let text: String = documents.iter().map(|document| format!("---\n{document}\n")).collect();
-        Ok(fs::write(self.0.join(name), text)?)
+        let texts: Vec<_> = documents.iter().map(|document| format!("---\n{document}\n")).collect();
+        Ok(fs::write(self.0.join(name), texts.concat())?)
     }
 
     /// What `gator test` finds in the folder, as audit would, in no order.
@@ -50,7 +50,7 @@ impl Folder {
     /// # Errors
     /// It does not run, or does not understand the folder.
     pub fn test(&self) -> Result<Vec<Violation>> {
-        let output = self.gator(&["test", "--output=json", "--filename", &self.0.display().to_string()])?;
+        let output = gator(&["test", "--output=json", "--filename", &self.0.display().to_string()])?;
         let said = || String::from_utf8_lossy(&output.stderr).into_owned();
         let results: Option<Vec<Value>> = serde_json::from_slice(&output.stdout).with_context(said)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -71,7 +71,7 @@ impl Folder {
         ensure!(!tests.is_empty(), "no tests");
         let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
         self.write("suite.yaml", &suite)?;
-        let output = self.gator(&["verify", &self.0.join("suite.yaml").display().to_string()])?;
+        let output = gator(&["verify", &self.0.join("suite.yaml").display().to_string()])?;
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         ensure!(said.contains("PASS") || said.contains("FAIL"), "gator ran nothing: {said}");
         Ok((!output.status.success()).then(|| said.into_owned()))
@@ -84,14 +84,14 @@ impl Folder {
     pub fn remove(self) -> Result<()> {
         Ok(fs::remove_dir_all(&self.0)?)
     }
+}
 
-    fn gator(&self, arguments: &[&str]) -> Result<Output> {
-        Command::new(tools::path("gator"))
-            .args(arguments)
-            .arg("--enable-k8s-native-validation=false")
-            .output()
-            .context("gator does not run; `make tools` builds it")
-    }
+fn gator(arguments: &[&str]) -> Result<Output> {
+    Command::new(tools::path("gator"))
+        .args(arguments)
+        .arg("--enable-k8s-native-validation=false")
+        .output()
+        .context("gator does not run; `make tools` builds it")
 }
 
 /// Assertions that there are exactly these violations: as many as messages, and each message as often as it is given.

@@ -166,7 +166,9 @@ fn numbers_alike(value: &mut Value) {
 }
 
 fn sorted(mut violations: Vec<Violation>) -> Vec<Violation> {
-    violations.iter_mut().for_each(|violation| numbers_alike(&mut violation.details));
+    for violation in &mut violations {
+        numbers_alike(&mut violation.details);
+    }
     violations
         .sort_by(|a, b| (&a.object, &a.constraint, &a.message).cmp(&(&b.object, &b.constraint, &b.message)));
     violations

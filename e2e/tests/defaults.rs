@@ -1,13 +1,15 @@
 //! Our defaults are the API server's: each manifest in `defaults/` is created on a real server, without being kept, and
-//! what comes back is what `gatewright_engine::defaults` makes of the same manifest.
+//! what comes back is what `gatewright_engine::defaults` makes of the same manifest. Debug containers cannot be created
+//! with their Pod: they are added to one that is there.
 
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_e2e::{Cluster, Options, paths};
 use gatewright_engine::defaults;
+use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{DynamicObject, GroupVersionKind, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
 use kube::core::{Request, Resource};
 use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
@@ -67,8 +69,11 @@ fn manifests() -> Result<Vec<(String, Value)>> {
 }
 
 async fn differences(client: &Client, manifest: &Value) -> Result<Vec<String>> {
-    let mut servers = create(client, manifest).await?;
-    let mut ours = manifest.clone();
+    let (mut servers, mut ours) = if manifest.pointer("/spec/ephemeralContainers").is_some() {
+        debug(client, manifest).await?
+    } else {
+        (create(client, manifest, true).await?, manifest.clone())
+    };
     defaults::apply(&mut ours);
     let mut again = servers.clone();
     defaults::apply(&mut again);
@@ -81,14 +86,28 @@ async fn differences(client: &Client, manifest: &Value) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// What the server makes of a manifest; nothing is kept.
-async fn create(client: &Client, manifest: &Value) -> Result<Value> {
+/// Creates the Pod without its debug containers, then adds these, by the request that only they have. Gives what the
+/// server makes of that request, and the Pod as it was sent.
+async fn debug(client: &Client, manifest: &Value) -> Result<(Value, Value)> {
+    let mut plain = manifest.clone();
+    remove(&mut plain, "/spec/ephemeralContainers");
+    let mut sent = create(client, &plain, false).await?;
+    sent["spec"]["ephemeralContainers"] = manifest["spec"]["ephemeralContainers"].clone();
+    let pods = Api::<DynamicObject>::default_namespaced_with(client.clone(), &ApiResource::erase::<Pod>(&()));
+    let name = manifest["metadata"]["name"].as_str().context("no name")?;
+    let parameters = PostParams { dry_run: true, ..PostParams::default() };
+    let servers = pods.replace_subresource("ephemeralcontainers", name, &parameters, &sent).await?;
+    Ok((serde_json::to_value(servers)?, sent))
+}
+
+/// What the server makes of a manifest. In a dry run nothing is kept.
+async fn create(client: &Client, manifest: &Value, dry_run: bool) -> Result<Value> {
     let version = manifest["apiVersion"].as_str().context("no apiVersion")?;
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let kind = GroupVersionKind::gvk(group, version, manifest["kind"].as_str().context("no kind")?);
     let (resource, capabilities) = pinned_kind(client, &kind).await?;
     let namespace = (capabilities.scope == Scope::Namespaced).then_some("default");
-    let parameters = PostParams { dry_run: true, ..PostParams::default() };
+    let parameters = PostParams { dry_run, ..PostParams::default() };
     let url = DynamicObject::url_path(&resource, namespace);
     let request = Request::new(url).create(&parameters, serde_json::to_vec(manifest)?)?;
     Ok(client.request(request).await?)
@@ -146,7 +165,7 @@ fn remove(object: &mut Value, pointer: &str) {
 fn rename_token(value: &mut Value) {
     match value {
         Value::String(text) if text.starts_with("kube-api-access-") => {
-            "kube-api-access-00000".clone_into(text)
+            "kube-api-access-00000".clone_into(text);
         }
         Value::Array(items) => items.iter_mut().for_each(rename_token),
         Value::Object(map) => map.values_mut().for_each(rename_token),

@@ -83,7 +83,19 @@ impl Validation {
 }
 
 fn failure(expression: &Expression, error: &ExecutionError) -> String {
-    format!("expression '{}' resulted in error: {error}", expression.text)
+    format!("expression '{}' resulted in error: {}", expression.text, reason(error))
+}
+
+/// The error as Kubernetes says it.
+fn reason(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
+        ExecutionError::NoSuchOverload | ExecutionError::UnexpectedType { .. } => "no such overload".into(),
+        ExecutionError::DivisionByZero(_) => "division by zero".into(),
+        ExecutionError::RemainderByZero(_) => "modulus by zero".into(),
+        ExecutionError::IndexOutOfBounds(Value::Int(index)) => format!("index out of bounds: {index}"),
+        other => other.to_string(),
+    }
 }
 
 /// What expressions see of a request: all of it but its objects.

@@ -128,6 +128,18 @@ impl Engine {
         }
     }
 
+    /// Forgets all constraints; templates stay compiled.
+    pub fn forget_constraints(&mut self) {
+        self.constraints.clear();
+        self.by_kind.clear();
+        self.for_any_kind.clear();
+    }
+
+    /// Forgets all objects that were added.
+    pub fn forget_objects(&mut self) {
+        self.inventory = Inventory::default();
+    }
+
     /// Whether the namespace is known.
     #[must_use]
     pub fn knows_namespace(&self, name: &str) -> bool {

@@ -132,8 +132,10 @@ fn validated(constraint: &Value, schema: &Value, point: EnforcementPoint) -> Res
 }
 
 fn check(constraint: &Value, schema: &Value) -> Result<(), ConstraintError> {
-    schema::validate(schema, constraint, "")
-        .map_err(|fault| ConstraintError::new(fault.pointer, fault.message))?;
+    schema::validate(schema, constraint, "").map_err(|fault| ConstraintError {
+        schema: true,
+        ..ConstraintError::new(fault.pointer, fault.message)
+    })?;
     match schema::unknown_field(schema, constraint, "") {
         Some(pointer) if pointer == "/spec/parameters" => {
             Err(ConstraintError::new(pointer, "the template has no schema, so it takes no parameters"))

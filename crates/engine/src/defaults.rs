@@ -30,6 +30,9 @@ use serde_json::Value;
 ///
 /// An object that has a `metadata.uid` has been admitted before: it gets no additions of admission plugins.
 ///
+/// This is for manifests. The `object` and `oldObject` of an `AdmissionReview` come from the API server, with their
+/// defaults: judge them as they are. They need not have a uid, so this would add again what a mutating webhook took away.
+///
 /// Returns, as sentences, what was assumed about the cluster because it is not in the object: empty where nothing was.
 pub fn apply(object: &mut Value) -> Vec<String> {
     let Some(kind) = kinds::of(object) else { return vec![] };

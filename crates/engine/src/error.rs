@@ -20,6 +20,18 @@ pub struct ConstraintError {
     pub pointer: String,
     /// What is wrong.
     pub message: String,
+    /// Whether it does not fit the schema of its kind: a type, a bound, a required field.
+    pub schema: bool,
+}
+
+/// An `ExpansionTemplate` that cannot be used, or an object that it cannot expand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpansionError {
+    /// The field, as a JSON pointer into the template or the object.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// A document that is no request.
@@ -39,6 +51,12 @@ impl TemplateError {
 }
 
 impl ConstraintError {
+    pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into(), schema: false }
+    }
+}
+
+impl ExpansionError {
     pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), message: message.into() }
     }

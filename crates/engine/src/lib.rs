@@ -8,6 +8,7 @@ mod constraint;
 mod convert;
 pub mod defaults;
 mod error;
+pub mod expand;
 mod inventory;
 pub mod program;
 mod request;
@@ -19,5 +20,6 @@ mod tests;
 
 pub use action::{Action, EnforcementPoint};
 pub use client::{ConstraintRef, Engine, Options, Violation};
-pub use error::{ConstraintError, RequestError, TemplateError};
+pub use error::{ConstraintError, ExpansionError, RequestError, TemplateError};
+pub use program::Pattern;
 pub use request::Request;

@@ -52,6 +52,16 @@ impl Request {
         Self { review, source: Source::Original }
     }
 
+    /// An object that another one implies: nobody sent it, and the operation is that of the other one.
+    pub(crate) fn implied(object: Value, operation: &str) -> Self {
+        let mut request = Self { source: Source::Generated, ..Self::audit(object) };
+        if operation == "DELETE" {
+            request.review.insert("oldObject".to_owned(), request.object().clone());
+        }
+        request.review.insert("operation".to_owned(), operation.into());
+        request
+    }
+
     /// The request of an `AdmissionReview` document.
     ///
     /// # Errors

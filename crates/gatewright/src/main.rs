@@ -11,6 +11,7 @@ mod operator;
 mod policies;
 mod render;
 mod settings;
+mod test;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,9 @@ enum Command {
     /// Judges manifests by policies, without a cluster, as Gatekeeper would
     #[command(long_about = check::LONG_ABOUT)]
     Check(check::Args),
+    /// Runs tests of policies, templates and constraints
+    #[command(long_about = test::LONG_ABOUT)]
+    Test(test::Args),
     /// Prints the Gatekeeper objects that policies become, for GitOps without the operator
     Render(render::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check(args) => check::run(args),
+        Command::Test(args) => test::run(args),
         Command::Render(args) => render::run(args),
         Command::Operator(args) => operator::run(args),
         Command::Crds(args) => crds::run(args),

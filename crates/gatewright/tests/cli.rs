@@ -118,12 +118,13 @@ fn sarif_is_valid() -> Result {
 }
 
 /// What Jenkins' and Surefire's schemas of JUnit have in common: elements, their attributes, and how they nest.
-const JUNIT: [(&str, &[&str], &[&str]); 6] = [
+const JUNIT: [(&str, &[&str], &[&str]); 7] = [
     ("testsuites", &["name", "tests", "failures", "errors", "skipped"], &["testsuite"]),
     ("testsuite", &["name", "tests", "failures", "errors", "skipped"], &["testcase"]),
-    ("testcase", &["name", "classname"], &["failure", "error", "system-out"]),
+    ("testcase", &["name", "classname"], &["failure", "error", "skipped", "system-out"]),
     ("failure", &["message", "type"], &[]),
     ("error", &["message", "type"], &[]),
+    ("skipped", &["message", "type"], &[]),
     ("system-out", &[], &[]),
 ];
 
@@ -167,6 +168,17 @@ fn junit_is_valid() -> Result {
     for (arguments, code) in [
         (vec!["check", "-f", "policies.yaml", "-f", "manifests.yaml", "-o", "junit"], 1),
         (vec!["check", "-k", "-f", "../bad-input.in", "-o", "junit"], 2),
+        (
+            vec![
+                "test",
+                "../test.in/gator/failing-suite.yaml",
+                "../test.in/gator/skipping-suite.yaml",
+                "-o",
+                "junit",
+            ],
+            1,
+        ),
+        (vec!["test", "../test.in/gator", "-o", "junit"], 2),
     ] {
         let text = output(&arguments, code)?;
         let (counts, told) = junit(&text)?;

@@ -88,8 +88,9 @@ impl Events {
             secondary: None,
             note: Some(shortened(&note)),
         };
-        let digest: String = Sha256::digest(note).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        self.send(Happening { event, about, once: Some(format!("{namespace}.{digest}")) });
+        let digest =
+            Sha256::digest(note).iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
+        self.send(Happening { event, about, once: Some(format!("{namespace}.{digest:016x}")) });
     }
 
     fn send(&self, happening: Happening) {

@@ -78,9 +78,8 @@ fn verb(method: &Method) -> Option<&'static str> {
 /// The resource that a path is about, with its subresource.
 fn resource(path: &str) -> String {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let rest = match parts[..] {
-        ["api", _, ref rest @ ..] | ["apis", _, _, ref rest @ ..] => rest,
-        _ => return "other".to_owned(),
+    let (["api", _, ref rest @ ..] | ["apis", _, _, ref rest @ ..]) = parts[..] else {
+        return "other".to_owned();
     };
     let rest = if let ["namespaces", _, resource @ ..] = rest
         && !resource.is_empty()

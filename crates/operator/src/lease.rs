@@ -119,9 +119,10 @@ impl Candidate {
                 Err(error) => (error.to_string(), Some(error.to_string())),
             };
             if say != told {
-                match &trouble {
-                    Some(error) => warn!(error, "cannot tell who leads; trying again"),
-                    None => info!("{say}"),
+                if let Some(error) = &trouble {
+                    warn!(error, "cannot tell who leads; trying again");
+                } else {
+                    info!("{say}");
                 }
                 told = say;
             }

@@ -157,12 +157,11 @@ fn identity(replica: &str) -> String {
 
 /// Returns when the lease is lost; alone, a replica leads forever.
 async fn lead(candidate: Option<&mut Candidate>, leadership: &Leadership) {
-    match candidate {
-        Some(candidate) => candidate.lead().await,
-        None => {
-            leadership.extend(Duration::MAX);
-            std::future::pending().await
-        }
+    if let Some(candidate) = candidate {
+        candidate.lead().await;
+    } else {
+        leadership.extend(Duration::MAX);
+        std::future::pending().await
     }
 }
 

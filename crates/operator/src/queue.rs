@@ -115,7 +115,9 @@ pub(crate) async fn hold(requests: &Requests, keys: &mut Keys, until: impl Futur
             Some(request) = keys.next() => held.insert(request.message),
         };
     }
-    held.into_iter().for_each(|key| requests.send(key));
+    for key in held {
+        requests.send(key);
+    }
 }
 
 /// Works forever. One key is never worked on twice at the same time.

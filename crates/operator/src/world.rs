@@ -433,7 +433,9 @@ impl World {
     fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, requests) = (self.waker(), self.requests.clone());
         move |_| {
-            gatewright_rules::catalogue().iter().for_each(|template| wake(template.kind));
+            for template in gatewright_rules::catalogue() {
+                wake(template.kind);
+            }
             requests.send(Key::System);
         }
     }

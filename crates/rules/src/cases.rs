@@ -19,6 +19,10 @@ pub const NAMESPACE: &str = "cases";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cases {
+    /// The file of the policy that is tested, seen from the file of the cases. It gives the `policies` of cases
+    /// without their own.
+    #[serde(default)]
+    pub policy: Option<String>,
     /// The cases, in the order in which they are told.
     pub cases: Vec<Case>,
 }
@@ -29,7 +33,8 @@ pub struct Cases {
 pub struct Case {
     /// What the case shows, as a sentence.
     pub name: String,
-    /// `spec.policies` of the policy.
+    /// `spec.policies` of the policy; null if the file names a policy.
+    #[serde(default)]
     pub policies: Value,
     /// `spec.match` of the policy; all of [`NAMESPACE`] unless told otherwise.
     #[serde(default = "everything")]
@@ -136,6 +141,8 @@ pub enum CaseKinds {
 pub struct Input {
     /// The case's name, with the kind and the operation.
     pub name: String,
+    /// The kind and the operation.
+    pub short: String,
     /// The document.
     pub document: Value,
 }
@@ -167,9 +174,9 @@ impl Case {
 
     fn inputs_of(&self, object: &Value, old: Option<&Value>) -> Vec<Input> {
         let kind = object["kind"].as_str().unwrap_or_default();
-        let input = |operation: &str, document| Input {
-            name: format!("{} ({kind} {operation})", self.name),
-            document,
+        let input = |operation: &str, document| {
+            let short = format!("{kind} {operation}");
+            Input { name: format!("{} ({short})", self.name), short, document }
         };
         if let Some(old) = old {
             let mut old = old.clone();

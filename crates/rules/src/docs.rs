@@ -1,16 +1,20 @@
 //! The pages of `docs/rules/`, made from the catalogue: what each rule checks, its fields, messages and examples.
+//!
+//! A rule of a policy kind, and a control of the standards, is on its page as soon as it has METADATA and cases. A
+//! template of another sort has a section in the index, made of the METADATA of its entry; for a page of its own, match
+//! it in [`pages`].
 
 mod example;
 mod field;
+mod message;
 mod metadata;
 mod rule;
 mod standards;
 
 use std::fmt::Write as _;
 
-use crate::cases::Cases;
 use crate::docs::metadata::Metadata;
-use crate::{pod_security_standard, templates};
+use crate::{Entry, Template, catalogue, pod_security_standard};
 
 /// One page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub struct Page {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file of the templates' folder cannot be read.
-    #[error("cannot read {path}")]
+    #[error("cannot read {path}, below the folder of the templates")]
     Read {
         /// The file, below the templates' folder.
         path: String,
@@ -38,18 +42,18 @@ pub enum Error {
         /// Which text.
         what: String,
         /// Why.
-        source: serde_saphyr::Error,
+        source: Box<serde_saphyr::Error>,
     },
     /// A value cannot be written as YAML.
     #[error("an example cannot be written as YAML")]
-    Example(#[from] serde_saphyr::SerializeError),
-    /// A rule's cases have no example of this.
-    #[error("rule {rule} has no case that {what}")]
+    Example(#[from] Box<serde_saphyr::SerializeError>),
+    /// No case passes, or none is refused by a check.
+    #[error("the cases of {rule} show no two objects under one policy of which {field} refuses one")]
     Missing {
-        /// The rule.
+        /// The rule, or the template.
         rule: &'static str,
-        /// What is missing.
-        what: &'static str,
+        /// The check's field, or the control.
+        field: String,
     },
     /// A condition of a standard's control for which the page has no words.
     #[error("control {control} depends on {condition:?}, for which there are no words")]
@@ -61,6 +65,9 @@ pub enum Error {
     },
 }
 
+/// Gives the content of a file below the templates' folder.
+type Read<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
+
 /// All pages: an index, one for each policy kind, one for the standards. `read` gives the content of a file below the
 /// templates' folder.
 ///
@@ -68,85 +75,118 @@ pub enum Error {
 ///
 /// If a file cannot be read, or does not say what a page needs.
 pub fn pages(read: &dyn Fn(&str) -> std::io::Result<String>) -> Result<Vec<Page>, Error> {
-    let mut index = String::from(
-        "# The rules\n\nMade from the catalogue by `make generated`. What a policy is, what it applies to and how updates \
-         are judged stands in [What a policy means](../policies.md).\n",
-    );
+    let mut index = "# The rules\n\nWhat every rule checks, with its messages and examples. What a policy is, what it \
+                     applies to and how updates are judged stands in [What a policy means](../policies.md). These pages \
+                     are made from the rules themselves, by `make generated`.\n"
+        .to_owned();
     let mut pages = vec![];
-    for (template, kind) in templates().iter().zip(&field::KINDS) {
-        let file = format!("{}.md", kind.folder);
-        let _ = write!(index, "\n## [{}]({file})\n\n| rule | fields |\n|---|---|\n", kind.name);
-        let mut text = format!(
-            "# {}: the rules\n\nThe fields stand under `spec.policies`. [All rules](README.md).\n",
-            kind.name
-        );
-        for rule in template.rules {
-            let metadata = Metadata::of(rule)?;
-            let fields: Vec<_> = rule.checks.iter().map(|check| format!("`{}`", check.field)).collect();
-            let title = &metadata.title;
-            let _ = writeln!(index, "| [{title}]({file}#{}) | {} |", anchor(title), fields.join(", "));
-            let path = format!("{}/{}/cases.yaml", kind.folder, rule.name);
-            let cases: Cases = parse(&path, &load(read, &path)?)?;
-            text.push_str(&rule::section(kind, rule, &metadata, &cases.cases)?);
-        }
-        pages.push(Page { file, text });
+    for template in catalogue() {
+        let (page, section) = match policy(template) {
+            Some(policy) => {
+                rule::page(template, &policy, read).map(|(page, section)| (Some(page), section))?
+            }
+            None if template.kind == pod_security_standard::TEMPLATE.kind => {
+                standards::page(template, read).map(|(page, section)| (Some(page), section))?
+            }
+            None => (None, other(template)?),
+        };
+        index.push_str(&section);
+        pages.extend(page);
     }
-    index.push_str("\n## [Pod Security Standards](pod-security-standards.md)\n\nThe controls of both levels, for namespaces with the label.\n");
-    pages.push(standards::page(&pod_security_standard::TEMPLATE, read)?);
     pages.insert(0, Page { file: "README.md".to_owned(), text: index });
     Ok(pages)
 }
 
-fn load(read: &dyn Fn(&str) -> std::io::Result<String>, path: &str) -> Result<String, Error> {
+/// The policy kind of a template, if it is for one: `D8SecurityPolicy` is for `SecurityPolicy`, in `security-policy`.
+fn policy(template: &Template) -> Option<rule::Policy> {
+    let kind = template.kind.strip_prefix("D8").filter(|_| template.entry == Entry::Generated)?;
+    let dashed = kind.replace("Policy", "-policy").to_lowercase();
+    Some(rule::Policy { kind, folder: dashed })
+}
+
+/// The section of a template that has no page.
+fn other(template: &Template) -> Result<String, Error> {
+    let metadata = Metadata::of(template.kind, &template.entry())?;
+    let mut text = format!("\n## {}\n\n{}\n", metadata.title, metadata.description.trim());
+    let _ = write!(text, "\nThe template is `{}`.\n{}", template.name(), metadata.related(None));
+    Ok(text)
+}
+
+fn load(read: Read<'_>, path: &str) -> Result<String, Error> {
     read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 fn parse<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> {
-    serde_saphyr::from_str(text).map_err(|source| Error::Yaml { what: what.to_owned(), source })
+    serde_saphyr::from_str(text)
+        .map_err(|source| Error::Yaml { what: what.to_owned(), source: Box::new(source) })
 }
 
 /// The name by which a heading is linked to.
 fn anchor(title: &str) -> String {
-    let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-'));
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
-}
-
-/// The distinct messages, one of each shape: names in quotes and numbers do not make another message.
-fn distinct<'a>(messages: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
-    let mut seen = std::collections::BTreeSet::new();
-    messages.filter(|message| seen.insert(shape(message))).map(String::as_str).collect()
-}
-
-/// A message without what is quoted, without numbers, and with one word for every sort of container.
-fn shape(message: &str) -> String {
-    let unquoted: String = message.split('"').step_by(2).collect();
-    let plain: String = unquoted.chars().filter(|c| !c.is_ascii_digit()).collect();
-    plain.replace("init container", "container").replace("ephemeral container", "container")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
+
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+    fn made() -> Vec<Page> {
+        pages(&|path| std::fs::read_to_string(format!("{ROOT}/templates/{path}"))).unwrap()
+    }
 
     /// `make generated` writes them.
     #[test]
     fn committed_pages_are_those_of_the_catalogue() {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        let pages = pages(&|path| std::fs::read_to_string(format!("{root}/templates/{path}"))).unwrap();
+        let pages = made();
         for page in &pages {
             let committed =
-                std::fs::read_to_string(format!("{root}/docs/rules/{}", page.file)).unwrap_or_default();
+                std::fs::read_to_string(format!("{ROOT}/docs/rules/{}", page.file)).unwrap_or_default();
             assert_eq!(committed, page.text, "{}: run `make generated`", page.file);
         }
-        let committed = std::fs::read_dir(format!("{root}/docs/rules")).unwrap().count();
+        let committed = std::fs::read_dir(format!("{ROOT}/docs/rules")).unwrap().count();
         assert_eq!(committed, pages.len(), "a page of no template");
     }
 
+    fn headings(text: &str) -> Vec<String> {
+        let mut code = false;
+        let lines = text.lines().filter(|line| {
+            code ^= line.starts_with("```");
+            !code
+        });
+        let titles =
+            lines.filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches(['#', ' ']));
+        titles.map(|title| anchor(title.split("](").next().unwrap_or_default())).collect()
+    }
+
+    /// Of two equal headings only the first could be linked to.
     #[test]
-    fn messages_of_one_shape_are_told_once() {
-        let messages =
-            [r#"a: container "x" takes port 80"#, r#"a: init container "y" takes port 81"#, "a: none"];
-        let messages = messages.map(str::to_owned);
-        assert_eq!(distinct(messages.iter()), [messages[0].as_str(), "a: none"]);
+    fn headings_are_unique_and_links_lead_to_them() {
+        let mut pages: BTreeMap<_, _> = made().into_iter().map(|page| (page.file, page.text)).collect();
+        for other in ["../policies.md", "../standards.md"] {
+            let text = std::fs::read_to_string(format!("{ROOT}/docs/rules/{other}")).unwrap();
+            pages.insert(other.to_owned(), text);
+        }
+        let known: BTreeMap<_, _> =
+            pages.iter().map(|(file, text)| (file.as_str(), headings(text))).collect();
+        for (file, text) in pages.iter().filter(|(file, _)| !file.starts_with("..")) {
+            assert_eq!(
+                known[file.as_str()].iter().collect::<BTreeSet<_>>().len(),
+                known[file.as_str()].len(),
+                "{file}"
+            );
+            for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                let (target, heading) = link.split_once('#').unwrap_or((link, ""));
+                let target = if target.is_empty() { file } else { target };
+                let found = known
+                    .get(target)
+                    .is_some_and(|all| heading.is_empty() || all.iter().any(|known| known == heading));
+                assert!(found || link.starts_with("https:"), "{file}: {link}");
+            }
+        }
     }
 }

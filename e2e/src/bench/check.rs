@@ -33,12 +33,10 @@ pub fn run(pods: u32) -> Result<()> {
     let programs = Programs::new()?;
     let one = population(1)?;
     let many = population(pods)?;
-    say(&format!(
-        "\n## The command line\n\n\
+    say("\n## The command line\n\n\
          `gatewright check` reads the namespace's label, a SecurityPolicy and an OperationPolicy of ten rules together; \
          `gator test` reads the templates and constraints that they compile to, and nothing else. \
-         Both read the same Pods, as YAML, and write JSON. Medians in turns, with the range."
-    ));
+         Both read the same Pods, as YAML, and write JSON. Medians in turns, with the range.");
     throughput(&programs, pods, &many)?;
     start(&programs, &one)
 }

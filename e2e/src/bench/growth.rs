@@ -2,19 +2,18 @@
 
 use anyhow::Result;
 use gatewright_api::{OperationPolicy, SecurityPolicy};
-use serde_json::Value;
 
 use super::gator::{Arm, Measured, Objects, in_turns};
 use super::statistics::Rounds;
 use super::table::Table;
-use super::{objects, policies, progress, say};
+use super::{Subject, objects, policies, progress, say};
 
 const ROUNDS: usize = 3;
 
 const NUMBERS: [usize; 4] = [1, 10, 100, 1000];
 
 /// What is reviewed.
-const SUBJECTS: [(&str, fn(&str) -> Value); 2] =
+const SUBJECTS: [Subject; 2] =
     [("Pod, 3 containers", |name| objects::pod(name, 3)), ("small ConfigMap", objects::config_map)];
 
 /// Measures and prints.

@@ -2,13 +2,12 @@
 
 use anyhow::{Result, bail, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
-use serde_json::Value;
 
 use super::gator::{Arm, Measured, Objects, in_turns};
 use super::statistics::Rounds;
 use super::table::Table;
 use super::usual::{self, Pair};
-use super::{objects, policies, progress, say};
+use super::{Subject, objects, policies, progress, say};
 
 const ROUNDS: usize = 5;
 
@@ -16,7 +15,7 @@ const ROUNDS: usize = 5;
 const STANDARD: &str = "d8-pod-security-restricted-deny";
 
 /// What is reviewed.
-const SUBJECTS: [(&str, fn(&str) -> Value); 4] = [
+const SUBJECTS: [Subject; 4] = [
     ("Pod, 1 container", |name| objects::pod(name, 1)),
     ("Pod, 3 containers", |name| objects::pod(name, 3)),
     ("Pod, 20 containers", |name| objects::pod(name, 20)),

@@ -51,8 +51,11 @@ pub fn of_standard(constraint: &Value) -> Result<Vec<Pair>> {
                     && (block.contains(set) || (set == "by_annotations" && !block.contains("by_spec")))
             };
             let rest: Vec<_> = blocks.iter().filter(needed).chain([control]).copied().collect();
-            let imports: Vec<_> = imports(&entry).filter(|path| uses(&rest, path)).collect();
-            let imports: String = imports.iter().map(|path| format!("import data.{path}\n")).collect();
+            let imports: Vec<_> = imports(&entry)
+                .filter(|path| uses(&rest, path))
+                .map(|path| format!("import data.{path}\n"))
+                .collect();
+            let imports = imports.concat();
             let entry = format!("package gatewright.usual\n\n{imports}\n{}\n", rest.join("\n\n"));
             pair(template, &name, &entry, &|_| true, constraint)
         })

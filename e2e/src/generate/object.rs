@@ -92,7 +92,9 @@ fn patched(base: &Value, patches: &[Value]) -> impl Strategy<Value = Value> + us
     let most = patches.len().min(3);
     subsequence(patches.to_vec(), 0..=most).prop_map(move |patches| {
         let mut object = base.clone();
-        patches.iter().for_each(|change| patch::apply(&mut object, change));
+        for change in &patches {
+            patch::apply(&mut object, change);
+        }
         object
     })
 }

@@ -150,12 +150,15 @@ fn edit_pod(pod: &mut Value, place: Place, change: &Value) {
         Place::Containers => containers(&mut pod["spec"]).for_each(|(_, it)| patch::apply(it, change)),
         Place::Container(number) => {
             let count = containers(&mut pod["spec"]).count().max(1);
-            let chosen = containers(&mut pod["spec"]).nth(number % count);
-            chosen.into_iter().for_each(|(_, it)| patch::apply(it, change));
+            if let Some((_, it)) = containers(&mut pod["spec"]).nth(number % count) {
+                patch::apply(it, change);
+            }
         }
         Place::Sidecar => {
-            let sidecar = containers(&mut pod["spec"]).find(|(list, _)| *list == "initContainers");
-            sidecar.into_iter().for_each(|(_, it)| patch::apply(it, change));
+            let mut all = containers(&mut pod["spec"]);
+            if let Some((_, it)) = all.find(|(list, _)| *list == "initContainers") {
+                patch::apply(it, change);
+            }
         }
     }
 }

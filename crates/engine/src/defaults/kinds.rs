@@ -10,7 +10,8 @@ use super::{assumed, autoscaling, others, pod, pod_spec, service, workloads};
 pub(super) struct Kind {
     /// The API group, empty for the core.
     group: &'static str,
-    kind: &'static str,
+    /// The kind's name.
+    name: &'static str,
     /// The served versions that these defaults are for.
     versions: &'static [&'static str],
     /// What depends on other fields; comes first, as in Kubernetes.
@@ -30,7 +31,7 @@ pub(super) struct Kind {
 /// A kind without defaults: the base of all others.
 const PLAIN: Kind = Kind {
     group: "",
-    kind: "",
+    name: "",
     versions: &["v1"],
     before: nothing,
     template: None,
@@ -47,7 +48,7 @@ pub(super) fn of(object: &Value) -> Option<&'static Kind> {
     let version = object.get("apiVersion")?.as_str()?;
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let kind = object.get("kind")?.as_str()?;
-    KINDS.iter().find(|known| known.group == group && known.kind == kind && known.versions.contains(&version))
+    KINDS.iter().find(|known| known.group == group && known.name == kind && known.versions.contains(&version))
 }
 
 const REPLICAS: Field = pointer("replicas", Number(1));
@@ -74,27 +75,28 @@ const MATCH: &[Field] = &[
 const FAIL: Defaults = at("spec", &[pointer("failurePolicy", Text("Fail"))]);
 
 const KINDS: &[Kind] = &[
-    Kind { kind: "Pod", before: pod::defaults, admission: pod::admission, assumed: assumed::of_pod, ..PLAIN },
-    Kind { kind: "PodTemplate", template: Some("template"), ..PLAIN },
+    Kind { name: "Pod", before: pod::defaults, admission: pod::admission, assumed: assumed::of_pod, ..PLAIN },
+    Kind { name: "PodTemplate", template: Some("template"), ..PLAIN },
     Kind {
-        kind: "ReplicationController",
+        name: "ReplicationController",
         before: workloads::replication_controller,
         template: TEMPLATE,
         table: &[at("spec", &[REPLICAS])],
         ..PLAIN
     },
-    Kind { kind: "Service", before: service::defaults, ..PLAIN },
-    Kind { kind: "Endpoints", table: &[at("subsets[].ports[]", &[plain("protocol", Text("TCP"))])], ..PLAIN },
+    Kind { name: "Service", before: service::defaults, ..PLAIN },
+    Kind { name: "Endpoints", table: &[at("subsets[].ports[]", &[plain("protocol", Text("TCP"))])], ..PLAIN },
     Kind {
-        kind: "Secret",
+        name: "Secret",
         before: others::secret,
         table: &[at("", &[plain("type", Text("Opaque"))])],
         ..PLAIN
     },
-    Kind { kind: "ConfigMap", ..PLAIN },
-    Kind { kind: "Namespace", before: others::namespace, ..PLAIN },
+    Kind { name: "ConfigMap", ..PLAIN },
+    Kind { name: "Namespace", before: others::namespace, ..PLAIN },
+    Kind { name: "Node", admission: others::taint, ..PLAIN },
     Kind {
-        kind: "PersistentVolumeClaim",
+        name: "PersistentVolumeClaim",
         table: &[at("spec", pod_spec::CLAIM_SPEC)],
         quantities: &["spec.resources.limits", "spec.resources.requests"],
         admission: others::protect_claim,
@@ -102,7 +104,7 @@ const KINDS: &[Kind] = &[
         ..PLAIN
     },
     Kind {
-        kind: "PersistentVolume",
+        name: "PersistentVolume",
         before: others::volume,
         table: &[at(
             "spec",
@@ -116,7 +118,7 @@ const KINDS: &[Kind] = &[
         ..PLAIN
     },
     Kind {
-        kind: "LimitRange",
+        name: "LimitRange",
         before: others::limit_range,
         quantities: &[
             "spec.limits[].max",
@@ -127,10 +129,10 @@ const KINDS: &[Kind] = &[
         ],
         ..PLAIN
     },
-    Kind { kind: "ResourceQuota", quantities: &["spec.hard"], ..PLAIN },
+    Kind { name: "ResourceQuota", quantities: &["spec.hard"], ..PLAIN },
     Kind {
         group: "apps",
-        kind: "Deployment",
+        name: "Deployment",
         before: workloads::deployment,
         template: TEMPLATE,
         table: &[at("spec", &[REPLICAS, HISTORY, pointer("progressDeadlineSeconds", Number(600))])],
@@ -138,7 +140,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         group: "apps",
-        kind: "DaemonSet",
+        name: "DaemonSet",
         before: workloads::daemon_set,
         template: TEMPLATE,
         table: &[at("spec", &[HISTORY])],
@@ -146,7 +148,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         group: "apps",
-        kind: "StatefulSet",
+        name: "StatefulSet",
         before: workloads::stateful_set,
         template: TEMPLATE,
         table: &[
@@ -167,14 +169,14 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         group: "apps",
-        kind: "ReplicaSet",
+        name: "ReplicaSet",
         template: TEMPLATE,
         table: &[at("spec", &[REPLICAS])],
         ..PLAIN
     },
     Kind {
         group: "batch",
-        kind: "Job",
+        name: "Job",
         before: workloads::job,
         template: TEMPLATE,
         table: &[
@@ -193,7 +195,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         group: "batch",
-        kind: "CronJob",
+        name: "CronJob",
         template: Some("spec.jobTemplate.spec.template"),
         table: &[
             at(
@@ -210,16 +212,16 @@ const KINDS: &[Kind] = &[
         ],
         ..PLAIN
     },
-    Kind { group: "networking.k8s.io", kind: "Ingress", assumed: assumed::of_ingress, ..PLAIN },
+    Kind { group: "networking.k8s.io", name: "Ingress", assumed: assumed::of_ingress, ..PLAIN },
     Kind {
         group: "networking.k8s.io",
-        kind: "IngressClass",
+        name: "IngressClass",
         table: &[at("spec.parameters", &[pointer("scope", Text("Cluster"))])],
         ..PLAIN
     },
     Kind {
         group: "networking.k8s.io",
-        kind: "NetworkPolicy",
+        name: "NetworkPolicy",
         before: others::network_policy,
         table: &[
             at("spec.podSelector+", &[]),
@@ -230,29 +232,29 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         group: "discovery.k8s.io",
-        kind: "EndpointSlice",
+        name: "EndpointSlice",
         table: &[
             at("ports[]", &[pointer("name", Text("")), pointer("protocol", Text("TCP"))]),
             at("endpoints[].conditions+", &[]),
         ],
         ..PLAIN
     },
-    Kind { group: RBAC, kind: "Role", ..PLAIN },
-    Kind { group: RBAC, kind: "ClusterRole", ..PLAIN },
-    Kind { group: RBAC, kind: "RoleBinding", before: others::subjects, table: &[ROLE_REF], ..PLAIN },
-    Kind { group: RBAC, kind: "ClusterRoleBinding", before: others::subjects, table: &[ROLE_REF], ..PLAIN },
-    Kind { group: "autoscaling", kind: "HorizontalPodAutoscaler", before: autoscaling::v1, ..PLAIN },
+    Kind { group: RBAC, name: "Role", ..PLAIN },
+    Kind { group: RBAC, name: "ClusterRole", ..PLAIN },
+    Kind { group: RBAC, name: "RoleBinding", before: others::subjects, table: &[ROLE_REF], ..PLAIN },
+    Kind { group: RBAC, name: "ClusterRoleBinding", before: others::subjects, table: &[ROLE_REF], ..PLAIN },
+    Kind { group: "autoscaling", name: "HorizontalPodAutoscaler", before: autoscaling::v1, ..PLAIN },
     Kind {
         group: "autoscaling",
-        kind: "HorizontalPodAutoscaler",
+        name: "HorizontalPodAutoscaler",
         versions: &["v2"],
         before: autoscaling::v2,
         ..PLAIN
     },
-    Kind { group: "policy", kind: "PodDisruptionBudget", ..PLAIN },
+    Kind { group: "policy", name: "PodDisruptionBudget", ..PLAIN },
     Kind {
         group: "storage.k8s.io",
-        kind: "StorageClass",
+        name: "StorageClass",
         table: &[at(
             "",
             &[pointer("reclaimPolicy", Text("Delete")), pointer("volumeBindingMode", Text("Immediate"))],
@@ -261,7 +263,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         group: "storage.k8s.io",
-        kind: "CSIDriver",
+        name: "CSIDriver",
         table: &[at(
             "spec",
             &[
@@ -278,59 +280,84 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         group: "storage.k8s.io",
-        kind: "VolumeAttributesClass",
+        name: "VolumeAttributesClass",
         versions: &["v1", "v1beta1"],
         admission: others::protect_attributes,
         ..PLAIN
     },
     Kind {
         group: "scheduling.k8s.io",
-        kind: "PriorityClass",
+        name: "PriorityClass",
         table: &[at("", &[pointer("preemptionPolicy", Text("PreemptLowerPriority"))])],
         ..PLAIN
     },
     Kind {
+        group: FLOW_CONTROL,
+        name: "FlowSchema",
+        table: &[at("spec", &[plain("matchingPrecedence", Number(1000))])],
+        ..PLAIN
+    },
+    Kind {
+        group: FLOW_CONTROL,
+        name: "PriorityLevelConfiguration",
+        table: &[
+            at(
+                "spec.limited",
+                &[pointer("nominalConcurrencyShares", Number(30)), pointer("lendablePercent", Number(0))],
+            ),
+            at("spec.limited.limitResponse.queuing", QUEUES),
+            at(
+                "spec.exempt",
+                &[pointer("nominalConcurrencyShares", Number(0)), pointer("lendablePercent", Number(0))],
+            ),
+        ],
+        ..PLAIN
+    },
+    Kind {
         group: ADMISSION,
-        kind: "ValidatingWebhookConfiguration",
+        name: "ValidatingWebhookConfiguration",
         table: &[at("webhooks[]", WEBHOOK), at("webhooks[].rules[]", SCOPE), WEBHOOK_PORT],
         ..PLAIN
     },
     Kind {
         group: ADMISSION,
-        kind: "MutatingWebhookConfiguration",
+        name: "MutatingWebhookConfiguration",
         table: &[at("webhooks[]", WEBHOOK), NEVER, at("webhooks[].rules[]", SCOPE), WEBHOOK_PORT],
         ..PLAIN
     },
     Kind {
         group: ADMISSION,
-        kind: "ValidatingAdmissionPolicy",
+        name: "ValidatingAdmissionPolicy",
         versions: POLICIES,
         table: ADMISSION_POLICY,
         ..PLAIN
     },
     Kind {
         group: ADMISSION,
-        kind: "MutatingAdmissionPolicy",
+        name: "MutatingAdmissionPolicy",
         versions: POLICIES,
         table: ADMISSION_POLICY,
         ..PLAIN
     },
     Kind {
         group: ADMISSION,
-        kind: "ValidatingAdmissionPolicyBinding",
+        name: "ValidatingAdmissionPolicyBinding",
         versions: POLICIES,
         table: ADMISSION_BINDING,
         ..PLAIN
     },
     Kind {
         group: ADMISSION,
-        kind: "MutatingAdmissionPolicyBinding",
+        name: "MutatingAdmissionPolicyBinding",
         versions: POLICIES,
         table: ADMISSION_BINDING,
         ..PLAIN
     },
 ];
 
+const FLOW_CONTROL: &str = "flowcontrol.apiserver.k8s.io";
+const QUEUES: &[Field] =
+    &[plain("queues", Number(64)), plain("handSize", Number(8)), plain("queueLengthLimit", Number(50))];
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const POLICIES: &[&str] = &["v1", "v1beta1"];
 const ADMISSION_POLICY: &[Defaults] = &[

@@ -100,6 +100,23 @@ fn protect(object: &mut Value, finalizer: &str) {
     visit(object, "metadata+", &mut |metadata| add_to(metadata, "finalizers", finalizer));
 }
 
+/// The TaintNodesByCondition plugin: a new Node is not ready.
+pub(super) fn taint(node: &mut Value) {
+    let not_ready = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
+    visit(node, "spec+", &mut |spec| {
+        if is_unset(spec, "taints") {
+            spec["taints"] = json!([]);
+        }
+        let Some(taints) = spec["taints"].as_array_mut() else { return };
+        if !taints
+            .iter()
+            .any(|taint| ["key", "effect"].iter().all(|field| taint[*field] == not_ready[*field]))
+        {
+            taints.push(not_ready.clone());
+        }
+    });
+}
+
 fn add_to(object: &mut Value, list: &str, item: &str) {
     if is_unset(object, list) {
         object[list] = json!([]);

@@ -9,13 +9,13 @@ fn defaulted(mut object: Value) -> Value {
     object
 }
 
-fn pod(spec: Value) -> Value {
+fn pod(spec: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec})
 }
 
 #[test]
 fn minimal_pod() {
-    insta::assert_yaml_snapshot!(defaulted(pod(json!({"containers": [{"name": "app", "image": "app"}]}))));
+    insta::assert_yaml_snapshot!(defaulted(pod(&json!({"containers": [{"name": "app", "image": "app"}]}))));
 }
 
 #[rstest]
@@ -31,7 +31,7 @@ fn left_alone(#[case] object: Value) {
 
 #[test]
 fn an_admitted_pod_gets_no_token() {
-    let mut object = pod(json!({"containers": [{"name": "app"}]}));
+    let mut object = pod(&json!({"containers": [{"name": "app"}]}));
     object["metadata"]["uid"] = json!("0e9f");
     assert_eq!(apply(&mut object), Vec::<String>::new());
     assert_eq!(object["spec"]["volumes"], Value::Null);
@@ -49,18 +49,18 @@ fn a_template_gets_no_token() {
 }
 
 #[rstest]
-#[case(pod(json!({"containers": [{"name": "a"}]})), &[
+#[case(pod(&json!({"containers": [{"name": "a"}]})), &[
     "no LimitRange gives containers \"a\" the resources they leave out",
     "service account \"default\" mounts its token and has no image pull secrets",
     "no PriorityClass is the cluster's default",
 ])]
-#[case(pod(json!({
+#[case(pod(&json!({
     "containers": [{"name": "a", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}],
     "automountServiceAccountToken": false,
     "imagePullSecrets": [{"name": "s"}],
     "priorityClassName": "system-node-critical",
 })), &[])]
-#[case(pod(json!({"containers": [], "serviceAccountName": "x", "priorityClassName": "high", "runtimeClassName": "r"})), &[
+#[case(pod(&json!({"containers": [], "serviceAccountName": "x", "priorityClassName": "high", "runtimeClassName": "r"})), &[
     "service account \"x\" mounts its token and has no image pull secrets",
     "the priority that PriorityClass \"high\" gives is left unset",
     "RuntimeClass \"r\" adds no overhead, node selector or tolerations",

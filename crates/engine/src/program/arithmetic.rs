@@ -36,10 +36,11 @@ pub fn difference(one: &Value, other: &Value) -> Option<Value> {
 /// Numbers.
 pub fn multiply(v: &[Value]) -> Option<Value> {
     let (x, y) = (v[0].as_number().ok()?, v[1].as_number().ok()?);
-    if let (Some((a, places_a)), Some((b, places_b))) = (fraction(&v[0]), fraction(&v[1])) {
-        return a.checked_mul(b).and_then(|product| number(product, places_a + places_b));
-    }
-    Some(x.mul(y).ok()?.into())
+    let exact = || {
+        let ((one, places), (other, more)) = (fraction(&v[0])?, fraction(&v[1])?);
+        number(one.checked_mul(other)?, places + more)
+    };
+    exact().or_else(|| Some(x.mul(y).ok()?.into()))
 }
 
 /// Numbers; nothing is divided by zero.
@@ -101,12 +102,11 @@ fn fraction(value: &Value) -> Option<Decimal> {
 }
 
 fn number(digits: i128, places: u32) -> Option<Value> {
-    if places == 0 {
-        return Some(i64::try_from(digits).ok()?.into());
-    }
     let unit = 10_i128.checked_pow(places)?;
     if digits % unit == 0 {
-        return Some(i64::try_from(digits / unit).ok()?.into());
+        let whole = digits / unit;
+        let small = i64::try_from(whole).map(Value::from);
+        return small.or_else(|_| Value::from_numeric_string(&whole.to_string())).ok();
     }
     let sign = if digits < 0 { "-" } else { "" };
     let (whole, rest) = ((digits / unit).unsigned_abs(), (digits % unit).unsigned_abs());

@@ -6,7 +6,7 @@ use regorus::unstable::{ArithOp, Expr, Module, Rule, RuleHead};
 
 use super::builtins::{self, Builtin};
 use super::names::{self, Callee, Kind, Names, Rules};
-use super::print::RESERVED;
+use super::scope::{self, RESERVED, Scope};
 use super::source::Fault;
 use super::visit::{self, Call, Node, Term};
 
@@ -48,7 +48,6 @@ fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
     let (term, nested) = match node {
         Node::Call(Call { function, nested, .. }) => (*function, *nested),
         Node::Term { term, nested } => (*term, *nested),
-        Node::Statement(_) => return,
     };
     let Some(path) = builtins::prefix(term) else { return };
     let mut parts = path.split('.');
@@ -56,7 +55,6 @@ fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
         return;
     }
     match parts.next() {
-        Some("inventory") => {}
         Some("lib") if nested => faults.push((
             line(term),
             format!(
@@ -64,7 +62,7 @@ fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
                  undefined in the cluster: import {path}, or bind it to a variable of its own first"
             ),
         )),
-        Some("lib") => {}
+        Some("inventory" | "lib") => {}
         _ => faults.push((
             line(term),
             format!("disallowed ref {path}: Gatekeeper allows data.inventory and data.lib only"),
@@ -99,18 +97,16 @@ pub fn declare(module: &Module, package: &str, rules: &mut Rules) -> Vec<Fault> 
 }
 
 /// OPA's rules for what is called, and with what.
-pub fn calls(module: &Module, names: &Names<'_>) -> Vec<Fault> {
+pub fn calls(module: &Module, names: &Names<'_>, scope: &Scope) -> Vec<Fault> {
     let mut faults = vec![];
     for rule in &module.policy {
-        let locals = locals(rule);
         visit::rule(rule, &mut |node| match node {
             Node::Call(call) => {
                 faults.extend(
-                    called(&call, names, &locals, module.rego_v1).map(|said| (line(call.function), said)),
+                    called(&call, names, scope, module.rego_v1).map(|said| (line(call.function), said)),
                 );
             }
             Node::Term { term, .. } => faults.extend(operators(term).map(|said| (line(term), said))),
-            Node::Statement(_) => {}
         });
     }
     faults
@@ -135,7 +131,7 @@ fn operators(term: &Term) -> Option<String> {
     Some(format!("rego_type_error: invalid operand {}", operand.span().text()))
 }
 
-fn called(call: &Call<'_>, names: &Names<'_>, locals: &BTreeSet<String>, v1: bool) -> Option<String> {
+fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option<String> {
     let unknown = |name: &str| Some(format!("rego_type_error: undefined function {name}"));
     let Some(path) = builtins::path(call.function) else {
         return unknown(call.function.span().text());
@@ -143,10 +139,9 @@ fn called(call: &Call<'_>, names: &Names<'_>, locals: &BTreeSet<String>, v1: boo
     if path == "print" {
         return None;
     }
-    let root = path.split('.').next().unwrap_or_default();
     let given = call.arguments.len();
     let (name, arity, builtin) = match names.callee(&path) {
-        _ if locals.contains(root) => return unknown(&path),
+        _ if is_local(call.function, scope) => return unknown(&path),
         Some(Callee::Rule(full, arity)) => (format!("data.{full}"), arity, None),
         Some(Callee::Builtin(builtin)) => (path, builtin.arguments.len(), Some(builtin)),
         None if path == EXTERNAL_DATA => {
@@ -200,16 +195,24 @@ pub fn arguments(rule: &Rule) -> &[Term] {
     }
 }
 
-/// The variables that a rule declares anywhere in it.
-pub fn locals(rule: &Rule) -> BTreeSet<String> {
-    super::safety::declared(rule)
+/// Whether a reference begins with a declared variable.
+fn is_local(refr: &Expr, scope: &Scope) -> bool {
+    match refr {
+        Expr::Var { span, .. } => scope.find(span).is_some(),
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => is_local(refr, scope),
+        _ => false,
+    }
 }
 
 /// What has a meaning of its own for this engine.
 pub fn reserved(module: &Module) -> Vec<Fault> {
     let mut faults = vec![];
     for rule in &module.policy {
-        let mut names = locals(rule);
+        let declared = names::declared(rule).map(|(name, _)| name);
+        let mut names: BTreeSet<_> = declared.into_iter().collect();
+        for argument in arguments(rule) {
+            scope::pattern(argument, &mut names);
+        }
         visit::rule(rule, &mut |node| {
             if let Node::Term { term, .. } = node
                 && let Expr::Var { span, .. } = term.as_ref()
@@ -225,20 +228,18 @@ pub fn reserved(module: &Module) -> Vec<Fault> {
 }
 
 /// The rules that each rule reads or calls, with the line of the rule.
-pub fn dependencies(module: &Module, names: &Names<'_>, package: &str, graph: &mut Graph) {
+pub fn dependencies(module: &Module, names: &Names<'_>, scope: &Scope, package: &str, graph: &mut Graph) {
     for rule in &module.policy {
         let Some((name, _)) = names::declared(rule) else { continue };
-        let locals = locals(rule);
         let node =
             graph.entry(format!("{package}.{name}")).or_insert((rule.span().line as usize, BTreeSet::new()));
         visit::rule(rule, &mut |visited| {
             let term = match visited {
                 Node::Call(call) => call.function,
                 Node::Term { term, .. } => term,
-                Node::Statement(_) => return,
             };
             let Some(path) = builtins::prefix(term) else { return };
-            if locals.contains(path.split('.').next().unwrap_or_default()) {
+            if is_local(term, scope) {
                 return;
             }
             let read = names.full(&path).map(|full| names.reads(&full)).unwrap_or_default();

@@ -45,9 +45,11 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("internal.rem", 2, arithmetic::remainder),
     ("internal.and", 2, arithmetic::intersection),
     ("internal.or", 2, arithmetic::union),
+    ("internal.member_2", 2, |v| Some(is_member(&v[0], &v[1]).into())),
+    ("internal.member_3", 3, |v| Some((v[2][&v[0]] == v[1] && v[2].as_set().is_err()).into())),
     ("re_match", 2, pattern::is_match),
     ("regex.match", 2, pattern::is_match),
-    ("regex.is_valid", 1, pattern::is_valid),
+    ("regex.is_valid", 1, |v| Some(pattern::is_valid(&v[0]).into())),
     ("regex.split", 2, pattern::split),
     ("regex.replace", 3, pattern::replace),
     ("regex.find_n", 3, pattern::find_n),
@@ -83,6 +85,15 @@ fn items(value: &Value) -> Option<Vec<Value>> {
         Value::Array(_) => array(value),
         Value::Set(items) => Some(items.iter().cloned().collect()),
         _ => None,
+    }
+}
+
+fn is_member(value: &Value, collection: &Value) -> bool {
+    match collection {
+        Value::Array(items) => items.contains(value),
+        Value::Set(items) => items.contains(value),
+        Value::Object(fields) => fields.values().any(|field| field == value),
+        _ => false,
     }
 }
 

@@ -40,6 +40,7 @@ impl Argument {
 
 /// What stands between `%` and the verb.
 #[derive(Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools)] // As many as Go has.
 struct Flags {
     sharp: bool,
     zero: bool,

@@ -49,6 +49,11 @@ impl<'a> Names<'a> {
         Self { package, imports: imports.collect(), rules }
     }
 
+    /// The path under `data` that an import gives a name to.
+    pub fn import(&self, name: &str) -> Option<&str> {
+        self.imports.get(name).map(String::as_str)
+    }
+
     /// Whether a name stands for a document, unless it is declared a variable.
     pub fn is_document(&self, name: &str) -> bool {
         matches!(name, "input" | "data") || self.imports.contains_key(name) || self.is_rule(name)

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::iter::Peekable;
 use std::rc::Rc;
 use std::str::Chars;
@@ -31,6 +32,24 @@ fn compiled(pattern: &Value) -> Option<Rc<Regex>> {
     })
 }
 
+/// A regular expression in the syntax of Go's RE2.
+#[derive(Clone, Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Reads it; none if RE2 refuses it.
+    #[must_use]
+    pub fn new(pattern: &str) -> Option<Self> {
+        translate(pattern).and_then(|pattern| Regex::new(&pattern).ok()).map(Self)
+    }
+
+    /// Whether it is found somewhere in a text.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.0.is_match(text.as_bytes())
+    }
+}
+
 /// `regex.match(pattern, text)`.
 pub fn is_match(v: &[Value]) -> Option<Value> {
     let text: &str = v[1].as_string().ok()?;
@@ -38,8 +57,8 @@ pub fn is_match(v: &[Value]) -> Option<Value> {
 }
 
 /// `regex.is_valid(pattern)`.
-pub fn is_valid(v: &[Value]) -> Option<Value> {
-    Some(compiled(&v[0]).is_some().into())
+pub fn is_valid(pattern: &Value) -> bool {
+    compiled(pattern).is_some()
 }
 
 /// `regex.split(pattern, text)`: an empty match at the start splits nothing.
@@ -125,9 +144,9 @@ impl Translator<'_> {
     fn item(&mut self, c: char) -> Option<()> {
         match c {
             '*' | '+' | '?' => return self.repeat(&c.to_string()),
-            '{' => match self.bounds()? {
-                Some(bounds) => return self.repeat(&bounds),
-                None => self.out.push_str("\\{"),
+            '{' => match self.bounds()?.as_str() {
+                "" => self.out.push_str("\\{"),
+                bounds => return self.repeat(bounds),
             },
             '\\' => self.escape()?,
             '[' => self.class()?,
@@ -150,8 +169,8 @@ impl Translator<'_> {
         Some(())
     }
 
-    /// `{2}`, `{2,}`, `{2,3}` up to 1,000; nothing if it is none of them.
-    fn bounds(&mut self) -> Option<Option<String>> {
+    /// `{2}`, `{2,}`, `{2,3}` up to 1,000; an empty text if it is none of them.
+    fn bounds(&mut self) -> Option<String> {
         let ahead: String = self.rest.clone().take_while(|c| *c != '}').collect();
         let closed = self.rest.clone().nth(ahead.chars().count()) == Some('}');
         let (least, most) =
@@ -162,7 +181,7 @@ impl Translator<'_> {
                 && (text.len() == 1 || !text.starts_with('0'))
         };
         if !closed || !is_number(least) || !most.is_none_or(|most| most.is_empty() || is_number(most)) {
-            return Some(None);
+            return Some(String::new());
         }
         let bound = |text: &str| text.parse::<u32>().ok().filter(|bound| *bound <= 1000);
         let least = bound(least)?;
@@ -170,7 +189,7 @@ impl Translator<'_> {
             bound(most).filter(|most| *most >= least)?;
         }
         self.rest.nth(ahead.chars().count());
-        Some(Some(format!("{{{ahead}}}")))
+        Some(format!("{{{ahead}}}"))
     }
 
     /// `(?i)`, `(?i:`, `(?:`, `(?P<name>`, `(?<name>`.
@@ -183,10 +202,10 @@ impl Translator<'_> {
             |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let flags = ahead.strip_suffix('-').is_none() && ahead.chars().all(|c| "imsU-".contains(c));
         match (named, close) {
-            (Some(name), '>') if is_word(name) => self.out.push_str(&format!("(?P<{name}>")),
+            (Some(name), '>') if is_word(name) => drop(write!(self.out, "(?P<{name}>")),
             (None, ')') if flags && ahead.is_empty() => self.out.push_str("(?:)"),
             (None, ')' | ':') if flags && ahead.matches('-').count() <= 1 => {
-                self.out.push_str(&format!("(?{ahead}{close}"));
+                let _ = write!(self.out, "(?{ahead}{close}");
             }
             _ => return None,
         }
@@ -203,7 +222,7 @@ impl Translator<'_> {
             'Q' => self.quoted(),
             'p' => return self.property('p'),
             'P' => return self.property('P'),
-            class @ ('d' | 'D' | 's' | 'S' | 'w' | 'W') => self.out.push_str(&format!("[{}]", ascii(class))),
+            class @ ('d' | 'D' | 's' | 'S' | 'w' | 'W') => drop(write!(self.out, "[{}]", ascii(class))),
             c => {
                 let c = self.character(c)?;
                 literal(c, &mut self.out);
@@ -234,7 +253,7 @@ impl Translator<'_> {
             (Some(name), _) => ('p', name),
             (None, letter) => (letter, name.as_str()),
         };
-        self.out.push_str(&format!("\\{letter}{{{name}}}"));
+        let _ = write!(self.out, "\\{letter}{{{name}}}");
         Some(())
     }
 
@@ -304,7 +323,7 @@ impl Translator<'_> {
         if !name.trim_start_matches('^').chars().all(|c| c.is_ascii_lowercase()) {
             return None;
         }
-        self.out.push_str(&format!("[:{name}:]"));
+        let _ = write!(self.out, "[:{name}:]");
         self.rest.nth(ahead.chars().count() + 1);
         Some(true)
     }
@@ -313,7 +332,7 @@ impl Translator<'_> {
         let Some(class) = self.rest.next_if(|c| "dDsSwWpP".contains(*c)) else { return Some(false) };
         match class {
             'p' | 'P' => self.property(class)?,
-            _ => self.out.push_str(&format!("[{}]", ascii(class))),
+            _ => drop(write!(self.out, "[{}]", ascii(class))),
         }
         Some(true)
     }
@@ -355,7 +374,7 @@ fn ascii(class: char) -> &'static str {
 
 fn literal(c: char, out: &mut String) {
     if c.is_ascii() && !c.is_ascii_alphanumeric() {
-        out.push_str(&format!("\\x{:02x}", u32::from(c)));
+        let _ = write!(out, "\\x{:02x}", u32::from(c));
     } else {
         out.push(c);
     }

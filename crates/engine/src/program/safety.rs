@@ -2,91 +2,46 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleHead};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleHead, Span};
 
 use super::builtins;
 use super::names::Names;
+use super::scope::{self, Scope};
 use super::source::Fault;
-use super::visit::{self, Node, Term};
+use super::visit::{self, Term};
 
+/// Variables by their own names.
 type Variables = BTreeSet<String>;
 
-/// The variables that a rule declares with `:=`, `some`, `every` or as arguments, anywhere in it.
-pub fn declared(rule: &Rule) -> Variables {
-    let mut found = Variables::new();
-    for argument in super::check::arguments(rule) {
-        pattern(argument, &mut found);
-    }
-    visit::rule(rule, &mut |node| {
-        if let Node::Statement(statement) = node {
-            declares(&statement.literal, &mut found);
-        }
-    });
-    found
-}
-
-/// The variables that a rule declares with `some`.
-pub fn some(rule: &Rule) -> Variables {
-    let mut found = Variables::new();
-    visit::rule(rule, &mut |node| {
-        if let Node::Statement(LiteralStmt {
-            literal: literal @ (Literal::SomeVars { .. } | Literal::SomeIn { .. }),
-            ..
-        }) = node
-        {
-            declares(literal, &mut found);
-        }
-    });
-    found
-}
-
-fn declares(literal: &Literal, found: &mut Variables) {
-    match literal {
-        Literal::SomeVars { vars, .. } => found.extend(vars.iter().map(|var| var.text().to_owned())),
-        Literal::SomeIn { key, value, .. } => key.iter().chain([value]).for_each(|term| pattern(term, found)),
-        Literal::Every { key, value, .. } => {
-            found.extend(key.iter().chain([value]).map(|var| var.text().to_owned()));
-        }
-        Literal::Expr { expr, .. } => {
-            if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
-                pattern(lhs, found);
-            }
-        }
-        Literal::NotExpr { .. } => {}
-    }
-}
-
-/// The variables of a pattern: those in arrays and in the values of objects.
-fn pattern(term: &Expr, found: &mut Variables) {
-    match term {
-        Expr::Var { span, .. } => drop(found.insert(span.text().to_owned())),
-        Expr::Array { items, .. } => items.iter().for_each(|item| pattern(item, found)),
-        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| pattern(value, found)),
-        _ => {}
-    }
-}
-
 /// Checks the rules of a module.
-pub fn check(module: &regorus::unstable::Module, names: &Names<'_>) -> Vec<Fault> {
+pub fn check(module: &regorus::unstable::Module, names: &Names<'_>, scope: &Scope) -> Vec<Fault> {
     let mut faults = vec![];
     for rule in &module.policy {
-        Checker { names, locals: declared(rule), faults: &mut faults }.rule(rule);
+        Checker { names, scope, faults: &mut faults }.rule(rule);
     }
     faults
 }
 
 struct Checker<'a> {
     names: &'a Names<'a>,
-    locals: Variables,
+    scope: &'a Scope,
     faults: &'a mut Vec<Fault>,
 }
 
 impl Checker<'_> {
+    fn own<'b>(&'b self, place: &'b Span) -> &'b str {
+        self.scope.find(place).unwrap_or_else(|| place.text())
+    }
+
+    fn pattern(&self, term: &Expr, found: &mut Variables) {
+        scope::places(term, &mut |place| found.extend([self.own(place).to_owned()]));
+    }
+
     fn rule(&mut self, rule: &Rule) {
         let Rule::Spec { head, bodies, .. } = rule else { return };
         let mut safe = Variables::new();
         for argument in super::check::arguments(rule) {
-            pattern(argument, &mut safe);
+            self.pattern(argument, &mut safe);
         }
         let (refr, key, value) = match head {
             RuleHead::Set { refr, key, .. } => (refr, key.as_ref(), None),
@@ -165,7 +120,7 @@ impl Checker<'_> {
             Literal::SomeIn { key, value, collection, .. } => {
                 self.outputs(collection, safe);
                 if self.is_safe(collection, safe) {
-                    key.iter().chain([value]).for_each(|term| pattern(term, safe));
+                    key.iter().chain([value]).for_each(|term| self.pattern(term, safe));
                 }
             }
             Literal::Every { domain, .. } => self.outputs(domain, safe),
@@ -196,13 +151,15 @@ impl Checker<'_> {
                 }
             }
             Expr::Call { fcn, params, .. } => {
-                params.iter().for_each(|param| self.outputs(param, safe));
+                for param in params {
+                    self.outputs(param, safe);
+                }
                 let arity = builtins::path(fcn).and_then(|path| self.names.arity(&path));
                 if let Some((result, arguments)) = params.split_last()
                     && arity == Some(arguments.len())
                     && arguments.iter().all(|argument| self.is_safe(argument, safe))
                 {
-                    pattern(result, safe);
+                    self.pattern(result, safe);
                 }
             }
             _ => self.outputs(expr, safe),
@@ -210,7 +167,7 @@ impl Checker<'_> {
     }
 
     fn unify(&self, term: &Term, safe: &mut Variables) {
-        pattern(term, safe);
+        self.pattern(term, safe);
         self.outputs(term, safe);
     }
 
@@ -239,7 +196,7 @@ impl Checker<'_> {
                 self.outputs(refr, safe);
                 self.outputs(index, safe);
                 if self.is_safe(refr, safe) {
-                    pattern(index, safe);
+                    self.pattern(index, safe);
                 }
             }
             Expr::Call { params, .. } => params.iter().for_each(|param| self.outputs(param, safe)),
@@ -268,7 +225,12 @@ impl Checker<'_> {
                 key.iter().chain([value, collection]).for_each(|term| self.unsafe_in_term(term, safe, found));
             }
             Literal::Every { domain, .. } => self.unsafe_in_term(domain, safe, found),
-            Literal::Expr { expr, .. } => self.unsafe_in_expression(expr, safe, found),
+            Literal::Expr { expr, .. } => {
+                self.unsafe_in_expression(expr, safe, found);
+                if self.has_loose_wildcard(expr) {
+                    found.push("_".into());
+                }
+            }
             Literal::NotExpr { expr, .. } => {
                 self.unsafe_in_expression(expr, safe, found);
                 if operands(expr).into_iter().any(|operand| !is_call(operand) && has_wildcard(operand)) {
@@ -284,9 +246,23 @@ impl Checker<'_> {
     fn unsafe_in_expression(&self, expr: &Term, safe: &Variables, found: &mut Vec<String>) {
         match expr.as_ref() {
             Expr::Call { params, .. } => {
-                params.iter().for_each(|param| self.unsafe_in_term(param, safe, found))
+                for param in params {
+                    self.unsafe_in_term(param, safe, found);
+                }
             }
             _ => self.unsafe_in_term(expr, safe, found),
+        }
+    }
+
+    /// Whether `_` stands where nothing gives it a value.
+    fn has_loose_wildcard(&self, expr: &Term) -> bool {
+        match expr.as_ref() {
+            Expr::AssignExpr { .. } => false,
+            Expr::Call { fcn, params, .. } => {
+                let arity = builtins::path(fcn).and_then(|path| self.names.arity(&path));
+                params.iter().take(arity.unwrap_or(params.len())).any(|param| is_loose(param))
+            }
+            _ => operands(expr).into_iter().any(|operand| is_loose(operand)),
         }
     }
 
@@ -294,8 +270,8 @@ impl Checker<'_> {
         match term.as_ref() {
             Expr::Var { span, .. } => {
                 let name = span.text();
-                let known = !self.locals.contains(name) && self.names.is_document(name);
-                if !known && name != "_" && !safe.contains(name) {
+                let known = self.scope.find(span).is_none() && self.names.is_document(name);
+                if !known && name != "_" && !safe.contains(self.own(span)) {
                     found.push(name.to_owned());
                 }
             }
@@ -305,11 +281,15 @@ impl Checker<'_> {
                 self.unsafe_in_term(index, safe, found);
             }
             Expr::Call { params, .. } => {
-                params.iter().for_each(|param| self.unsafe_in_term(param, safe, found))
+                for param in params {
+                    self.unsafe_in_term(param, safe, found);
+                }
             }
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {}
             other => {
-                visit::children(other).into_iter().for_each(|child| self.unsafe_in_term(child, safe, found))
+                for child in visit::children(other) {
+                    self.unsafe_in_term(child, safe, found);
+                }
             }
         }
     }
@@ -324,7 +304,7 @@ impl Checker<'_> {
             Literal::Every { key, value, domain, query, .. } => {
                 self.closures_of(domain, safe);
                 let mut inside = safe.clone();
-                inside.extend(key.iter().chain([value]).map(|var| var.text().to_owned()));
+                inside.extend(key.iter().chain([value]).map(|variable| self.own(variable).to_owned()));
                 self.body(query, &mut inside);
             }
             Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.closures_of(expr, safe),
@@ -367,5 +347,17 @@ fn has_wildcard(term: &Expr) -> bool {
         Expr::RefBrack { refr, index, .. } => has_wildcard(refr) || has_wildcard(index),
         Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => false,
         other => visit::children(other).into_iter().any(|child| has_wildcard(child)),
+    }
+}
+
+/// Whether `_` is the term, or an element of it.
+fn is_loose(term: &Expr) -> bool {
+    match term {
+        Expr::Var { span, .. } => span.text() == "_",
+        Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
+            visit::children(term).into_iter().any(|child| is_loose(child))
+        }
+        Expr::Call { params, .. } => params.iter().any(|param| is_loose(param)),
+        _ => false,
     }
 }

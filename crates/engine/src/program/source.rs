@@ -44,15 +44,17 @@ pub fn fault(error: impl std::fmt::Display) -> Fault {
 }
 
 /// A token as the rewriting sees it.
-struct Token {
+pub struct Token {
     kind: TokenKind,
-    span: Span,
+    /// Its place; of a text, without quotes.
+    pub span: Span,
     /// Its bytes with quotes.
-    bytes: Range<usize>,
+    pub bytes: Range<usize>,
 }
 
 impl Token {
-    fn text(&self) -> &str {
+    /// What is written; nothing for a text.
+    pub fn text(&self) -> &str {
         match self.kind {
             TokenKind::String | TokenKind::RawString => "",
             _ => self.span.text(),
@@ -65,7 +67,7 @@ impl Token {
     }
 
     /// Whether a term may end here.
-    fn ends_term(&self) -> bool {
+    pub fn ends_term(&self) -> bool {
         self.ends_reference()
             || self.text() == "}"
             || matches!(self.kind, TokenKind::String | TokenKind::RawString | TokenKind::Number)
@@ -97,6 +99,7 @@ fn rewrite(source: &Source, version: RegoVersion) -> Result<String, Fault> {
     let mut insertions = separators(&tokens)?;
     if version == RegoVersion::V0 {
         insertions.extend(heads(source.contents(), &tokens));
+        insertions.extend(super::keywords::rename(&tokens)?);
     }
     insertions.sort();
     let mut text = source.contents().clone();
@@ -146,7 +149,7 @@ fn heads(text: &str, tokens: &[Token]) -> Vec<(usize, String)> {
                 "else" | "if" => rule.plain = false,
                 "{" if before.is_some_and(Token::ends_term) => match rule.body {
                     Some(body) if rule.plain => {
-                        found.push((token.bytes.start, head(text, &tokens[rule.start..body])))
+                        found.push((token.bytes.start, head(text, &tokens[rule.start..body])));
                     }
                     Some(_) => {}
                     None => rule.body = Some(i),

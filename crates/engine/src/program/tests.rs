@@ -58,14 +58,52 @@ fn a_refusal_names_its_line() {
 
 #[test]
 fn an_evaluation_ends() {
-    let entry = "package p\nviolation[{\"msg\": \"x\"}] { count([1 | a[_] == b[_]; a[_] == -1]) < 0 }\n\
-                 a = numbers.range(1, 100000)\nb = numbers.range(1, 100000)";
+    let entry = "package p\nviolation[{\"msg\": \"x\"}] { n := input.review.n; a := numbers.range(1, n)\n\
+                 b := numbers.range(1, n); a[_] + b[_] == 0 }";
     let modules = Modules { version: RegoVersion::V0, entry, libs: &[] };
-    let program = Program::compile(&modules, Duration::from_millis(50));
-    if let Ok(program) = program {
-        let input = regorus::Value::new_object();
-        assert!(program.evaluate(&input, &regorus::Value::Undefined).is_err());
-    }
+    let limit = Duration::from_millis(50);
+    let program = Program::compile(&modules, limit).unwrap();
+    let start = std::time::Instant::now();
+    let input = regorus::Value::from_json_str(r#"{"review": {"n": 20000}}"#).unwrap();
+    let error = program.evaluate(&input, &regorus::Value::Undefined).unwrap_err();
+    assert!(error.0.contains("time"), "{error}");
+    assert!(start.elapsed() < limit * 20, "{:?}", start.elapsed());
+    let input = regorus::Value::from_json_str(r#"{"review": {"n": 2}}"#).unwrap();
+    assert_eq!(program.evaluate(&input, &regorus::Value::Undefined), Ok(vec![]));
+}
+
+#[test]
+fn loading_evaluates_nothing() {
+    let conflict = "p = 1 { not input.review.x }\np = 2 { true }\nviolation[{\"msg\": \"x\"}] { p == 2 }";
+    let program = compile(RegoVersion::V0, &format!("package p\n{conflict}"), &[]).unwrap();
+    let input = regorus::Value::new_object();
+    assert!(program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().0.contains("conflict"));
+    assert_eq!(messages(conflict, r#"{"x": 1}"#), ["x"]);
+}
+
+#[test]
+fn threads_share_a_program() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    let entry = "package p\nviolation[{\"msg\": m}] { m := input.review.list[_] }\n\
+                 violation[{\"msg\": m}] { m := data.inventory.cluster[_] }";
+    let program = compile(RegoVersion::V0, entry, &[]).unwrap();
+    shared(&program);
+    let inventory = regorus::Value::from_json_str(r#"{"cluster": {"x": "shared"}}"#).unwrap();
+    std::thread::scope(|threads| {
+        for thread in 0..4 {
+            let (program, inventory) = (&program, &inventory);
+            threads.spawn(move || {
+                for round in 0..100 {
+                    let name = format!("{thread}-{round}");
+                    let input = format!(r#"{{"review": {{"list": ["{name}"]}}}}"#);
+                    let input = regorus::Value::from_json_str(&input).unwrap();
+                    let found = program.evaluate(&input, inventory).unwrap();
+                    let found: Vec<_> = found.into_iter().map(|finding| finding.message).collect();
+                    assert_eq!(found, [name, "shared".into()]);
+                }
+            });
+        }
+    });
 }
 
 #[test]

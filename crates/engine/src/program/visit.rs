@@ -1,14 +1,12 @@
 //! A walk over the syntax tree, in the order and with the notion of a term that OPA has.
 
-use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleHead};
+use regorus::unstable::{Expr, Literal, Query, Ref, Rule, RuleHead};
 
 /// An expression of the tree.
 pub type Term = Ref<Expr>;
 
 /// What a walk meets.
 pub enum Node<'a> {
-    /// A statement of a body, before its terms.
-    Statement(&'a LiteralStmt),
     /// A call.
     Call(Call<'a>),
     /// Any other term. What a name in it means is not decided.
@@ -75,7 +73,6 @@ pub fn indices(refr: &Term) -> Vec<&Term> {
 /// Visits a body.
 pub fn query<'a>(query: &'a Query, nested: bool, visitor: &mut dyn FnMut(Node<'a>)) {
     for statement in &query.stmts {
-        visitor(Node::Statement(statement));
         literal(&statement.literal, nested, visitor);
         for with in &statement.with_mods {
             term(&with.refr, nested, visitor);
@@ -104,7 +101,9 @@ fn expression<'a>(expr: &'a Term, nested: bool, visitor: &mut dyn FnMut(Node<'a>
     match expr.as_ref() {
         Expr::Call { fcn, params, .. } => {
             visitor(Node::Call(Call { function: fcn, arguments: params, statement: true, nested }));
-            params.iter().for_each(|param| term(param, nested, visitor));
+            for param in params {
+                term(param, nested, visitor);
+            }
         }
         _ => match operands(expr) {
             Some(operands) => operands.into_iter().for_each(|operand| term(operand, nested, visitor)),
@@ -133,7 +132,9 @@ pub fn term<'a>(term: &'a Term, nested: bool, visitor: &mut dyn FnMut(Node<'a>))
     match term.as_ref() {
         Expr::Call { fcn, params, .. } => {
             visitor(Node::Call(Call { function: fcn, arguments: params, statement: false, nested: true }));
-            params.iter().for_each(|param| self::term(param, true, visitor));
+            for param in params {
+                self::term(param, true, visitor);
+            }
         }
         expr => {
             visitor(Node::Term { term, nested });

@@ -48,7 +48,9 @@ pub struct Collected {
     pub constraints: Vec<Document>,
     /// Gatekeeper's `Config`.
     pub configs: Vec<Document>,
-    /// What changes objects or makes others of them before they are judged, which is not done here.
+    /// `ExpansionTemplate` objects.
+    pub expansions: Vec<Document>,
+    /// What changes objects before they are judged, which is not done here.
     pub mutators: Vec<String>,
     /// Namespaces.
     pub namespaces: Vec<Value>,
@@ -85,7 +87,8 @@ impl Collected {
             (TEMPLATE_GROUP, _) => self.templates.push(document),
             (CONSTRAINT_GROUP, _) => self.constraints.push(document),
             ("config.gatekeeper.sh", "Config") => self.configs.push(document),
-            ("mutations.gatekeeper.sh" | "expansion.gatekeeper.sh", _) => {
+            ("expansion.gatekeeper.sh", "ExpansionTemplate") => self.expansions.push(document),
+            ("mutations.gatekeeper.sh", _) => {
                 self.mutators.push(format!("{kind} {name}"));
             }
             (group, _) if FILES_OF_TOOLS.contains(&group) => {

@@ -8,6 +8,7 @@ use super::kinds::{Scope, Scopes};
 use super::result::{ConstraintName, ObjectRef, ObjectResult, Source, Verdict, Violation};
 use super::world::World;
 use crate::input::InputError;
+use crate::policies;
 
 /// What is to be judged, and where it stands.
 #[derive(Debug)]
@@ -104,9 +105,13 @@ impl Judge<'_> {
                 assumed.push(reason);
                 vec![]
             }
-            None => {
-                self.world.engine.review(&request).into_iter().map(|found| self.violation(found)).collect()
-            }
+            None => match self.world.engine.review_expanded(&request, &self.world.expander) {
+                Ok(found) => found.into_iter().map(|found| self.violation(found)).collect(),
+                Err(error) => {
+                    let reason = format!("{}: {error}", policies::field(&error.pointer));
+                    return failed(placed, object, reason);
+                }
+            },
         };
         ObjectResult {
             object,

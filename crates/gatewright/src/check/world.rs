@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use gatewright_compiler::{Settings, standards, templates};
+use gatewright_engine::expand::Expander;
 use gatewright_engine::{ConstraintRef, Engine, Options};
 use gatewright_gatekeeper::{Constraint, Finding, NamespaceGlob, TemplateSource, exemptions};
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use crate::policies::{self, PolicyRef};
 pub struct World {
     /// Templates, constraints, inventory.
     pub engine: Engine,
+    /// What objects imply.
+    pub expander: Expander,
     /// The namespaces.
     pub namespaces: Namespaces,
     owners: HashMap<ConstraintRef, PolicyRef>,
@@ -30,6 +33,7 @@ pub struct World {
 pub struct Builder<'a> {
     settings: &'a Settings,
     engine: Engine,
+    expander: Expander,
     owners: HashMap<ConstraintRef, PolicyRef>,
     seen: HashMap<(String, String), Location>,
     broken: HashSet<String>,
@@ -49,6 +53,7 @@ impl World {
         let mut builder = Builder {
             settings,
             engine: Engine::new(Options::default()),
+            expander: Expander::default(),
             owners: HashMap::new(),
             seen: HashMap::new(),
             broken: HashSet::new(),
@@ -58,11 +63,13 @@ impl World {
         builder.policies(collected);
         builder.constraints(&collected.constraints);
         builder.standards();
+        builder.expansions(&collected.expansions);
         let configs = collected.configs.iter().map(Document::value);
         let exempt =
             configs.flat_map(|config| exemptions(&config["spec"])).map(|exempt| exempt.namespaces).collect();
         let world = Self {
             engine: builder.engine,
+            expander: builder.expander,
             namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), told),
             owners: builder.owners,
             exempt,
@@ -162,6 +169,19 @@ impl Builder<'_> {
                     self.compiled(&constraint, owner, &document.location);
                 }
                 Err(errors) => self.problems.extend(errors),
+            }
+        }
+    }
+
+    fn expansions(&mut self, documents: &[Document]) {
+        for document in documents {
+            if !self.is_first("ExpansionTemplate", document) {
+                continue;
+            }
+            if let Err(error) = self.expander.add(&document.value()) {
+                let (name, field) = (&document.header.name, policies::field(&error.pointer));
+                let message = format!("ExpansionTemplate {name}: {field}: {error}");
+                self.fail(document.locate(&error.pointer), message);
             }
         }
     }

@@ -75,6 +75,20 @@ impl Header {
 }
 
 impl Document {
+    /// An object that stands at a place without a text of its own.
+    ///
+    /// # Errors
+    /// It is no object with a kind.
+    pub fn made(value: &Value, location: Location) -> Result<Self, InputError> {
+        match Header::of(value) {
+            Ok(header) => {
+                let origin = Arc::new(Origin { text: String::new(), line: location.line });
+                Ok(Self { header, location, json: value.to_string(), origin, pointer: String::new() })
+            }
+            Err(message) => Err(InputError { location, message }),
+        }
+    }
+
     /// The object.
     pub fn value(&self) -> Value {
         serde_json::from_str(&self.json).unwrap_or_default()

@@ -34,6 +34,11 @@ pub fn value(text: &str) -> Result<serde_json::Value, String> {
     Ok(parsed.map(|parsed| parsed.value).unwrap_or_default())
 }
 
+/// The line on which a field of a YAML document stands, from 1; the first if it is not there.
+pub fn line_of(text: &str, pointer: &str) -> usize {
+    lines::find(text, pointer).map_or(1, |place| place.line)
+}
+
 /// How much text is read before it is parsed, in bytes.
 const BATCH: usize = 4 << 20;
 

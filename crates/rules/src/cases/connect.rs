@@ -93,8 +93,10 @@ impl ConnectCase {
     #[must_use]
     pub fn input(&self) -> Input {
         let object = json!({"apiVersion": "v1", "kind": self.asks.kind()});
+        let operation = if self.audit { "audited" } else { "CONNECT" };
+        let short = format!("{} {operation}", self.asks.kind());
         let document = if self.audit { object } else { self.review(&object) };
-        Input { name: self.name.clone(), document }
+        Input { name: self.name.clone(), short, document }
     }
 
     /// As the API server sends it: the resource is the Pod's, the object only the options.

@@ -1,9 +1,8 @@
-//! What a rule's module says of itself.
+//! What a module says of itself.
 
 use serde::Deserialize;
 
 use super::{Error, parse};
-use crate::Rule;
 
 /// The METADATA comment of a module.
 #[derive(Debug, Deserialize)]
@@ -16,15 +15,17 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    pub(super) fn of(rule: &Rule) -> Result<Self, Error> {
-        let comment = rule.module.lines().skip(1).map_while(|line| line.strip_prefix('#'));
+    /// Of the module that `name` names in errors.
+    pub(super) fn of(name: &str, module: &str) -> Result<Self, Error> {
+        let comment = module.lines().skip(1).map_while(|line| line.strip_prefix('#'));
         let lines: Vec<_> = comment.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
-        parse(&format!("the METADATA of rule {}", rule.name), &lines.join("\n"))
+        parse(&format!("the METADATA of {name}"), &lines.join("\n"))
     }
 
-    /// A paragraph with the links, or nothing.
-    pub(super) fn related(&self) -> String {
-        let links: Vec<_> = self.related_resources.iter().map(|link| format!("<{link}>")).collect();
+    /// A paragraph with the links: what is given, then those of the module. Nothing without links.
+    pub(super) fn related(&self, more: Option<String>) -> String {
+        let own = self.related_resources.iter().map(|link| format!("<{link}>"));
+        let links: Vec<_> = more.into_iter().chain(own).collect();
         if links.is_empty() { String::new() } else { format!("\nSee also {}.\n", links.join(", ")) }
     }
 }

@@ -1,13 +1,21 @@
 //! The page of the Pod Security Standards.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
+use super::example::{self, Candidate};
 use super::metadata::Metadata;
-use super::{Error, Page, distinct, load, parse};
-use crate::{Entry, Template};
+use super::{Error, Page, Read, anchor, load, message, parse};
+use crate::{Entry, Lib, Rule, Template, pod_security_standard, security_policy};
+
+const FILE: &str = "pod-security-standards.md";
+const HEAD: &str = "# Pod Security Standards: the controls\n\nWhich namespaces are under which standard stands in \
+                    [Pod Security Standards](../standards.md), what an update may change in \
+                    [What is judged](../policies.md#what-is-judged). [All rules](README.md).\n\nThe controls are \
+                    [those of Kubernetes](https://kubernetes.io/docs/concepts/security/pod-security-standards/). Pods are \
+                    judged, and the Pod templates of controllers. The examples are pod specs, without images.\n";
 
 /// The words for the conditions under which the entry asks a control.
 const CONDITIONS: [(&str, Column, &str); 11] = [
@@ -39,15 +47,38 @@ struct StandardCases {
     cases: Vec<StandardCase>,
 }
 
+/// A case, and the standard by which it is judged.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct StandardCase {
-    case: Messages,
+    level: String,
+    version: Option<String>,
+    known_host_ports: Option<Value>,
+    no_user_namespaces_relaxation: Option<bool>,
+    case: Workload,
 }
 
-/// Of a case only what people read; a standard has no policy.
+/// Of a case what people read; a standard has no policy.
 #[derive(Deserialize)]
-struct Messages {
+#[serde(rename_all = "camelCase")]
+struct Workload {
+    spec: Value,
+    old_spec: Option<Value>,
+    annotations: Option<Value>,
     violations: Vec<String>,
+}
+
+impl StandardCase {
+    /// What is created, under nothing but a level and a version.
+    fn is_plain(&self) -> bool {
+        let Self { known_host_ports, no_user_namespaces_relaxation, case, .. } = self;
+        known_host_ports.is_none() && no_user_namespaces_relaxation.is_none() && case.old_spec.is_none()
+    }
+
+    fn candidate(&self) -> Result<Candidate<'_>, Error> {
+        let object = example::workload(&self.case.spec, self.case.annotations.as_ref());
+        Candidate::new(json!([self.level, self.version]), object, &self.case.violations)
+    }
 }
 
 /// A control, as the entry asks it.
@@ -60,50 +91,76 @@ struct Control {
     notes: Vec<&'static str>,
 }
 
-pub(super) fn page(
-    template: &Template,
-    read: &dyn Fn(&str) -> std::io::Result<String>,
-) -> Result<Page, Error> {
+/// The page, and its section of the index.
+pub(super) fn page(template: &Template, read: Read<'_>) -> Result<(Page, String), Error> {
     let path = "pod-security-standard/cases.yaml";
-    let cases: StandardCases = parse(path, &load(read, path)?)?;
+    let StandardCases { cases } = parse(path, &load(read, path)?)?;
+    let candidates: Vec<_> =
+        cases.iter().filter(|case| case.is_plain()).map(StandardCase::candidate).collect::<Result<_, _>>()?;
+    let all: Vec<_> = cases.iter().flat_map(|case| &case.case.violations).map(String::as_str).collect();
     let controls = controls(template)?;
-    let mut text = String::from(
-        "# Pod Security Standards: the controls\n\nWhich namespaces are under which standard stands in \
-         [Pod Security Standards](../standards.md). [All rules](README.md).\n\n\
-         | control | level | versions | |\n|---|---|---|---|\n",
-    );
-    for control in &controls {
-        let versions = control.until.map_or_else(
-            || format!("from {}", control.since),
-            |until| format!("{} to {until}", control.since),
-        );
-        let (name, level, notes) = (&control.name, control.level, control.notes.join(" "));
-        let _ = writeln!(text, "| `{name}` | {level} | {versions} | {notes} |");
-    }
-    let messages = messages(&cases);
+    let mut text = format!("{HEAD}{}", table(&controls, ""));
     for rule in template.rules {
-        let metadata = Metadata::of(rule)?;
+        let metadata = Metadata::of(rule.name, rule.module)?;
         let _ = write!(text, "\n## {}\n\n{}\n", metadata.title, metadata.description.trim());
-        let said = controls.iter().filter(|control| control.room == rule.identifier());
-        let said: Vec<_> = said.filter_map(|control| messages.get(control.name.as_str())).flatten().collect();
-        if !said.is_empty() {
-            text.push_str("\nMessages:\n\n```\n");
-            said.iter().for_each(|message| text.push_str(&format!("{message}\n")));
-            text.push_str("```\n");
+        for control in controls.iter().filter(|control| control.is_first_of(rule, &controls)) {
+            text.push_str(&section(rule, &control.name, &candidates, &all)?);
         }
-        text.push_str(&metadata.related());
+        text.push_str(&metadata.related(twin(rule, &security_policy::TEMPLATE, "security-policy.md")?));
     }
-    Ok(Page { file: "pod-security-standards.md".to_owned(), text })
+    let index = format!(
+        "\n## [Pod Security Standards]({FILE})\n\nFor namespaces [whose label says so](../standards.md).\n{}",
+        table(&controls, FILE)
+    );
+    Ok((Page { file: FILE.to_owned(), text }, index))
 }
 
-/// The messages of each control.
-fn messages(cases: &StandardCases) -> BTreeMap<&str, Vec<&str>> {
-    let mut by_control: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for message in distinct(cases.cases.iter().flat_map(|case| &case.case.violations)) {
-        let control = message.split(':').next().unwrap_or_default();
-        by_control.entry(control).or_default().push(message);
+/// An example of one control, and what else it says.
+fn section(rule: &Rule, control: &str, candidates: &[Candidate<'_>], all: &[&str]) -> Result<String, Error> {
+    let missing = || Error::Missing { rule: "the standards", field: control.to_owned() };
+    let (good, bad) = example::pair(control, candidates).ok_or_else(missing)?;
+    let mut text = format!("\n### Control {control}\n\n{}", example::text(good, bad)?);
+    let of_control = |message: &&str| message.split(':').next() == Some(control);
+    let shown = bad.messages.iter().map(String::as_str);
+    let messages = shown.chain(all.iter().copied().filter(of_control));
+    let other =
+        message::distinct(messages, &[rule.module, Lib::Control.module()]).split_off(bad.messages.len());
+    if !other.is_empty() {
+        let _ = write!(text, "\nOther messages:\n\n```\n{}\n```\n", other.join("\n"));
     }
-    by_control
+    Ok(text)
+}
+
+/// The table of the controls; each is linked to in `file`.
+fn table(controls: &[Control], file: &str) -> String {
+    let mut text = "\n| control | level | versions | |\n|---|---|---|---|\n".to_owned();
+    for Control { name, level, since, until, notes, .. } in controls {
+        let versions = match (since.as_str(), until) {
+            ("v1.0", None) => "all".to_owned(),
+            (since, None) => format!("from {since}"),
+            (since, Some(until)) => format!("{since} to {until}"),
+        };
+        let _ = writeln!(
+            text,
+            "| [`{name}`]({file}#control-{}) | {level} | {versions} | {} |",
+            anchor(name),
+            notes.join(" ")
+        );
+    }
+    text
+}
+
+/// A link to the rule of the same name in another template, if there is one.
+pub(super) fn twin(rule: &Rule, template: &Template, file: &str) -> Result<Option<String>, Error> {
+    let Some(twin) = template.rules.iter().find(|twin| twin.name == rule.name) else { return Ok(None) };
+    let title = Metadata::of(twin.name, twin.module)?.title;
+    let whose = if file == FILE { "the standards" } else { "SecurityPolicy" };
+    Ok(Some(format!("[{title}]({file}#{}) of {whose}", anchor(&title))))
+}
+
+/// A link to what the standards say of what a rule is about.
+pub(super) fn counterpart(rule: &Rule) -> Result<Option<String>, Error> {
+    twin(rule, &pod_security_standard::TEMPLATE, FILE)
 }
 
 /// Reads the controls out of the entry: the one place that names them.
@@ -128,6 +185,12 @@ fn control(block: &str) -> Result<Control, Error> {
 }
 
 impl Control {
+    /// Whether the control is of a room, and stands in the entry here for the first time: it may have several versions.
+    fn is_first_of(&self, rule: &Rule, controls: &[Self]) -> bool {
+        let first = controls.iter().find(|control| control.name == self.name);
+        self.room == rule.identifier() && first.is_some_and(|first| std::ptr::eq(first, self))
+    }
+
     fn add(&mut self, condition: &str) -> Result<(), Error> {
         if let Some(minor) = condition.strip_prefix("standard.minor >= ") {
             self.since = format!("v1.{minor}");

@@ -1,0 +1,267 @@
+//! Runs cases of policies: as requests and as audit sees them, in every kind of workload.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, ensure};
+use gatewright_api::PolicyKind;
+use gatewright_compiler::{Compile, POLICY_LABEL, Settings, standards, templates};
+use gatewright_engine::{EnforcementPoint, Engine, Options, Request};
+use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCases};
+use serde_json::{Value, json};
+
+use super::files::{self, File};
+use super::filter::Filter;
+use super::result::{Outcome, TestResult};
+use crate::input::{self, Document, InputError, Location};
+use crate::policies;
+
+/// Runs all cases of a file.
+pub fn run(file: &File, filter: &Filter) -> Vec<TestResult> {
+    match read(file) {
+        Ok(tested) => tested.run(filter),
+        Err(Wrong { line, message }) => {
+            vec![TestResult::of_file(&InputError::new(&file.name().into(), line, message))]
+        }
+    }
+}
+
+/// What a file holds.
+struct Tested {
+    name: String,
+    file: String,
+    text: String,
+    cases: Vec<(Case, Judge)>,
+}
+
+/// What judges a case.
+enum Judge {
+    Policy(PolicyKind, Value),
+    Constraint(Box<Value>, Value),
+}
+
+/// What is wrong with a file; on line 0 where it is no line's fault.
+struct Wrong {
+    line: usize,
+    message: String,
+}
+
+impl From<anyhow::Error> for Wrong {
+    fn from(error: anyhow::Error) -> Self {
+        Self { line: 0, message: format!("{error:#}") }
+    }
+}
+
+fn read(file: &File) -> Result<Tested, Wrong> {
+    let text = std::fs::read_to_string(&file.path).context("cannot be read")?;
+    let value = input::value(&text).map_err(|error| anyhow!(error))?;
+    let cases = judged_cases(&text, value, &file.path)?;
+    Ok(Tested { name: test_name(&file.path), file: file.name(), text, cases })
+}
+
+fn judged_cases(text: &str, value: Value, path: &Path) -> Result<Vec<(Case, Judge)>, Wrong> {
+    let cases = value["cases"].as_array().context("holds no tests: no Suite, no cases")?;
+    if cases.is_empty() {
+        return Err(anyhow!("cases: is empty").into());
+    }
+    let of_standards = cases.iter().any(|case| case.get("level").is_some());
+    let cases = if of_standards {
+        standard_cases(&parse(text, value)?)
+    } else {
+        policy_cases(parse(text, value)?, path)
+    };
+    Ok(cases?)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str, value: Value) -> Result<T, Wrong> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        let line = input::line_of(text, &policies::pointer(&field));
+        Wrong { line, message: format!("{field}: {}", error.inner()) }
+    })
+}
+
+/// Files are all called `cases.yaml`: their folder tells them apart.
+fn test_name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = stem.strip_suffix(".cases").unwrap_or(&stem);
+    let absolute = std::path::absolute(path).ok();
+    let folder = absolute.as_deref().and_then(Path::parent).and_then(Path::file_name);
+    match folder {
+        Some(folder) if stem == "cases" => folder.to_string_lossy().into_owned(),
+        _ => stem.to_owned(),
+    }
+}
+
+fn standard_cases(cases: &StandardCases) -> anyhow::Result<Vec<(Case, Judge)>> {
+    let all = standards(&Settings::default());
+    let judge = |standard: &gatewright_rules::cases::StandardCase| {
+        let level = standard.level.as_ref();
+        let name = format!("d8-pod-security-{level}-deny");
+        let found = all.iter().find(|found| found.metadata.name.as_ref() == Some(&name));
+        let mut constraint = json!(found.context("no such standard")?);
+        constraint["spec"]["parameters"] = json!(standard.parameters());
+        let labels = json!({POLICY_LABEL: level});
+        Ok((standard.case.clone(), Judge::Constraint(Box::new(constraint), labels)))
+    };
+    cases.cases.iter().map(judge).collect()
+}
+
+fn policy_cases(tested: Cases, path: &Path) -> anyhow::Result<Vec<(Case, Judge)>> {
+    let Cases { policy, cases } = tested;
+    let tested = policy.map(|policy| tested_policy(&path.with_file_name(policy))).transpose()?;
+    let own = || cases.iter().filter_map(|case| case.policies.as_object()).flat_map(|fields| fields.keys());
+    let kind = match &tested {
+        Some((kind, _)) => *kind,
+        None if own().any(|field| has_field::<gatewright_api::OperationPolicy>(field)) => {
+            PolicyKind::OperationPolicy
+        }
+        None => PolicyKind::SecurityPolicy,
+    };
+    let judge = |case: Case| {
+        let policies = match (&case.policies, &tested) {
+            (Value::Null, Some((_, policies))) => policies.clone(),
+            (Value::Null, None) => {
+                return Err(anyhow!("{}: policies: is required, as the file names no policy", case.name));
+            }
+            (own, _) => own.clone(),
+        };
+        let spec = json!({"match": case.r#match, "policies": policies});
+        Ok((case, Judge::Policy(kind, spec)))
+    };
+    cases.into_iter().map(judge).collect()
+}
+
+fn has_field<P: Compile>(field: &str) -> bool {
+    P::TEMPLATE.checks().any(|(_, check)| check.field == field)
+}
+
+/// The kind and the `spec.policies` of the one policy of a file.
+fn tested_policy(path: &Path) -> anyhow::Result<(PolicyKind, Value)> {
+    let documents: Result<Vec<_>, _> = input::read(&[path.to_owned()]).collect();
+    let documents = documents.context("policy")?;
+    let mut found = documents.iter().filter_map(|document| Some((document, policies::kind_of(document)?)));
+    let name = files::name(path);
+    let (document, kind) = found.next().with_context(|| format!("policy: {name} holds no policy"))?;
+    ensure!(found.next().is_none(), "policy: {name} holds several policies; it must be one");
+    Ok((kind, document.value()["spec"]["policies"].clone()))
+}
+
+impl Tested {
+    fn run(&self, filter: &Filter) -> Vec<TestResult> {
+        let mut engines = BTreeMap::new();
+        let cases = self.cases.iter().enumerate();
+        cases.map(|(index, (case, judge))| self.case(index, case, judge, filter, &mut engines)).collect()
+    }
+
+    fn case(
+        &self,
+        index: usize,
+        case: &Case,
+        judge: &Judge,
+        filter: &Filter,
+        engines: &mut BTreeMap<String, Engine>,
+    ) -> TestResult {
+        let line = input::line_of(&self.text, &format!("/cases/{index}"));
+        let location = Location { file: self.file.as_str().into(), line };
+        let result = TestResult::new(&location, &self.name, Some(&case.name), Outcome::Passed);
+        if !filter.runs_case(&self.name, &case.name) {
+            return TestResult { outcome: Outcome::Skipped, ..result };
+        }
+        match judged(case, judge, &location, engines) {
+            Ok(problems) if problems.is_empty() => result,
+            Ok(problems) => TestResult { outcome: Outcome::Failed, problems, ..result },
+            Err(problems) => TestResult { outcome: Outcome::Broken, problems, ..result },
+        }
+    }
+}
+
+/// What differs, line by line; or why nobody can say.
+fn judged(
+    case: &Case,
+    judge: &Judge,
+    location: &Location,
+    engines: &mut BTreeMap<String, Engine>,
+) -> Result<Vec<String>, Vec<String>> {
+    let (constraint, labels) = match judge {
+        Judge::Constraint(constraint, labels) => (Some((**constraint).clone()), labels.clone()),
+        Judge::Policy(kind, spec) => (compiled(*kind, spec, location)?, json!({})),
+    };
+    let Some(constraint) = constraint else {
+        return Ok(differences(case.inputs().iter().map(|input| (input, vec![])), case));
+    };
+    let kind = constraint["kind"].as_str().unwrap_or_default().to_owned();
+    let engine = engines.entry(kind.clone()).or_insert_with(|| engine(&kind));
+    engine.forget_constraints();
+    engine.add_object(&json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels},
+    }));
+    engine.add_constraint(&constraint).map_err(|error| vec![format!("{}: {error}", error.pointer)])?;
+    let inputs = case.inputs();
+    let found: Result<Vec<_>, Vec<String>> =
+        inputs.iter().map(|input| Ok((input, messages(engine, input)?))).collect();
+    Ok(differences(found?.into_iter(), case))
+}
+
+fn compiled(kind: PolicyKind, spec: &Value, location: &Location) -> Result<Option<Value>, Vec<String>> {
+    let policy = json!({
+        "apiVersion": "deckhouse.io/v1alpha1", "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
+    });
+    let told = |error: InputError| error.message;
+    let document = Document::made(&policy, location.clone()).map_err(|error| vec![told(error)])?;
+    let compiled = policies::compiled(&document, kind, &Settings::default())
+        .map_err(|errors| errors.into_iter().map(told).collect::<Vec<_>>())?;
+    Ok(compiled.constraint.map(|constraint| json!(constraint)))
+}
+
+/// An engine with one of the built-in templates, which compile.
+fn engine(kind: &str) -> Engine {
+    let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
+    for template in templates() {
+        if template.metadata.name.as_deref() == Some(&kind.to_lowercase()) {
+            // What is wrong with it shows when its constraint is added.
+            drop(engine.add_template(&json!(template)));
+        }
+    }
+    engine
+}
+
+fn messages(engine: &Engine, input: &Input) -> Result<Vec<String>, Vec<String>> {
+    let document = input.document.clone();
+    let request = match document["kind"].as_str() {
+        Some("AdmissionReview") => Request::from_admission_review(document)
+            .map_err(|error| vec![format!("{}: {}: {error}", input.short, error.pointer)])?,
+        _ => Request::audit(document),
+    };
+    Ok(engine.review(&request).into_iter().map(|violation| violation.message).collect())
+}
+
+/// What should have been found and was not, and the other way round; inputs with the same differences together.
+fn differences<'a>(found: impl Iterator<Item = (&'a Input, Vec<String>)>, case: &Case) -> Vec<String> {
+    let mut all: Vec<(Vec<String>, Vec<&str>)> = vec![];
+    for (input, found) in found {
+        let lines = [signed('-', &case.violations, &found), signed('+', &found, &case.violations)].concat();
+        match all.iter_mut().find(|(known, _)| *known == lines) {
+            _ if lines.is_empty() => {}
+            Some((_, inputs)) => inputs.push(&input.short),
+            None => all.push((lines, vec![&input.short])),
+        }
+    }
+    let told = |(lines, inputs): (Vec<String>, Vec<&str>)| {
+        std::iter::once(format!("{} (- expected, + found):", inputs.join(", "))).chain(lines)
+    };
+    all.into_iter().flat_map(told).collect()
+}
+
+/// What is in the first list more often than in the second.
+fn signed(sign: char, these: &[String], without: &[String]) -> Vec<String> {
+    let mut left = without.to_vec();
+    let mut lines = vec![];
+    for message in these {
+        match left.iter().position(|other| other == message) {
+            Some(index) => drop(left.remove(index)),
+            None => lines.push(format!("  {sign} {message}")),
+        }
+    }
+    lines
+}

@@ -1,0 +1,73 @@
+//! `gatewright test`: Gatekeeper's suites, and cases of policies.
+
+mod cases;
+mod files;
+mod filter;
+mod report;
+mod result;
+mod suite;
+mod verify;
+
+use std::process::ExitCode;
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use crate::FAILED;
+use files::{File, Kind};
+use filter::Filter;
+use report::Format;
+use result::{FileResult, Outcome, Summary};
+
+const EXAMPLES: &str = "\
+Examples:
+  gatewright test tests/...
+  gatewright test tests/suite.yaml --run 'required-labels//without-owner'
+  gatewright test policies/... -o junit > gatewright.xml
+
+Exit codes: 0 everything passes, 1 something fails, 2 wrong usage, or a test that cannot be run.";
+
+/// What the help says at length.
+pub const LONG_ABOUT: &str = "\
+Runs tests of policies, templates and constraints, without a cluster, as Gatekeeper's gator verify would.
+
+There are two kinds of files: Gatekeeper's Suite, for templates and constraints of your own, and cases.yaml, for
+policies: pod specs and the messages by which they are refused, tried in every kind of workload.";
+
+/// Which tests to run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Files, folders, or folders with all below them, written folder/...
+    #[arg(value_name = "PATH[/...]", required = true)]
+    paths: Vec<String>,
+    /// Runs what matches: a regular expression for the names of tests or cases, or TEST//CASE for both
+    #[arg(long, value_name = "REGEX", value_parser = Filter::parse, default_value = "", hide_default_value = true)]
+    run: Filter,
+    /// The format
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    /// Also lists the cases that pass or are skipped
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Runs the tests.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let files = files::find(&args.paths)?;
+    let results: Vec<_> = files.par_iter().map(|file| run_file(file, &args.run)).collect();
+    let summary: Summary = results.iter().flat_map(|file| &file.results).map(|it| it.outcome).collect();
+    report::write(args.output, args.verbose, &results, summary)?;
+    Ok(ExitCode::from(match summary.worst() {
+        Outcome::Broken => FAILED,
+        Outcome::Failed => 1,
+        Outcome::Passed | Outcome::Skipped => 0,
+    }))
+}
+
+fn run_file(file: &File, filter: &Filter) -> FileResult {
+    let results = match file.kind {
+        Kind::Suite => verify::run(file, filter),
+        Kind::Cases => cases::run(file, filter),
+    };
+    FileResult { file: file.name(), results }
+}
