@@ -161,7 +161,7 @@ async fn lead(candidate: Option<&mut Candidate>, leadership: &Leadership) {
         candidate.lead().await;
     } else {
         leadership.extend(Duration::MAX);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
