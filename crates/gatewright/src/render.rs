@@ -61,7 +61,7 @@ enum Format {
 enum Object {
     Template(Box<ConstraintTemplate>),
     Constraint(Box<Constraint>),
-    SyncSet(SyncSet),
+    SyncSet(Box<SyncSet>),
 }
 
 /// Renders all policies, or none if one of them is invalid.
@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if all || args.constraints {
         let mut builtin = standards(&settings);
         if settings.exec_guard.mode == GuardMode::Always {
-            objects.push(Object::SyncSet(rendered_sync_set()));
+            objects.push(Object::SyncSet(Box::new(rendered_sync_set())));
             builtin.push(exec_guard(&settings, &[]));
         }
         builtin.iter_mut().for_each(policies::mark_rendered);
