@@ -5,6 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::{Cluster, paths, until};
 
@@ -44,26 +46,57 @@ impl Cluster {
         .await
     }
 
-    /// Starts the operator under its own `ServiceAccount`, with its default settings.
+    /// Starts the operator under its own `ServiceAccount`, as the only replica: one that is killed and started again
+    /// works at once.
     ///
     /// # Errors
     ///
     /// The binary is not built, or a process of that name runs.
     pub async fn start_operator(&self) -> Result<()> {
-        self.start_operator_with(&[]).await
+        self.start_operator_with("").await
     }
 
-    /// Starts the operator under its own `ServiceAccount`, with these arguments.
+    /// Starts the operator with this settings file.
     ///
     /// # Errors
     ///
     /// As for [`Self::start_operator`].
-    pub async fn start_operator_with(&self, arguments: &[&str]) -> Result<()> {
+    pub async fn start_operator_with(&self, settings: &str) -> Result<()> {
+        let path = self.directory().join("settings.yaml");
+        std::fs::write(&path, settings)?;
+        let path = path.to_str().context("the path of the cluster is not UTF-8")?;
+        self.start_replica(OPERATOR, &["--leader-elect", "false", "--config", path]).await
+    }
+
+    /// Starts a replica of the operator, as a process of this name.
+    ///
+    /// # Errors
+    ///
+    /// The binary is not built, or a process of that name runs.
+    pub async fn start_replica(&self, name: &str, arguments: &[&str]) -> Result<()> {
         let binary = binary()?;
         let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let mut command = Command::new(binary);
-        command.args(["operator", "--log-format", "text"]).args(arguments).env("KUBECONFIG", kubeconfig);
-        self.spawn(OPERATOR, &command, None).await
+        let listen = format!("127.0.0.1:{}", self.port(name)?);
+        command.args(["operator", "--log-format", "text", "--listen", &listen]).args(arguments);
+        command.env("KUBECONFIG", kubeconfig).env("POD_NAME", name).env("POD_NAMESPACE", NAMESPACE);
+        self.spawn(name, &command, None).await
+    }
+
+    /// What a replica answers to a GET: the status code and the text.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn ask_replica(&self, name: &str, path: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port(name)?)).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no end of the headers")?;
+        let code = head.split(' ').nth(1).context("no status")?;
+        Ok((code.parse()?, body.to_owned()))
     }
 }
 

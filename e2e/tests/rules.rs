@@ -5,12 +5,13 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
-use gatewright_compiler::{Compile, Settings, compile};
+use gatewright_compiler::{Compile, Preset, Settings, compile, exec_guard};
 use gatewright_e2e::gator::{Folder, assertions};
 use gatewright_e2e::paths;
 use gatewright_e2e::trial::{namespace, template};
-use gatewright_rules::Rule;
+use gatewright_rules::cases::connect::{ConnectCase, ConnectCases};
 use gatewright_rules::cases::{Case, Cases};
+use gatewright_rules::{Rule, deny_exec_heritage};
 use serde_json::{Value, json};
 
 #[test]
@@ -21,6 +22,47 @@ fn cases_of_security_policy() -> Result<()> {
 #[test]
 fn cases_of_operation_policy() -> Result<()> {
     verify::<OperationPolicy>("operation-policy")
+}
+
+#[test]
+fn cases_of_deny_exec_heritage() -> Result<()> {
+    let directory = Folder::new()?;
+    directory.write("template.yaml", &template(&deny_exec_heritage::TEMPLATE)?)?;
+    let path = paths::repository().join("templates/deny-exec-heritage/cases.yaml");
+    let ConnectCases { inventory, cases } = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
+    let mut known = vec![];
+    for (number, pod) in inventory.iter().enumerate() {
+        known.push(format!("pod-{number}.yaml"));
+        directory.write(&known[number], &pod.object())?;
+    }
+    let namespaces: BTreeSet<_> = cases.iter().filter_map(|case| case.pod.split('/').next()).collect();
+    for name in namespaces {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        known.push(format!("namespace-{name}.yaml"));
+        directory.write(&format!("namespace-{name}.yaml"), &namespace)?;
+    }
+    let test = |(number, case)| connect_test(&directory, &known, number, case);
+    let tests = cases.iter().enumerate().map(test).collect::<Result<Vec<_>>>()?;
+    let failed = directory.verify(&tests)?;
+    ensure!(failed.is_none(), "{failed:?}");
+    directory.remove()
+}
+
+fn connect_test(directory: &Folder, known: &[String], number: usize, case: &ConnectCase) -> Result<Value> {
+    let preset = if case.deckhouse { Preset::Deckhouse } else { Preset::None };
+    let mut settings = Settings::new(preset, "gatekeeper-system", "gatewright-system");
+    settings.exec_guard.unknown_pods = case.unknown_pods.unwrap_or_default();
+    let (constraint, object) = (format!("constraint-{number}.yaml"), format!("object-{number}.yaml"));
+    directory.write(&constraint, &json!(exec_guard(&settings, &case.never_synced)))?;
+    let input = case.input();
+    directory.write(&object, &input.document)?;
+    let parts = case.violations.iter().map(|part| json!({"violations": 1, "message": regex::escape(part)}));
+    let total = json!({"violations": case.violations.len()});
+    let assertions: Vec<_> = std::iter::once(total).chain(parts).collect();
+    Ok(json!({
+        "name": input.name, "template": "template.yaml", "constraint": constraint,
+        "cases": [{"name": input.name, "object": object, "inventory": known, "assertions": assertions}],
+    }))
 }
 
 /// Writes a Gatekeeper suite for all rules of a policy kind and lets `gator verify` run it.

@@ -64,7 +64,7 @@ async fn pod_security_admission_agrees() -> Result<()> {
         let client = cluster.client().await?;
         let version = format!("v1.{}", client.apiserver_version().await?.minor);
         cluster.install_policies().await?;
-        cluster.start_operator_with(&["--standards-version", &version]).await?;
+        cluster.start_operator_with(&format!("podSecurityStandards: {{version: {version}}}")).await?;
         let class = json!({
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "low"}, "value": 1,
         });

@@ -5,12 +5,25 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt as _;
 
-use crate::{OperationPolicy, SecurityPolicy};
+use crate::{GatewrightStatus, OperationPolicy, SecurityPolicy};
 
-/// The CRDs of all policy kinds, in the order in which they are documented.
+/// The CRDs of all kinds, in the order in which they are documented.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [SecurityPolicy::crd(), OperationPolicy::crd()].into_iter().map(readable).collect()
+    let crds = [SecurityPolicy::crd(), OperationPolicy::crd(), without_spec(GatewrightStatus::crd())];
+    crds.into_iter().map(readable).collect()
+}
+
+/// Of an object that only reports there is nothing to specify.
+fn without_spec(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        schema.required = None;
+        if let Some(properties) = &mut schema.properties {
+            properties.remove("spec");
+        }
+    }
+    crd
 }
 
 /// `kubectl explain` wraps lines itself and knows no Markdown.

@@ -12,6 +12,7 @@ mod policy;
 mod security;
 mod selector;
 mod status;
+mod system;
 pub mod text;
 
 pub use crd::crds;
@@ -28,4 +29,11 @@ pub use security::{
     UserRule, UserStrategy, VolumeType,
 };
 pub use selector::{LabelSelector, LabelSelectorRequirement, Match, NamespaceSelector, SelectorOperator};
-pub use status::{ConditionType, ConstraintCounts, PolicyStatus, Reason};
+pub use status::{
+    ByEnforcement, Checkpoint, ConditionType, ConstraintCounts, DeckhouseStatus, NamespaceCount,
+    PolicyStatus, Reason, ViolationSample, Violations,
+};
+pub use system::{
+    GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, SYSTEM_STATUS_NAME, StandardStatus,
+    SystemCondition, SystemStatus,
+};

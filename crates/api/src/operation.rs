@@ -28,11 +28,16 @@ use crate::{EnforcementAction, Field, List, Match, PolicyStatus};
         description = "Whether the policy is valid, applied, and enforced by every Gatekeeper process"),
     printcolumn(name = "Constraints", type_ = "integer", json_path = ".status.constraints.enforced",
         description = "How many constraints of the policy Gatekeeper enforces"),
+    printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.namespaces",
+        description = "How many namespaces the policy reaches now"),
+    printcolumn(name = "Violations", type_ = "integer", json_path = ".status.violations.total",
+        description = "How many violations the last audit found"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type=='Valid')].status", priority = 1),
     printcolumn(name = "Applied", type_ = "string", json_path = ".status.conditions[?(@.type=='Applied')].status", priority = 1),
     printcolumn(name = "Enforced", type_ = "string", json_path = ".status.conditions[?(@.type=='Enforced')].status", priority = 1),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = 1)
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = 1),
+    printcolumn(name = "Synced", type_ = "string", json_path = ".status.deckhouse.synced", priority = 1)
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OperationPolicySpec {

@@ -19,6 +19,94 @@ pub struct PolicyStatus {
     /// How many constraints the policy has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constraints: Option<ConstraintCounts>,
+    /// How many namespaces the policy reaches now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<i32>,
+    /// What audit found; absent before its first run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub violations: Option<Violations>,
+    /// The same in the words of Deckhouse, for tools that read its columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deckhouse: Option<DeckhouseStatus>,
+}
+
+/// What Gatekeeper's audit found in violation of a policy. Gatekeeper lists only the first violations of a
+/// constraint (20 unless it is told otherwise); the rest is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Violations {
+    /// All violations.
+    pub total: i64,
+    /// How many of them Gatekeeper does not list. What is said of namespaces and objects is said of the others.
+    pub truncated: i64,
+    /// All violations by what happens to them.
+    pub by_enforcement: ByEnforcement,
+    /// The namespaces with most of the listed violations, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top_namespaces: Vec<NamespaceCount>,
+    /// Some of the listed violations, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<ViolationSample>,
+    /// When the audit run began that first found this.
+    pub audit_timestamp: String,
+}
+
+/// Violations by what happens to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ByEnforcement {
+    /// Would be refused if it came now.
+    pub deny: i64,
+    /// Would pass with a warning.
+    pub warn: i64,
+    /// Would pass.
+    pub dryrun: i64,
+}
+
+/// A namespace and its violations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NamespaceCount {
+    /// The namespace.
+    pub namespace: String,
+    /// How many listed violations it has.
+    pub count: i64,
+}
+
+/// One violation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ViolationSample {
+    /// The kind of the object.
+    pub kind: String,
+    /// The namespace of the object; absent if it stands in none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// The name of the object.
+    pub name: String,
+    /// The field of the policy that the object violates.
+    pub rule: String,
+    /// What is wrong, cut by Gatekeeper to 256 bytes.
+    pub message: String,
+}
+
+/// What Deckhouse's own controller reports on its policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DeckhouseStatus {
+    /// "True" if what was seen last is what is enforced, else "False".
+    pub synced: String,
+    /// What was seen last.
+    pub observed: Checkpoint,
+    /// What is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processed: Option<Checkpoint>,
+}
+
+/// A state of a policy's spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Checkpoint {
+    /// When the state was first seen, RFC 3339.
+    pub last_timestamp: String,
+    /// The SHA-256 of the spec as JSON with sorted keys.
+    pub check_sum: String,
 }
 
 /// How many constraints of a policy are on which part of their way.
@@ -77,8 +165,18 @@ pub enum Reason {
     NotRouted,
     /// There is no Gatekeeper process that could enforce anything.
     NoGatekeeperProcess,
-    /// Valid, applied and enforced.
+    /// Of the system: Gatekeeper is there and answers.
+    Found,
+    /// Of the system: Gatekeeper has taken in all of our templates.
+    Installed,
+    /// Of the system: the exec guard does not stand, because nothing needs it.
+    NotNeeded,
+    /// Of the system: Gatekeeper is asked about all that constraints are about.
+    Routed,
+    /// Valid, applied and enforced; of the system: all that is no policy works.
     Ready,
+    /// The same, but no namespace that exists now is reached.
+    NoNamespaces,
 }
 
 impl Reason {

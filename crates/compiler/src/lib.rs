@@ -3,6 +3,7 @@
 //! A policy compiles to at most one constraint, or it is refused as a whole with every problem named. Nothing is
 //! ever left out in silence: a field without a rule refuses the policy.
 
+mod exec_guard;
 mod namespaces;
 mod operation;
 mod problem;
@@ -13,9 +14,17 @@ mod states;
 #[cfg(test)]
 mod tests;
 
+pub use exec_guard::{EXEC_GUARD, SYNC_SET, builtin, exec_guard, sync_set};
+pub use gatewright_gatekeeper::RoutingMode;
+pub use gatewright_rules::deny_exec_heritage::UnknownPods;
 pub use problem::{Invalid, Problem};
-pub use settings::{NotAVersion, PodPolicy, Preset, Settings, StandardVersion, Standards};
-pub use standards::{ACTION_LABEL, POLICY_LABEL, standards};
+pub use settings::{
+    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing,
+    Settings, SettingsProblem, StandardVersion, Standards, settings_reference,
+};
+pub use standards::{
+    ACTION_LABEL, MeaninglessLabel, POLICY_LABEL, meaningless_labels, standards, standards_routes,
+};
 
 use std::collections::BTreeSet;
 

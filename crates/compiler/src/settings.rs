@@ -1,13 +1,23 @@
 //! What an administrator decides for the whole cluster.
 
+mod file;
+mod keys;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
 use std::fmt;
 use std::str::FromStr;
 
 use gatewright_api::EnforcementAction;
+use gatewright_gatekeeper::RoutingMode;
+use gatewright_rules::deny_exec_heritage::UnknownPods;
 use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 use gatewright_rules::security_policy::host_network::Range;
 
-/// Settings that change what policies compile to.
+pub use file::{InvalidSettings, SettingsProblem, settings_reference};
+
+/// What holds for the whole cluster: what policies compile to, and what the operator does beside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Names or globs of namespaces that a policy reaches only by naming them.
@@ -20,6 +30,90 @@ pub struct Settings {
     pub controller_validation: bool,
     /// What holds in a namespace whose labels say nothing of it, and how.
     pub standards: Standards,
+    /// Who may enter the platform's own Pods.
+    pub exec_guard: ExecGuard,
+    /// What the operator's own webhook configuration sends Gatekeeper.
+    pub routing: Routing,
+    /// What becomes of audit's results.
+    pub reports: Reports,
+    /// What the operator's log tells, if the settings say so.
+    pub log_level: Option<LogLevel>,
+}
+
+/// PolicyReports from audit's results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reports {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// How many results a report lists.
+    pub max_results: usize,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self { enabled: true, max_results: 500 }
+    }
+}
+
+/// How much a log tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr, strum::EnumString)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// And what may fail.
+    Warn,
+    /// And what was done.
+    Info,
+    /// And why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The guard of the platform's own Pods against exec and attach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecGuard {
+    /// When the guard stands.
+    pub mode: GuardMode,
+    /// What happens to a request about a Pod that Gatekeeper has not seen.
+    pub unknown_pods: UnknownPods,
+    /// Users who may enter every Pod, beside the service accounts of the system namespaces.
+    pub exempt_users: Vec<String>,
+}
+
+impl Default for ExecGuard {
+    fn default() -> Self {
+        Self {
+            mode: GuardMode::default(),
+            unknown_pods: UnknownPods::default(),
+            exempt_users: vec!["system:sudouser".to_owned()],
+        }
+    }
+}
+
+/// When the exec guard stands. It costs memory for every Pod of the cluster in every Gatekeeper process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::AsRefStr, strum::EnumIter, strum::EnumString)]
+#[strum(ascii_case_insensitive)]
+pub enum GuardMode {
+    /// While there is a Pod to guard.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Off,
+}
+
+/// What the operator's own webhook configuration sends Gatekeeper, beyond what upstream's does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// CONNECT: exec and attach.
+    pub connect: RoutingMode,
+    /// DELETE.
+    pub delete: RoutingMode,
+    /// The name of upstream's webhook configuration; without one, it is found by its label.
+    pub upstream: Option<String>,
 }
 
 /// The Pod Security Standards.
@@ -108,7 +202,8 @@ impl Default for Standards {
 }
 
 /// A set of defaults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::EnumString)]
+#[strum(ascii_case_insensitive)]
 pub enum Preset {
     /// A plain cluster.
     #[default]
@@ -132,12 +227,22 @@ impl Settings {
             operator_namespace: operator_namespace.to_owned(),
             controller_validation: true,
             standards: Standards::default(),
+            exec_guard: ExecGuard::default(),
+            routing: Routing::default(),
+            reports: Reports::default(),
+            log_level: None,
         }
+    }
+}
+
+impl From<Preset> for Settings {
+    fn from(preset: Preset) -> Self {
+        Self::new(preset, "gatekeeper-system", "gatewright-system")
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::new(Preset::None, "gatekeeper-system", "gatewright-system")
+        Preset::None.into()
     }
 }

@@ -1,14 +1,16 @@
 //! The Pod Security Standards: six constraints, which the labels of namespaces choose.
 
+use std::collections::BTreeMap;
+
 use gatewright_api::{EnforcementAction, names};
-use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match};
+use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match, Route};
 use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters, TEMPLATE};
 use gatewright_rules::{Reach, Subject, kinds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
-use crate::{PodPolicy, Settings, namespaces};
+use crate::{PodPolicy, Settings, Standards, namespaces};
 
 /// The label of a namespace that chooses the standard.
 pub const POLICY_LABEL: &str = "security.deckhouse.io/pod-policy";
@@ -24,6 +26,12 @@ const ACTIONS: [EnforcementAction; 3] =
 pub fn standards(settings: &Settings) -> Vec<Constraint> {
     let of_level = |level| ACTIONS.into_iter().map(move |action| standard(settings, level, action));
     Level::iter().flat_map(of_level).collect()
+}
+
+/// The requests that the API server must ask Gatekeeper about for the standards.
+#[must_use]
+pub fn standards_routes(settings: &Settings) -> Vec<Route> {
+    Subject::Pod(LOOKS_AT).routes(reach(settings), &Value::Null)
 }
 
 /// The standards pick namespaces, never objects by their labels.
@@ -74,6 +82,38 @@ fn chosen(settings: &Settings, level: Level, action: EnforcementAction) -> Label
     }
 }
 
+/// A label of a namespace whose value is none of those that mean something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the label {key} has the value {found:?}, which means nothing: allowed are {allowed}; {default} holds, the default"
+)]
+pub struct MeaninglessLabel {
+    /// The label.
+    pub key: &'static str,
+    /// Its value.
+    pub found: String,
+    /// The values that mean something.
+    pub allowed: String,
+    /// What holds instead.
+    pub default: String,
+}
+
+/// The labels that are meant to choose a standard or an action, and do not.
+#[must_use]
+pub fn meaningless_labels(labels: &BTreeMap<String, String>, default: &Standards) -> Vec<MeaninglessLabel> {
+    let policies: Vec<_> = PodPolicy::iter().map(|policy| policy.as_ref().to_owned()).collect();
+    let actions = ACTIONS.map(|action| action.as_ref().to_lowercase()).to_vec();
+    let choices = [
+        (POLICY_LABEL, policies, default.default_policy.as_ref().to_owned()),
+        (ACTION_LABEL, actions, default.enforcement_action.as_ref().to_lowercase()),
+    ];
+    let meaningless = |(key, allowed, default): (&'static str, Vec<String>, String)| {
+        let found = labels.get(key).filter(|value| !allowed.contains(value))?.clone();
+        Some(MeaninglessLabel { key, found, allowed: allowed.join(", "), default })
+    };
+    choices.into_iter().filter_map(meaningless).collect()
+}
+
 /// The default is whatever is none of the other valid values, so that a value that means nothing falls to it.
 fn has(key: &str, value: &str, default: &str, valid: &[String]) -> LabelSelectorRequirement {
     let (operator, values) = if value == default {
@@ -88,7 +128,7 @@ fn has(key: &str, value: &str, default: &str, valid: &[String]) -> LabelSelector
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{ACTION_LABEL, ACTIONS, POLICY_LABEL, standards};
+    use super::{ACTION_LABEL, ACTIONS, POLICY_LABEL, meaningless_labels, standards};
     use crate::{PodPolicy, Preset, Settings, Standards};
     use gatewright_gatekeeper::{Constraint, NamespaceGlob};
     use gatewright_rules::security_policy::host_network::Range;
@@ -159,6 +199,23 @@ mod tests {
             _ => format!("{:?}", settings.enforcement_action).to_lowercase(),
         };
         (policy != "privileged").then(|| format!("d8-pod-security-{policy}-{action}"))
+    }
+
+    #[rstest]
+    #[case(&[], &[])]
+    #[case(&[(POLICY_LABEL, "restricted"), (ACTION_LABEL, "warn"), ("app", "Restricted")], &[])]
+    #[case(&[(POLICY_LABEL, "Restricted")], &[
+        "the label security.deckhouse.io/pod-policy has the value \"Restricted\", which means nothing: allowed are \
+         privileged, baseline, restricted; baseline holds, the default",
+    ])]
+    #[case(&[(ACTION_LABEL, "")], &[
+        "the label security.deckhouse.io/pod-policy-action has the value \"\", which means nothing: allowed are deny, \
+         warn, dryrun; deny holds, the default",
+    ])]
+    fn values_that_mean_nothing_are_named(#[case] labels: &[(&str, &str)], #[case] expected: &[&str]) {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let found = meaningless_labels(&labels, &Standards::default());
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
     }
 
     fn label(valid: &'static [&'static str]) -> impl Strategy<Value = Option<&'static str>> {

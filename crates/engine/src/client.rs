@@ -155,12 +155,13 @@ impl Engine {
         self.constraints.values().any(names)
     }
 
-    /// Whether some template reads the inventory: otherwise only Namespaces need to be added.
+    /// Whether the template of some constraint reads the inventory: otherwise only Namespaces need to be added.
     #[must_use]
     pub fn reads_inventory(&self) -> bool {
         let reads =
             |template: &Template| matches!(&template.code, Code::Rego(program) if program.reads_inventory());
-        self.templates.values().any(reads)
+        let mut kinds = self.constraints.keys().map(|constraint| constraint.kind.to_lowercase());
+        kinds.any(|kind| self.templates.get(&kind).is_some_and(reads))
     }
 
     /// All violations of a request, in order of constraint kind, constraint name and message.

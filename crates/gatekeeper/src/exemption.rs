@@ -1,4 +1,4 @@
-//! Namespaces that Gatekeeper's `Config` keeps away from all constraints at once.
+//! Namespaces that Gatekeeper's `Config` keeps away from all constraints at once, or out of the inventory.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -6,11 +6,15 @@ use serde_json::Value;
 use crate::constraint::Match;
 use crate::glob::NamespaceGlob;
 
-/// Namespaces that no constraint is asked about at admission.
+/// Namespaces that some of Gatekeeper's processes leave out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exemption {
     /// A name or glob.
     pub namespaces: String,
+    /// Whether no constraint is asked about them at admission.
+    pub admission: bool,
+    /// Whether their objects are kept out of the inventory.
+    pub sync: bool,
 }
 
 #[derive(Deserialize)]
@@ -21,17 +25,24 @@ struct MatchEntry {
     processes: Vec<String>,
 }
 
-/// The exemptions from admission in the spec of a `Config`.
+/// The exemptions from admission and from the inventory in the spec of a `Config`.
 #[must_use]
 pub fn exemptions(spec: &Value) -> Vec<Exemption> {
     let entries = spec.get("match").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     entries
         .iter()
         .filter_map(|entry| MatchEntry::deserialize(entry).ok())
-        .filter(|entry| entry.processes.iter().any(|process| process == "*" || process == "webhook"))
-        .flat_map(|entry| entry.excluded_namespaces)
-        .map(|namespaces| Exemption { namespaces })
+        .flat_map(MatchEntry::exemptions)
         .collect()
+}
+
+impl MatchEntry {
+    fn exemptions(self) -> Vec<Exemption> {
+        let has = |name: &str| self.processes.iter().any(|process| process == "*" || process == name);
+        let (admission, sync) = (has("webhook"), has("sync"));
+        let namespaces = self.excluded_namespaces.into_iter().filter(|_| admission || sync);
+        namespaces.map(|namespaces| Exemption { namespaces, admission, sync }).collect()
+    }
 }
 
 impl Exemption {
@@ -43,7 +54,9 @@ impl Exemption {
         let excluded =
             matcher.excluded_namespaces.iter().any(|pattern| NamespaceGlob::new(pattern).covers(&exempt));
         let mut named = matcher.namespaces.iter().map(|pattern| NamespaceGlob::new(pattern));
-        !excluded && (matcher.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(&exempt)))
+        self.admission
+            && !excluded
+            && (matcher.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(&exempt)))
     }
 }
 
@@ -58,6 +71,7 @@ mod tests {
         let found = exemptions(&json!({"match": [
             {"excludedNamespaces": ["legacy-*"], "processes": ["*"]},
             {"excludedNamespaces": ["audit-only"], "processes": ["audit"]},
+            {"excludedNamespaces": ["not-synced"], "processes": ["sync"]},
             {"excludedNamespaces": ["kube-system"], "processes": ["webhook"]},
         ]}));
         let named = |namespaces: &[&str], excluded: &[&str]| {
@@ -76,5 +90,7 @@ mod tests {
         assert_eq!(named(&[], &["kube-system"]), ["legacy-*"]);
         assert_eq!(named(&["legacy-app", "web"], &[]), ["legacy-*"]);
         assert_eq!(named(&["web"], &[]), Vec::<&str>::new());
+        let unsynced: Vec<_> = found.iter().filter(|e| e.sync).map(|e| e.namespaces.as_str()).collect();
+        assert_eq!(unsynced, ["legacy-*", "not-synced"]);
     }
 }

@@ -3,22 +3,34 @@
 //! The facts are those of Gatekeeper 3.23: which fields a template and a constraint have, how namespaces are
 //! matched, and when a process can be said to enforce a constraint.
 
+mod audit;
 mod constraint;
 mod exemption;
+mod finding;
 mod glob;
 mod label_selector;
 mod matching;
 mod process;
 mod readiness;
 mod routing;
+mod source;
+mod sync;
 mod template;
+mod user_constraint;
+mod webhook;
 
+pub use audit::{Audit, AuditedViolation, audit};
 pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
 pub use exemption::{Exemption, exemptions};
+pub use finding::Finding;
 pub use glob::NamespaceGlob;
 pub use label_selector::{LabelSelector, Labels, SelectorError};
 pub use matching::{Candidate, MatchError, Matcher, Namespace, Source, group_and_kind, labels};
 pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
-pub use readiness::{Subject, TemplateError, Verdict, judge};
-pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routing};
+pub use readiness::{Subject, TemplateError, Verdict, judge, judge_template};
+pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routes_all, routing, upstream};
+pub use source::{CONNECT, DELETE, TemplateSource};
+pub use sync::{GroupVersionKind, SYNC_SET_GROUP, SYNC_SET_VERSION, SyncSet};
 pub use template::{ConstraintTemplate, RegoSource, TEMPLATE_GROUP, TEMPLATE_VERSION};
+pub use user_constraint::{KindMatch, UserConstraint};
+pub use webhook::{Demand, Plan, Resource, RoutingMode, WEBHOOK, WEBHOOK_CONFIGURATION, configuration};

@@ -196,6 +196,14 @@ impl Matcher {
         Ok(matches)
     }
 
+    /// Whether objects that stand in a namespace can be matched, whatever they are.
+    #[must_use]
+    pub fn reaches(&self, namespace: &Namespace) -> bool {
+        (self.namespaces.is_empty() || listed(&self.namespaces, &namespace.name))
+            && !listed(&self.excluded_namespaces, &namespace.name)
+            && self.namespace_selector.as_ref().is_none_or(|selector| selector.matches(&namespace.labels))
+    }
+
     /// Whether objects of a kind can be matched.
     #[must_use]
     pub fn matches_kind(&self, group: &str, kind: &str) -> bool {

@@ -49,6 +49,8 @@ pub struct Process {
     pub labels: BTreeMap<String, String>,
     /// Whether the Pod is about to go.
     pub terminating: bool,
+    /// The tag or digest of its image; empty where there is none.
+    pub version: String,
 }
 
 /// The entries of an object's `status.byPod`. An entry that does not parse is left out: it cannot say "enforced".

@@ -60,6 +60,20 @@ pub fn judge(expected: &BTreeSet<String>, template: &Subject, constraint: &Subje
     if missing.is_empty() { Verdict::Enforced } else { Verdict::NotEnforcedBy(missing) }
 }
 
+/// Judges a template: each expected process must have taken in the current one, without errors.
+#[must_use]
+pub fn judge_template(expected: &BTreeSet<String>, template: &Subject) -> Verdict {
+    if expected.is_empty() {
+        return Verdict::NoProcess;
+    }
+    if let Some(error) = template.rejection(expected) {
+        return Verdict::TemplateRejected(error);
+    }
+    let missing = |process: &String| Some((process.clone(), template.missing(process, "template")?));
+    let missing: Vec<_> = expected.iter().filter_map(missing).collect();
+    if missing.is_empty() { Verdict::Enforced } else { Verdict::NotEnforcedBy(missing) }
+}
+
 impl Subject {
     /// The error of an expected process about the current generation.
     #[must_use]
@@ -192,6 +206,7 @@ mod tests {
             name: name.into(),
             labels: label.map(|value| ("control-plane".to_owned(), value.to_owned())).into_iter().collect(),
             terminating,
+            version: String::new(),
         };
         let pods = [
             pod("reported", None, false),

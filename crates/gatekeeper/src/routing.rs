@@ -1,8 +1,12 @@
 //! Whether the API server asks Gatekeeper about the requests that a constraint is about.
 
+use std::fmt;
+
 use k8s_openapi::api::admissionregistration::v1::{
     RuleWithOperations, ValidatingWebhook, ValidatingWebhookConfiguration,
 };
+
+use crate::webhook::{WEBHOOK, WEBHOOK_CONFIGURATION};
 
 /// The webhook entry of Gatekeeper that answers admission requests.
 pub const VALIDATING_WEBHOOK: &str = "validation.gatekeeper.sh";
@@ -21,6 +25,21 @@ pub struct Route {
     pub operation: &'static str,
 }
 
+impl fmt::Display for Route {
+    /// The resource with its group: `deployments.apps`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.group.is_empty() { "" } else { "." };
+        write!(f, "{}{dot}{}", self.resource, self.group)
+    }
+}
+
+/// Where the objects of a request stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Namespaced,
+    Cluster,
+}
+
 /// How the API server asks Gatekeeper.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
@@ -32,46 +51,80 @@ pub struct Routing {
     pub fails_open: bool,
 }
 
-/// Looks for the wanted routes in Gatekeeper's entries.
+/// Looks for the wanted routes in the entries of upstream's configuration, of that name or found by its label, and in
+/// those of our own.
 pub fn routing<'a>(
     configurations: impl IntoIterator<Item = &'a ValidatingWebhookConfiguration>,
+    name: Option<&str>,
     wanted: &[Route],
 ) -> Routing {
-    let configurations: Vec<_> = configurations.into_iter().filter(|found| is_gatekeepers(found)).collect();
+    let is_ours = |found: &ValidatingWebhookConfiguration| {
+        found.metadata.name.as_deref() == Some(WEBHOOK_CONFIGURATION)
+    };
+    let configurations: Vec<_> =
+        configurations.into_iter().filter(|found| is_gatekeepers(found, name) || is_ours(found)).collect();
     let entries: Vec<_> = configurations
         .iter()
         .flat_map(|configuration| configuration.webhooks.iter().flatten())
-        .filter(|webhook| webhook.name == VALIDATING_WEBHOOK)
+        .filter(|webhook| [VALIDATING_WEBHOOK, WEBHOOK].contains(&webhook.name.as_str()))
         .collect();
     Routing {
         configurations: configurations.iter().filter_map(|found| found.metadata.name.clone()).collect(),
         missing: wanted
             .iter()
-            .filter(|route| !entries.iter().any(|entry| has(entry, route)))
+            .filter(|route| !entries.iter().any(|entry| has(entry, route, Scope::Namespaced)))
             .cloned()
             .collect(),
         fails_open: entries.iter().any(|entry| entry.failure_policy.as_deref() == Some("Ignore")),
     }
 }
 
-fn is_gatekeepers(configuration: &ValidatingWebhookConfiguration) -> bool {
+/// Upstream's entry in its configuration, of that name or found by its label. Of several the first by name counts.
+pub fn upstream<'a>(
+    configurations: impl IntoIterator<Item = &'a ValidatingWebhookConfiguration>,
+    name: Option<&str>,
+) -> Option<&'a ValidatingWebhook> {
+    let entry = |found: &'a ValidatingWebhookConfiguration| {
+        found.webhooks.iter().flatten().find(|webhook| webhook.name == VALIDATING_WEBHOOK)
+    };
+    let gatekeepers = configurations.into_iter().filter(|found| is_gatekeepers(found, name));
+    let mut entries: Vec<_> =
+        gatekeepers.filter_map(|found| Some((&found.metadata.name, entry(found)?))).collect();
+    entries.sort_by_key(|(name, _)| *name);
+    entries.first().map(|(_, entry)| *entry)
+}
+
+/// Whether an entry has all of these requests, about objects in namespaces.
+#[must_use]
+pub fn routes_all(entry: &ValidatingWebhook, routes: &[Route]) -> bool {
+    routes.iter().all(|route| has(entry, route, Scope::Namespaced))
+}
+
+fn is_gatekeepers(configuration: &ValidatingWebhookConfiguration, name: Option<&str>) -> bool {
+    if name.is_some() {
+        return configuration.metadata.name.as_deref() == name;
+    }
     let (key, value) = SYSTEM_LABEL;
     let labels = configuration.metadata.labels.as_ref();
     labels.is_some_and(|labels| labels.get(key).is_some_and(|found| found == value))
 }
 
-fn has(webhook: &ValidatingWebhook, route: &Route) -> bool {
-    webhook.rules.iter().flatten().any(|rule| rule_has(rule, route))
+pub(crate) fn has(webhook: &ValidatingWebhook, route: &Route, scope: Scope) -> bool {
+    webhook.rules.iter().flatten().any(|rule| rule_has(rule, route, scope))
 }
 
-fn rule_has(rule: &RuleWithOperations, route: &Route) -> bool {
+fn rule_has(rule: &RuleWithOperations, route: &Route, scope: Scope) -> bool {
+    let other_scope = match scope {
+        Scope::Namespaced => "Cluster",
+        Scope::Cluster => "Namespaced",
+    };
     let any = |list: &Option<Vec<String>>, matches: &dyn Fn(&str) -> bool| {
         list.iter().flatten().any(|entry| matches(entry))
     };
     any(&rule.operations, &|operation| operation == "*" || operation == route.operation)
         && any(&rule.api_groups, &|group| group == "*" || group == route.group)
         && any(&rule.resources, &|resource| resource_matches(resource, &route.resource))
-        && rule.scope.as_deref() != Some("Cluster")
+        && rule.scope.as_deref() != Some(other_scope)
 }
 
 /// `*` covers every resource but no subresource; `*/*` covers all; `pods/*` and `*/scale` what they say.
@@ -84,7 +137,7 @@ fn resource_matches(pattern: &str, resource: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Route, resource_matches, routing};
+    use super::{Route, resource_matches, routing, upstream};
     use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
     use serde_json::json;
 
@@ -123,18 +176,23 @@ mod tests {
     #[test]
     fn missing_routes_are_named_and_failing_open_is_told() {
         let wanted = [route("pods", "CREATE"), route("pods/ephemeralcontainers", "UPDATE")];
-        let found = routing(&[configuration(&["*"], &["CREATE", "UPDATE"])], &wanted);
+        let found = routing(&[configuration(&["*"], &["CREATE", "UPDATE"])], None, &wanted);
         assert_eq!(found.missing, [route("pods/ephemeralcontainers", "UPDATE")]);
         assert!(found.fails_open);
-        let found = routing(&[configuration(&["*", "pods/ephemeralcontainers"], &["UPDATE"])], &wanted);
+        let found = routing(&[configuration(&["*", "pods/ephemeralcontainers"], &["UPDATE"])], None, &wanted);
         assert_eq!(found.missing, [route("pods", "CREATE")]);
-        assert_eq!(routing(&[], &wanted).missing, wanted);
+        assert_eq!(routing(&[], None, &wanted).missing, wanted);
     }
 
     #[test]
     fn a_configuration_of_somebody_else_does_not_count() {
         let mut foreign = configuration(&["*"], &["*"]);
         foreign.metadata.labels = None;
-        assert_eq!(routing(&[foreign], &[route("pods", "CREATE")]).missing.len(), 1);
+        let wanted = [route("pods", "CREATE")];
+        assert_eq!(routing([&foreign], None, &wanted).missing.len(), 1);
+        assert!(upstream([&foreign], None).is_none());
+        // But for one that the settings name.
+        assert_eq!(routing([&foreign], Some("gatekeeper"), &wanted).missing.len(), 0);
+        assert!(upstream([&foreign], Some("gatekeeper")).is_some());
     }
 }

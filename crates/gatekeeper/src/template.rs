@@ -39,10 +39,16 @@ impl RegoSource {
 }
 
 impl ConstraintTemplate {
-    /// A template for constraints of a kind. It judges CREATE and UPDATE only: without `operations` it would also be
-    /// asked about every CONNECT and DELETE that a webhook happens to route.
+    /// A template for constraints of a kind. It judges these operations only: with none it would be asked about
+    /// every CONNECT and DELETE that a webhook happens to route.
     #[must_use]
-    pub fn new(kind: &str, title: &str, parameters: &Value, source: &RegoSource) -> Self {
+    pub fn new(
+        kind: &str,
+        title: &str,
+        operations: &[&str],
+        parameters: &Value,
+        source: &RegoSource,
+    ) -> Self {
         let annotations = [("metadata.gatekeeper.sh/title".to_owned(), title.to_owned())];
         Self {
             api_version: format!("{TEMPLATE_GROUP}/{TEMPLATE_VERSION}"),
@@ -59,7 +65,7 @@ impl ConstraintTemplate {
                 }},
                 "targets": [{
                     "target": "admission.k8s.gatekeeper.sh",
-                    "operations": ["CREATE", "UPDATE"],
+                    "operations": operations,
                     "code": [{"engine": "Rego", "source": source}],
                 }],
             }),

@@ -102,20 +102,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::{CommandFactory as _, Parser as _};
-
-    #[test]
-    fn a_wrong_setting_names_what_is_allowed() {
-        for (flag, expected) in [
-            ("--default-policy=resticted", "[possible values: Privileged, Baseline, Restricted]"),
-            ("--default-enforcement-action=audit", "[possible values: Deny, Warn, Dryrun]"),
-            ("--standards-version=1.31", "is neither `latest` nor a version such as `v1.37`"),
-        ] {
-            let said = Cli::try_parse_from(["gatewright", "operator", flag]).unwrap_err().to_string();
-            assert!(said.contains(expected), "{said}");
-        }
-        assert!(Cli::try_parse_from(["gatewright", "operator", "--default-policy=restricted"]).is_ok());
-    }
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,35 +1,68 @@
 //! `gatewright operator`.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use gatewright_compiler::Settings;
+use gatewright_operator::Options;
 
 use crate::log::{self, LogFormat};
-use crate::settings::SettingsArgs;
 
 /// What the operator is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[command(flatten)]
-    settings: SettingsArgs,
-    /// What the log tells: error, warn, info, debug or trace, also for single modules
-    #[arg(long, env = "GATEWRIGHT_LOG", default_value = "info,kube_client=off")]
+    /// The settings file; without one all defaults hold. A changed file takes effect without a restart
+    #[arg(long, env = "GATEWRIGHT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The namespace that the operator runs in, with its Lease; no policy reaches it
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME", default_value = "gatewright-system")]
+    namespace: String,
+    /// The name of this replica in the Lease, in events and in the API server's audit log: its Pod's
+    #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = host())]
+    replica: String,
+    /// Whether replicas elect one that writes; false is for a single process that nobody else runs beside
+    #[arg(long, env = "GATEWRIGHT_LEADER_ELECT", value_name = "BOOL", default_value_t = true,
+        action = clap::ArgAction::Set)]
+    leader_elect: bool,
+    /// How many seconds after its last sign of life a leader is replaced
+    #[arg(long, env = "GATEWRIGHT_LEASE_SECONDS", value_name = "SECONDS", default_value_t = 15,
+        value_parser = clap::value_parser!(u64).range(3..=600))]
+    lease_seconds: u64,
+    /// Where /metrics, /livez and /readyz are served; port 0 takes a free one, which the log tells
+    #[arg(long, env = "GATEWRIGHT_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// What the log tells: error, warn, info, debug or trace, also for single modules. log.level in the settings file
+    /// goes before it
+    #[arg(long, env = "GATEWRIGHT_LOG", default_value = log::DEFAULT)]
     log: String,
     /// How the log is written
     #[arg(long, env = "GATEWRIGHT_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
 }
 
+/// The name of the machine; in a Pod, that is the Pod's.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "gatewright".to_owned() } else { name.to_owned() }
+}
+
 /// Runs the operator until it is asked to end.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    log::start(&args.log, args.log_format)?;
+    let set_log_level = log::start(&args.log, args.log_format)?;
+    let options = Options {
+        config: args.config.clone(),
+        namespace: args.namespace.clone(),
+        replica: args.replica.clone(),
+        lease: args.leader_elect.then(|| Duration::from_secs(args.lease_seconds)),
+        listen: args.listen,
+        set_log_level,
+    };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let client = gatewright_operator::client().await?;
-        gatewright_operator::run(client, Settings::from(&args.settings), stop_signal()).await?;
-        Ok(ExitCode::SUCCESS)
-    })
+    runtime.block_on(gatewright_operator::run(options, stop_signal()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Done when the process is asked to end. A signal that cannot be listened to never comes.

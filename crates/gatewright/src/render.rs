@@ -1,13 +1,14 @@
 //! `gatewright render`: the Gatekeeper objects of policies, for people who apply them by other means.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use gatewright_api::names;
-use gatewright_compiler::{Settings, standards, templates};
-use gatewright_gatekeeper::{Constraint, ConstraintTemplate};
+use gatewright_compiler::{GuardMode, Settings, exec_guard, standards, sync_set, templates};
+use gatewright_gatekeeper::{Constraint, ConstraintTemplate, SyncSet};
 use serde::Serialize;
 
 use crate::settings::SettingsArgs;
@@ -60,11 +61,12 @@ enum Format {
 enum Object {
     Template(Box<ConstraintTemplate>),
     Constraint(Box<Constraint>),
+    SyncSet(Box<SyncSet>),
 }
 
 /// Renders all policies, or none if one of them is invalid.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = Settings::from(&args.settings);
+    let settings = args.settings.read()?;
     let Some(of_policies) = constraints(&args.filenames, &settings) else {
         return Ok(ExitCode::from(FAILED));
     };
@@ -74,9 +76,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         objects.extend(templates().into_iter().map(rendered_template));
     }
     if all || args.constraints {
-        let mut standards = standards(&settings);
-        standards.iter_mut().for_each(policies::mark_rendered);
-        objects.extend(standards.into_iter().chain(of_policies).map(|one| Object::Constraint(Box::new(one))));
+        let mut builtin = standards(&settings);
+        if settings.exec_guard.mode == GuardMode::Always {
+            objects.push(Object::SyncSet(Box::new(rendered_sync_set())));
+            builtin.push(exec_guard(&settings, &[]));
+        }
+        builtin.iter_mut().for_each(policies::mark_rendered);
+        objects.extend(builtin.into_iter().chain(of_policies).map(|one| Object::Constraint(Box::new(one))));
     }
     match &args.output_dir {
         Some(folder) => write_files(&objects, folder, args.output)?,
@@ -137,9 +143,18 @@ fn key(constraint: &Constraint) -> (String, String) {
 }
 
 fn rendered_template(mut template: ConstraintTemplate) -> Object {
-    let owner = [(names::OWNER_LABEL.to_owned(), names::RENDERED.to_owned())];
-    template.metadata.labels = Some(owner.into());
+    template.metadata.labels = Some(rendered_labels());
     Object::Template(Box::new(template))
+}
+
+fn rendered_sync_set() -> SyncSet {
+    let mut set = sync_set();
+    set.metadata.labels = Some(rendered_labels());
+    set
+}
+
+fn rendered_labels() -> BTreeMap<String, String> {
+    [(names::OWNER_LABEL.to_owned(), names::RENDERED.to_owned())].into()
 }
 
 fn text(objects: &[Object], format: Format) -> anyhow::Result<String> {
@@ -170,6 +185,7 @@ fn write_files(objects: &[Object], folder: &Path, format: Format) -> anyhow::Res
             Object::Constraint(constraint) => {
                 (constraint.kind.to_lowercase(), constraint.metadata.name.clone())
             }
+            Object::SyncSet(set) => ("syncset".to_owned(), set.metadata.name.clone()),
         };
         let (text, end) = match format {
             Format::Yaml => (yaml(object)?, "yaml"),

@@ -1,45 +1,34 @@
-//! The settings of the cluster that policies are compiled for, as flags.
+//! The settings of the cluster that policies are compiled for.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use gatewright_api::EnforcementAction;
-use gatewright_compiler::{PodPolicy, Preset, Settings, StandardVersion};
+use std::path::PathBuf;
 
-/// What an administrator decides for the whole cluster. The same for the operator and for what works without one.
+use anyhow::{Context as _, bail};
+use gatewright_compiler::Settings;
+
+/// Where the settings are. The file is the operator's.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Settings of the cluster")]
 pub struct SettingsArgs {
-    /// The namespace that Gatekeeper runs in; no policy reaches it
-    #[arg(
-        long,
-        env = "GATEWRIGHT_GATEKEEPER_NAMESPACE",
-        value_name = "NAME",
-        default_value = "gatekeeper-system"
-    )]
-    gatekeeper_namespace: String,
+    /// The settings file that the operator has; without one all defaults hold
+    #[arg(long, env = "GATEWRIGHT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The namespace that the operator runs in; no policy reaches it
     #[arg(long, env = "GATEWRIGHT_NAMESPACE", value_name = "NAME", default_value = "gatewright-system")]
     operator_namespace: String,
-    /// The Pod Security Standard of namespaces without a label for it
-    #[arg(long, env = "GATEWRIGHT_DEFAULT_POLICY", default_value = "Baseline", ignore_case = true,
-        value_parser = PossibleValuesParser::new(["Privileged", "Baseline", "Restricted"])
-            .try_map(|text| text.parse::<PodPolicy>()))]
-    default_policy: PodPolicy,
-    /// What happens to violations of the standard in namespaces without a label for that
-    #[arg(long, env = "GATEWRIGHT_DEFAULT_ENFORCEMENT_ACTION", default_value = "Deny", ignore_case = true,
-        value_parser = PossibleValuesParser::new(["Deny", "Warn", "Dryrun"])
-            .try_map(|text| text.parse::<EnforcementAction>()))]
-    default_enforcement_action: EnforcementAction,
-    /// The version of the standards: latest or v1.N
-    #[arg(long, env = "GATEWRIGHT_STANDARDS_VERSION", value_name = "VERSION", default_value_t)]
-    standards_version: StandardVersion,
 }
 
-impl From<&SettingsArgs> for Settings {
-    fn from(args: &SettingsArgs) -> Self {
-        let mut settings = Self::new(Preset::None, &args.gatekeeper_namespace, &args.operator_namespace);
-        settings.standards.default_policy = args.default_policy;
-        settings.standards.enforcement_action = args.default_enforcement_action;
-        settings.standards.version = args.standards_version;
-        settings
+impl SettingsArgs {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// The file cannot be read, or every problem in it, one on each line.
+    pub fn read(&self) -> anyhow::Result<Settings> {
+        let Some(path) = &self.config else { return Ok(Settings::from_yaml("", &self.operator_namespace)?) };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the settings file {}", path.display()))?;
+        Settings::from_yaml(&text, &self.operator_namespace).or_else(|invalid| {
+            let problems: Vec<String> = invalid.problems.iter().map(ToString::to_string).collect();
+            bail!("{}: {}", path.display(), problems.join(&format!("\n{}: ", path.display())))
+        })
     }
 }

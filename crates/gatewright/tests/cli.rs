@@ -211,7 +211,7 @@ fn what_render_writes_is_judged_like_the_policies() -> Result {
         .map(|entry| entry.map(|entry| entry.file_name()))
         .collect::<std::io::Result<_>>()?;
     names.sort();
-    assert_eq!(names.len(), 3 + 6 + 3, "{names:?}");
+    assert_eq!(names.len(), 4 + 6 + 3, "{names:?}");
     let of_policies = output(&["check", "-f", "policies.yaml", "-f", "manifests.yaml", "-o", "json"], 1)?;
     let of_rendered = output(&["check", "-f", path, "-f", "manifests.yaml", "-o", "json"], 1)?;
     assert_eq!(of_rendered, of_policies);

@@ -11,7 +11,7 @@ use kube::{Resource as _, ResourceExt as _};
 use tracing::info;
 
 use crate::error::request;
-use crate::live::{Difference, Live};
+use crate::live::{Difference, Live, content};
 use crate::{Error, FIELD_MANAGER};
 
 /// An object to apply, and where.
@@ -73,7 +73,7 @@ impl Desired<'_> {
             .map(Live::from)
     }
 
-    /// Replaces spec and owners; other people's labels and annotations stay.
+    /// Replaces content and owners; other people's labels and annotations stay.
     async fn replace(&self) -> Result<Live, Error> {
         let name = self.object.name_any();
         let mut object = request(self.doing("reading"), self.api.get(&name)).await?;
@@ -82,7 +82,8 @@ impl Desired<'_> {
         }
         object.labels_mut().extend(self.object.labels().clone());
         object.meta_mut().owner_references.clone_from(&self.object.metadata.owner_references);
-        object.data["spec"] = self.object.data["spec"].clone();
+        let content = content(&self.object.data);
+        object.data[content] = self.object.data[content].clone();
         object.meta_mut().managed_fields = None;
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };

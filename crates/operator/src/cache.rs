@@ -63,6 +63,11 @@ impl<T: Entry> Cache<T> {
         self.read().entries.get(name).cloned()
     }
 
+    /// Whether there is no object. That means nothing while the cache is not complete.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read().entries.is_empty()
+    }
+
     /// All objects.
     pub(crate) fn values(&self) -> Vec<Arc<T>> {
         self.read().entries.values().cloned().collect()
@@ -71,6 +76,22 @@ impl<T: Entry> Cache<T> {
     /// The names of all objects.
     pub(crate) fn names(&self) -> Vec<String> {
         self.read().entries.keys().cloned().collect()
+    }
+
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.read().entries.len()
+    }
+
+    /// The names of all objects that are like this.
+    pub(crate) fn names_of(&self, is: impl Fn(&T) -> bool) -> Vec<String> {
+        let inner = self.read();
+        inner.entries.iter().filter(|(_, value)| is(value)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// How many objects are like this.
+    pub(crate) fn count(&self, is: impl Fn(&T) -> bool) -> usize {
+        self.read().entries.values().filter(|value| is(value)).count()
     }
 
     pub(crate) fn knowledge(&self) -> Knowledge {

@@ -1,7 +1,15 @@
 //! The status of a policy, from what became of it. Pure.
 
-use gatewright_api::{ConditionType, ConstraintCounts, PolicyStatus, Reason};
+use std::sync::Arc;
+
+use gatewright_api::{
+    ConditionType, ConstraintCounts, DeckhouseStatus, EnforcementAction, PolicyStatus, Reason, Violations,
+};
+use gatewright_gatekeeper::Audit;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::Value;
+
+use crate::summary;
 
 /// The status, reason and message of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +43,42 @@ pub(crate) struct Report {
     pub(crate) desired: i32,
 }
 
+/// What is told of a policy beside its conditions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    /// How many namespaces its constraint reaches; none without a constraint, or while namespaces are not known.
+    pub(crate) namespaces: Option<i32>,
+    /// What audit found, and what the policy does about it.
+    pub(crate) audit: Option<(Arc<Audit>, EnforcementAction)>,
+    /// The spec, where it parses.
+    pub(crate) spec: Option<Value>,
+}
+
+impl Facts {
+    fn violations(&self, previous: Option<&PolicyStatus>) -> Option<Violations> {
+        let (audit, action) = self.audit.as_ref()?;
+        Some(summary::violations(audit, *action, previous))
+    }
+
+    /// What does not parse is not synced with what was seen last.
+    fn deckhouse(
+        &self,
+        synced: bool,
+        previous: Option<&PolicyStatus>,
+        now: &Time,
+    ) -> Option<DeckhouseStatus> {
+        let Some(spec) = &self.spec else {
+            let before = previous.and_then(|status| status.deckhouse.clone());
+            return before.map(|before| DeckhouseStatus { synced: "False".to_owned(), ..before });
+        };
+        Some(summary::deckhouse(spec, synced, previous, &now.0.to_string()))
+    }
+}
+
 impl Report {
     /// The status to write, given the one that is there. A transition time changes only with its condition's status.
-    pub(crate) fn status(&self, previous: Option<&PolicyStatus>, now: &Time) -> PolicyStatus {
-        let ready = self.ready();
+    pub(crate) fn status(&self, facts: &Facts, previous: Option<&PolicyStatus>, now: &Time) -> PolicyStatus {
+        let ready = self.ready(facts);
         let conditions = [
             (ConditionType::Valid, &self.valid, self.generation),
             (ConditionType::Applied, &self.applied, self.applied_generation),
@@ -59,17 +99,27 @@ impl Report {
                 applied: holds(&self.applied),
                 enforced: holds(&self.enforced),
             }),
+            namespaces: facts.namespaces,
+            violations: facts.violations(previous),
+            deckhouse: facts.deckhouse(self.valid.holds && self.applied.holds, previous, now),
         }
     }
 
-    /// All three, or the first that does not hold.
-    fn ready(&self) -> Judgement {
+    /// All three, or the first that does not hold. A policy that reaches nobody is ready, and says so.
+    fn ready(&self, facts: &Facts) -> Judgement {
         let first =
             [&self.valid, &self.applied, &self.enforced].into_iter().find(|judgement| !judgement.holds);
         first.cloned().unwrap_or_else(|| {
             let nothing = self.applied.reason == Reason::NothingToEnforce;
-            let reason = if nothing { Reason::NothingToEnforce } else { Reason::Ready };
-            Judgement::yes(reason, self.enforced.message.clone())
+            let message = &self.enforced.message;
+            match facts.namespaces {
+                _ if nothing => Judgement::yes(Reason::NothingToEnforce, message),
+                Some(0) => Judgement::yes(
+                    Reason::NoNamespaces,
+                    format!("the policy reaches no namespace that exists now; {message}"),
+                ),
+                _ => Judgement::yes(Reason::Ready, message),
+            }
         })
     }
 }
@@ -101,7 +151,7 @@ pub(crate) fn find(status: Option<&PolicyStatus>, r#type: ConditionType) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use super::{Judgement, Report, find};
+    use super::{Facts, Judgement, Report, find};
     use gatewright_api::{ConditionType, Reason};
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
@@ -123,10 +173,11 @@ mod tests {
 
     #[test]
     fn ready_is_all_three_and_says_what_is_missing() {
-        let ready = report(Judgement::yes(Reason::Enforced, "by a")).status(None, &at(1));
+        let ready = report(Judgement::yes(Reason::Enforced, "by a")).status(&Facts::default(), None, &at(1));
         let condition = find(Some(&ready), ConditionType::Ready).unwrap();
         assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "Ready"));
-        let waiting = report(Judgement::no(Reason::NotEnforcedBy, "b has not")).status(None, &at(1));
+        let waiting =
+            report(Judgement::no(Reason::NotEnforcedBy, "b has not")).status(&Facts::default(), None, &at(1));
         let condition = find(Some(&waiting), ConditionType::Ready).unwrap();
         assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "NotEnforcedBy"));
         assert_eq!(condition.message, "b has not");
@@ -134,11 +185,22 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_without_namespaces_is_ready_and_says_so() {
+        let facts = Facts { namespaces: Some(0), ..Facts::default() };
+        let status = report(Judgement::yes(Reason::Enforced, "by a")).status(&facts, None, &at(1));
+        let condition = find(Some(&status), ConditionType::Ready).unwrap();
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "NoNamespaces"));
+        assert_eq!(status.namespaces, Some(0));
+    }
+
+    #[test]
     fn time_moves_only_with_the_status() {
-        let first = report(Judgement::no(Reason::NotEnforcedBy, "a")).status(None, &at(1));
-        let second = report(Judgement::no(Reason::NotEnforcedBy, "b")).status(Some(&first), &at(2));
+        let first = report(Judgement::no(Reason::NotEnforcedBy, "a")).status(&Facts::default(), None, &at(1));
+        let second =
+            report(Judgement::no(Reason::NotEnforcedBy, "b")).status(&Facts::default(), Some(&first), &at(2));
         assert_eq!(find(Some(&second), ConditionType::Enforced).unwrap().last_transition_time, at(1));
-        let third = report(Judgement::yes(Reason::Enforced, "c")).status(Some(&second), &at(3));
+        let third =
+            report(Judgement::yes(Reason::Enforced, "c")).status(&Facts::default(), Some(&second), &at(3));
         assert_eq!(find(Some(&third), ConditionType::Enforced).unwrap().last_transition_time, at(3));
         assert_eq!(find(Some(&third), ConditionType::Valid).unwrap().last_transition_time, at(1));
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use gatewright_api::Reason;
 use gatewright_gatekeeper::{
-    Exemption, Process, Route, Routing, SYSTEM_LABEL, Verdict, expected_processes, judge, routing,
+    Exemption, Process, Route, Routing, SYSTEM_LABEL, Verdict, WEBHOOK_CONFIGURATION, expected_processes,
+    judge, routing,
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub(crate) struct Gatekeeper {
     /// None where the operator may not watch the Pods of Gatekeeper's namespace.
     processes: Option<Vec<Arc<Process>>>,
     webhooks: Vec<Arc<ValidatingWebhookConfiguration>>,
+    upstream: Option<String>,
     exemptions: Vec<Exemption>,
 }
 
@@ -26,7 +29,8 @@ impl Gatekeeper {
     pub(crate) fn seen(world: &World) -> Self {
         Self {
             processes: world.pods.is_complete().then(|| world.pods.values()),
-            webhooks: world.webhooks.values(),
+            webhooks: world.webhooks.values().into_iter().chain(own_webhook(world)).collect(),
+            upstream: world.settings.routing.upstream.clone(),
             exemptions: world.exemptions.values().iter().flat_map(|list| list.iter().cloned()).collect(),
         }
     }
@@ -59,7 +63,7 @@ impl Gatekeeper {
     }
 
     fn judge_routing(&self, expected: &BTreeSet<String>, constraint: &Live, routes: &[Route]) -> Judgement {
-        let routing = routing(self.webhooks.iter().map(AsRef::as_ref), routes);
+        let routing = routing(self.webhooks.iter().map(AsRef::as_ref), self.upstream.as_deref(), routes);
         if routing.configurations.is_empty() {
             let (key, value) = SYSTEM_LABEL;
             let message = format!(
@@ -99,6 +103,14 @@ impl Gatekeeper {
         let exempt: Vec<_> = exempt.map(|exemption| exemption.namespaces.as_str()).collect();
         (!exempt.is_empty()).then(|| exempt.join(", "))
     }
+}
+
+/// Our own configuration, which sends Gatekeeper what upstream's does not.
+fn own_webhook(world: &World) -> Option<Arc<ValidatingWebhookConfiguration>> {
+    let live = world.own_webhook.get(WEBHOOK_CONFIGURATION).filter(|live| live.ours)?;
+    let webhooks = serde_json::from_value(live.spec.clone()).ok()?;
+    let metadata = ObjectMeta { name: Some(WEBHOOK_CONFIGURATION.to_owned()), ..ObjectMeta::default() };
+    Some(Arc::new(ValidatingWebhookConfiguration { metadata, webhooks: Some(webhooks) }))
 }
 
 fn not_routed(routing: &Routing) -> String {

@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use crate::REQUEST_TIMEOUT;
+use crate::gate::NotLeading;
 
 /// An error of the operator. A reconciliation that fails is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,28 @@ pub enum Error {
         /// What was tried, on which object.
         doing: String,
     },
+    /// The settings cannot be used.
+    #[error("{path}: {problem}")]
+    Settings {
+        /// The settings file.
+        path: String,
+        /// Everything that is wrong.
+        problem: String,
+    },
+    /// The address for probes and metrics cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another replica leads, or may lead, by now. Only the end of the process ends all that was begun.
+    #[error("this replica has lost the lease; it ends, so that nothing it began is finished")]
+    LeadershipLost,
+    /// A task that should run forever has ended.
+    #[error("the operator's work has stopped; see the log")]
+    Stopped,
     /// Somebody else's object has the name that ours should have.
     #[error("{kind} {name} exists and is not ours (it has no label {label} with our value); delete or rename it", label = gatewright_api::names::OWNER_LABEL)]
     Conflict {
@@ -53,7 +76,8 @@ fn said(error: &kube::Error) -> String {
 }
 
 impl Error {
-    /// Whether the request failed because the object changed in between: to be tried again at once, with the news.
+    /// Whether the request failed because the object changed in between, or has come: to be tried again at once, with
+    /// the news.
     pub(crate) fn is_stale(&self) -> bool {
         matches!(self.status(), Some(409))
     }
@@ -61,6 +85,28 @@ impl Error {
     /// Whether the object, or its kind, is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self.status(), Some(404))
+    }
+
+    /// Whether the request was not sent, because another replica leads by now.
+    pub(crate) fn is_not_leading(&self) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        matches!(&**source, kube::Error::Service(error) if error.is::<NotLeading>())
+    }
+
+    /// A word for the metrics.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Api { source, .. } => match &**source {
+                kube::Error::Api(status) if !status.reason.is_empty() => status.reason.clone(),
+                kube::Error::Api(status) => status.code.to_string(),
+                _ if self.is_not_leading() => "NotLeading".to_owned(),
+                _ => "Connection".to_owned(),
+            },
+            Self::Timeout { .. } => "Timeout".to_owned(),
+            Self::Conflict { .. } => "Foreign".to_owned(),
+            Self::NotKept { .. } => "NotKept".to_owned(),
+            _ => "Other".to_owned(),
+        }
     }
 
     fn status(&self) -> Option<u16> {

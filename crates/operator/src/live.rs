@@ -1,13 +1,15 @@
 //! An object of ours as it is in the API, slimmed to what we compare and report.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gatewright_api::names::{OWNER_LABEL, RENDERED};
-use gatewright_gatekeeper::{PodStatus, Subject, pod_statuses};
+use gatewright_gatekeeper::{Audit, PodStatus, Subject, TemplateSource, audit, pod_statuses};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::FIELD_MANAGER;
 use crate::cache::Entry;
@@ -21,14 +23,36 @@ pub(crate) struct Live {
     pub(crate) ours: bool,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) owners: Vec<OwnerReference>,
+    /// The spec, or what stands in its place.
     pub(crate) spec: Value,
     pub(crate) reports: Vec<PodStatus>,
+    /// Of a constraint: what audit found.
+    pub(crate) audit: Option<Arc<Audit>>,
+    /// Of somebody else's template: which requests it is written for.
+    pub(crate) source: Option<Arc<TemplateSource>>,
+}
+
+/// Where the content of an object stands: a webhook configuration has no spec.
+pub(crate) fn content(data: &Value) -> &'static str {
+    if data.get("webhooks").is_some() { "webhooks" } else { "spec" }
+}
+
+/// The content of an object. Of webhooks only what we know: fields of a newer API server are none that we could miss.
+fn taken(data: &mut Value) -> Value {
+    let content = content(data);
+    let value = data[content].take();
+    if content == "spec" {
+        return value;
+    }
+    serde_json::from_value::<Vec<ValidatingWebhook>>(value.clone()).map_or(value, |known| json!(known))
 }
 
 impl From<DynamicObject> for Live {
     fn from(mut object: DynamicObject) -> Self {
         let ours = is_ours(&object.metadata);
-        let reports = object.data.get("status").map(pod_statuses).unwrap_or_default();
+        let status = object.data.get("status").filter(|_| ours);
+        let reports = status.map(pod_statuses).unwrap_or_default();
+        let audit = status.and_then(audit).map(Arc::new);
         Self {
             ours,
             uid: object.uid().unwrap_or_default(),
@@ -37,20 +61,36 @@ impl From<DynamicObject> for Live {
             labels: object.metadata.labels.take().unwrap_or_default(),
             owners: object.metadata.owner_references.take().unwrap_or_default(),
             // Somebody else's object is only ever named.
-            spec: if ours { object.data["spec"].take() } else { Value::Null },
-            reports: if ours { reports } else { vec![] },
+            spec: if ours { taken(&mut object.data) } else { Value::Null },
+            reports,
+            audit,
+            source: None,
         }
     }
 }
 
 impl Entry for Live {
     fn same(&self, other: &Self) -> bool {
-        let version = other.resource_version.clone();
-        Self { resource_version: version, ..self.clone() } == *other
+        let Self { uid, resource_version: _, generation, ours, labels, owners, spec, reports, audit, source } =
+            self;
+        let same_audit = match (audit, &other.audit) {
+            (Some(ours), Some(theirs)) => ours.same(theirs),
+            (ours, theirs) => ours.is_none() && theirs.is_none(),
+        };
+        same_audit
+            && (uid, *generation, *ours) == (&other.uid, other.generation, other.ours)
+            && (labels, owners) == (&other.labels, &other.owners)
+            && (spec, reports, source) == (&other.spec, &other.reports, &other.source)
     }
 }
 
 impl Live {
+    /// A template. Of somebody else's we keep which requests it is written for.
+    pub(crate) fn template(object: DynamicObject) -> Self {
+        let source = (!is_ours(&object.metadata)).then(|| TemplateSource::new(&object.data["spec"]));
+        Self { source: source.map(Arc::new), ..Self::from(object) }
+    }
+
     /// What Gatekeeper's processes say of the object.
     pub(crate) fn subject(&self) -> Subject {
         Subject { uid: self.uid.clone(), generation: self.generation, reports: self.reports.clone() }
@@ -79,7 +119,8 @@ impl Difference {
     /// Compares the whole spec, and of the metadata what we set.
     pub(crate) fn between(live: &Live, desired: &DynamicObject) -> Self {
         let mut difference = Self::default();
-        difference.compare("spec", &live.spec, &desired.data["spec"]);
+        let content = content(&desired.data);
+        difference.compare(content, &live.spec, &desired.data[content]);
         for (key, value) in desired.labels() {
             if live.labels.get(key) != Some(value) {
                 difference.fields.push(format!("metadata.labels[{key}]"));

@@ -1,9 +1,9 @@
 //! Reconciles one policy: validate, build, apply, report; or sweep what a policy left behind.
 
-use gatewright_api::{ConditionType, Guarded, PolicyKind, PolicyStatus, Reason};
+use gatewright_api::{ConditionType, Guarded, PolicyStatus, Reason};
 use gatewright_compiler::{Compiled, compile};
 use gatewright_gatekeeper::{Constraint, Route};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tracing::info;
 
 use crate::apply::{self, Desired};
-use crate::conditions::{Judgement, Report, find};
+use crate::conditions::{Facts, Judgement, Report, find};
 use crate::enforcement::Gatekeeper;
 use crate::error::request;
 use crate::live::Live;
@@ -31,11 +31,13 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
         return sweep(world, &snapshot, name).await;
     };
     let validated = validate(policy, world);
+    let mut written = None;
     let (report, result) = match validated {
         Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
-            let valid = compiles(&notes);
-            (outcome.report(world, &snapshot, policy, valid, &routes), outcome.into_result())
+            let report = outcome.report(world, &snapshot, policy, compiles(&notes), &routes);
+            written = outcome.live().cloned();
+            (report, outcome.into_result())
         }
         Ok(Compiled { constraint: None, .. }) => {
             let result = clear::<P>(world, snapshot.constraint.as_deref(), name).await;
@@ -48,7 +50,9 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
     {
         return result.map(|()| Next::Change);
     }
-    write_status::<P>(world, policy, &report).await?;
+    let constraint = written.as_ref().or(snapshot.constraint.as_deref()).filter(|live| live.ours);
+    let facts = facts(world, policy, constraint);
+    write_status::<P>(world, policy, &report, &facts).await?;
     result.map(|()| Next::Change)
 }
 
@@ -80,7 +84,7 @@ async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: C
         Err(error) => return Outcome::Waiting(Judgement::no(Reason::ApplyFailed, error.to_string())),
     };
     let desired = Desired { api: &world.constraint_api(P::TEMPLATE), kind: P::TEMPLATE.kind, object };
-    match desired.ensure(snapshot.constraint.as_deref()).await {
+    match world.ensure(&desired, snapshot.constraint.as_deref()).await {
         Ok(live) => Outcome::Applied(Box::new(live)),
         Err(error) => Outcome::Failed(error),
     }
@@ -136,6 +140,10 @@ impl Outcome {
             Self::Waiting(_) | Self::Failed(_) => applied.clone(),
         };
         Report { generation, applied_generation: generation, valid, applied, enforced, desired: 1 }
+    }
+
+    fn live(&self) -> Option<&Live> {
+        if let Self::Applied(live) = self { Some(live) } else { None }
     }
 
     /// A conflict ends when the other object does, which we watch; everything else is tried again.
@@ -227,14 +235,31 @@ async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) ->
 
 async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Result<(), Error> {
     match live.filter(|live| live.ours) {
-        Some(live) => apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind, name, live).await,
+        Some(live) => {
+            world.forget(P::TEMPLATE.kind, name);
+            apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind, name, live).await
+        }
         None => Ok(()),
     }
 }
 
+/// What is told of the policy beside its conditions, from the constraint that is in the API.
+fn facts<P: Watched>(world: &World, policy: &Guarded<P>, constraint: Option<&Live>) -> Facts {
+    let parsed = policy.parsed.as_ref().ok();
+    let action = constraint.and_then(|live| live.spec["enforcementAction"].as_str()?.parse().ok());
+    let audit = constraint.and_then(|live| live.audit.clone());
+    let namespaces = constraint.and_then(|live| world.namespaces.reached_by(live));
+    Facts { namespaces, audit: audit.zip(action), spec: parsed.map(|policy| policy.spec_json()) }
+}
+
 /// Writes the status if anything but time changed. The write fails if the policy changed in between.
-async fn write_status<P: Watched>(world: &World, policy: &Guarded<P>, report: &Report) -> Result<(), Error> {
-    let status = report.status(policy.status.as_ref(), &Time(Timestamp::now()));
+async fn write_status<P: Watched>(
+    world: &World,
+    policy: &Guarded<P>,
+    report: &Report,
+    facts: &Facts,
+) -> Result<(), Error> {
+    let status = report.status(facts, policy.status.as_ref(), &Time(Timestamp::now()));
     if policy.status.as_ref() == Some(&status) {
         return Ok(());
     }
@@ -260,17 +285,16 @@ async fn write_status<P: Watched>(world: &World, policy: &Guarded<P>, report: &R
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error),
     }
-    tell(P::KIND, name, policy.status.as_ref(), &status);
+    if let Some(ready) = turned(policy.status.as_ref(), &status) {
+        let Condition { status, reason, message, .. } = ready;
+        info!(kind = %P::KIND, name, ready = status, reason, because = message, "policy");
+        world.events.turned::<P>(&policy.metadata, ready);
+    }
     Ok(())
 }
 
-/// One line for each time that a policy becomes ready, or is no longer, or for another reason.
-fn tell(kind: PolicyKind, name: &str, before: Option<&PolicyStatus>, now: &PolicyStatus) {
-    let Some(ready) = find(Some(now), ConditionType::Ready) else {
-        return;
-    };
+/// The condition `Ready`, if the policy has become ready, or is no longer, or for another reason: that is told.
+fn turned<'a>(before: Option<&PolicyStatus>, now: &'a PolicyStatus) -> Option<&'a Condition> {
     let old = find(before, ConditionType::Ready).map(|condition| (&condition.status, &condition.reason));
-    if old != Some((&ready.status, &ready.reason)) {
-        info!(%kind, name, ready = ready.status, reason = ready.reason, because = ready.message, "policy");
-    }
+    find(Some(now), ConditionType::Ready).filter(|ready| old != Some((&ready.status, &ready.reason)))
 }

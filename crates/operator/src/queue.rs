@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::Error;
+use crate::world::Owner;
 
 /// How many reconciliations run at once.
 const CONCURRENCY: usize = 16;
@@ -27,6 +29,32 @@ pub(crate) enum Key {
     Template(&'static str),
     /// The constraint of this kind and name, and the policy that it is made from, whether they exist or not.
     Constraint(&'static str, String),
+    /// The exec guard and our webhook configuration.
+    Routing,
+    /// The namespace of this name.
+    Namespace(String),
+    /// All namespaces.
+    Namespaces,
+    /// What is told of everything that is no policy.
+    System,
+}
+
+impl Key {
+    /// What reconciles the key, as a word for the metrics.
+    pub(crate) fn controller(&self) -> &'static str {
+        match self {
+            Self::Template(_) => "template",
+            Self::Constraint(kind, _) => match Owner::of(kind) {
+                Owner::SecurityPolicy => "securitypolicy",
+                Owner::OperationPolicy => "operationpolicy",
+                Owner::Standards => "standard",
+                Owner::ExecGuard => "routing",
+            },
+            Self::Routing => "routing",
+            Self::Namespace(_) | Self::Namespaces => "namespace",
+            Self::System => "system",
+        }
+    }
 }
 
 /// What a reconciliation leaves to be done.
@@ -40,7 +68,10 @@ pub(crate) enum Next {
 
 /// The end of the queue that is written to.
 #[derive(Clone)]
-pub(crate) struct Requests(mpsc::UnboundedSender<ScheduleRequest<Key>>);
+pub(crate) struct Requests {
+    sender: mpsc::UnboundedSender<ScheduleRequest<Key>>,
+    waiting: Arc<Mutex<HashSet<Key>>>,
+}
 
 /// The end of the queue that is worked off.
 pub(crate) type Keys = mpsc::UnboundedReceiver<ScheduleRequest<Key>>;
@@ -48,7 +79,7 @@ pub(crate) type Keys = mpsc::UnboundedReceiver<ScheduleRequest<Key>>;
 /// A queue. It is bounded by the number of keys, since a key that waits is not added again.
 pub(crate) fn channel() -> (Requests, Keys) {
     let (sender, receiver) = mpsc::unbounded();
-    (Requests(sender), receiver)
+    (Requests { sender, waiting: Arc::default() }, receiver)
 }
 
 impl Requests {
@@ -58,8 +89,34 @@ impl Requests {
     }
 
     fn send_after(&self, key: Key, pause: Duration) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
         // Fails only when the queue is gone, and with it everybody who could be told.
-        let _ = self.0.unbounded_send(ScheduleRequest { message: key, run_at: Instant::now() + pause });
+        let _ = self.sender.unbounded_send(ScheduleRequest { message: key, run_at: Instant::now() + pause });
+    }
+
+    /// How many keys wait, those included that wait to be tried again.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// A key is being worked on.
+    fn begun(&self, key: &Key) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// Collects keys without working on them, and puts each back once when `until` is done.
+pub(crate) async fn hold(requests: &Requests, keys: &mut Keys, until: impl Future<Output = ()>) {
+    let mut until = pin!(until);
+    let mut held = HashSet::new();
+    loop {
+        tokio::select! {
+            () = &mut until => break,
+            Some(request) = keys.next() => held.insert(request.message),
+        };
+    }
+    for key in held {
+        requests.send(key);
     }
 }
 
@@ -89,6 +146,7 @@ pub(crate) async fn run(
         };
         match event {
             Event::Due(key) => {
+                requests.begun(&key);
                 busy.insert(key.clone());
                 let task = work(key.clone());
                 running.spawn(async move { (key, task.await) });
@@ -122,7 +180,8 @@ fn pause(key: &Key, result: Result<Next, Error>, failures: &mut HashMap<Key, u32
             let count = failures.entry(key.clone()).or_default();
             let pause = FIRST_PAUSE.saturating_mul(1 << (*count).min(10)).min(LONGEST_PAUSE);
             *count += 1;
-            if !error.is_stale() && (*count == 1 || pause == LONGEST_PAUSE) {
+            let is_news = !error.is_stale() && !error.is_not_leading();
+            if is_news && (*count == 1 || pause == LONGEST_PAUSE) {
                 warn!(?key, %error, retry_in = ?pause, "failed; trying again");
             }
             Some(pause)

@@ -5,6 +5,7 @@ use kube::core::DynamicObject;
 
 use crate::Error;
 use crate::apply::Desired;
+use crate::live::{Difference, Live};
 use crate::queue::Next;
 use crate::world::World;
 
@@ -20,10 +21,15 @@ pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> 
     };
     let live = world.templates.get(&kind.to_lowercase());
     let desired = Desired { api: &world.template_api(), kind: KIND, object };
-    match desired.ensure(live.as_deref()).await {
+    match world.ensure(&desired, live.as_deref()).await {
         Ok(_) | Err(Error::Conflict { .. }) => Ok(Next::Change),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the template in the API is exactly as it should be.
+pub(crate) fn is_as_desired(kind: &str, live: &Live) -> bool {
+    desired(kind).is_some_and(|object| Difference::between(live, &object).fields.is_empty())
 }
 
 fn desired(kind: &str) -> Option<DynamicObject> {

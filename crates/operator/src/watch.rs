@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::core::{ApiResource, Status};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tracing::{debug, info, warn};
 
@@ -64,11 +64,14 @@ where
     let config = source.config.clone().timeout(WATCH_SECONDS);
     let mut events = pin!(watcher(source.api.clone(), config));
     let mut pause = FIRST_PAUSE;
-    let named = |object: K| (object.name_any(), reduce(object));
+    let named = |object: K| (key(&object), reduce(object));
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                pause = FIRST_PAUSE;
+                // A list that is only about to begin may fail again.
+                if !matches!(event, Event::Init) {
+                    pause = FIRST_PAUSE;
+                }
                 tell(cache.take(map(event, named)));
             }
             Err(error) if is_not_served(&error) => {
@@ -89,6 +92,12 @@ where
             }
         }
     }
+}
+
+/// The object's name, behind its namespace if it has one.
+fn key(object: &impl Resource) -> String {
+    let name = object.meta().name.clone().unwrap_or_default();
+    object.meta().namespace.as_ref().map_or_else(|| name.clone(), |namespace| format!("{namespace}/{name}"))
 }
 
 fn map<K, T>(event: Event<K>, f: impl Fn(K) -> T) -> Event<T> {

@@ -3,6 +3,8 @@
 //! `cases.yaml` stands beside the rule. Every case runs in real Gatekeeper's engine, as a request and as audit sees
 //! it, for every kind of workload unless the case says otherwise.
 
+pub mod connect;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 

@@ -47,6 +47,10 @@ pub const CRON_JOB: Kind = kind("batch", "CronJob", "cronjobs");
 pub const JOB: Kind = kind("batch", "Job", "jobs");
 /// A Service.
 pub const SERVICE: Kind = kind("", "Service", "services");
+/// What `kubectl exec` asks of a Pod.
+pub const POD_EXEC: Kind = kind("", "PodExecOptions", "pods/exec");
+/// What `kubectl attach` asks of a Pod.
+pub const POD_ATTACH: Kind = kind("", "PodAttachOptions", "pods/attach");
 /// A PersistentVolumeClaim.
 pub const PERSISTENT_VOLUME_CLAIM: Kind = kind("", "PersistentVolumeClaim", "persistentvolumeclaims");
 /// An Ingress.
@@ -125,11 +129,15 @@ impl Kind {
         self.group.contains('.') && !self.group.ends_with(".k8s.io")
     }
 
-    /// The requests in which such objects come. A subresource is only ever updated.
+    /// The requests in which such objects come. A subresource is updated, or connected to.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
         let Some((group, resource)) = self.resource else { return vec![] };
-        let operations: &[_] = if resource.contains('/') { &["UPDATE"] } else { &["CREATE", "UPDATE"] };
+        let operations: &[_] = match resource.split_once('/') {
+            Some((_, "attach" | "exec")) => &["CONNECT"],
+            Some(_) => &["UPDATE"],
+            None => &["CREATE", "UPDATE"],
+        };
         let route = |operation: &&'static str| Route {
             group: group.to_owned(),
             resource: resource.to_owned(),

@@ -8,6 +8,7 @@
 //! [`Rule`], and name both in its template. The compiler stops building until the policy's field is wired.
 
 pub mod cases;
+pub mod deny_exec_heritage;
 pub mod docs;
 pub mod kinds;
 pub mod operation_policy;
@@ -18,5 +19,5 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile};
-pub use template::{Entry, Lib, Template, catalogue, templates};
+pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile, subresources};
+pub use template::{Entry, Lib, Template, WRITES, catalogue, templates};

@@ -20,7 +20,7 @@ pub mod storage_class;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Entry, Lib, Template};
+use crate::{Entry, Lib, Template, WRITES};
 
 /// The parameters of a constraint: each rule's under the names they have in the policy. Absent is not checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -76,6 +76,7 @@ pub struct Parameters {
 pub const TEMPLATE: Template = Template {
     kind: "D8OperationPolicy",
     title: "The rules of OperationPolicy",
+    operations: WRITES,
     libs: &[Lib::Finding, Lib::Image, Lib::Keys, Lib::Pod, Lib::Update],
     rules: &[
         allowed_repos::RULE,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::security_policy::host_network::Range;
-use crate::{Entry, Lib, Rule, Template, Volatile};
+use crate::{Entry, Lib, Rule, Template, Volatile, WRITES};
 
 /// What the template looks at of what changes on a running Pod.
 pub const LOOKS_AT: &[Volatile] = &[Volatile::EphemeralContainers];
@@ -54,6 +54,7 @@ pub enum Level {
 pub const TEMPLATE: Template = Template {
     kind: "D8PodSecurityStandard",
     title: "Pod Security Standards",
+    operations: WRITES,
     libs: &[Lib::Control, Lib::Finding, Lib::Pod, Lib::Standard, Lib::Update],
     rules: &[
         room("apparmor", include_str!("../../../templates/pod-security-standard/apparmor/rule.rego")),

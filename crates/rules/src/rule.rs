@@ -2,6 +2,7 @@
 
 use gatewright_gatekeeper::Route;
 use serde_json::Value;
+use strum::IntoEnumIterator as _;
 
 use crate::kinds::{self, Kind};
 
@@ -62,7 +63,7 @@ pub struct Reach {
 }
 
 /// Fields of a running Pod that change without touching what most rules judge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr, strum::EnumIter)]
 #[strum(serialize_all = "camelCase")]
 pub enum Volatile {
     /// Debug containers, added to a running Pod.
@@ -71,6 +72,14 @@ pub enum Volatile {
     Resources,
     /// Tolerations, to which some may be added.
     Tolerations,
+}
+
+/// Every request for a subresource that some check looks at when an object changes.
+#[must_use]
+pub fn subresources() -> Vec<Route> {
+    let volatile = Volatile::iter().filter_map(Volatile::route);
+    let scales = [kinds::DEPLOYMENT_SCALE, kinds::STATEFUL_SET_SCALE];
+    volatile.chain(scales.iter().flat_map(Kind::routes)).collect()
 }
 
 impl Rule {

@@ -24,7 +24,7 @@ pub mod wildcard_domains;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Entry, Lib, Template};
+use crate::{Entry, Lib, Template, WRITES};
 
 /// The parameters of a constraint: each rule's under the names they have in the policy. Absent is not checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -95,6 +95,7 @@ pub struct Parameters {
 pub const TEMPLATE: Template = Template {
     kind: "D8SecurityPolicy",
     title: "The rules of SecurityPolicy",
+    operations: WRITES,
     libs: &[Lib::Finding, Lib::Pod, Lib::Update],
     rules: &[
         privileged::RULE,

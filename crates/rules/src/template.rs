@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::rule::{Check, Rule, Subject, Volatile};
-use crate::{operation_policy, pod_security_standard, security_policy};
+use crate::{deny_exec_heritage, operation_policy, pod_security_standard, security_policy};
 
 /// The templates of the policy kinds.
 #[must_use]
@@ -17,10 +17,15 @@ pub const fn templates() -> &'static [Template] {
     &[security_policy::TEMPLATE, operation_policy::TEMPLATE]
 }
 
-/// All templates that we install: those of the policy kinds, and that of the standards.
+/// All templates that we install: those of the policy kinds, of the standards, and of the exec guard.
 #[must_use]
 pub const fn catalogue() -> &'static [Template] {
-    &[security_policy::TEMPLATE, operation_policy::TEMPLATE, pod_security_standard::TEMPLATE]
+    &[
+        security_policy::TEMPLATE,
+        operation_policy::TEMPLATE,
+        pod_security_standard::TEMPLATE,
+        deny_exec_heritage::TEMPLATE,
+    ]
 }
 
 /// Rules that are judged together: those of one policy kind, with one constraint per policy, or a standard.
@@ -30,6 +35,8 @@ pub struct Template {
     pub kind: &'static str,
     /// What the template is, in a few words.
     pub title: &'static str,
+    /// The operations that are judged. Never empty, which would mean all.
+    pub operations: &'static [&'static str],
     /// The shared modules that the rules import. Each costs compile time and memory in every Gatekeeper process, so
     /// a template carries only those it uses.
     pub libs: &'static [Lib],
@@ -85,6 +92,9 @@ impl Lib {
     }
 }
 
+/// What changes an object: the operations of a template whose rules judge objects.
+pub const WRITES: &[&str] = &["CREATE", "UPDATE"];
+
 impl Template {
     /// The template's name.
     #[must_use]
@@ -102,7 +112,7 @@ impl Template {
     pub fn object(&self) -> ConstraintTemplate {
         let libs = self.libs.iter().map(|lib| lib.module()).chain(self.rules.iter().map(|rule| rule.module));
         let source = RegoSource::v1(self.entry(), libs.map(str::to_owned).collect());
-        ConstraintTemplate::new(self.kind, self.title, &(self.parameters)(), &source)
+        ConstraintTemplate::new(self.kind, self.title, self.operations, &(self.parameters)(), &source)
     }
 
     /// The entry module.

@@ -3,14 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::cases::CaseKinds;
-use crate::{Entry, Lib, Rule, Template, pod_security_standard, templates};
-
-fn all_templates() -> impl Iterator<Item = &'static Template> {
-    templates().iter().chain([&pod_security_standard::TEMPLATE])
-}
+use crate::{Entry, Lib, Reach, Rule, Template, WRITES, catalogue, subresources, templates};
 
 fn rules() -> impl Iterator<Item = (&'static Template, &'static Rule)> {
-    all_templates().flat_map(|template| template.rules.iter().map(move |rule| (template, rule)))
+    catalogue().iter().flat_map(|template| template.rules.iter().map(move |rule| (template, rule)))
 }
 
 fn modules(template: &Template) -> Vec<&'static str> {
@@ -49,7 +45,7 @@ fn every_module_says_what_it_is_and_where_it_belongs() {
 /// Gatekeeper accepts an import that nobody supplies, and the rule then never fires.
 #[test]
 fn every_import_is_supplied_and_every_lib_is_used() {
-    for template in all_templates() {
+    for template in catalogue() {
         let modules = modules(template);
         let packages: BTreeSet<_> = modules
             .iter()
@@ -67,8 +63,9 @@ fn every_import_is_supplied_and_every_lib_is_used() {
 /// Forms that OPA and other engines read differently, or that Gatekeeper leaves undefined in silence.
 #[test]
 fn no_module_uses_a_form_that_is_silently_undefined() {
-    for template in all_templates() {
-        for module in modules(template) {
+    for template in catalogue() {
+        let entry = template.entry();
+        for module in modules(template).into_iter().chain([entry.as_str()]) {
             for line in module.lines() {
                 assert!(!line.starts_with('('), "{line}");
                 assert!(!line.contains("in data.lib."), "{line}");
@@ -82,16 +79,28 @@ fn no_module_uses_a_form_that_is_silently_undefined() {
 /// A bare name in a list of imports is the last part of its package, so two rules must not share one.
 #[test]
 fn names_of_rules_are_unique_in_their_template() {
-    for template in all_templates() {
+    for template in catalogue() {
         let names: BTreeSet<_> = template.rules.iter().map(|rule| rule.name).collect();
         assert_eq!(names.len(), template.rules.len(), "{}", template.kind);
-        assert!(template.libs.contains(&Lib::Update), "{}: the entry asks it", template.kind);
+        let judges_updates = template.operations == WRITES;
+        assert_eq!(template.libs.contains(&Lib::Update), judges_updates, "{}", template.kind);
+        assert!(!template.operations.is_empty(), "{}: none means all", template.kind);
     }
+}
+
+/// The operator looks for a trimmed webhook by these.
+#[test]
+fn every_subresource_that_a_check_looks_at_is_listed() {
+    let reach = Reach { controllers: true, unlabelled: true };
+    let checks = catalogue().iter().flat_map(Template::checks);
+    let routes = checks.flat_map(|(_, check)| check.subject.routes(reach, &serde_json::Value::Null));
+    let looked_at: BTreeSet<_> = routes.filter(|route| route.resource.contains('/')).collect();
+    assert_eq!(looked_at, subresources().into_iter().collect());
 }
 
 #[test]
 fn entries_and_schemas() {
-    for template in all_templates() {
+    for template in catalogue() {
         if template.entry == Entry::Generated {
             insta::assert_snapshot!(format!("{}-entry", template.kind), template.entry());
         }

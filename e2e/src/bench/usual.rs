@@ -106,7 +106,10 @@ fn pair(
         fields.as_object_mut().context("parameters are fields")?.retain(|field, _| used(field));
     }
     constraint["kind"] = json!(name);
-    Ok(Pair { template: json!(ConstraintTemplate::new(name, name, &schema, &source)), constraint })
+    Ok(Pair {
+        template: json!(ConstraintTemplate::new(name, name, &["CREATE", "UPDATE"], &schema, &source)),
+        constraint,
+    })
 }
 
 /// The kind of a rule's or control's constraints.

@@ -65,6 +65,30 @@ impl Cluster {
         self.launch(process).await
     }
 
+    /// Stops a process in its tracks, as on a machine that hangs, until [`Self::thaw`].
+    ///
+    /// # Errors
+    ///
+    /// No such process runs.
+    pub fn freeze(&self, name: &str) -> Result<()> {
+        self.send(name, Signal::STOP)
+    }
+
+    /// Lets a frozen process go on where it was.
+    ///
+    /// # Errors
+    ///
+    /// No such process runs.
+    pub fn thaw(&self, name: &str) -> Result<()> {
+        self.send(name, Signal::CONT)
+    }
+
+    fn send(&self, name: &str, signal: Signal) -> Result<()> {
+        ensure!(self.is_running(name), "{name} does not run in {}", self.directory.display());
+        processes::signal(&processes::named(&self.directory, name), signal);
+        Ok(())
+    }
+
     async fn end(&self, name: &str, signal: Signal) -> Result<()> {
         ensure!(self.is_running(name), "{name} does not run in {}", self.directory.display());
         health::end(&self.directory, name, signal).await

@@ -36,6 +36,14 @@ pub struct Running {
     pub name: String,
 }
 
+impl Running {
+    /// Its number, under which `/proc` tells more.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+}
+
 /// The processes of the cluster with this data directory, except the calling one.
 #[must_use]
 pub fn running(directory: &Path) -> Vec<Running> {

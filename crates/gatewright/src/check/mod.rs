@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gatewright_compiler::Settings;
 use gatewright_engine::Engine;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -96,7 +95,7 @@ const BATCH: usize = 512;
 
 /// Judges the input.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = Settings::from(&args.settings);
+    let settings = args.settings.read()?;
     let mut collected = collect(&args.filenames);
     let (mut world, problems) = World::build(&mut collected, &settings, &args.namespace_labels);
     collected.problems.extend(problems);

@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use gatewright_compiler::{Settings, standards, templates};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::{ConstraintRef, Engine, Options};
-use gatewright_gatekeeper::{Constraint, NamespaceGlob, exemptions};
+use gatewright_gatekeeper::{Constraint, Finding, NamespaceGlob, TemplateSource, exemptions};
 use serde_json::{Value, json};
 
 use super::collect::Collected;
 use super::namespaces::{NamespaceLabels, Namespaces};
+use crate::diagnostics;
 use crate::input::{Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
 
@@ -142,6 +143,10 @@ impl Builder<'_> {
 
     fn template(&mut self, document: &Document) {
         let value = document.value();
+        if TemplateSource::new(&value["spec"]).compares_subresource() {
+            let finding = Finding::NeverTrue { template: document.header.name.clone() };
+            diagnostics::note(format!("{}: {finding}", document.location));
+        }
         let Err(errors) = self.engine.add_template(&value) else { return };
         let kind = value.pointer("/spec/crd/spec/names/kind").and_then(Value::as_str).unwrap_or_default();
         self.broken.insert(kind.to_owned());

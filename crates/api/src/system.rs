@@ -1,0 +1,144 @@
+//! The state of everything that is no policy.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
+
+/// The name of the one object of its kind.
+pub const SYSTEM_STATUS_NAME: &str = "cluster";
+
+/// There is nothing to specify.
+#[allow(clippy::duplicated_attributes, reason = "every column names its type")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "gatewright.io",
+    version = "v1alpha1",
+    kind = "GatewrightStatus",
+    plural = "gatewrightstatuses",
+    singular = "gatewrightstatus",
+    category = "gatewright",
+    status = "SystemStatus",
+    derive = "PartialEq",
+    doc = "What the operator reports on Gatekeeper, its templates, the Pod Security Standards, the exec guard and the \
+           routing of requests. There is one, named cluster; the operator keeps it.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status",
+        description = "Whether everything that is no policy works"
+    ),
+    printcolumn(
+        name = "Gatekeeper",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='GatekeeperFound')].status",
+        description = "Whether Gatekeeper is there and answers admission requests"
+    ),
+    printcolumn(
+        name = "Templates",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='TemplatesInstalled')].status",
+        description = "Whether Gatekeeper has taken in all of our templates"
+    ),
+    printcolumn(
+        name = "Standards",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='StandardsEnforced')].status",
+        description = "Whether the Pod Security Standards are enforced"
+    ),
+    printcolumn(
+        name = "ExecGuard",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='ExecGuard')].status",
+        priority = 1,
+        description = "Whether the exec guard is as the settings want it"
+    ),
+    printcolumn(
+        name = "Routing",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Routing')].status",
+        priority = 1,
+        description = "Whether Gatekeeper is asked about all that it must be asked about"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        description = "Why it is so"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct GatewrightStatusSpec {}
+
+/// What became of the operator's own objects.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemStatus {
+    /// GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, and Ready, which is all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The processes of Gatekeeper.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub processes: Vec<GatekeeperProcess>,
+    /// The Pod Security Standards, one entry for each level and action.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["constraint".into()]))]
+    pub standards: Vec<StandardStatus>,
+}
+
+/// A process of Gatekeeper.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GatekeeperProcess {
+    /// The name of its Pod.
+    pub name: String,
+    /// The tag or digest of its image; empty if the Pod has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// What it does, as it reported itself: webhook, audit, status, generate and others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<String>,
+}
+
+/// One constraint of the Pod Security Standards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StandardStatus {
+    /// The name of the constraint.
+    pub constraint: String,
+    /// baseline or restricted.
+    pub level: String,
+    /// deny, warn or dryrun.
+    pub action: String,
+    /// How many namespaces it reaches now.
+    pub namespaces: i32,
+    /// How many violations the last audit found; absent before its first run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub violations: Option<i64>,
+}
+
+/// The type of a condition of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+pub enum SystemCondition {
+    /// Gatekeeper's kinds are served, and at least one of its processes answers admission requests.
+    GatekeeperFound,
+    /// Every template of ours is in the API as desired, and Gatekeeper has taken it in.
+    TemplatesInstalled,
+    /// Every Gatekeeper process enforces the six constraints of the standards.
+    StandardsEnforced,
+    /// The exec guard is as the settings want it.
+    ExecGuard,
+    /// What our constraints and the users' need is sent to Gatekeeper.
+    Routing,
+    /// All of the others.
+    Ready,
+}
+
+impl SystemCondition {
+    /// The word in the condition.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}

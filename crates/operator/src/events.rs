@@ -1,0 +1,182 @@
+//! Kubernetes events: what `kubectl describe` shows of a policy's way.
+
+use std::time::Duration;
+
+use gatewright_api::Reason;
+use gatewright_compiler::MeaninglessLabel;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::Error;
+use crate::error::request;
+use crate::metrics::Metrics;
+use crate::world::Watched;
+
+/// How many events may wait. A burst beyond that is dropped: the policies' status tells the same.
+const WAITING: usize = 1000;
+
+/// The pause between two events, so that a burst of them does not keep the API server from its work.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The API server takes a text of at most this many bytes.
+const LONGEST: usize = 1024;
+
+/// Where events are handed over. Handing over never waits.
+#[derive(Clone)]
+pub(crate) struct Events {
+    sender: mpsc::Sender<Happening>,
+    metrics: Metrics,
+}
+
+/// An event that waits to be written.
+pub(crate) struct Happening {
+    event: Event,
+    about: ObjectReference,
+    /// The name under which it is written once, however often it is told; none has the recorder count.
+    once: Option<String>,
+}
+
+pub(crate) fn channel(metrics: Metrics) -> (Events, mpsc::Receiver<Happening>) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (Events { sender, metrics }, receiver)
+}
+
+impl Events {
+    /// A policy has become ready, or is no longer, or for another reason.
+    pub(crate) fn turned<P: Watched>(&self, policy: &ObjectMeta, ready: &Condition) {
+        let about = ObjectReference {
+            api_version: Some(P::api_version(&()).into_owned()),
+            kind: Some(P::kind(&()).into_owned()),
+            name: policy.name.clone(),
+            uid: policy.uid.clone(),
+            resource_version: policy.resource_version.clone(),
+            ..ObjectReference::default()
+        };
+        let event = Event {
+            type_: event_type(ready),
+            reason: ready.reason.clone(),
+            note: Some(shortened(&ready.message)),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        self.send(Happening { event, about, once: None });
+    }
+
+    /// A label of a namespace means nothing. The event stands in the namespace itself, for those who may look nowhere
+    /// else; a value is told once, also after a restart, as long as the API server keeps the event.
+    pub(crate) fn meaningless(&self, namespace: &str, label: &MeaninglessLabel) {
+        let about = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Namespace".to_owned()),
+            name: Some(namespace.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectReference::default()
+        };
+        let note = label.to_string();
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "MeaninglessLabel".to_owned(),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+            note: Some(shortened(&note)),
+        };
+        let digest =
+            Sha256::digest(note).iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
+        self.send(Happening { event, about, once: Some(format!("{namespace}.{digest:016x}")) });
+    }
+
+    fn send(&self, happening: Happening) {
+        if self.sender.try_send(happening).is_err() {
+            self.metrics.dropped_event();
+        }
+    }
+}
+
+/// That a process has not taken in a change yet is the way of things for a moment.
+fn event_type(ready: &Condition) -> EventType {
+    let fine = ready.status == "True" || ready.reason == Reason::NotEnforcedBy.as_str();
+    if fine { EventType::Normal } else { EventType::Warning }
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(LONGEST - '…'.len_utf8())])
+}
+
+/// Writes events forever, one after the other. One that cannot be written is not tried again.
+pub(crate) async fn publish(client: Client, identity: String, mut happenings: mpsc::Receiver<Happening>) {
+    let reporter = Reporter { controller: crate::FIELD_MANAGER.to_owned(), instance: Some(identity) };
+    let recorder = Recorder::new(client.clone(), reporter.clone());
+    let mut told = false;
+    while let Some(Happening { event, about, once }) = happenings.recv().await {
+        let written = match once {
+            None => request("writing an event".to_owned(), recorder.publish(&event, &about)).await,
+            Some(name) => write_once(&client, &reporter, event, about, name).await,
+        };
+        if let Err(error) = &written
+            && !told
+            && !error.is_not_leading()
+        {
+            warn!(%error, "events cannot be written");
+        }
+        told = written.is_err();
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Creates an event of this name, if it is not there.
+async fn write_once(
+    client: &Client,
+    reporter: &Reporter,
+    event: Event,
+    about: ObjectReference,
+    name: String,
+) -> Result<(), Error> {
+    let api: Api<events::v1::Event> = match &about.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::default_namespaced(client.clone()),
+    };
+    let event = events::v1::Event {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some(event.action),
+        event_time: Some(MicroTime(Timestamp::now())),
+        note: event.note,
+        reason: Some(event.reason),
+        regarding: Some(about),
+        reporting_controller: Some(reporter.controller.clone()),
+        reporting_instance: reporter.instance.clone(),
+        type_: Some("Warning".to_owned()),
+        ..events::v1::Event::default()
+    };
+    let parameters = PostParams::default();
+    match request("writing an event".to_owned(), api.create(&parameters, &event)).await {
+        Err(error) if !error.is_stale() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        let cut = shortened(&"é".repeat(1000));
+        assert!(cut.len() <= 1024 && cut.len() > 1020 && cut.ends_with("é…"), "{}", cut.len());
+    }
+}

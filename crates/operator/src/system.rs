@@ -1,0 +1,391 @@
+//! Tells the state of everything that is no policy, on the object `gatewrightstatus/cluster`.
+
+use std::collections::BTreeSet;
+
+use gatewright_api::{
+    GatekeeperProcess, GatewrightStatus, Reason, SYSTEM_STATUS_NAME, StandardStatus, SystemCondition,
+    SystemStatus,
+};
+use gatewright_compiler::{EXEC_GUARD, GuardMode};
+use gatewright_gatekeeper::{Finding, PodStatus, Verdict, judge_template};
+use gatewright_rules::{Template, deny_exec_heritage, pod_security_standard};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{ApiResource, Patch, PatchParams, PostParams};
+use kube::core::DynamicObject;
+use kube::{Resource as _, ResourceExt as _};
+use serde_json::json;
+use tracing::info;
+
+use crate::cache::{Entry, Knowledge};
+use crate::conditions::Judgement;
+use crate::enforcement::Gatekeeper;
+use crate::error::request;
+use crate::queue::Next;
+use crate::routing::RoutingReport;
+use crate::world::World;
+use crate::{Error, FIELD_MANAGER, standard, template};
+
+/// The object as it is in the API.
+#[derive(Clone, Debug)]
+pub(crate) struct SystemObject {
+    uid: String,
+    resource_version: String,
+    /// None where there is none that parses.
+    status: Option<SystemStatus>,
+}
+
+impl From<DynamicObject> for SystemObject {
+    fn from(object: DynamicObject) -> Self {
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            resource_version: object.resource_version().unwrap_or_default(),
+            status: serde_json::from_value(object.data["status"].clone()).ok(),
+        }
+    }
+}
+
+impl Entry for SystemObject {
+    fn same(&self, other: &Self) -> bool {
+        (&self.uid, &self.status) == (&other.uid, &other.status)
+    }
+}
+
+/// Writes the status if anything but time changed. Where its kind is not served there is nowhere to write it.
+pub(crate) async fn reconcile(world: &World) -> Result<Next, Error> {
+    if !world.system.is_complete() || !is_known(world) {
+        return Ok(Next::Change);
+    }
+    let live = match world.system.get(SYSTEM_STATUS_NAME) {
+        Some(live) => live.as_ref().clone(),
+        None => create(world).await?,
+    };
+    let status = status(world, live.status.as_ref(), &Time(Timestamp::now()));
+    if live.status.as_ref() == Some(&status) {
+        return Ok(Next::Change);
+    }
+    let patch = json!({
+        "apiVersion": GatewrightStatus::api_version(&()), "kind": GatewrightStatus::kind(&()),
+        "metadata": {"name": SYSTEM_STATUS_NAME, "uid": live.uid, "resourceVersion": live.resource_version},
+        "status": status,
+    });
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    let (api, patch) = (world.system_api(), Patch::Apply(&patch));
+    let patched = api.patch_status(SYSTEM_STATUS_NAME, &parameters, &patch);
+    request(doing("writing the status of"), patched).await?;
+    let ready = |status: Option<&SystemStatus>| find(status, SystemCondition::Ready).cloned();
+    if let Some(now) = ready(Some(&status))
+        && ready(live.status.as_ref())
+            .is_none_or(|old| (old.status, old.reason) != (now.status.clone(), now.reason.clone()))
+    {
+        info!(ready = now.status, reason = now.reason, because = now.message, "everything that is no policy");
+    }
+    Ok(Next::Change)
+}
+
+async fn create(world: &World) -> Result<SystemObject, Error> {
+    let resource = ApiResource::erase::<GatewrightStatus>(&());
+    let object = DynamicObject::new(SYSTEM_STATUS_NAME, &resource).data(json!({"spec": {}}));
+    let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    request(doing("creating"), world.system_api().create(&parameters, &object)).await.map(SystemObject::from)
+}
+
+fn doing(verb: &str) -> String {
+    format!("{verb} GatewrightStatus {SYSTEM_STATUS_NAME}")
+}
+
+/// Nothing may be concluded before, as just after the start.
+fn is_known(world: &World) -> bool {
+    world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
+}
+
+fn status(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemStatus {
+    let expected = world.expected_processes();
+    let gatekeeper = Gatekeeper::seen(world);
+    let judged = [
+        (SystemCondition::GatekeeperFound, found(world, &expected)),
+        (SystemCondition::TemplatesInstalled, templates(world, &expected)),
+        (SystemCondition::StandardsEnforced, enforced(world, &gatekeeper)),
+        (SystemCondition::ExecGuard, exec_guard(world, &gatekeeper)),
+        (SystemCondition::Routing, routing(world.routing.borrow().as_ref())),
+    ];
+    let missing = judged.iter().find(|(_, judgement)| !judgement.holds);
+    let ready = missing.map_or_else(
+        || Judgement::yes(Reason::Ready, "all that is no policy works"),
+        |(r#type, judgement)| Judgement {
+            message: format!("{}: {}", r#type.as_str(), judgement.message),
+            ..judgement.clone()
+        },
+    );
+    let ready = (SystemCondition::Ready, ready);
+    let conditions = judged.iter().chain([&ready]);
+    SystemStatus {
+        conditions: conditions
+            .map(|(r#type, judgement)| condition(*r#type, judgement, previous, now))
+            .collect(),
+        processes: processes(world, &expected),
+        standards: standards(world),
+    }
+}
+
+fn find(status: Option<&SystemStatus>, r#type: SystemCondition) -> Option<&Condition> {
+    status?.conditions.iter().find(|condition| condition.type_ == r#type.as_str())
+}
+
+/// The transition time changes only with the status.
+fn condition(
+    r#type: SystemCondition,
+    judgement: &Judgement,
+    previous: Option<&SystemStatus>,
+    now: &Time,
+) -> Condition {
+    let status = if judgement.holds { "True" } else { "False" };
+    let same = find(previous, r#type).filter(|condition| condition.status == status);
+    Condition {
+        type_: r#type.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: judgement.reason.as_str().to_owned(),
+        message: judgement.message.clone(),
+        observed_generation: None,
+        last_transition_time: same
+            .map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
+    }
+}
+
+fn found(world: &World, expected: &BTreeSet<String>) -> Judgement {
+    if !world.templates.is_complete() {
+        let message = "the API server serves no ConstraintTemplates: install Gatekeeper";
+        return Judgement::no(Reason::WaitingForGatekeeper, message);
+    }
+    if expected.is_empty() {
+        let message =
+            "no process of Gatekeeper answers admission requests: look at the Pods of its namespace";
+        return Judgement::no(Reason::NoGatekeeperProcess, message);
+    }
+    let processes: Vec<_> = expected.iter().map(String::as_str).collect();
+    Judgement::yes(Reason::Found, format!("admission requests are answered by {}", processes.join(", ")))
+}
+
+fn templates(world: &World, expected: &BTreeSet<String>) -> Judgement {
+    let all = gatewright_rules::catalogue().iter().map(|template| installed(world, template, expected));
+    let missing = all.into_iter().find(|judgement| !judgement.holds);
+    missing.unwrap_or_else(|| Judgement::yes(Reason::Installed, "Gatekeeper has taken in every template"))
+}
+
+fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) -> Judgement {
+    let name = template.name();
+    let Some(live) = world.templates.get(&name) else {
+        let message = format!("the ConstraintTemplate {name} is not there yet");
+        return Judgement::no(Reason::WaitingForGatekeeper, message);
+    };
+    if !live.ours {
+        let conflict = Error::Conflict { kind: "ConstraintTemplate".to_owned(), name };
+        return Judgement::no(Reason::Conflict, conflict.to_string());
+    }
+    if !template::is_as_desired(template.kind, &live) {
+        let message = format!("the ConstraintTemplate {name} is not as it should be; the log tells why");
+        return Judgement::no(Reason::ApplyFailed, message);
+    }
+    match judge_template(expected, &live.subject()) {
+        Verdict::Enforced => Judgement::yes(Reason::Installed, name),
+        Verdict::NoProcess => Judgement::no(
+            Reason::NoGatekeeperProcess,
+            "there is no process of Gatekeeper to take in our templates",
+        ),
+        Verdict::TemplateRejected(error) => Judgement::no(
+            Reason::TemplateRejected,
+            format!("{} cannot compile the ConstraintTemplate {name}: {}", error.process, error.message),
+        ),
+        Verdict::NotEnforcedBy(missing) => {
+            let missing: Vec<_> = missing.iter().map(|(process, why)| format!("{process} {why}")).collect();
+            Judgement::no(Reason::NotEnforcedBy, format!("{name}: {}", missing.join("; ")))
+        }
+    }
+}
+
+/// The first of the standards' constraints that is not enforced, or what is true of them all.
+fn enforced(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
+    let mut last = None;
+    for constraint in gatewright_compiler::standards(&world.settings) {
+        let name = constraint.metadata.name.clone().unwrap_or_default();
+        let judgement = standard::judge(world, gatekeeper, &constraint);
+        if !judgement.holds {
+            return Judgement { message: format!("{name}: {}", judgement.message), ..judgement };
+        }
+        last = Some(judgement);
+    }
+    last.unwrap_or_else(|| Judgement::yes(Reason::Enforced, "there are no standards"))
+}
+
+fn exec_guard(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
+    let report = world.routing.borrow().clone();
+    let Some(report) = report else { return not_looked() };
+    if !report.guard {
+        let why = match world.settings.exec_guard.mode {
+            GuardMode::Off => "execGuard.mode is Off in the settings",
+            _ => "there is no Pod labelled heritage: deckhouse",
+        };
+        return Judgement::yes(Reason::NotNeeded, format!("the exec guard does not stand: {why}"));
+    }
+    if let Some(problem) = report.guard_problem {
+        return Judgement::no(Reason::NotApplied, problem);
+    }
+    let template = world.templates.get(&deny_exec_heritage::TEMPLATE.name());
+    let constraint = world.constraints(&deny_exec_heritage::TEMPLATE).get(EXEC_GUARD);
+    let Some((template, constraint)) = template.zip(constraint) else {
+        return Judgement::no(
+            Reason::WaitingForGatekeeper,
+            "the constraint of the exec guard is not there yet",
+        );
+    };
+    let mut judgement = gatekeeper.judge(&template, &constraint, &deny_exec_heritage_routes());
+    let unsynced = unsynced(world);
+    if judgement.holds && !unsynced.is_empty() {
+        let unsynced = unsynced.join(", ");
+        let more = format!(
+            "; Gatekeeper's Config keeps Pods of {unsynced} out of its inventory: unknown Pods there are let in"
+        );
+        judgement.message.push_str(&more);
+    }
+    judgement
+}
+
+fn unsynced(world: &World) -> Vec<String> {
+    let lists = world.exemptions.values();
+    let all = lists.iter().flat_map(|list| list.iter());
+    all.filter(|exemption| exemption.sync).map(|exemption| exemption.namespaces.clone()).collect()
+}
+
+fn deny_exec_heritage_routes() -> Vec<gatewright_gatekeeper::Route> {
+    ["pods/attach", "pods/exec"]
+        .map(|resource| gatewright_gatekeeper::Route {
+            group: String::new(),
+            resource: resource.to_owned(),
+            operation: gatewright_gatekeeper::CONNECT,
+        })
+        .to_vec()
+}
+
+fn not_looked() -> Judgement {
+    Judgement::no(Reason::WaitingForGatekeeper, "nothing is known yet of what Gatekeeper is asked")
+}
+
+/// What the administrator has decided, or a user's template that is wrong in itself, is told and is no fault of the
+/// routing.
+fn routing(report: Option<&RoutingReport>) -> Judgement {
+    let Some(report) = report else { return not_looked() };
+    if let Some(problem) = &report.routing_problem {
+        return Judgement::no(Reason::ApplyFailed, problem);
+    }
+    let told = |findings: Vec<&Finding>| {
+        findings
+            .iter()
+            .map(|finding| format!("{}: {finding}", finding.reason()))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    let (blocking, others): (Vec<_>, Vec<_>) = report.findings.iter().partition(|finding| blocks(finding));
+    if !blocking.is_empty() {
+        return Judgement::no(Reason::NotRouted, told(blocking));
+    }
+    let message = if others.is_empty() {
+        "Gatekeeper is asked about all that constraints are about".to_owned()
+    } else {
+        told(others)
+    };
+    Judgement::yes(Reason::Routed, message)
+}
+
+fn blocks(finding: &Finding) -> bool {
+    match finding {
+        Finding::WokenByMistake { routed, .. } => !routed,
+        Finding::ObjectSelector | Finding::NoUpstream => true,
+        Finding::Off { .. } | Finding::NeverTrue { .. } | Finding::UnknownKind { .. } => false,
+    }
+}
+
+/// The Pods of Gatekeeper's namespace that have reported, or that upstream's label says will.
+fn processes(world: &World, expected: &BTreeSet<String>) -> Vec<GatekeeperProcess> {
+    let templates = world.templates.values();
+    let reports: Vec<&PodStatus> = templates.iter().flat_map(|template| template.reports.iter()).collect();
+    let process = |pod: &gatewright_gatekeeper::Process| {
+        let of_pod = reports.iter().filter(|report| report.id == pod.name);
+        let operations: BTreeSet<_> = of_pod.flat_map(|report| report.operations.iter().cloned()).collect();
+        let is_one = !operations.is_empty() || expected.contains(&pod.name);
+        (is_one && !pod.terminating).then(|| GatekeeperProcess {
+            name: pod.name.clone(),
+            version: pod.version.clone(),
+            operations: operations.into_iter().collect(),
+        })
+    };
+    let mut processes: Vec<_> = world.pods.values().iter().filter_map(|pod| process(pod)).collect();
+    processes.sort_by(|a, b| a.name.cmp(&b.name));
+    processes
+}
+
+/// The standards, and what became of each with each action.
+pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
+    let constraints = world.constraints(&pod_security_standard::TEMPLATE);
+    let of = |constraint: gatewright_gatekeeper::Constraint| {
+        let name = constraint.metadata.name.unwrap_or_default();
+        let live = constraints.get(&name).filter(|live| live.ours);
+        StandardStatus {
+            level: constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned(),
+            action: constraint.spec.enforcement_action,
+            namespaces: live.as_ref().and_then(|live| world.namespaces.reached_by(live)).unwrap_or_default(),
+            violations: live.and_then(|live| live.audit.as_ref().map(|audit| audit.total)),
+            constraint: name,
+        }
+    };
+    gatewright_compiler::standards(&world.settings).into_iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RoutingReport, condition, routing};
+    use crate::conditions::Judgement;
+    use gatewright_api::{Reason, SystemCondition, SystemStatus};
+    use gatewright_gatekeeper::Finding;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    #[test]
+    fn only_what_keeps_requests_away_is_a_fault_of_the_routing() {
+        let report = |findings| RoutingReport { findings, ..RoutingReport::default() };
+        let off = Finding::Off { operation: "CONNECT", resources: vec!["pods/exec".to_owned()] };
+        let woken = |routed| Finding::WokenByMistake {
+            operation: "CONNECT",
+            resources: vec!["pods/exec".to_owned()],
+            constraints: vec!["k/c".to_owned()],
+            routed,
+        };
+        for (findings, holds, says) in [
+            (vec![], true, "Gatekeeper is asked"),
+            (vec![off.clone()], true, "RoutingOff: "),
+            (vec![woken(true)], true, "WokenByMistake: "),
+            (vec![off, woken(false)], false, "WokenByMistake: "),
+            (vec![Finding::NoUpstream], false, "NoUpstream: "),
+        ] {
+            let judgement = routing(Some(&report(findings)));
+            assert!(judgement.holds == holds && judgement.message.starts_with(says), "{judgement:?}");
+        }
+        let problem = Some("refused".to_owned());
+        let failed = routing(Some(&RoutingReport { routing_problem: problem, ..RoutingReport::default() }));
+        assert_eq!(failed, Judgement::no(Reason::ApplyFailed, "refused"));
+        assert!(!routing(None).holds);
+    }
+
+    #[test]
+    fn time_moves_only_with_the_status() {
+        let at = |second| Time(Timestamp::from_second(second).unwrap());
+        let judge = |judgement: &Judgement, previous: Option<&SystemStatus>, second| {
+            let condition = condition(SystemCondition::Ready, judgement, previous, &at(second));
+            SystemStatus { conditions: vec![condition], ..SystemStatus::default() }
+        };
+        let first = judge(&Judgement::no(Reason::NotRouted, "a"), None, 1);
+        let second = judge(&Judgement::no(Reason::Conflict, "b"), Some(&first), 2);
+        assert_eq!(second.conditions[0].last_transition_time, at(1));
+        let third = judge(&Judgement::yes(Reason::Ready, "c"), Some(&second), 3);
+        assert_eq!(third.conditions[0].last_transition_time, at(3));
+    }
+}

@@ -1,0 +1,251 @@
+//! What the operator tells beside the conditions of policies, on the real control plane: the state of everything that
+//! is no policy, what audit found, which namespaces policies reach, and labels that mean nothing.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use gatewright_e2e::operator::OPERATOR;
+use gatewright_e2e::{Cluster, Options, paths, until};
+use serde_json::{Value, json};
+
+/// Much more than anything here takes, also on a machine under load.
+const SOON: Duration = Duration::from_mins(1);
+
+const POLICY: &str = "security.deckhouse.io/pod-policy";
+const ACTION: &str = "security.deckhouse.io/pod-policy-action";
+
+struct World<'a>(&'a Cluster);
+
+impl World<'_> {
+    async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.0.kubectl(arguments, None).await?.success()
+    }
+
+    async fn put(&self, manifest: &Value) -> Result<()> {
+        let arguments = ["apply", "--server-side", "-f", "-"];
+        self.0.kubectl(&arguments, Some(&manifest.to_string())).await?.success().map(drop)
+    }
+
+    async fn get(&self, what: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.kubectl(&["get", "-o", "json", what]).await?)?)
+    }
+
+    /// What the API server says when the labels of a namespace are set so, be it yes or no.
+    async fn label(&self, namespace: &str, labels: &[&str]) -> Result<String> {
+        let arguments = [&["label", "--overwrite", "namespace", namespace], labels].concat();
+        let output = self.0.kubectl(&arguments, None).await?;
+        Ok(output.stdout + &output.stderr)
+    }
+
+    /// Waits until an object's status holds this.
+    async fn shows(&self, what: &str, pointer: &str, expected: &Value) -> Result<()> {
+        until(&format!("{what} has {pointer} {expected}"), SOON, async || {
+            let found = self.get(what).await?;
+            let value = found.pointer(pointer).unwrap_or(&Value::Null);
+            ensure!(value == expected, "{value}");
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn metric(&self, series: &str) -> Result<Option<String>> {
+        let (_, text) = self.0.ask_replica(OPERATOR, "/metrics").await?;
+        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        Ok(found.map(|value| value.trim_end_matches(".0").to_owned()))
+    }
+}
+
+fn namespace(name: &str, labels: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+}
+
+fn policy(namespaces: &[&str]) -> Value {
+    json!({
+        "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "strict"},
+        "spec": {
+            "enforcementAction": "Warn",
+            "match": {"namespaceSelector": {"matchNames": namespaces}},
+            "policies": {"allowPrivileged": false},
+        },
+    })
+}
+
+fn privileged_pod(namespace: &str) -> Value {
+    let container = json!({"name": "app", "image": "registry.example.com/app:1", "securityContext": {"privileged": true}});
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "privileged", "namespace": namespace},
+        "spec": {"containers": [container]},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_everything_is_told() -> Result<()> {
+    let options = Options { audit_interval: 2, ..Options::new("test-system") };
+    Cluster::run(options, async |cluster| {
+        let world = World(cluster);
+        for name in ["shop", "till"] {
+            world.put(&namespace(name, &json!({ACTION: "warn"}))).await?;
+        }
+        cluster.install_policies().await?;
+        cluster.start_operator().await?;
+        what_is_no_policy(&world).await?;
+        what_a_policy_reaches_and_finds(&world).await?;
+        labels_that_mean_nothing(&world).await?;
+        labels_that_are_refused(&world).await
+    })
+    .await
+}
+
+async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
+    until("the status is there", SOON, async || {
+        Ok(world.get("gatewrightstatus/cluster").await?["status"]["conditions"].is_array())
+    })
+    .await?;
+    world.kubectl(&["wait", "--for=condition=Ready", "gatewrightstatus/cluster", "--timeout=60s"]).await?;
+    let status = world.get("gatewrightstatus/cluster").await?["status"].take();
+    let reasons: Vec<_> = status["conditions"].as_array().context("no conditions")?.iter().collect();
+    let reasons: Vec<_> = reasons.iter().map(|it| format!("{}={}", it["type"], it["reason"])).collect();
+    let reasons = reasons.join(" ").replace('"', "");
+    ensure!(
+        reasons
+            == "GatekeeperFound=Found TemplatesInstalled=Installed StandardsEnforced=Enforced ExecGuard=NotNeeded \
+                    Routing=Routed Ready=Ready",
+        "{reasons}"
+    );
+    let processes = status["processes"].as_array().context("no processes")?;
+    ensure!(processes.len() == 1 && processes[0]["name"] == "gatekeeper-0", "{processes:?}");
+    ensure!(processes[0]["operations"].to_string().contains("webhook"), "{processes:?}");
+    ensure!(status["standards"].as_array().is_some_and(|all| all.len() == 6), "{status}");
+    // Both namespaces of ours; the default namespace has no label.
+    until("the namespaces count", SOON, async || {
+        let found = world.metric(r#"gatewright_namespaces{level="baseline",action="warn"}"#).await?;
+        ensure!(found.as_deref() == Some("2"), "{found:?}");
+        Ok(true)
+    })
+    .await?;
+    // Written by hand: it comes back.
+    let patch = r#"{"status": {"conditions": []}}"#;
+    world
+        .kubectl(&["patch", "gatewrightstatus/cluster", "--subresource=status", "--type=merge", "-p", patch])
+        .await?;
+    world
+        .kubectl(&["wait", "--for=condition=Ready", "gatewrightstatus/cluster", "--timeout=60s"])
+        .await
+        .map(drop)
+}
+
+async fn what_a_policy_reaches_and_finds(world: &World<'_>) -> Result<()> {
+    world.put(&policy(&["nowhere"])).await?;
+    world.shows("secpol/strict", "/status/namespaces", &json!(0)).await?;
+    world.kubectl(&["wait", "--for=condition=Ready", "secpol/strict", "--timeout=60s"]).await?;
+    let row = world.kubectl(&["get", "secpol/strict", "-o", "wide", "--no-headers"]).await?;
+    ensure!(row.contains("NoNamespaces"), "{row}");
+
+    for name in ["shop", "till"] {
+        world.put(&privileged_pod(name)).await?;
+    }
+    world
+        .kubectl(&[
+            "patch",
+            "secpol/strict",
+            "--type=merge",
+            "-p",
+            r#"{"spec": {"match": {"namespaceSelector": {"matchNames": ["shop", "till"]}}}}"#,
+        ])
+        .await?;
+    world.shows("secpol/strict", "/status/namespaces", &json!(2)).await?;
+    world.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(2)).await?;
+    world.shows("secpol/strict", "/status/deckhouse/synced", &json!("True")).await?;
+    let header = world.kubectl(&["get", "secpol"]).await?;
+    ensure!(["NAMESPACES", "VIOLATIONS", "READY"].iter().all(|column| header.contains(column)), "{header}");
+    let series = r#"gatewright_violations{kind="SecurityPolicy",policy="strict",action="warn"}"#;
+    until("the violations are a metric", SOON, async || {
+        Ok(world.metric(series).await?.as_deref() == Some("2"))
+    })
+    .await?;
+    until("the standard's violations stand in the status", SOON, async || {
+        let found = world.get("gatewrightstatus/cluster").await?;
+        let all = found["status"]["standards"].as_array().context("no standards")?;
+        let warn =
+            all.iter().find(|it| it["constraint"] == "d8-pod-security-baseline-warn").context("absent")?;
+        ensure!(
+            warn["violations"].as_i64().is_some_and(|count| count >= 2) && warn["namespaces"] == 2,
+            "{warn}"
+        );
+        Ok(true)
+    })
+    .await?;
+    // A namespace that comes is counted; no constraint is written for it.
+    world.kubectl(&["delete", "namespace", "till", "--wait=false"]).await?;
+    world.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(1)).await.map(drop)
+}
+
+/// The events about labels in a namespace.
+async fn events(world: &World<'_>, namespace: &str) -> Result<Vec<String>> {
+    let found = world.kubectl(&["get", "events", "-n", namespace, "-o", "json"]).await?;
+    let found: Value = serde_json::from_str(&found)?;
+    let events = found["items"].as_array().into_iter().flatten();
+    let ours = events.filter(|event| event["reason"] == "MeaninglessLabel" && event["type"] == "Warning");
+    Ok(ours.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect())
+}
+
+async fn labels_that_mean_nothing(world: &World<'_>) -> Result<()> {
+    world.label("shop", &[&format!("{POLICY}=resticted")]).await?;
+    until("an event says so", SOON, async || {
+        let events = events(world, "shop").await?;
+        ensure!(
+            events.len() == 1
+                && events[0].contains(
+                    "\"resticted\", which means nothing: allowed are privileged, baseline, restricted"
+                ),
+            "{events:?}"
+        );
+        Ok(true)
+    })
+    .await?;
+    // Another label, and another operator: nothing new.
+    world.label("shop", &["tier=web"]).await?;
+    world.0.kill(OPERATOR).await?;
+    world.0.start_operator().await?;
+    world.label("shop", &[&format!("{ACTION}=Deny")]).await?;
+    until("the other label is told", SOON, async || Ok(events(world, "shop").await?.len() > 1)).await?;
+    let events = events(world, "shop").await?;
+    ensure!(events.len() == 2, "{events:?}");
+    Ok(())
+}
+
+async fn labels_that_are_refused(world: &World<'_>) -> Result<()> {
+    let path = paths::repository().join("deploy/namespace-labels.yaml");
+    world.kubectl(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
+    let refused = "which means nothing: allowed are privileged, baseline, restricted";
+    until("a meaningless value is refused", SOON, async || {
+        let said = world.label("kube-public", &[&format!("{POLICY}=Restricted")]).await?;
+        // Until the API server has taken in the policy it says yes.
+        world.label("kube-public", &[&format!("{POLICY}-")]).await?;
+        ensure!(said.contains(&format!("has the value \"Restricted\", {refused}")), "{said}");
+        Ok(true)
+    })
+    .await?;
+    world.put(&namespace("fresh", &json!({}))).await?;
+    for (label, accepted) in [
+        (format!("{POLICY}=privileged"), true),
+        (format!("{POLICY}=baseline"), true),
+        (format!("{POLICY}=restricted"), true),
+        (format!("{POLICY}="), false),
+        (format!("{ACTION}=deny"), true),
+        (format!("{ACTION}=warn"), true),
+        (format!("{ACTION}=dryrun"), true),
+        (format!("{ACTION}=audit"), false),
+    ] {
+        let said = world.label("fresh", &[&label]).await?;
+        ensure!(said.contains("means nothing") != accepted, "{label}: {said}");
+    }
+    let created = world.put(&namespace("wrong", &json!({ACTION: "Warn"}))).await;
+    ensure!(created.is_err_and(|error| format!("{error:#}").contains("allowed are deny, warn, dryrun")));
+    // What was wrong before can still be changed, and mended.
+    let said = world.label("shop", &["tier=db"]).await?;
+    ensure!(said.contains("labeled"), "{said}");
+    let said = world.label("shop", &[&format!("{POLICY}=restricted"), &format!("{ACTION}-")]).await?;
+    ensure!(said.contains("namespace/shop modified"), "{said}");
+    world.kubectl(&["delete", "namespace", "fresh", "--wait=false"]).await.map(drop)
+}
