@@ -7,7 +7,7 @@ use gatewright_e2e::{Cluster, Options, until};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// How long a leader that is gone holds up the other.
 const LEASE: Duration = Duration::from_secs(6);

@@ -26,11 +26,9 @@ fn the_documented_defaults_are_the_types() {
         if default.contains('`') {
             continue;
         }
-        let (names, mut text) = (key.path.split('.').collect::<Vec<_>>(), String::new());
-        for (depth, name) in names.iter().enumerate() {
-            text += &format!("{}{name}:\n", "  ".repeat(depth));
-        }
-        let text = format!("{} {default}\n", text.trim_end());
+        let names = key.path.split('.').enumerate();
+        let lines: Vec<_> = names.map(|(depth, name)| format!("{}{name}:", "  ".repeat(depth))).collect();
+        let text = format!("{} {default}\n", lines.join("\n"));
         assert_eq!(read(&text), Ok(Settings::default()), "{text}");
         count += 1;
     }
