@@ -204,7 +204,7 @@ fn count_conditions(kind: &str, status: &PolicyStatus, policies: &mut Samples) {
         let found = find(Some(status), r#type);
         let (value, reason) = found.map_or(("Unknown", ""), |found| (&found.status, &found.reason));
         let labels = [("kind", kind), ("condition", r#type.as_str()), ("status", value), ("reason", reason)];
-        *policies.entry(labels.map(|(name, value)| (name, value.to_owned())).as_slice()).or_default() += 1.0;
+        *policies.entry(labels.map(|(name, value)| (name, value.to_owned())).to_vec()).or_default() += 1.0;
     }
 }
 
@@ -254,7 +254,7 @@ mod tests {
                 ("reason", reason),
             ];
             policies
-                .get(&labels.map(|(name, value)| (name, value.to_owned())).as_slice())
+                .get(labels.map(|(name, value)| (name, value.to_owned())).as_slice())
                 .copied()
                 .unwrap_or_default()
         };
