@@ -83,6 +83,6 @@ fn kubectl_reads_what_render_writes() -> Result<()> {
         );
         count += 1;
     }
-    ensure!(count == 3 + 6 + 2, "{count} objects");
+    ensure!(count == 4 + 6 + 2, "{count} objects");
     Ok(())
 }
