@@ -27,6 +27,26 @@ impl Judgement {
     pub(crate) fn no(reason: Reason, message: impl Into<String>) -> Self {
         Self { holds: false, reason, message: message.into() }
     }
+
+    /// The condition of this type. Its transition time changes only with its status.
+    pub(crate) fn condition(
+        &self,
+        r#type: &str,
+        generation: Option<i64>,
+        previous: Option<&Condition>,
+        now: &Time,
+    ) -> Condition {
+        let status = if self.holds { "True" } else { "False" };
+        let same = previous.filter(|condition| condition.status == status);
+        Condition {
+            type_: r#type.to_owned(),
+            status: status.to_owned(),
+            reason: self.reason.as_str().to_owned(),
+            message: self.message.clone(),
+            observed_generation: generation,
+            last_transition_time: same.map_or_else(|| now.clone(), |it| it.last_transition_time.clone()),
+        }
+    }
 }
 
 /// What became of a generation of a policy.
@@ -91,7 +111,7 @@ impl Report {
             conditions: conditions
                 .into_iter()
                 .map(|(r#type, judgement, generation)| {
-                    condition(r#type, judgement, generation, previous, now)
+                    judgement.condition(r#type.as_str(), Some(generation), find(previous, r#type), now)
                 })
                 .collect(),
             constraints: Some(ConstraintCounts {
@@ -121,26 +141,6 @@ impl Report {
                 _ => Judgement::yes(Reason::Ready, message),
             }
         })
-    }
-}
-
-fn condition(
-    r#type: ConditionType,
-    judgement: &Judgement,
-    generation: i64,
-    previous: Option<&PolicyStatus>,
-    now: &Time,
-) -> Condition {
-    let status = if judgement.holds { "True" } else { "False" };
-    let same = find(previous, r#type).filter(|condition| condition.status == status);
-    Condition {
-        type_: r#type.as_str().to_owned(),
-        status: status.to_owned(),
-        reason: judgement.reason.as_str().to_owned(),
-        message: judgement.message.clone(),
-        observed_generation: Some(generation),
-        last_transition_time: same
-            .map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
     }
 }
 

@@ -121,7 +121,9 @@ fn status(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemS
     let conditions = judged.iter().chain([&ready]);
     SystemStatus {
         conditions: conditions
-            .map(|(r#type, judgement)| condition(*r#type, judgement, previous, now))
+            .map(|(r#type, judgement)| {
+                judgement.condition(r#type.as_str(), None, find(previous, *r#type), now)
+            })
             .collect(),
         processes: processes(world, &expected),
         standards: standards(world),
@@ -130,26 +132,6 @@ fn status(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemS
 
 fn find(status: Option<&SystemStatus>, r#type: SystemCondition) -> Option<&Condition> {
     status?.conditions.iter().find(|condition| condition.type_ == r#type.as_str())
-}
-
-/// The transition time changes only with the status.
-fn condition(
-    r#type: SystemCondition,
-    judgement: &Judgement,
-    previous: Option<&SystemStatus>,
-    now: &Time,
-) -> Condition {
-    let status = if judgement.holds { "True" } else { "False" };
-    let same = find(previous, r#type).filter(|condition| condition.status == status);
-    Condition {
-        type_: r#type.as_str().to_owned(),
-        status: status.to_owned(),
-        reason: judgement.reason.as_str().to_owned(),
-        message: judgement.message.clone(),
-        observed_generation: None,
-        last_transition_time: same
-            .map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
-    }
 }
 
 fn found(world: &World, expected: &BTreeSet<String>) -> Judgement {
@@ -342,7 +324,7 @@ pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
 
 #[cfg(test)]
 mod tests {
-    use super::{RoutingReport, condition, routing};
+    use super::{RoutingReport, find, routing};
     use crate::conditions::Judgement;
     use gatewright_api::{Reason, SystemCondition, SystemStatus};
     use gatewright_gatekeeper::Finding;
