@@ -361,7 +361,8 @@ mod tests {
     fn time_moves_only_with_the_status() {
         let at = |second| Time(Timestamp::from_second(second).unwrap());
         let judge = |judgement: &Judgement, previous: Option<&SystemStatus>, second| {
-            let condition = condition(SystemCondition::Ready, judgement, previous, &at(second));
+            let r#type = SystemCondition::Ready;
+            let condition = judgement.condition(r#type.as_str(), None, find(previous, r#type), &at(second));
             SystemStatus { conditions: vec![condition], ..SystemStatus::default() }
         };
         let first = judge(&Judgement::no(Reason::NotRouted, "a"), None, 1);
