@@ -16,7 +16,7 @@ use stage::Stage;
 const NAME: &str = "demo";
 
 /// Much more than anything here takes.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(3);
 
 /// Brings up a cluster with the operator, shows what it does, and checks every answer.
 ///
@@ -33,6 +33,8 @@ pub async fn run(keep: bool) -> Result<()> {
     if keep {
         println!("\nThe cluster goes on:  export KUBECONFIG={}", cluster.kubeconfig().display());
         println!("Stop it with:         make cluster-down NAME={NAME}");
+    } else {
+        cluster.clean().await?;
     }
     outcome?;
     if !wrong.is_empty() {

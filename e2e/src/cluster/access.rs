@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, PostParams};
@@ -46,6 +47,13 @@ impl Output {
         }
         Ok(self.stdout)
     }
+}
+
+/// The API server's address and the authority of its certificate.
+fn server_of(kubeconfig: Kubeconfig) -> Option<(String, String)> {
+    let cluster = kubeconfig.clusters.into_iter().next()?.cluster?;
+    let authority: ByteString = serde_json::from_value(cluster.certificate_authority_data?.into()).ok()?;
+    Some((cluster.server?, String::from_utf8(authority.0).ok()?))
 }
 
 impl Cluster {
@@ -108,8 +116,9 @@ impl Cluster {
     /// There is no such account, or the file cannot be written.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
         let token = self.token(namespace, name).await?;
-        let server = format!("https://127.0.0.1:{}", self.state().port(API_SERVER)?);
-        let authority = tokio::fs::read_to_string(self.certificate_authority()).await?;
+        let kubeconfig = Kubeconfig::read_from(self.kubeconfig())?;
+        let (server, authority) =
+            server_of(kubeconfig).context("the kubeconfig names no server and authority")?;
         let cluster = self.options().name;
         let yaml = kubeconfig::render(&cluster, &server, &authority, &Identity::Token(&token))?;
         let path = kubeconfig_path(&self.directory, &format!("{namespace}.{name}"));

@@ -165,8 +165,9 @@ fn example(name: &str) -> Result<Value> {
 async fn our_examples_hold() -> Result<()> {
     Cluster::run(Options::new("test-examples"), async |cluster| {
         let world = World(cluster);
-        let none = json!({});
-        prepared(&world, &[("shop", "web-0", none.clone()), ("production", "db-0", none)]).await?;
+        let unlabelled = json!({});
+        prepared(&world, &[("shop", "web-0", unlabelled.clone()), ("production", "db-0", unlabelled)])
+            .await?;
         cluster.start_operator().await?;
         for name in ["deny-exec", "node-delete"] {
             world.put(&example(&format!("{name}-template"))?).await?;
