@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use gatewright_api::PolicyKind;
 use gatewright_e2e::generate::{Random, cases, policies};
 use gatewright_e2e::operator::{OPERATOR, OPERATOR_USER};
-use gatewright_e2e::{Cluster, FailurePolicy, Options, paths, until};
+use gatewright_e2e::{Cluster, Condition, FailurePolicy, Options, paths, until};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes.
@@ -248,6 +248,9 @@ async fn what_is_not_ours_is_not_touched() -> Result<()> {
         );
 
         world.gone("d8operationpolicy/common").await?;
+        cluster
+            .condition("gatewrightstatus/cluster", Condition::no("TemplatesInstalled", "Conflict", says))
+            .await?;
 
         // A constraint of the policy's name that was there first.
         world.put(&security_policy("other", &no_privileged())).await?;
