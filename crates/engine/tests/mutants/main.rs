@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::env;
 
 use anyhow::{Context, Result, ensure};
+use gatewright_engine::Engine;
 use gatewright_rules::{Lib, Rule, Template, catalogue};
 use judge::{Found, Trial};
 use mutations::{Mutant, mutants};
