@@ -18,12 +18,14 @@
 pub mod bench;
 mod cluster;
 pub mod demo;
+pub mod desired;
 mod files;
 pub mod fixtures;
 pub mod gator;
 pub mod generate;
 pub mod operator;
 pub mod paths;
+pub mod proxy;
 pub mod tools;
 pub mod trial;
 

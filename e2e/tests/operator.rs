@@ -396,6 +396,8 @@ async fn restarts_around_the_operator_are_survived() -> Result<()> {
         world.put(&namespace("shop")).await?;
         world.put(&security_policy("strict", &no_privileged())).await?;
         world.ready("secpol/strict").await?;
+        world.0.install_foreign_objects().await?;
+        let before = world.0.before_the_fault().await?;
 
         world.0.kill("kube-apiserver").await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -416,7 +418,7 @@ async fn restarts_around_the_operator_are_survived() -> Result<()> {
         world.ready("secpol/third").await?;
         world.refuses("third").await?;
         ensure!(world.0.is_running(OPERATOR), "the operator has ended");
-        Ok(())
+        world.0.becomes_as_desired(&before, &[]).await
     })
     .await
 }

@@ -110,8 +110,8 @@ async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
     let reasons = reasons.join(" ").replace('"', "");
     ensure!(
         reasons
-            == "GatekeeperFound=Found TemplatesInstalled=Installed StandardsEnforced=Enforced ExecGuard=NotNeeded \
-                    Routing=Routed Ready=Ready",
+            == "PoliciesServed=Served GatekeeperFound=Found TemplatesInstalled=Installed \
+                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Ready=Ready",
         "{reasons}"
     );
     let processes = status["processes"].as_array().context("no processes")?;

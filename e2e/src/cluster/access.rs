@@ -109,19 +109,49 @@ impl Cluster {
         command
     }
 
+    /// The URL of the API server.
+    ///
+    /// # Errors
+    ///
+    /// The kubeconfig does not tell.
+    pub fn server(&self) -> Result<String> {
+        Ok(self.entrance()?.0)
+    }
+
+    /// The URL of the API server, and the authority of its certificate.
+    fn entrance(&self) -> Result<(String, String)> {
+        let path = self.kubeconfig();
+        let entrance = server_of(Kubeconfig::read_from(&path)?);
+        entrance.with_context(|| format!("{} names no server and authority", path.display()))
+    }
+
     /// Writes a kubeconfig for a `ServiceAccount` that exists, with a token valid for a day.
     ///
     /// # Errors
     ///
     /// There is no such account, or the file cannot be written.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        let file = format!("{namespace}.{name}");
+        self.service_account_kubeconfig_at(&self.server()?, namespace, name, &file).await
+    }
+
+    /// The same for another way to the API server, in a file of this name.
+    ///
+    /// # Errors
+    ///
+    /// There is no such account, or the file cannot be written.
+    pub async fn service_account_kubeconfig_at(
+        &self,
+        server: &str,
+        namespace: &str,
+        name: &str,
+        file: &str,
+    ) -> Result<PathBuf> {
         let token = self.token(namespace, name).await?;
-        let kubeconfig = Kubeconfig::read_from(self.kubeconfig())?;
-        let (server, authority) =
-            server_of(kubeconfig).context("the kubeconfig names no server and authority")?;
+        let (_, authority) = self.entrance()?;
         let cluster = self.options().name;
-        let yaml = kubeconfig::render(&cluster, &server, &authority, &Identity::Token(&token))?;
-        let path = kubeconfig_path(&self.directory, &format!("{namespace}.{name}"));
+        let yaml = kubeconfig::render(&cluster, server, &authority, &Identity::Token(&token))?;
+        let path = kubeconfig_path(&self.directory, file);
         files::write(&path, yaml)?;
         Ok(path)
     }
