@@ -63,6 +63,7 @@ impl World {
                 wake(template.kind);
             }
             requests.send(Key::Routing);
+            requests.send(Key::System);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         let (api, cache) = (self.template_api(), self.templates.clone());
