@@ -201,7 +201,9 @@ impl Sound<'_> {
     /// Whether no trial notices the change. A module that does not compile is noticed.
     fn survives(&self, mutant: &Mutant) -> Result<bool> {
         let subject = self.subject;
-        let Ok(mut engine) = judge::engine(&subject.changed(mutant)?, Engine::add_template) else { return Ok(false) };
+        let Ok(mut engine) = judge::engine(&subject.changed(mutant)?, Engine::add_template) else {
+            return Ok(false);
+        };
         let mut same = |(trial, sound): (&&Trial, &Found)| {
             let found = trial.judged(&mut engine, |input| subject.reads(input));
             found.is_ok_and(|found| trial.check(&found).is_ok() && found.details() == sound.details())
