@@ -84,7 +84,9 @@ impl Watched for OperationPolicy {
 impl<P: Policy> Entry for Guarded<P> {
     fn same(&self, other: &Self) -> bool {
         let (a, b) = (&self.metadata, &other.metadata);
+        // What was read before the API server knew of a field may parse, and not after.
         (&a.uid, a.generation, &self.status) == (&b.uid, b.generation, &other.status)
+            && self.parsed.is_ok() == other.parsed.is_ok()
     }
 }
 
