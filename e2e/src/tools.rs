@@ -1,8 +1,10 @@
 //! The programs a cluster consists of, built from Go modules that are pinned below `e2e/tools`.
 //!
 //! Each version stands once, in the `go.mod` of its module. A built tool is current while the stamp
-//! beside it equals its module files and flags, so that starting a cluster needs no Go.
+//! beside it equals its module files and flags, so that starting a cluster needs no Go. One program that clusters do
+//! not need, promtool, comes from Debian.
 
+mod debian;
 mod go_mod;
 mod upstream;
 
@@ -111,6 +113,10 @@ pub fn install(progress: &mut impl Write) -> Result<()> {
     }
     for files in upstream::ALL {
         files.install(progress)?;
+    }
+    // No cluster needs it: where Debian's packages are out of reach, only the test of the alerts fails.
+    if let Err(error) = debian::install(progress) {
+        writeln!(progress, "{error:#}")?;
     }
     Ok(())
 }
