@@ -15,6 +15,8 @@
 //! # }
 //! ```
 
+pub mod answers;
+pub mod audit;
 pub mod bench;
 mod cluster;
 pub mod demo;
@@ -24,6 +26,7 @@ pub mod gator;
 pub mod generate;
 pub mod operator;
 pub mod paths;
+pub mod requests;
 pub mod tools;
 pub mod trial;
 

@@ -1,6 +1,6 @@
 //! The operator as users run it: the built binary, as a process of the cluster, under its own `ServiceAccount`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -74,7 +74,19 @@ impl Cluster {
     ///
     /// The binary is not built, or a process of that name runs.
     pub async fn start_replica(&self, name: &str, arguments: &[&str]) -> Result<()> {
-        let binary = binary()?;
+        self.start_binary(&binary()?, name, arguments).await
+    }
+
+    /// Starts this binary as the only replica of the operator.
+    ///
+    /// # Errors
+    ///
+    /// A process of that name runs.
+    pub async fn start_operator_from(&self, binary: &Path) -> Result<()> {
+        self.start_binary(binary, OPERATOR, &["--leader-elect", "false"]).await
+    }
+
+    async fn start_binary(&self, binary: &Path, name: &str, arguments: &[&str]) -> Result<()> {
         let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let mut command = Command::new(binary);
         let listen = format!("127.0.0.1:{}", self.port(name)?);
@@ -113,4 +125,17 @@ pub fn binary() -> Result<PathBuf> {
     let binary = binary.with_context(missing)?;
     ensure!(binary.is_absolute(), "{} is not absolute", binary.display());
     Ok(binary)
+}
+
+/// The gatewright binary as users get it.
+///
+/// # Errors
+///
+/// It is not built.
+pub fn release_binary() -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| paths::repository().join("target"), PathBuf::from);
+    let path = target.join("release/gatewright");
+    ensure!(path.is_file(), "{} is missing; `make bench` builds it", path.display());
+    Ok(path)
 }

@@ -36,6 +36,11 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
         Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
             let report = outcome.report(world, &snapshot, policy, compiles(&notes), &routes);
+            if report.enforced.reason == Reason::NotEnforcedBy
+                && let Some(rest) = world.settles(P::TEMPLATE.kind, name)
+            {
+                return Ok(Next::After(rest));
+            }
             written = outcome.live().cloned();
             (report, outcome.into_result())
         }
@@ -221,6 +226,9 @@ fn is_owned_by(live: &Live, uid: &str) -> bool {
 /// Deletes the constraint of a policy that is gone, also if it went while nobody looked.
 async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) -> Result<Next, Error> {
     let orphan = snapshot.constraint.as_deref().filter(|live| live.ours);
+    if orphan.is_none() {
+        world.forget(P::TEMPLATE.kind, name);
+    }
     if orphan.is_none() || !snapshot.policies_served || !snapshot.constraints_served {
         return Ok(Next::Change);
     }
@@ -246,9 +254,11 @@ async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Re
 /// What is told of the policy beside its conditions, from the constraint that is in the API.
 fn facts<P: Watched>(world: &World, policy: &Guarded<P>, constraint: Option<&Live>) -> Facts {
     let parsed = policy.parsed.as_ref().ok();
-    let action = constraint.and_then(|live| live.spec["enforcementAction"].as_str()?.parse().ok());
+    let action = constraint.and_then(|live| live.action);
     let audit = constraint.and_then(|live| live.audit.clone());
-    let namespaces = constraint.and_then(|live| world.namespaces.reached_by(live));
+    let name = policy.metadata.name.as_deref().unwrap_or_default();
+    let reached = |live| world.namespaces.reached_by(P::TEMPLATE.kind, name, live);
+    let namespaces = constraint.and_then(reached);
     Facts { namespaces, audit: audit.zip(action), spec: parsed.map(|policy| policy.spec_json()) }
 }
 

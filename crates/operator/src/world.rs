@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use gatewright_api::{
     GatewrightStatus, Guarded, OperationPolicy, Policy, SYSTEM_STATUS_NAME, SecurityPolicy,
@@ -41,6 +42,10 @@ const CONFIG_NAME: &str = "config";
 /// The kind of SyncSets.
 pub(crate) const SYNC_SET_KIND: &str = "SyncSet";
 
+/// How long Gatekeeper's processes may take to take in what was written before they are named for it: the policy is told
+/// then, or once they have, but not twice.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// Lists of large objects are taken in pages of this size.
 const PAGE_OF_LARGE_OBJECTS: u32 = 50;
 
@@ -69,9 +74,17 @@ pub(crate) struct World {
     pub(crate) metrics: Metrics,
     pub(crate) events: Events,
     /// What we last left in the API, by kind and name: a difference to that is somebody else's.
-    kept: std::sync::Mutex<HashMap<(String, String), u64>>,
+    kept: std::sync::Mutex<HashMap<(&'static str, String), Kept>>,
     requests: Requests,
     watches: JoinSet<()>,
+}
+
+/// An object as we left it.
+struct Kept {
+    /// The hash of what we wanted.
+    left: u64,
+    /// When we last wrote it; never, if it was as wanted.
+    written: Option<Instant>,
 }
 
 /// A Pod of the platform. That there is one is all that we need to know.
@@ -184,7 +197,7 @@ impl World {
             of("Pods of the platform", &self.platform_pods),
             of("SyncSet", &self.sync_sets),
             of("own webhook configuration", &self.own_webhook),
-            of("Namespace", &self.namespaces.cache),
+            ("Namespace", self.namespaces.knowledge(), self.namespaces.cache.len()),
             of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
@@ -219,19 +232,32 @@ impl World {
         let mut hasher = DefaultHasher::new();
         serde_json::to_string(&desired.object).unwrap_or_default().hash(&mut hasher);
         let left = hasher.finish();
-        let key = (desired.kind.to_owned(), desired.object.name_any());
-        let before = self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(key, left);
         let written = live.is_none_or(|live| live.resource_version != now.resource_version);
-        if written && before == Some(left) {
+        let mut kept = self.kept();
+        let key = (desired.kind, desired.object.name_any());
+        let before = kept.remove(&key);
+        if written && before.as_ref().is_some_and(|before| before.left == left) {
             self.metrics.repaired(desired.kind);
         }
+        let written = if written { Some(Instant::now()) } else { before.and_then(|before| before.written) };
+        kept.insert(key, Kept { left, written });
         Ok(now)
     }
 
-    /// An object is deleted on purpose: the next one of its name is new.
-    pub(crate) fn forget(&self, kind: &str, name: &str) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(&(kind.to_owned(), name.to_owned()));
+    /// For how long it is too early to say that processes have not taken in what we wrote; none if it is not.
+    pub(crate) fn settles(&self, kind: &'static str, name: &str) -> Option<Duration> {
+        let written = self.kept().get(&(kind, name.to_owned())).and_then(|kept| kept.written)?;
+        SETTLED.checked_sub(written.elapsed()).filter(|rest| !rest.is_zero())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<(&'static str, String), Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An object is deleted on purpose, or gone: the next one of its name is new.
+    pub(crate) fn forget(&self, kind: &'static str, name: &str) {
+        self.namespaces.forget(kind, name);
+        self.kept().remove(&(kind, name.to_owned()));
     }
 
     /// Wakes what tells the state of everything that is no policy.
@@ -239,13 +265,14 @@ impl World {
         self.requests.send(Key::System);
     }
 
-    /// Wakes the constraints of which this holds, and their policies.
-    pub(crate) fn wake(&self, concerned: impl Fn(&Live) -> bool) {
-        for (kind, cache) in &self.constraints {
-            for name in cache.names_of(&concerned) {
-                self.requests.send(Key::Constraint(kind, name));
-            }
-        }
+    /// Wakes a constraint and its policy.
+    pub(crate) fn wake(&self, kind: &'static str, name: String) {
+        self.requests.send(Key::Constraint(kind, name));
+    }
+
+    /// Wakes everybody.
+    pub(crate) fn wake_everybody(&self) {
+        self.everybody()(Change::Everything);
     }
 
     /// The constraints of a template.
@@ -279,10 +306,6 @@ impl World {
     }
 
     fn watch_policies<P: Watched>(&mut self) {
-        let reduce = |mut policy: Guarded<P>| {
-            policy.metadata.managed_fields = None;
-            policy
-        };
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, wake, requests) =
             (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.requests.clone());
@@ -290,7 +313,8 @@ impl World {
             wake(change);
             requests.send(Key::Routing);
         };
-        self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
+        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, |policy| policy, changed);
     }
 
     /// Templates and the constraints of each. A template's news concern all policies of its kind.
@@ -318,7 +342,7 @@ impl World {
     fn watch_constraints(&mut self, template: &'static Template) {
         let changed = self.changed(template.kind);
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
-        let config = watcher::Config::default();
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
     }
 
@@ -373,14 +397,11 @@ impl World {
 
     /// Of a namespace only the metadata is asked for.
     fn watch_namespaces(&mut self) {
-        let (everybody, requests) = (self.everybody(), self.requests.clone());
+        let requests = self.requests.clone();
         let changed = move |change| match change {
             Change::Nothing => {}
             Change::Object(name) => requests.send(Key::Namespace(name)),
-            Change::Everything => {
-                requests.send(Key::Namespaces);
-                everybody(Change::Everything);
-            }
+            Change::Everything => requests.send(Key::Namespaces),
         };
         let api: Api<PartialObjectMeta<NamespaceObject>> = Api::all(self.client.clone());
         let resource = ApiResource::erase::<NamespaceObject>(&());
@@ -553,7 +574,7 @@ impl<P: Watched> Snapshot<P> {
             world.webhooks.knowledge(),
             world.exemptions.knowledge(),
             world.own_webhook.knowledge(),
-            world.namespaces.cache.knowledge(),
+            world.namespaces.knowledge(),
         ];
         if knowledge.contains(&Knowledge::Unknown) {
             return None;
