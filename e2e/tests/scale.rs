@@ -1,7 +1,7 @@
 //! Many policies and namespaces on the real control plane: what must cost nothing costs nothing.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use gatewright_e2e::answers::{Answers, Mark, writes};
@@ -39,16 +39,17 @@ impl World<'_> {
 
     /// What the operator has written since, once it writes nothing any more.
     async fn written(&self, mark: Mark) -> Result<BTreeMap<String, usize>> {
-        let mut before = None;
-        until("the operator is done", SOON, async || {
+        let deadline = Instant::now() + SOON;
+        let mut before = writes(&self.answers.since(mark)?);
+        loop {
             tokio::time::sleep(WHILE).await;
             let now = writes(&self.answers.since(mark)?);
-            let done = before.as_ref() == Some(&now);
-            before = Some(now);
-            Ok(done)
-        })
-        .await?;
-        before.context("nothing is known")
+            if now == before {
+                return Ok(now);
+            }
+            ensure!(Instant::now() < deadline, "the operator does not stop writing: {now:?}");
+            before = now;
+        }
     }
 
     async fn label(&self, labels: &Value) -> Result<()> {

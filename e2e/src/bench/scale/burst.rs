@@ -4,19 +4,24 @@ use anyhow::{Context as _, Result};
 use gatewright_api::SecurityPolicy;
 use serde_json::Value;
 
-use super::stage::Stage;
+use super::stage::{API_SERVER, ETCD, GATEKEEPER, Stage};
 use crate::answers::{Answer, now};
 use crate::bench::statistics::Rounds;
 use crate::bench::table::Table;
-use crate::bench::{policies, progress, say};
+use crate::bench::{policies, process, progress, say};
 use crate::operator::OPERATOR;
 use crate::requests::{CONSTRAINTS, Form, POLICIES, all, delete_all, get, send};
 
 const ROUNDS: usize = 3;
 
+/// Whose processor time is told.
+const PROCESSES: [&str; 3] = [API_SERVER, ETCD, GATEKEEPER];
+
 /// What was measured, in seconds; each has one value a round.
 #[derive(Default)]
 struct Measured {
+    /// The processor time of the client and of [`PROCESSES`], of the operator and of the bare loop, until all are applied.
+    cpu: [Vec<[f64; 4]>; 2],
     come: Vec<f64>,
     once: Vec<f64>,
     once_ready: Vec<f64>,
@@ -79,9 +84,10 @@ async fn at_once(stage: &Stage<'_>, measured: &mut Measured) -> Result<()> {
     stage.cluster.freeze(OPERATOR)?;
     stage.create_policies(0..stage.many).await?;
     let mark = stage.answers.mark()?;
-    let made = now();
+    let (made, before) = (now(), cpu(stage, Client::Operator)?);
     stage.cluster.thaw(OPERATOR)?;
     stage.constraints(stage.many).await?;
+    measured.cpu[0].push(difference(cpu(stage, Client::Operator)?, before));
     stage.ready(stage.many).await?;
     measured.once_ready.push(now() - made);
     let answers = stage.answers.since(mark)?;
@@ -98,7 +104,7 @@ async fn bare(stage: &Stage<'_>, measured: &mut Measured) -> Result<()> {
     delete_all(&stage.client, CONSTRAINTS).await?;
     stage.constraints(0).await?;
     stage.forgotten().await?;
-    let begun = now();
+    let (begun, before) = (now(), cpu(stage, Client::Loop)?);
     let apply = constraints.into_iter().map(|constraint| {
         let client = stage.client.clone();
         let name = constraint["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -107,8 +113,34 @@ async fn bare(stage: &Stage<'_>, measured: &mut Measured) -> Result<()> {
     });
     all(apply).await?;
     measured.bare.push(now() - begun);
+    measured.cpu[1].push(difference(cpu(stage, Client::Loop)?, before));
     delete_all(&stage.client, POLICIES).await?;
     stage.start_operator().await
+}
+
+/// Who writes the constraints.
+#[derive(Clone, Copy)]
+enum Client {
+    Operator,
+    /// This process.
+    Loop,
+}
+
+/// The processor time of the client and of the others, so far.
+fn cpu(stage: &Stage<'_>, client: Client) -> Result<[f64; 4]> {
+    let client = match client {
+        Client::Operator => stage.uses(OPERATOR)?,
+        Client::Loop => process::now(std::process::id())?,
+    };
+    let mut cpu = [client.cpu; 4];
+    for (cpu, name) in cpu[1..].iter_mut().zip(PROCESSES) {
+        *cpu = stage.uses(name)?.cpu;
+    }
+    Ok(cpu)
+}
+
+fn difference(now: [f64; 4], before: [f64; 4]) -> [f64; 4] {
+    std::array::from_fn(|i| now[i] - before[i])
 }
 
 /// What the policies that are there compile to.

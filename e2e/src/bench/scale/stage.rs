@@ -24,6 +24,10 @@ pub const UNASKED: &str = "gatekeeper-system";
 /// The process of Gatekeeper.
 pub const GATEKEEPER: &str = "gatekeeper-0";
 
+/// The API server and its store.
+pub const API_SERVER: &str = "kube-apiserver";
+pub const ETCD: &str = "etcd";
+
 /// Only the objects that are made for the measurement are in the cluster.
 const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 
