@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::proxy::Proxy;
 use crate::{Cluster, paths, until};
 
 /// The name of the operator's process and log.
@@ -74,7 +75,9 @@ impl Cluster {
     ///
     /// The binary is not built, or a process of that name runs.
     pub async fn start_replica(&self, name: &str, arguments: &[&str]) -> Result<()> {
-        self.start_binary(&binary()?, name, arguments).await
+        let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        let command = self.replica(name, &kubeconfig, arguments)?;
+        self.spawn(name, &command, None).await
     }
 
     /// Starts this binary as the only replica of the operator.
@@ -83,16 +86,51 @@ impl Cluster {
     ///
     /// A process of that name runs.
     pub async fn start_operator_from(&self, binary: &Path) -> Result<()> {
-        self.start_binary(binary, OPERATOR, &["--leader-elect", "false"]).await
+        let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        let command = self.replica_of(binary, OPERATOR, &kubeconfig, &["--leader-elect", "false"])?;
+        self.spawn(OPERATOR, &command, None).await
     }
 
-    async fn start_binary(&self, binary: &Path, name: &str, arguments: &[&str]) -> Result<()> {
-        let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+    /// Starts a replica that reaches the API server only through `proxy`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start_replica`].
+    pub async fn start_replica_behind(&self, proxy: &Proxy, name: &str, arguments: &[&str]) -> Result<()> {
+        let command = self.replica_behind(proxy, name, arguments).await?;
+        self.spawn(name, &command, None).await
+    }
+
+    /// How a replica behind a proxy is started, to be changed before it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start_replica`].
+    pub async fn replica_behind(&self, proxy: &Proxy, name: &str, arguments: &[&str]) -> Result<Command> {
+        let (url, file) = (proxy.url(), format!("proxy-{name}"));
+        let kubeconfig = self.service_account_kubeconfig_at(&url, NAMESPACE, SERVICE_ACCOUNT, &file).await?;
+        self.replica(name, &kubeconfig, arguments)
+    }
+
+    fn replica(&self, name: &str, kubeconfig: &Path, arguments: &[&str]) -> Result<Command> {
+        self.replica_of(&binary()?, name, kubeconfig, arguments)
+    }
+
+    fn replica_of(
+        &self,
+        binary: &Path,
+        name: &str,
+        kubeconfig: &Path,
+        arguments: &[&str],
+    ) -> Result<Command> {
         let mut command = Command::new(binary);
         let listen = format!("127.0.0.1:{}", self.port(name)?);
-        command.args(["operator", "--log-format", "text", "--listen", &listen]).args(arguments);
+        command.args(["operator", "--listen", &listen]).args(arguments);
+        if !arguments.contains(&"--log-format") {
+            command.args(["--log-format", "text"]);
+        }
         command.env("KUBECONFIG", kubeconfig).env("POD_NAME", name).env("POD_NAMESPACE", NAMESPACE);
-        self.spawn(name, &command, None).await
+        Ok(command)
     }
 
     /// What a replica answers to a GET: the status code and the text.
