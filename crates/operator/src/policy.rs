@@ -40,6 +40,7 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
             {
                 return Ok(Next::After(rest));
             }
+            world.kept.told(P::TEMPLATE.kind, name);
             written = outcome.live().cloned();
             (report, outcome.into_result())
         }
