@@ -17,7 +17,7 @@ use crate::{Error, FIELD_MANAGER};
 /// An object to apply, and where.
 pub(crate) struct Desired<'a> {
     pub(crate) api: &'a Api<DynamicObject>,
-    pub(crate) kind: &'a str,
+    pub(crate) kind: &'static str,
     pub(crate) object: DynamicObject,
 }
 

@@ -173,7 +173,7 @@ impl World {
             of("Pods of the platform", &self.platform_pods),
             of("SyncSet", &self.sync_sets),
             of("own webhook configuration", &self.own_webhook),
-            of("Namespace", &self.namespaces.cache),
+            ("Namespace", self.namespaces.knowledge(), self.namespaces.cache.len()),
             of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
@@ -204,13 +204,9 @@ impl World {
         self.requests.send(Key::System);
     }
 
-    /// Wakes the constraints of which this holds, and their policies.
-    pub(crate) fn wake(&self, concerned: impl Fn(&Live) -> bool) {
-        for (kind, cache) in &self.constraints {
-            for name in cache.names_of(&concerned) {
-                self.requests.send(Key::Constraint(kind, name));
-            }
-        }
+    /// Wakes a constraint and its policy.
+    pub(crate) fn wake(&self, kind: &'static str, name: String) {
+        self.requests.send(Key::Constraint(kind, name));
     }
 
     /// The constraints of a template.
@@ -309,7 +305,7 @@ impl<P: Watched> Snapshot<P> {
             world.webhooks.knowledge(),
             world.exemptions.knowledge(),
             world.own_webhook.knowledge(),
-            world.namespaces.cache.knowledge(),
+            world.namespaces.knowledge(),
         ];
         if knowledge.contains(&Knowledge::Unknown) {
             return None;
