@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::DynamicObject;
 use kube::{Resource as _, ResourceExt as _};
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::error::request;
 use crate::live::{Difference, Live, content};
@@ -31,7 +31,7 @@ impl Desired<'_> {
             return self.create().await;
         };
         if !live.ours {
-            return Err(Error::Conflict { kind: self.kind.to_owned(), name: self.object.name_any() });
+            return Err(Error::Conflict { kind: self.kind.to_owned(), name: self.name() });
         }
         let difference = Difference::between(live, &self.object);
         if difference.fields.is_empty() {
@@ -44,12 +44,8 @@ impl Desired<'_> {
             Some(written) if remaining.fields.is_empty() => written,
             _ => self.replace().await?,
         };
-        info!(
-            kind = self.kind,
-            name = self.object.name_any(),
-            fields = difference.fields.join(", "),
-            "updated"
-        );
+        let fields = difference.fields.join(", ");
+        tell(self.api, self.kind, &self.object.name_any(), "updated", Some(&fields));
         Ok(written)
     }
 
@@ -57,7 +53,7 @@ impl Desired<'_> {
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let created = request(self.doing("creating"), self.api.create(&parameters, &self.object)).await?;
-        info!(kind = self.kind, name = self.object.name_any(), "created");
+        tell(self.api, self.kind, &self.object.name_any(), "created", None);
         self.as_desired(created.into())
     }
 
@@ -78,12 +74,14 @@ impl Desired<'_> {
         let name = self.object.name_any();
         let mut object = request(self.doing("reading"), self.api.get(&name)).await?;
         if !Live::from(object.clone()).ours {
-            return Err(Error::Conflict { kind: self.kind.to_owned(), name });
+            return Err(Error::Conflict { kind: self.kind.to_owned(), name: self.name() });
         }
         object.labels_mut().extend(self.object.labels().clone());
         object.meta_mut().owner_references.clone_from(&self.object.metadata.owner_references);
-        let content = content(&self.object.data);
-        object.data[content] = self.object.data[content].clone();
+        match content(&self.object.data) {
+            Some(content) => object.data[content] = self.object.data[content].clone(),
+            None => object.data.clone_from(&self.object.data),
+        }
         object.meta_mut().managed_fields = None;
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
@@ -97,12 +95,36 @@ impl Desired<'_> {
         if fields.is_empty() {
             return Ok(live);
         }
-        let (kind, name) = (self.kind.to_owned(), self.object.name_any());
+        let (kind, name) = (self.kind.to_owned(), self.name());
         Err(Error::NotKept { kind, name, fields: fields.join(", ") })
     }
 
     fn doing(&self, verb: &str) -> String {
-        doing(verb, self.kind, &self.object.name_any())
+        doing(verb, self.kind, &self.name())
+    }
+
+    fn name(&self) -> String {
+        full_name(self.api, &self.object.name_any())
+    }
+}
+
+fn namespace(api: &Api<DynamicObject>) -> Option<&str> {
+    let (_, rest) = api.resource_url().split_once("/namespaces/")?;
+    rest.split('/').next()
+}
+
+/// The object's name, behind its namespace if it has one.
+fn full_name(api: &Api<DynamicObject>, name: &str) -> String {
+    namespace(api).map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+}
+
+/// Tells what was done. There is something in every namespace, which nobody needs to know.
+fn tell(api: &Api<DynamicObject>, kind: &str, name: &str, done: &str, fields: Option<&str>) {
+    let name = full_name(api, name);
+    if namespace(api).is_some() {
+        debug!(kind, name, fields, "{done}");
+    } else {
+        info!(kind, name, fields, "{done}");
     }
 }
 
@@ -118,8 +140,8 @@ pub(crate) async fn delete(
 ) -> Result<(), Error> {
     let preconditions = Preconditions { uid: Some(live.uid.clone()), resource_version: None };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    match request(doing("deleting", kind, name), api.delete(name, &parameters)).await {
-        Ok(_) => info!(kind, name, "deleted"),
+    match request(doing("deleting", kind, &full_name(api, name)), api.delete(name, &parameters)).await {
+        Ok(_) => tell(api, kind, name, "deleted", None),
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),
     }

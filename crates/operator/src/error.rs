@@ -87,6 +87,14 @@ impl Error {
         matches!(self.status(), Some(404))
     }
 
+    /// Whether an object could not be created because its namespace is being deleted.
+    pub(crate) fn is_namespace_terminating(&self) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        let kube::Error::Api(status) = &**source else { return false };
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
     /// Whether the request was not sent, because another replica leads by now.
     pub(crate) fn is_not_leading(&self) -> bool {
         let Self::Api { source, .. } = self else { return false };

@@ -20,6 +20,7 @@ mod metrics;
 mod namespaces;
 mod policy;
 mod queue;
+mod report;
 mod routing;
 mod server;
 mod settings;
@@ -225,6 +226,7 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
             },
             Key::Routing => routing::reconcile(&world).await,
             Key::System => system::reconcile(&world).await,
+            Key::Reports => report::reconcile(&world).await,
         }
     })
 }

@@ -32,14 +32,18 @@ pub(crate) struct Live {
     pub(crate) source: Option<Arc<TemplateSource>>,
 }
 
-/// Where the content of an object stands: a webhook configuration has no spec.
-pub(crate) fn content(data: &Value) -> &'static str {
-    if data.get("webhooks").is_some() { "webhooks" } else { "spec" }
+/// Where the content of an object stands: a webhook configuration has no spec. Of a report all is content.
+pub(crate) fn content(data: &Value) -> Option<&'static str> {
+    if data.get("webhooks").is_some() {
+        return Some("webhooks");
+    }
+    let report = data.get("summary").is_some() && data.get("spec").is_none();
+    (!report).then_some("spec")
 }
 
 /// The content of an object. Of webhooks only what we know: fields of a newer API server are none that we could miss.
 fn taken(data: &mut Value) -> Value {
-    let content = content(data);
+    let Some(content) = content(data) else { return data.take() };
     let value = data[content].take();
     if content == "spec" {
         return value;
@@ -119,8 +123,10 @@ impl Difference {
     /// Compares the whole spec, and of the metadata what we set.
     pub(crate) fn between(live: &Live, desired: &DynamicObject) -> Self {
         let mut difference = Self::default();
-        let content = content(&desired.data);
-        difference.compare(content, &live.spec, &desired.data[content]);
+        match content(&desired.data) {
+            Some(content) => difference.compare(content, &live.spec, &desired.data[content]),
+            None => difference.compare("report", &live.spec, &desired.data),
+        }
         for (key, value) in desired.labels() {
             if live.labels.get(key) != Some(value) {
                 difference.fields.push(format!("metadata.labels[{key}]"));

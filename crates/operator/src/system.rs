@@ -24,7 +24,7 @@ use crate::error::request;
 use crate::queue::Next;
 use crate::routing::RoutingReport;
 use crate::world::World;
-use crate::{Error, FIELD_MANAGER, standard, template};
+use crate::{Error, FIELD_MANAGER, report, standard, template};
 
 /// The object as it is in the API.
 #[derive(Clone, Debug)]
@@ -108,6 +108,7 @@ fn status(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemS
         (SystemCondition::StandardsEnforced, enforced(world, &gatekeeper)),
         (SystemCondition::ExecGuard, exec_guard(world, &gatekeeper)),
         (SystemCondition::Routing, routing(world.routing.borrow().as_ref())),
+        (SystemCondition::Reports, report::judge(world)),
     ];
     let missing = judged.iter().find(|(_, judgement)| !judgement.holds);
     let ready = missing.map_or_else(

@@ -31,6 +31,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::namespaces::{Namespaces, namespace};
 use crate::queue::{Key, Requests};
+use crate::report::Reports;
 use crate::system::SystemObject;
 use crate::watch::{Source, keep_filled};
 use crate::{Error, RoutingReport};
@@ -63,6 +64,7 @@ pub(crate) struct World {
     pub(crate) routing: watch::Sender<Option<RoutingReport>>,
     pub(crate) namespaces: Namespaces,
     pub(crate) system: Cache<SystemObject>,
+    pub(crate) reports: Reports,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
@@ -135,6 +137,7 @@ impl World {
         events: Events,
     ) -> Self {
         let foreign = ForeignConstraints::new(client.clone(), requests.clone());
+        let reports = Reports::watch(&client, requests);
         let mut world = Self {
             client,
             settings,
@@ -150,6 +153,7 @@ impl World {
             routing: watch::Sender::new(None),
             namespaces: Namespaces::new(),
             system: Cache::new(),
+            reports,
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
@@ -188,6 +192,7 @@ impl World {
             of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
+        caches.extend(self.reports.all().map(|watched| of(watched.kind.kind, &watched.cache)));
         caches
     }
 
@@ -316,7 +321,11 @@ impl World {
     }
 
     fn watch_constraints(&mut self, template: &'static Template) {
-        let changed = self.changed(template.kind);
+        let (wake, requests) = (self.changed(template.kind), self.requests.clone());
+        let changed = move |change| {
+            requests.wake_reports();
+            wake(change);
+        };
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
         let config = watcher::Config::default();
         self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
@@ -374,12 +383,15 @@ impl World {
     /// Of a namespace only the metadata is asked for.
     fn watch_namespaces(&mut self) {
         let (everybody, requests) = (self.everybody(), self.requests.clone());
-        let changed = move |change| match change {
-            Change::Nothing => {}
-            Change::Object(name) => requests.send(Key::Namespace(name)),
-            Change::Everything => {
-                requests.send(Key::Namespaces);
-                everybody(Change::Everything);
+        let changed = move |change| {
+            requests.wake_reports();
+            match change {
+                Change::Nothing => {}
+                Change::Object(name) => requests.send(Key::Namespace(name)),
+                Change::Everything => {
+                    requests.send(Key::Namespaces);
+                    everybody(Change::Everything);
+                }
             }
         };
         let api: Api<PartialObjectMeta<NamespaceObject>> = Api::all(self.client.clone());
