@@ -109,7 +109,7 @@ async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
     ensure!(
         reasons
             == "GatekeeperFound=Found TemplatesInstalled=Installed StandardsEnforced=Enforced ExecGuard=NotNeeded \
-                    Routing=Routed Ready=Ready",
+                    Routing=Routed Reports=NotNeeded Ready=Ready",
         "{reasons}"
     );
     let processes = status["processes"].as_array().context("no processes")?;

@@ -6,9 +6,10 @@ mod kinds;
 mod reconcile;
 mod told;
 
+pub(crate) use content::Summary;
 pub(crate) use kinds::Reports;
 pub(crate) use reconcile::reconcile;
-pub(crate) use told::judge;
+pub(crate) use told::{Told, judge};
 
 /// The name of every report of ours. Nothing of another name is ever looked at.
 pub(crate) const NAME: &str = "gatewright";

@@ -142,7 +142,8 @@ fn result(audited: &Audited, outcome: &str, message: &str) -> Value {
 fn resource(violation: &AuditedViolation) -> Value {
     let AuditedViolation { group, version, kind, namespace, name, .. } = violation;
     let slash = if group.is_empty() { "" } else { "/" };
-    let mut resource = json!({"apiVersion": format!("{group}{slash}{version}"), "kind": **kind, "name": **name});
+    let mut resource =
+        json!({"apiVersion": format!("{group}{slash}{version}"), "kind": **kind, "name": **name});
     if !namespace.is_empty() {
         resource["namespace"] = json!(**namespace);
     }

@@ -102,7 +102,9 @@ impl Watched {
     /// The namespaces with a report of ours; an empty name for the cluster's.
     pub(crate) fn present(&self) -> Vec<String> {
         let ours = self.cache.names_of(|seen| seen.ours);
-        ours.iter().map(|key| key.strip_suffix(NAME).unwrap_or(key).trim_end_matches('/').to_owned()).collect()
+        ours.iter()
+            .map(|key| key.strip_suffix(NAME).unwrap_or(key).trim_end_matches('/').to_owned())
+            .collect()
     }
 }
 
@@ -167,8 +169,12 @@ fn follow(
 ) -> Cache<Seen> {
     let (cache, requests) = (Cache::new(), requests.clone());
     let config = watcher::Config::default().fields(&format!("metadata.name={NAME}")).page_size(PAGE);
-    let source =
-        Source { client: client.clone(), api: kind.api(client.clone(), ""), resource: kind.resource(), config };
+    let source = Source {
+        client: client.clone(),
+        api: kind.api(client.clone(), ""),
+        resource: kind.resource(),
+        config,
+    };
     let changed = move |_: Change| requests.wake_reports();
     watches.spawn(keep_filled(source, cache.clone(), Seen::from, changed));
     cache

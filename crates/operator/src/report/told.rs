@@ -68,7 +68,8 @@ pub(crate) fn judge(world: &World) -> Judgement {
         return Judgement::yes(Reason::NotNeeded, "reports.enabled is false in the settings");
     }
     let reports = &world.reports;
-    let kinds: Vec<_> = [&reports.namespaced, &reports.cluster].into_iter().filter_map(|all| kind(all)).collect();
+    let kinds: Vec<_> =
+        [&reports.namespaced, &reports.cluster].into_iter().filter_map(|all| kind(all)).collect();
     if kinds.is_empty() {
         let message = "the API server serves no reports, neither of openreports.io nor of wgpolicyk8s.io";
         return Judgement::yes(Reason::NotNeeded, message);
@@ -108,7 +109,11 @@ mod tests {
     fn a_condition_names_some_problems() {
         let problems = |count: usize, conflict: bool| {
             let one = |i| {
-                let problem = Problem { namespace: "n".into(), conflict: conflict && i == 1, message: format!("no {i}") };
+                let problem = Problem {
+                    namespace: "n".into(),
+                    conflict: conflict && i == 1,
+                    message: format!("no {i}"),
+                };
                 (format!("Report {i}"), problem)
             };
             (0..count).map(one).collect()

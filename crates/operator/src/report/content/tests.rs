@@ -49,8 +49,14 @@ fn rows(report: &Value) -> Vec<String> {
     let row = |result: &Value| {
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let name = text(&result["resources"][0]["name"]);
-        [text(&result["policy"]), text(&result["rule"]), text(&result["result"]), text(&result["severity"]), name]
-            .join(" ")
+        [
+            text(&result["policy"]),
+            text(&result["rule"]),
+            text(&result["result"]),
+            text(&result["severity"]),
+            name,
+        ]
+        .join(" ")
     };
     report["results"].as_array().unwrap().iter().map(row).collect()
 }
@@ -61,7 +67,12 @@ fn a_team_sees_what_is_in_its_namespace() {
     let all = || {
         vec![
             audited("strict", Dryrun, &[("shop", "a", "allowPrivileged: no")], 0),
-            audited("common", Warn, &[("shop", "b", "unable to match constraints: x"), ("till", "c", "x: y")], 0),
+            audited(
+                "common",
+                Warn,
+                &[("shop", "b", "unable to match constraints: x"), ("till", "c", "x: y")],
+                0,
+            ),
             audited("broken", Deny, &[("shop", "d", "allowHostPID: no")], 0),
             audited("hidden", Deny, &[("till", "e", "allowHostIPC: no")], 7),
             audited("cluster", Warn, &[("", "node", "requiredLabels: no")], 1),
@@ -84,7 +95,12 @@ fn a_team_sees_what_is_in_its_namespace() {
         (
             "till",
             Some((
-                vec!["cluster - skip - -", "hidden - skip - -", "hidden allowHostIPC fail high e", "common x warn medium c"],
+                vec![
+                    "cluster - skip - -",
+                    "hidden - skip - -",
+                    "hidden allowHostIPC fail high e",
+                    "common x warn medium c",
+                ],
                 [1, 1, 2],
             )),
         ),
@@ -120,7 +136,10 @@ fn a_result_has_everything() {
         }])
     );
     let (open, _) = in_namespace("shop", all, Form { open: true, ..WG }).unwrap();
-    assert_eq!((&open["source"], &open["configuration"]["limits"]["maxResults"]), (&json!("gatewright"), &json!(500)));
+    assert_eq!(
+        (&open["source"], &open["configuration"]["limits"]["maxResults"]),
+        (&json!("gatewright"), &json!(500))
+    );
     assert_eq!(open["results"], report["results"]);
 }
 
