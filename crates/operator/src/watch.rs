@@ -111,7 +111,8 @@ fn map<K, T>(event: Event<K>, f: impl Fn(K) -> T) -> Event<T> {
 }
 
 fn is_not_served(error: &watcher::Error) -> bool {
-    answer(error).is_some_and(Status::is_not_found)
+    // Where a whole group is gone the answer is plain text, of which kube knows the code alone.
+    answer(error).is_some_and(|status| status.code == 404)
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {

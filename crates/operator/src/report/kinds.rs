@@ -12,7 +12,7 @@ use super::content::fingerprint;
 use super::told::Told;
 use crate::cache::{Cache, Change, Entry, Knowledge};
 use crate::live::Live;
-use crate::queue::Requests;
+use crate::queue::{Key, Requests};
 use crate::watch::{Source, keep_filled};
 
 /// A kind of report.
@@ -175,7 +175,13 @@ fn follow(
         resource: kind.resource(),
         config,
     };
-    let changed = move |_: Change| requests.wake_reports();
+    let changed = move |change| {
+        requests.wake_reports();
+        // Which kind is written is told.
+        if change == Change::Everything {
+            requests.send(Key::System);
+        }
+    };
     watches.spawn(keep_filled(source, cache.clone(), Seen::from, changed));
     cache
 }

@@ -10,6 +10,7 @@ use gatewright_compiler::Compile;
 use gatewright_gatekeeper::{Matcher, Namespace};
 use gatewright_rules::Template;
 use gatewright_rules::pod_security_standard;
+use kube::Api;
 use kube::core::DynamicObject;
 
 use super::NAME;
@@ -192,7 +193,7 @@ impl Target<'_> {
 
     async fn write(&self, world: &World, mut object: DynamicObject) -> Result<(), Error> {
         let api = self.watched.kind.api(world.client.clone(), &self.namespace);
-        let live = request(format!("reading {}", self.name()), api.get_opt(NAME)).await?;
+        let live = self.live(&api).await?;
         if let Some(live) = &live {
             keep_times(&mut object.data, &live.data);
         }
@@ -204,9 +205,17 @@ impl Target<'_> {
         }
     }
 
+    /// The report as it is in the API; none if it, its namespace or its kind is not there.
+    async fn live(&self, api: &Api<DynamicObject>) -> Result<Option<DynamicObject>, Error> {
+        match request(format!("reading {}", self.name()), api.get(NAME)).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            live => live.map(Some),
+        }
+    }
+
     async fn delete(&self, world: &World) -> Result<(), Error> {
         let api = self.watched.kind.api(world.client.clone(), &self.namespace);
-        let live = request(format!("reading {}", self.name()), api.get_opt(NAME)).await?;
+        let live = self.live(&api).await?;
         match live.map(Live::from).filter(|live| live.ours) {
             Some(live) => apply::delete(&api, self.watched.kind.kind, NAME, &live).await,
             None => Ok(()),
