@@ -193,7 +193,8 @@ impl Target<'_> {
 
     async fn write(&self, world: &World, mut object: DynamicObject) -> Result<(), Error> {
         let api = self.watched.kind.api(world.client.clone(), &self.namespace);
-        let live = self.live(&api).await?;
+        let known = self.watched.seen(&self.namespace).is_some();
+        let live = if known { self.live(&api).await? } else { None };
         if let Some(live) = &live {
             keep_times(&mut object.data, &live.data);
         }
