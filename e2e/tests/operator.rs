@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use gatewright_api::PolicyKind;
 use gatewright_e2e::generate::{Random, cases, policies};
 use gatewright_e2e::operator::{OPERATOR, OPERATOR_USER};
-use gatewright_e2e::{Cluster, FailurePolicy, Options, paths, until};
+use gatewright_e2e::{Cluster, Condition, FailurePolicy, Options, paths, until};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes.
@@ -248,6 +248,9 @@ async fn what_is_not_ours_is_not_touched() -> Result<()> {
         );
 
         world.gone("d8operationpolicy/common").await?;
+        cluster
+            .condition("gatewrightstatus/cluster", Condition::no("TemplatesInstalled", "Conflict", says))
+            .await?;
 
         // A constraint of the policy's name that was there first.
         world.put(&security_policy("other", &no_privileged())).await?;
@@ -393,6 +396,8 @@ async fn restarts_around_the_operator_are_survived() -> Result<()> {
         world.put(&namespace("shop")).await?;
         world.put(&security_policy("strict", &no_privileged())).await?;
         world.ready("secpol/strict").await?;
+        world.0.install_foreign_objects().await?;
+        let before = world.0.before_the_fault().await?;
 
         world.0.kill("kube-apiserver").await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -413,7 +418,7 @@ async fn restarts_around_the_operator_are_survived() -> Result<()> {
         world.ready("secpol/third").await?;
         world.refuses("third").await?;
         ensure!(world.0.is_running(OPERATOR), "the operator has ended");
-        Ok(())
+        world.0.becomes_as_desired(&before, &[]).await
     })
     .await
 }

@@ -8,7 +8,7 @@ use gatewright_gatekeeper::{TEMPLATE_GROUP, group_and_kind};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::{TemplateError, schema};
+use crate::{TemplateError, program::Trust, schema};
 pub use source::Code;
 
 /// A template, ready to be evaluated.
@@ -17,11 +17,20 @@ pub struct Template {
     /// The kind of its constraints.
     pub kind: String,
     /// The schema of their parameters; without one they take none.
-    pub parameters: Option<Value>,
+    pub parameters: Option<Schema>,
     /// The operations that it judges at the webhook; without any it judges all.
     operations: Vec<String>,
     /// Its program.
     pub code: Code,
+}
+
+/// The schema of a template's parameters.
+#[derive(Debug)]
+pub struct Schema {
+    /// As the CRD has it.
+    pub structure: Value,
+    /// What it demands beyond structure.
+    pub rules: schema::Rules,
 }
 
 /// The only target that Gatekeeper has.
@@ -33,10 +42,10 @@ impl Template {
     ///
     /// # Errors
     /// Everything for which Gatekeeper refuses it.
-    pub fn new(template: &Value, limit: Duration) -> Result<Self, Vec<TemplateError>> {
+    pub fn new(template: &Value, trust: Trust, limit: Duration) -> Result<Self, Vec<TemplateError>> {
         let head = Head::new(template)?;
         let target = &template["spec"]["targets"][0];
-        let code = Code::new(target, "/spec/targets/0", limit)?;
+        let code = Code::new(target, "/spec/targets/0", trust, limit)?;
         Ok(Self { kind: head.kind, parameters: head.parameters, operations: head.operations, code })
     }
 
@@ -49,7 +58,7 @@ impl Template {
 /// All of a template but its program.
 struct Head {
     kind: String,
-    parameters: Option<Value>,
+    parameters: Option<Schema>,
     operations: Vec<String>,
 }
 
@@ -144,7 +153,7 @@ fn operations(template: &Value) -> Result<Vec<String>, TemplateError> {
 }
 
 /// The schema of the constraints' parameters.
-fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Value>, TemplateError> {
+fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Schema>, TemplateError> {
     const POINTER: &str = "/spec/crd/spec/validation/openAPIV3Schema";
     let Some(validation) = template.pointer("/spec/crd/spec/validation").filter(|found| found.is_object())
     else {
@@ -159,6 +168,8 @@ fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Value>
     if legacy {
         schema::preserve_unknown_fields(&mut parameters);
     }
-    schema::check(&parameters, POINTER).map_err(|fault| TemplateError::new(fault.pointer, fault.message))?;
-    Ok(Some(parameters))
+    let refused = |fault: schema::Fault| TemplateError::new(fault.pointer, fault.message);
+    schema::check(&parameters, POINTER).map_err(refused)?;
+    let rules = schema::Rules::new(&parameters, POINTER).map_err(refused)?;
+    Ok(Some(Schema { structure: parameters, rules }))
 }

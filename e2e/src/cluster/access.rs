@@ -101,18 +101,42 @@ impl Cluster {
         command
     }
 
+    /// The URL of the API server.
+    ///
+    /// # Errors
+    ///
+    /// It was never started.
+    pub fn server(&self) -> Result<String> {
+        Ok(format!("https://127.0.0.1:{}", self.state().port(API_SERVER)?))
+    }
+
     /// Writes a kubeconfig for a `ServiceAccount` that exists, with a token valid for a day.
     ///
     /// # Errors
     ///
     /// There is no such account, or the file cannot be written.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        let file = format!("{namespace}.{name}");
+        self.service_account_kubeconfig_at(&self.server()?, namespace, name, &file).await
+    }
+
+    /// The same for another way to the API server, in a file of this name.
+    ///
+    /// # Errors
+    ///
+    /// There is no such account, or the file cannot be written.
+    pub async fn service_account_kubeconfig_at(
+        &self,
+        server: &str,
+        namespace: &str,
+        name: &str,
+        file: &str,
+    ) -> Result<PathBuf> {
         let token = self.token(namespace, name).await?;
-        let server = format!("https://127.0.0.1:{}", self.state().port(API_SERVER)?);
         let authority = tokio::fs::read_to_string(self.certificate_authority()).await?;
         let cluster = self.options().name;
-        let yaml = kubeconfig::render(&cluster, &server, &authority, &Identity::Token(&token))?;
-        let path = kubeconfig_path(&self.directory, &format!("{namespace}.{name}"));
+        let yaml = kubeconfig::render(&cluster, server, &authority, &Identity::Token(&token))?;
+        let path = kubeconfig_path(&self.directory, file);
         files::write(&path, yaml)?;
         Ok(path)
     }

@@ -1,6 +1,7 @@
 //! The functions that regorus does not have, or has in another way than OPA.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use regorus::{Engine, Value};
 
@@ -8,7 +9,7 @@ use super::gofmt::sprintf;
 use super::{arithmetic, networks, pattern};
 
 /// A function: undefined is what OPA makes of an error.
-type Function = fn(&[Value]) -> Option<Value>;
+pub type Function = fn(&[Value]) -> Option<Value>;
 
 const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("sprintf", 2, |v| Some(sprintf(v[0].as_string().ok()?, &array(&v[1])?).into())),
@@ -61,9 +62,16 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("net.cidr_intersects", 2, networks::intersects),
 ];
 
-/// Whether a function is here.
-pub fn has(name: &str) -> bool {
-    FUNCTIONS.iter().any(|(known, ..)| *known == name)
+/// A function, if it is here.
+pub fn find(name: &str) -> Option<Function> {
+    static BY_NAME: LazyLock<HashMap<&str, Function>> =
+        LazyLock::new(|| FUNCTIONS.iter().map(|(name, _, function)| (*name, *function)).collect());
+    BY_NAME.get(name).copied()
+}
+
+/// The functions' names, and how many arguments they take.
+pub fn signatures() -> impl Iterator<Item = (&'static str, usize)> {
+    FUNCTIONS.iter().map(|(name, arity, _)| (*name, usize::from(*arity)))
 }
 
 /// Makes them known to an engine, in place of its own.

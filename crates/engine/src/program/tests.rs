@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 
 fn compile(version: RegoVersion, entry: &str, libs: &[String]) -> Result<Program, Vec<CompileError>> {
-    Program::compile(&Modules { version, entry, libs }, Duration::from_secs(5))
+    Program::compile(&Modules { version, entry, libs }, Trust::Checked, Duration::from_secs(5))
 }
 
 fn messages(entry: &str, spec: &str) -> Vec<String> {
@@ -62,7 +62,7 @@ fn an_evaluation_ends() {
                  b := numbers.range(1, n); a[_] + b[_] == 0 }";
     let modules = Modules { version: RegoVersion::V0, entry, libs: &[] };
     let limit = Duration::from_millis(50);
-    let program = Program::compile(&modules, limit).unwrap();
+    let program = Program::compile(&modules, Trust::Checked, limit).unwrap();
     let start = std::time::Instant::now();
     let input = regorus::Value::from_json_str(r#"{"review": {"n": 20000}}"#).unwrap();
     let error = program.evaluate(&input, &regorus::Value::Undefined).unwrap_err();
@@ -77,7 +77,9 @@ fn loading_evaluates_nothing() {
     let conflict = "p = 1 { not input.review.x }\np = 2 { true }\nviolation[{\"msg\": \"x\"}] { p == 2 }";
     let program = compile(RegoVersion::V0, &format!("package p\n{conflict}"), &[]).unwrap();
     let input = regorus::Value::new_object();
-    assert!(program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().0.contains("conflict"));
+    assert!(
+        program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().to_string().contains("conflict")
+    );
     assert_eq!(messages(conflict, r#"{"x": 1}"#), ["x"]);
 }
 
@@ -111,7 +113,9 @@ fn a_message_is_a_text() {
     let entry = "package p\nviolation[{\"msg\": 1}] { true }";
     let program = compile(RegoVersion::V0, entry, &[]).unwrap();
     let input = regorus::Value::new_object();
-    assert!(program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().0.contains("not a string"));
+    assert!(
+        program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().to_string().contains("no string")
+    );
 }
 
 #[test]

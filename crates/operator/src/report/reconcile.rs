@@ -12,6 +12,7 @@ use gatewright_rules::Template;
 use gatewright_rules::pod_security_standard;
 use kube::Api;
 use kube::core::DynamicObject;
+use tracing::debug;
 
 use super::NAME;
 use super::content::{Form, Summary, content, fingerprint, keep_times, labels};
@@ -20,6 +21,7 @@ use super::kinds::{Preferred, Seen, Watched, key, preferred};
 use super::told::{Problem, Told, tell};
 use crate::Error;
 use crate::apply::{self, Desired};
+use crate::conditions::Judgement;
 use crate::error::request;
 use crate::live::Live;
 use crate::queue::Next;
@@ -85,11 +87,9 @@ struct Outcome {
 impl Outcome {
     fn note(&mut self, target: &Target<'_>, result: Result<(), Error>) {
         let Err(error) = result else { return };
-        // A conflict ends when the other object does, which we watch.
-        let conflict = matches!(error, Error::Conflict { .. });
-        let problem = Problem { namespace: target.namespace.clone(), conflict, message: error.to_string() };
+        let problem = Problem { namespace: target.namespace.clone(), judgement: Judgement::failed(&error) };
         self.told.problems.insert(target.name(), problem);
-        if !conflict && self.failed.is_none() {
+        if !error.is_obstacle() && self.failed.is_none() {
             self.failed = Some(error);
         }
     }
@@ -202,7 +202,11 @@ impl Target<'_> {
         match desired.ensure(live.map(Live::from).as_ref()).await {
             // The namespace is going or gone, and takes its reports with it; or the kind is, which we watch.
             Err(error) if error.is_not_found() || error.is_namespace_terminating() => Ok(()),
-            outcome => outcome.map(drop),
+            outcome => {
+                let (_, written) = outcome?;
+                debug!(report = self.name(), ?written, "report");
+                Ok(())
+            }
         }
     }
 

@@ -30,9 +30,7 @@ pub(crate) struct Told {
 pub(crate) struct Problem {
     /// The namespace of the report; empty for the cluster's.
     pub(crate) namespace: String,
-    /// Whether somebody else's object stands in the way.
-    pub(crate) conflict: bool,
-    pub(crate) message: String,
+    pub(crate) judgement: Judgement,
 }
 
 /// Keeps what was made of the results, and tells what stands in the way, once.
@@ -54,10 +52,10 @@ pub(crate) fn tell(world: &World, new: Told) {
 }
 
 fn warn(world: &World, report: &str, problem: &Problem) {
-    let Problem { namespace, message, conflict } = problem;
+    let Problem { namespace, judgement: Judgement { reason, message, .. } } = problem;
     warn!(report, because = message, "a report is not as it should be");
     // What is only late is no matter of those who wait for it.
-    if *conflict && !namespace.is_empty() {
+    if *reason == Reason::Conflict && !namespace.is_empty() {
         world.events.warn(namespace, "ReportNotWritten", message);
     }
 }
@@ -90,9 +88,10 @@ fn kind(all: &[Watched]) -> Option<String> {
 }
 
 fn problem(problems: &BTreeMap<String, Problem>) -> Option<Judgement> {
-    let worst = problems.values().find(|problem| problem.conflict).or(problems.values().next())?;
-    let reason = if worst.conflict { Reason::Conflict } else { Reason::ApplyFailed };
-    let mut messages: Vec<_> = problems.values().map(|problem| problem.message.as_str()).take(MOST).collect();
+    let all = || problems.values().map(|problem| &problem.judgement);
+    // What does not pass by itself comes first.
+    let reason = all().find(|judgement| judgement.reason == Reason::Conflict).or(all().next())?.reason;
+    let mut messages: Vec<_> = all().map(|judgement| judgement.message.as_str()).take(MOST).collect();
     let more = format!("and {} more", problems.len().saturating_sub(MOST));
     if problems.len() > MOST {
         messages.push(&more);
@@ -103,18 +102,16 @@ fn problem(problems: &BTreeMap<String, Problem>) -> Option<Judgement> {
 #[cfg(test)]
 mod tests {
     use super::{Problem, problem};
+    use crate::conditions::Judgement;
     use gatewright_api::Reason;
 
     #[test]
     fn a_condition_names_some_problems() {
         let problems = |count: usize, conflict: bool| {
             let one = |i| {
-                let problem = Problem {
-                    namespace: "n".into(),
-                    conflict: conflict && i == 1,
-                    message: format!("no {i}"),
-                };
-                (format!("Report {i}"), problem)
+                let reason = if conflict && i == 1 { Reason::Conflict } else { Reason::ApplyFailed };
+                let judgement = Judgement::no(reason, format!("no {i}"));
+                (format!("Report {i}"), Problem { namespace: "n".into(), judgement })
             };
             (0..count).map(one).collect()
         };
