@@ -80,16 +80,20 @@ pub struct Guarded<K> {
     pub metadata: ObjectMeta,
     /// The status as last reported, where it parses.
     pub status: Option<PolicyStatus>,
-    /// The object, or the path of the field that does not parse and what is wrong with it.
+    /// The object but for its status, or the path of the field that does not parse and what is wrong with it.
     pub parsed: Result<Box<K>, String>,
 }
 
 impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
+        let mut value = serde_json::Value::deserialize(deserializer)?;
         let PartialObjectMeta { metadata, .. } =
             PartialObjectMeta::<K>::deserialize(&value).map_err(D::Error::custom)?;
         let status = value.get("status").and_then(|status| PolicyStatus::deserialize(status).ok());
+        // Nonsense in the status is no fault of the policy.
+        if let Some(object) = value.as_object_mut() {
+            object.remove("status");
+        }
         let parsed = serde_path_to_error::deserialize(&value).map_err(|error| error.to_string());
         Ok(Self { metadata, status, parsed })
     }
@@ -142,6 +146,19 @@ mod tests {
         assert_eq!(guarded.metadata.name.as_deref(), Some("broken"));
         let error = guarded.parsed.unwrap_err();
         assert!(error.starts_with("spec.policies.allowedCapabilities[1]: unknown variant `FLY`"), "{error}");
+    }
+
+    #[test]
+    fn nonsense_in_the_status_is_no_fault_of_the_policy() {
+        let guarded: Guarded<SecurityPolicy> = serde_json::from_value(json!({
+            "apiVersion": "deckhouse.io/v1alpha1",
+            "kind": "SecurityPolicy",
+            "metadata": {"name": "good"},
+            "spec": {"match": {}, "policies": {}},
+            "status": {"conditions": "nonsense"},
+        }))
+        .unwrap();
+        assert!(guarded.parsed.is_ok() && guarded.status.is_none());
     }
 
     #[test]

@@ -30,13 +30,29 @@ pub fn review(engine: &Engine, request: &Request) -> Result<Vec<Violation>, Revi
             }
         }
     }
-    for (kind, constraints) in matched {
-        if let Some(template) = engine.templates.get(&kind.to_lowercase()) {
-            violations.extend(review.evaluate(template, &constraints)?);
-        }
+    let of_kind =
+        |(kind, constraints): (&str, _)| Some((engine.templates.get(&kind.to_lowercase())?, constraints));
+    let matched: Vec<(&Template, Vec<&Constraint>)> = matched.into_iter().filter_map(of_kind).collect();
+    prepare(matched.iter().map(|(template, _)| *template));
+    for (template, constraints) in matched {
+        violations.extend(review.evaluate(template, &constraints)?);
     }
     violations.sort_by(|a, b| (&a.constraint, &a.message).cmp(&(&b.constraint, &b.message)));
     Ok(violations)
+}
+
+/// Compiles what is not yet compiled, side by side.
+fn prepare<'a>(templates: impl Iterator<Item = &'a Template>) {
+    let cold: Vec<_> = templates.filter(|template| !template.is_ready()).collect();
+    let Some((first, others)) = cold.split_first() else { return };
+    std::thread::scope(|scope| {
+        for template in others {
+            scope.spawn(|| {
+                let _ = template.code();
+            });
+        }
+        let _ = first.code();
+    });
 }
 
 /// A request with what is known about it.
@@ -88,11 +104,12 @@ impl<'a> Review<'a> {
         template: &Template,
         constraints: &[&Constraint],
     ) -> Result<Vec<Violation>, ReviewError> {
-        match &template.code {
-            Code::Rego(program) => self.evaluate_rego(program, constraints).map_err(|error| {
+        match template.code() {
+            Err(error) => Ok(failed(constraints, error)),
+            Ok(Code::Rego(program)) => self.evaluate_rego(program, constraints).map_err(|error| {
                 ReviewError::Message { template: template.kind.clone(), error: error.to_string() }
             }),
-            Code::Cel(program) => {
+            Ok(Code::Cel(program)) => {
                 Ok(constraints.iter().flat_map(|found| self.evaluate_cel(program, found)).collect())
             }
         }

@@ -117,7 +117,7 @@ impl Error {
     pub(crate) fn is_absence_of(&self, name: &str) -> bool {
         let Self::Api { source, .. } = self else { return false };
         let kube::Error::Api(status) = &**source else { return false };
-        status.is_not_found() && status.details.as_ref().is_some_and(|details| details.name == name)
+        status.code == 404 && status.details.as_ref().is_some_and(|details| details.name == name)
     }
 
     /// Whether the request was not sent, because another replica leads by now.

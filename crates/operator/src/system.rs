@@ -420,7 +420,7 @@ mod tests {
         };
         assert_eq!(news(both(), Some(&status(report))), []);
         // One was gone for a while.
-        let one = RoutingReport { findings: vec![other], ..RoutingReport::default() };
+        let one = RoutingReport { findings: vec![other.clone()], ..RoutingReport::default() };
         assert_eq!(news(both(), Some(&status(one))), [notice(&finding)]);
     }
 

@@ -125,18 +125,23 @@ fn map<K, T>(event: Event<K>, f: impl Fn(K) -> T) -> Event<T> {
     }
 }
 
+/// The API server answers so for a kind that it does not serve, in plain text or as an object. Codes tell: of plain
+/// text kube makes up a reason.
 fn is_not_served(error: &watcher::Error) -> bool {
-    // Where a whole group is gone the answer is plain text, of which kube knows the code alone.
-    answer(error).is_some_and(|status| status.code == 404)
+    code(error) == Some(404)
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
-    answer(error).is_some_and(Status::is_forbidden)
+    code(error) == Some(403)
 }
 
 /// Whether the version to go on from is too old.
 fn is_expired(error: &watcher::Error) -> bool {
-    answer(error).is_some_and(|status| status.code == 410)
+    code(error) == Some(410)
+}
+
+fn code(error: &watcher::Error) -> Option<u16> {
+    answer(error).map(|status| status.code)
 }
 
 /// What the API server answered, if it did.
@@ -181,5 +186,30 @@ async fn is_served(client: &Client, resource: &ApiResource) -> Result<bool, Erro
         Ok(list) => Ok(list.resources.iter().any(|served| served.name == resource.plural)),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_expired, is_forbidden, is_not_served};
+    use kube::core::Status;
+    use kube::runtime::watcher;
+
+    #[test]
+    fn what_the_api_server_says_of_a_kind() {
+        let failed = |reason: &str, code| {
+            let status = Status::failure("404 page not found", reason).with_code(code);
+            watcher::Error::WatchStartFailed(kube::Error::Api(Box::new(status)))
+        };
+        let said = |error| [is_not_served(&error), is_forbidden(&error), is_expired(&error)];
+        for (reason, code, expected) in [
+            ("NotFound", 404, [true, false, false]),
+            ("Failed to parse error data", 404, [true, false, false]),
+            ("Forbidden", 403, [false, true, false]),
+            ("Expired", 410, [false, false, true]),
+            ("ServiceUnavailable", 503, [false, false, false]),
+        ] {
+            assert_eq!(said(failed(reason, code)), expected, "{reason} {code}");
+        }
     }
 }

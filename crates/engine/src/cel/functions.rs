@@ -34,6 +34,10 @@ const FUNCTIONS: &[(&str, bool, &[(&str, char)])] = &[
     ("type", false, &[("d", 'd')]),
     ("dyn", false, &[("d", 'd')]),
     ("bool", false, &[("b", 'b'), ("s", 'b')]),
+    ("double", false, &[("f", 'f'), ("i", 'f'), ("u", 'f'), ("s", 'f')]),
+    ("int", false, &[("i", 'i'), ("u", 'i'), ("f", 'i'), ("s", 'i')]),
+    ("uint", false, &[("u", 'u'), ("i", 'u'), ("f", 'u'), ("s", 'u')]),
+    ("string", false, &[("s", 's'), ("b", 's'), ("i", 's'), ("u", 's'), ("f", 's'), ("y", 's')]),
     ("isQuantity", false, &[("s", 'b')]),
     ("quantity", false, &[("s", 'd')]),
     ("isURL", false, &[("s", 'b')]),
@@ -70,11 +74,13 @@ fn kind(letter: char) -> Type {
     let any = || Box::new(Type::Dyn);
     match letter {
         'b' => Type::Bool,
+        'f' => Type::Double,
         'i' => Type::Int,
         'l' => Type::List(any()),
         'm' => Type::Map(any(), any()),
         's' => Type::String,
         't' => Type::List(Box::new(Type::String)),
+        'u' => Type::Uint,
         'y' => Type::Bytes,
         _ => Type::Dyn,
     }

@@ -128,3 +128,113 @@ impl Compiler<'_> {
         compiled.map_err(|message| self.errors.push(TemplateError::new(pointer, message))).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::CelProgram;
+    use crate::cel::Input;
+
+    fn compile(expression: &str) -> Result<CelProgram, String> {
+        let source = json!({
+            "variables": [{"name": "x", "expression": "object.spec"}],
+            "validations": [{"expression": expression}],
+        });
+        let compiled = CelProgram::compile(&source, "", Duration::from_secs(1));
+        compiled.map_err(|errors| errors[0].message.clone())
+    }
+
+    fn piece() -> impl Strategy<Value = String> {
+        let pieces = [
+            "object",
+            ".spec",
+            ".?spec",
+            "[0]",
+            "[?0]",
+            "variables.x",
+            "request.kind",
+            "namespaceObject.metadata",
+            "has(object.spec)",
+            ".all(x, x > 1)",
+            ".exists(x, ",
+            ".exists_one(x, x)",
+            ".map(x, ",
+            ".filter(x, ",
+            ".map(k, v, k)",
+            ".startsWith('a')",
+            ".orValue(1)",
+            ".size()",
+            "size(",
+            "string(",
+            "int(",
+            "quantity('1')",
+            "math.greatest(",
+            "sets.contains(",
+            "format.named('x')",
+            "type(",
+            "1",
+            "-1",
+            "1u",
+            "1.5",
+            "'a'",
+            "b'a'",
+            "r'\\\\'",
+            "true",
+            "null",
+            " == ",
+            " != ",
+            " && ",
+            " || ",
+            " ? ",
+            " : ",
+            " in ",
+            " + ",
+            " % ",
+            "!",
+            "-",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            "{'a': 1}",
+            "[1, 'a']",
+            "Type{a: 1}",
+            ", ",
+            "x",
+            "@result",
+            "ä",
+            "\n",
+        ];
+        prop_oneof![12 => prop::sample::select(pieces.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,3}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_expression_is_compiled_or_refused(pieces in prop::collection::vec(piece(), 0..12)) {
+            if let Ok(program) = compile(&pieces.concat()) {
+                let object = json!({"spec": {"a": [1, "x", null]}});
+                let input = Input::new(&object, &Value::Null, &json!({"kind": {}}), &Value::Null);
+                program.evaluate(&input, &Value::Null);
+            }
+        }
+    }
+
+    /// A stack that overflows ends the process.
+    #[test]
+    fn what_is_nested_too_deep_is_refused() {
+        for (open, close) in [("(", ")"), ("[", "]"), ("!", ""), ("{1: ", "}"), ("size(", ")")] {
+            let nested = open.repeat(10_000) + "true" + &close.repeat(10_000);
+            assert!(compile(&nested).is_err(), "{open}");
+        }
+        assert!(compile(&format!("object{} == 1", ".a".repeat(10_000))).is_err());
+        assert!(compile(&format!("1{} == 1", " + 1".repeat(10_000))).is_err());
+    }
+}

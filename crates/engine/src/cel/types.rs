@@ -45,10 +45,11 @@ enum Field {
     Any,
     Texts,
     Labels,
+    Lists,
     Record(&'static Record),
 }
 
-/// `request`, but for its objects.
+/// `request`, which has no objects here.
 static REQUEST: Record = Record {
     name: "kubernetes.AdmissionRequest",
     fields: &[
@@ -80,7 +81,7 @@ static USER: Record = Record {
         ("username", Field::Text),
         ("uid", Field::Text),
         ("groups", Field::Texts),
-        ("extra", Field::Any),
+        ("extra", Field::Lists),
     ],
 };
 static NAMESPACE: Record = Record {
@@ -114,6 +115,7 @@ impl Field {
             Self::Any => Type::Dyn,
             Self::Texts => Type::List(text()),
             Self::Labels => Type::Map(text(), text()),
+            Self::Lists => Type::Map(text(), Box::new(Self::Texts.kind())),
             Self::Record(record) => Type::Record(record),
         }
     }
@@ -153,6 +155,14 @@ impl Type {
             }
             (Self::Null, Self::Record(_)) | (Self::Record(_), Self::Null) => Some(Self::Dyn),
             _ => None,
+        }
+    }
+
+    /// The type of what an operator makes of two operands of one type: it is known if that of one of them is.
+    fn operated(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Dyn, known) | (known, Self::Dyn) => Some(known.clone()),
+            (one, other) => one.with(other),
         }
     }
 
@@ -225,8 +235,6 @@ impl Types<'_> {
             Type::Map(_, value) => *value,
             Type::Record(record) => match record.fields.iter().find(|(name, _)| *name == select.field) {
                 Some((_, field)) => field.kind(),
-                // Objects are there, too, and not in the list.
-                None if record == &REQUEST && matches!(&*select.field, "object" | "oldObject") => Type::Dyn,
                 None => return Err(format!("undefined field '{}'", select.field)),
             },
             other => return Err(format!("type '{other}' does not support field selection")),
@@ -347,14 +355,16 @@ fn operator(name: &str, operands: &[Type]) -> Option<Option<Type>> {
         ) => is_ordered(one, other).then_some(Type::Bool),
         (operators::IN, [element, Type::List(of) | Type::Map(of, _)]) => element.with(of).map(|_| Type::Bool),
         (operators::IN, [_, whole]) => (*whole == Type::Dyn).then_some(Type::Bool),
-        (operators::ADD, [one, other]) => one.with(other).filter(|_| [one, other].into_iter().all(is_added)),
+        (operators::ADD, [one, other]) => {
+            one.operated(other).filter(|_| [one, other].into_iter().all(is_added))
+        }
         (operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE, [one, other]) => one
             .with(other)
             .filter(|kind| kind.is_number() || *kind == Type::Dyn)
             .filter(|_| [one, other].into_iter().all(|it| it.is_number() || *it == Type::Dyn)),
         (operators::MODULO, [one, other]) => {
             let whole = |kind: &Type| matches!(kind, Type::Int | Type::Uint | Type::Dyn);
-            one.with(other).filter(|_| whole(one) && whole(other))
+            one.operated(other).filter(|_| whole(one) && whole(other))
         }
         (operators::NEGATE, [operand]) => {
             matches!(operand, Type::Int | Type::Double | Type::Dyn).then(|| operand.clone())

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn compile(version: RegoVersion, entry: &str, libs: &[String]) -> Result<Program, Vec<CompileError>> {
@@ -163,4 +165,104 @@ fn errors_are_undefined() {
     ] {
         assert_eq!(value(expression), None, "{expression}");
     }
+}
+
+/// Pieces of modules: what programs are made of, and what they are not.
+fn piece() -> impl Strategy<Value = String> {
+    let pieces = [
+        "violation[{\"msg\": msg}] {",
+        "violation contains {\"msg\": \"m\"} if {",
+        "p[x] {",
+        "p(x) = y {",
+        "p(x) := y if {",
+        "p := 1",
+        "default p = false\n",
+        "else = 2 {",
+        "} {",
+        "}\n",
+        "\n",
+        "; ",
+        "some x in input.review",
+        "some i, x in p",
+        "some x",
+        "every x in input.review { x }",
+        "not ",
+        "x := ",
+        "msg := ",
+        "x = ",
+        "[x, {\"a\": y}] = ",
+        "input.review.object",
+        "data.inventory",
+        "data.lib.a.b",
+        ".spec[_]",
+        "[i]",
+        "p",
+        "p(1)",
+        "count(x)",
+        "sprintf(\"%v %d\", [x, 1])",
+        "walk(input, [x, y])",
+        "regex.match(`a**`, x)",
+        "[x | x = p[_]]",
+        "{x | p[x]}",
+        "{x: y | p[x] = y}",
+        "with input as {}",
+        " == ",
+        " > ",
+        " + ",
+        " - ",
+        " | ",
+        "-x",
+        "1e400",
+        "\"a\\u0000\"",
+        "`raw`",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "import data.lib.a\n",
+        "import future.keywords\n",
+        "import rego.v1\n",
+        "package q\n",
+        "# comment\n",
+        "null",
+        "set()",
+        "ä",
+        "\u{0}",
+    ];
+    prop_oneof![12 => prop::sample::select(pieces.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,3}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_module_is_compiled_or_refused(pieces in prop::collection::vec(piece(), 0..30), is_lib: bool, v1: bool) {
+        let version = if v1 { RegoVersion::V1 } else { RegoVersion::V0 };
+        let text = pieces.concat();
+        let entry = "package p\nimport data.lib.a\nviolation[{\"msg\": m}] { m := a.b }";
+        let modules = if is_lib { (entry.to_owned(), vec![format!("package lib.a\n{text}")]) } else { (format!("package p\n{text}"), vec![]) };
+        if let Ok(program) = compile(version, &modules.0, &modules.1) {
+            let input = regorus::Value::from_json_str(r#"{"review": {"object": {"spec": [1, "a", null]}}}"#).unwrap();
+            drop(program.evaluate(&input, &regorus::Value::Undefined));
+        }
+    }
+}
+
+/// A stack that overflows ends the process.
+#[test]
+fn what_is_nested_too_deep_is_refused() {
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{", "}"), ("{1: ", "}"), ("[x | x = ", "]"), ("f(", ")"), ("-", "")]
+    {
+        let nested = open.repeat(100_000) + "1" + &close.repeat(100_000);
+        let (_, said) = refused(&format!("violation[{{\"msg\": msg}}] {{ msg := {nested} }}"));
+        assert!(said.contains("nest"), "{open}: {said}");
+    }
+    let (_, said) =
+        refused(&format!("violation[{{\"msg\": msg}}] {{ msg := input{} }}", ".a".repeat(100_000)));
+    assert!(said.contains("nested"), "{said}");
+    let (_, said) = refused(&format!("violation[{{\"msg\": msg}}] {{ msg := 1{} }}", " + 1".repeat(100_000)));
+    assert!(said.contains("nested"), "{said}");
 }
