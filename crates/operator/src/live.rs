@@ -57,14 +57,18 @@ impl Content {
     }
 }
 
-/// Where the content of an object stands: a webhook configuration has no spec.
-pub(crate) fn content(data: &Value) -> &'static str {
-    if data.get("webhooks").is_some() { "webhooks" } else { "spec" }
+/// Where the content of an object stands: a webhook configuration has no spec. Of a report all is content.
+pub(crate) fn content(data: &Value) -> Option<&'static str> {
+    if data.get("webhooks").is_some() {
+        return Some("webhooks");
+    }
+    let report = data.get("summary").is_some() && data.get("spec").is_none();
+    (!report).then_some("spec")
 }
 
 /// The content of an object. Of webhooks only what we know: fields of a newer API server are none that we could miss.
 fn taken(data: &mut Value) -> Value {
-    let content = content(data);
+    let Some(content) = content(data) else { return data.take() };
     let value = data[content].take();
     if content == "spec" {
         return value;
@@ -183,10 +187,12 @@ impl Difference {
     /// Compares the whole spec and the owners, and of labels and annotations what we set.
     pub(crate) fn between(live: &Live, desired: &DynamicObject) -> Self {
         let mut difference = Self::default();
-        let content = content(&desired.data);
-        let desired_content = &desired.data[content];
+        let (path, desired_content) = match content(&desired.data) {
+            Some(content) => (content, &desired.data[content]),
+            None => ("report", &desired.data),
+        };
         if live.spec != Content::new(desired_content) {
-            difference.compare(content, &live.spec.value(), desired_content);
+            difference.compare(path, &live.spec.value(), desired_content);
         }
         for (what, live, desired) in [
             ("labels", &live.labels, desired.labels()),

@@ -25,7 +25,7 @@ use crate::events::Notice;
 use crate::queue::Next;
 use crate::routing::RoutingReport;
 use crate::world::{Watched as _, World};
-use crate::{Error, FIELD_MANAGER, standard, status, template};
+use crate::{Error, FIELD_MANAGER, report, standard, status, template};
 
 /// The object as it is in the API.
 #[derive(Clone, Debug)]
@@ -135,6 +135,7 @@ fn told(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemSta
         (SystemCondition::StandardsEnforced, enforced(world, &gatekeeper)),
         (SystemCondition::ExecGuard, exec_guard(world, &gatekeeper)),
         (SystemCondition::Routing, routing(world.routing.borrow().as_ref())),
+        (SystemCondition::Reports, report::judge(world)),
     ];
     let missing = judged.iter().find(|(_, judgement)| !judgement.holds);
     let ready = missing.map_or_else(

@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
 use crate::queue::{Key, Requests};
 use crate::repairs::Kept;
+use crate::report::Reports;
 use crate::system::SystemObject;
 
 /// The kind of SyncSets.
@@ -51,6 +52,7 @@ pub(crate) struct World {
     pub(crate) routing: watch::Sender<Option<RoutingReport>>,
     pub(crate) namespaces: Namespaces,
     pub(crate) system: Cache<SystemObject>,
+    pub(crate) reports: Reports,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
@@ -124,6 +126,7 @@ impl World {
         events: Events,
     ) -> Self {
         let foreign = ForeignConstraints::new(client.clone(), requests.clone());
+        let reports = Reports::watch(&client, requests);
         let mut world = Self {
             client,
             settings,
@@ -139,6 +142,7 @@ impl World {
             routing: watch::Sender::new(None),
             namespaces: Namespaces::new(),
             system: Cache::new(),
+            reports,
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
@@ -177,6 +181,7 @@ impl World {
             of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
+        caches.extend(self.reports.all().map(|watched| of(watched.kind.kind, &watched.cache)));
         caches
     }
 

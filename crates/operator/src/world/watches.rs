@@ -71,7 +71,13 @@ impl World {
     }
 
     fn watch_constraints(&mut self, template: &'static Template) {
-        let changed = self.changed(template.kind);
+        let (wake, requests) = (self.changed(template.kind), self.requests.clone());
+        let changed = move |change| {
+            if change != Change::Nothing {
+                requests.wake_reports();
+            }
+            wake(change);
+        };
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
@@ -129,10 +135,15 @@ impl World {
     /// Of a namespace only the metadata is asked for.
     pub(super) fn watch_namespaces(&mut self) {
         let requests = self.requests.clone();
-        let changed = move |change| match change {
-            Change::Nothing => {}
-            Change::Object(name) => requests.send(Key::Namespace(name)),
-            Change::Everything => requests.send(Key::Namespaces),
+        let changed = move |change| {
+            if change != Change::Nothing {
+                requests.wake_reports();
+            }
+            match change {
+                Change::Nothing => {}
+                Change::Object(name) => requests.send(Key::Namespace(name)),
+                Change::Everything => requests.send(Key::Namespaces),
+            }
         };
         let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
         let resource = ApiResource::erase::<Namespace>(&());
