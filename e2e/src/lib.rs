@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub mod author;
 pub mod bench;
 mod cluster;
 pub mod demo;
@@ -26,6 +27,7 @@ pub mod generate;
 pub mod operator;
 pub mod paths;
 pub mod proxy;
+pub mod replicas;
 pub mod tools;
 pub mod trial;
 

@@ -106,7 +106,7 @@ impl Desired<'_> {
     }
 }
 
-/// Deletes an object if it is still the one we saw.
+/// Deletes an object if it is still as we saw it.
 ///
 /// # Errors
 /// The request failed. That the object is gone already is no error.
@@ -116,7 +116,8 @@ pub(crate) async fn delete(
     name: &str,
     live: &Live,
 ) -> Result<(), Error> {
-    let preconditions = Preconditions { uid: Some(live.uid.clone()), resource_version: None };
+    let preconditions =
+        Preconditions { uid: Some(live.uid.clone()), resource_version: Some(live.resource_version.clone()) };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match request(doing("deleting", kind, name), api.delete(name, &parameters)).await {
         Ok(_) => info!(kind, name, "deleted"),

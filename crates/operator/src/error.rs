@@ -18,10 +18,12 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// The API server did not answer.
-    #[error("{doing}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
+    #[error("{doing}: no answer within {} s", .limit.as_secs())]
     Timeout {
         /// What was tried, on which object.
         doing: String,
+        /// How long it was waited for.
+        limit: std::time::Duration,
     },
     /// The settings cannot be used.
     #[error("{path}: {problem}")]
@@ -128,9 +130,21 @@ pub(crate) async fn request<T>(
     doing: String,
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+    request_within(REQUEST_TIMEOUT, doing, request).await
+}
+
+/// Awaits a request for so long.
+///
+/// # Errors
+/// The request's own, or that there was no answer in time.
+pub(crate) async fn request_within<T>(
+    limit: std::time::Duration,
+    doing: String,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, request).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(Error::Api { doing, source: Box::new(source) }),
-        Err(_) => Err(Error::Timeout { doing }),
+        Err(_) => Err(Error::Timeout { doing, limit }),
     }
 }

@@ -22,6 +22,9 @@ const CONCURRENCY: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// If more keys than this fail at a time, they are told together.
+const TOLD_ONE_BY_ONE: usize = 10;
+
 /// What is reconciled as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
@@ -129,7 +132,7 @@ pub(crate) async fn run(
     let mut due = pin!(scheduler(keys));
     let mut running = JoinSet::new();
     let mut busy = HashSet::new();
-    let mut failures = HashMap::new();
+    let mut failures = Failures::default();
     loop {
         let is_free = busy.len() < CONCURRENCY;
         let mut next = due.as_mut().hold_unless(|key| !busy.contains(key));
@@ -153,7 +156,7 @@ pub(crate) async fn run(
             }
             Event::Done(key, result) => {
                 busy.remove(&key);
-                if let Some(pause) = pause(&key, result, &mut failures) {
+                if let Some(pause) = failures.pause(&key, result) {
                     requests.send_after(key, pause);
                 }
             }
@@ -166,25 +169,48 @@ enum Event {
     Done(Key, Result<Next, Error>),
 }
 
-/// When to do the same again. Failures in a row double the pause; the first one is told, the others only at length.
-fn pause(key: &Key, result: Result<Next, Error>, failures: &mut HashMap<Key, u32>) -> Option<Duration> {
-    match result {
-        Ok(next) => {
-            failures.remove(key);
-            match next {
-                Next::Change => None,
-                Next::After(pause) => Some(pause),
+/// The keys that fail, with how often in a row.
+#[derive(Default)]
+struct Failures {
+    counts: HashMap<Key, u32>,
+    summarized: Option<Instant>,
+}
+
+impl Failures {
+    /// When to do the same again. Failures in a row double the pause.
+    fn pause(&mut self, key: &Key, result: Result<Next, Error>) -> Option<Duration> {
+        match result {
+            Ok(next) => {
+                self.counts.remove(key);
+                match next {
+                    Next::Change => None,
+                    Next::After(pause) => Some(pause),
+                }
+            }
+            Err(error) => {
+                let count = self.counts.entry(key.clone()).or_default();
+                let pause = FIRST_PAUSE.saturating_mul(1 << (*count).min(10)).min(LONGEST_PAUSE);
+                *count += 1;
+                let is_first = *count == 1;
+                if !error.is_stale() && !error.is_not_leading() {
+                    self.tell(key, &error, is_first, pause);
+                }
+                Some(pause)
             }
         }
-        Err(error) => {
-            let count = failures.entry(key.clone()).or_default();
-            let pause = FIRST_PAUSE.saturating_mul(1 << (*count).min(10)).min(LONGEST_PAUSE);
-            *count += 1;
-            let is_news = !error.is_stale() && !error.is_not_leading();
-            if is_news && (*count == 1 || pause == LONGEST_PAUSE) {
-                warn!(?key, %error, retry_in = ?pause, "failed; trying again");
-            }
-            Some(pause)
+    }
+
+    /// The first failure of a key is told; of many, and of those that last, one line now and then.
+    fn tell(&mut self, key: &Key, error: &Error, is_first: bool, pause: Duration) {
+        let failing = self.counts.len();
+        if is_first && failing <= TOLD_ONE_BY_ONE {
+            warn!(?key, %error, retry_in = ?pause, "failed; trying again");
+            return;
+        }
+        let is_due = self.summarized.is_none_or(|at| at.elapsed() >= LONGEST_PAUSE);
+        if is_due && (is_first || pause == LONGEST_PAUSE) {
+            self.summarized = Some(Instant::now());
+            warn!(failing, ?key, %error, "failing; trying again");
         }
     }
 }

@@ -9,6 +9,7 @@ use kube::core::{ApiResource, Status};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::Error;
@@ -21,6 +22,9 @@ const SERVED_INTERVAL: Duration = Duration::from_millis(500);
 /// The pause after a watch failed; doubled with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Failures further apart than this are not in a row. Longer than the longest pause and the wait for an answer.
+const CALM: Duration = Duration::from_secs(30);
 
 /// How long one watch request lasts, in seconds: a connection that died in silence is noticed by then.
 const WATCH_SECONDS: u32 = 60;
@@ -62,23 +66,19 @@ where
     T: Entry,
 {
     let config = source.config.clone().timeout(WATCH_SECONDS);
-    let mut events = pin!(watcher(source.api.clone(), config));
-    let mut pause = FIRST_PAUSE;
+    let begin = || watcher(source.api.clone(), config.clone());
+    let mut events = pin!(begin());
+    let mut backoff = Backoff::default();
     let named = |object: K| (key(&object), reduce(object));
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => {
-                // A list that is only about to begin may fail again.
-                if !matches!(event, Event::Init) {
-                    pause = FIRST_PAUSE;
-                }
-                tell(cache.take(map(event, named)));
-            }
+            Ok(event) => tell(cache.take(map(event, named))),
             Err(error) if is_not_served(&error) => {
                 warn!(kind = source.resource.kind, "kind is no longer served");
                 return;
             }
             Err(error) => {
+                let pause = backoff.failed();
                 if pause == FIRST_PAUSE {
                     let said =
                         answer(&error).map_or_else(|| error.to_string(), |status| status.message.clone());
@@ -88,9 +88,28 @@ where
                     tell(cache.absent());
                 }
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                // The watcher by itself would ask for the version that is gone again and again.
+                if is_expired(&error) {
+                    events.set(begin());
+                }
             }
         }
+    }
+}
+
+/// The pauses of one watch. That objects come in between proves nothing: a list may work where watching does not.
+#[derive(Default)]
+struct Backoff {
+    last: Option<(Instant, Duration)>,
+}
+
+impl Backoff {
+    fn failed(&mut self) -> Duration {
+        let now = Instant::now();
+        let recent = self.last.filter(|(at, _)| now < *at + CALM);
+        let pause = recent.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
+        self.last = Some((now, pause));
+        pause
     }
 }
 
@@ -118,10 +137,16 @@ fn is_forbidden(error: &watcher::Error) -> bool {
     answer(error).is_some_and(Status::is_forbidden)
 }
 
+/// Whether the version to watch from is no longer kept.
+fn is_expired(error: &watcher::Error) -> bool {
+    answer(error).is_some_and(|status| status.code == 410)
+}
+
 /// What the API server answered, if it did.
 fn answer(error: &watcher::Error) -> Option<&Status> {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
+        WatchError(status) => Some(status),
         InitialListFailed(kube::Error::Api(status))
         | WatchStartFailed(kube::Error::Api(status))
         | WatchFailed(kube::Error::Api(status)) => Some(status),
@@ -159,5 +184,27 @@ async fn is_served(client: &Client, resource: &ApiResource) -> Result<bool, Erro
         Ok(list) => Ok(list.resources.iter().any(|served| served.name == resource.plural)),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backoff, CALM, FIRST_PAUSE, LONGEST_PAUSE};
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_bound_and_start_anew_after_calm() {
+        let mut backoff = Backoff::default();
+        let mut pauses = vec![];
+        for _ in 0..10 {
+            let pause = backoff.failed();
+            pauses.push(pause);
+            tokio::time::sleep(pause).await;
+        }
+        assert_eq!((pauses[0], pauses[1], pauses[9]), (FIRST_PAUSE, FIRST_PAUSE * 2, LONGEST_PAUSE));
+        tokio::time::sleep(CALM - Duration::from_secs(6)).await;
+        assert_eq!(backoff.failed(), LONGEST_PAUSE);
+        tokio::time::sleep(CALM).await;
+        assert_eq!(backoff.failed(), FIRST_PAUSE);
     }
 }
