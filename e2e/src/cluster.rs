@@ -9,6 +9,7 @@ mod health;
 mod install;
 mod kubeconfig;
 mod kwok;
+mod objects;
 mod options;
 mod process;
 mod processes;
@@ -25,6 +26,7 @@ use crate::paths;
 
 pub use access::Output;
 pub use health::until;
+pub use objects::Condition;
 pub use options::{FailurePolicy, Options};
 pub use processes::{Running, running};
 pub use reaper::reap;

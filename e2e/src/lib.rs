@@ -31,4 +31,4 @@ pub mod replicas;
 pub mod tools;
 pub mod trial;
 
-pub use cluster::{Cluster, FailurePolicy, Options, Output, Running, down, reap, running, until};
+pub use cluster::{Cluster, Condition, FailurePolicy, Options, Output, Running, down, reap, running, until};

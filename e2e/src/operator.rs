@@ -104,7 +104,10 @@ impl Cluster {
     fn replica(&self, name: &str, kubeconfig: &Path, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(binary()?);
         let listen = format!("127.0.0.1:{}", self.port(name)?);
-        command.args(["operator", "--log-format", "text", "--listen", &listen]).args(arguments);
+        command.args(["operator", "--listen", &listen]).args(arguments);
+        if !arguments.contains(&"--log-format") {
+            command.args(["--log-format", "text"]);
+        }
         command.env("KUBECONFIG", kubeconfig).env("POD_NAME", name).env("POD_NAMESPACE", NAMESPACE);
         Ok(command)
     }

@@ -1,8 +1,10 @@
 //! The programs a cluster consists of, built from Go modules that are pinned below `e2e/tools`.
 //!
 //! Each version stands once, in the `go.mod` of its module. A built tool is current while the stamp
-//! beside it equals its module files and flags, so that starting a cluster needs no Go.
+//! beside it equals its module files and flags, so that starting a cluster needs no Go. One program that clusters do
+//! not need, promtool, comes from Debian.
 
+mod debian;
 mod go_mod;
 mod upstream;
 
@@ -112,7 +114,7 @@ pub fn install(progress: &mut impl Write) -> Result<()> {
     for files in upstream::ALL {
         files.install(progress)?;
     }
-    Ok(())
+    debian::install(progress)
 }
 
 /// Fails with the names of the tools that are not there in their pinned versions.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_api::Reason;
+use gatewright_api::{GatewrightStatus, Reason, SYSTEM_STATUS_NAME};
 use gatewright_compiler::MeaninglessLabel;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events;
@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Objec
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource as _};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -60,13 +60,22 @@ impl Events {
             resource_version: policy.resource_version.clone(),
             ..ObjectReference::default()
         };
-        let event = Event {
-            type_: event_type(ready),
-            reason: ready.reason.clone(),
-            note: Some(shortened(&ready.message)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
+        self.send_turned(about, ready);
+    }
+
+    /// The same of everything that is no policy.
+    pub(crate) fn system_turned(&self, uid: &str, ready: &Condition) {
+        self.send_turned(system(uid), ready);
+    }
+
+    /// Something has come about that an administrator should know of.
+    pub(crate) fn notice(&self, uid: &str, notice: &Notice) {
+        let event = event(EventType::Warning, notice.reason, &notice.text);
+        self.send(Happening { event, about: system(uid), once: None });
+    }
+
+    fn send_turned(&self, about: ObjectReference, ready: &Condition) {
+        let event = event(event_type(ready), &ready.reason, &ready.message);
         self.send(Happening { event, about, once: None });
     }
 
@@ -81,13 +90,7 @@ impl Events {
             ..ObjectReference::default()
         };
         let note = label.to_string();
-        let event = Event {
-            type_: EventType::Warning,
-            reason: "MeaninglessLabel".to_owned(),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-            note: Some(shortened(&note)),
-        };
+        let event = event(EventType::Warning, "MeaninglessLabel", &note);
         let digest =
             Sha256::digest(note).iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
         self.send(Happening { event, about, once: Some(format!("{namespace}.{digest:016x}")) });
@@ -97,6 +100,33 @@ impl Events {
         if self.sender.try_send(happening).is_err() {
             self.metrics.dropped_event();
         }
+    }
+}
+
+/// What stands in a condition of the system and is also told as an event, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) reason: &'static str,
+    pub(crate) text: String,
+}
+
+fn system(uid: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(GatewrightStatus::api_version(&()).into_owned()),
+        kind: Some(GatewrightStatus::kind(&()).into_owned()),
+        name: Some(SYSTEM_STATUS_NAME.to_owned()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
+    }
+}
+
+fn event(r#type: EventType, reason: &str, note: &str) -> Event {
+    Event {
+        type_: r#type,
+        reason: reason.to_owned(),
+        note: Some(shortened(note)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
     }
 }
 

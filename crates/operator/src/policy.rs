@@ -14,7 +14,7 @@ use tracing::info;
 
 use crate::apply::{self, Desired};
 use crate::conditions::{Facts, Judgement, Report, find};
-use crate::enforcement::Gatekeeper;
+use crate::enforcement::{Gatekeeper, OURS, rejected};
 use crate::error::request;
 use crate::live::Live;
 use crate::queue::Next;
@@ -98,7 +98,10 @@ fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
         return wait("the API server serves no ConstraintTemplates: install Gatekeeper".to_owned());
     }
     let Some(template) = &snapshot.template else {
-        return wait(format!("the ConstraintTemplate {} is not there yet", P::TEMPLATE.name()));
+        let name = P::TEMPLATE.name();
+        return wait(format!(
+            "the ConstraintTemplate {name} is not there yet; if this lasts, the operator's log tells why"
+        ));
     };
     if !template.ours {
         let name = P::TEMPLATE.name();
@@ -107,10 +110,7 @@ fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
     }
     let everyone = template.reports.iter().map(|report| report.id.clone()).collect();
     match template.subject().rejection(&everyone) {
-        Some(error) => Judgement::no(
-            Reason::TemplateRejected,
-            format!("{} cannot compile our template: {}", error.process, error.message),
-        ),
+        Some(error) => rejected(&error, OURS),
         None => wait(format!(
             "Gatekeeper has not made the kind {kind} from our template; a process with the operation generate does that"
         )),
@@ -197,7 +197,8 @@ fn invalid<P: Watched>(
     let uid = policy.metadata.uid.as_deref().unwrap_or_default();
     let last_good = snapshot.constraint.as_ref().filter(|live| live.ours && is_owned_by(live, uid));
     let Some(live) = last_good else {
-        let nothing = Judgement::no(Reason::NotApplied, "nothing is applied: the policy is not valid");
+        let message = "nothing is applied: the policy is not valid; mend what the condition Valid names";
+        let nothing = Judgement::no(Reason::NotApplied, message);
         let enforced = nothing.clone();
         return Report {
             generation,

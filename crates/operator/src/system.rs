@@ -8,7 +8,8 @@ use gatewright_api::{
 };
 use gatewright_compiler::{EXEC_GUARD, GuardMode};
 use gatewright_gatekeeper::{Finding, PodStatus, Verdict, judge_template};
-use gatewright_rules::{Template, deny_exec_heritage, pod_security_standard};
+use gatewright_rules::pod_security_standard::{self, NEWEST_MINOR};
+use gatewright_rules::{Template, deny_exec_heritage};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, Patch, PatchParams, PostParams};
@@ -19,8 +20,9 @@ use tracing::info;
 
 use crate::cache::{Entry, Knowledge};
 use crate::conditions::Judgement;
-use crate::enforcement::Gatekeeper;
+use crate::enforcement::{Gatekeeper, not_enforced_by, rejected};
 use crate::error::request;
+use crate::events::Notice;
 use crate::queue::Next;
 use crate::routing::RoutingReport;
 use crate::world::World;
@@ -79,8 +81,40 @@ pub(crate) async fn reconcile(world: &World) -> Result<Next, Error> {
             .is_none_or(|old| (old.status, old.reason) != (now.status.clone(), now.reason.clone()))
     {
         info!(ready = now.status, reason = now.reason, because = now.message, "everything that is no policy");
+        world.events.system_turned(&live.uid, &now);
+    }
+    for notice in news(notices(world), live.status.as_ref()) {
+        world.events.notice(&live.uid, &notice);
     }
     Ok(Next::Change)
+}
+
+/// What an administrator should know of though it makes nothing fail, or beside what fails. Each stands in the message
+/// of some condition.
+fn notices(world: &World) -> Vec<Notice> {
+    let report = world.routing.borrow();
+    let findings = report.iter().flat_map(|report| &report.findings);
+    let findings = findings.map(|finding| Notice { reason: finding.reason(), text: finding.to_string() });
+    findings.chain(newer_version(world)).collect()
+}
+
+/// What was not told before: the status before remembers, also across restarts and replicas.
+fn news(notices: Vec<Notice>, previous: Option<&SystemStatus>) -> Vec<Notice> {
+    let conditions = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let told = |notice: &Notice| conditions.iter().any(|it| it.message.contains(&notice.text));
+    notices.into_iter().filter(|notice| !told(notice)).collect()
+}
+
+/// The settings want a version of the standards that only a newer release knows.
+fn newer_version(world: &World) -> Option<Notice> {
+    let wanted = world.settings.standards.version;
+    wanted.is_unknown().then(|| Notice {
+        reason: "NewerVersion",
+        text: format!(
+            "podSecurityStandards.version is {wanted}, which is newer than v1.{NEWEST_MINOR}, the newest version \
+             of the standards that this release knows and that holds in its place"
+        ),
+    })
 }
 
 async fn create(world: &World) -> Result<SystemObject, Error> {
@@ -174,13 +208,10 @@ fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) ->
             Reason::NoGatekeeperProcess,
             "there is no process of Gatekeeper to take in our templates",
         ),
-        Verdict::TemplateRejected(error) => Judgement::no(
-            Reason::TemplateRejected,
-            format!("{} cannot compile the ConstraintTemplate {name}: {}", error.process, error.message),
-        ),
+        Verdict::TemplateRejected(error) => rejected(&error, &format!("the ConstraintTemplate {name}")),
         Verdict::NotEnforcedBy(missing) => {
-            let missing: Vec<_> = missing.iter().map(|(process, why)| format!("{process} {why}")).collect();
-            Judgement::no(Reason::NotEnforcedBy, format!("{name}: {}", missing.join("; ")))
+            let judgement = not_enforced_by(&missing);
+            Judgement { message: format!("{name}: {}", judgement.message), ..judgement }
         }
     }
 }
@@ -196,7 +227,12 @@ fn enforced(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
         }
         last = Some(judgement);
     }
-    last.unwrap_or_else(|| Judgement::yes(Reason::Enforced, "there are no standards"))
+    let mut judgement = last.unwrap_or_else(|| Judgement::yes(Reason::Enforced, "there are no standards"));
+    if let Some(newer) = newer_version(world) {
+        judgement.message.push_str("; ");
+        judgement.message.push_str(&newer.text);
+    }
+    judgement
 }
 
 fn exec_guard(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
@@ -256,9 +292,6 @@ fn not_looked() -> Judgement {
 /// routing.
 fn routing(report: Option<&RoutingReport>) -> Judgement {
     let Some(report) = report else { return not_looked() };
-    if let Some(problem) = &report.routing_problem {
-        return Judgement::no(Reason::ApplyFailed, problem);
-    }
     let told = |findings: Vec<&Finding>| {
         findings
             .iter()
@@ -267,15 +300,17 @@ fn routing(report: Option<&RoutingReport>) -> Judgement {
             .join("; ")
     };
     let (blocking, others): (Vec<_>, Vec<_>) = report.findings.iter().partition(|finding| blocks(finding));
-    if !blocking.is_empty() {
-        return Judgement::no(Reason::NotRouted, told(blocking));
+    let blocked = !blocking.is_empty();
+    let findings = told([blocking, others].concat());
+    match &report.routing_problem {
+        Some(problem) if findings.is_empty() => Judgement::no(Reason::ApplyFailed, problem),
+        Some(problem) => Judgement::no(Reason::ApplyFailed, format!("{problem}; {findings}")),
+        None if blocked => Judgement::no(Reason::NotRouted, findings),
+        None if findings.is_empty() => {
+            Judgement::yes(Reason::Routed, "Gatekeeper is asked about all that constraints are about")
+        }
+        None => Judgement::yes(Reason::Routed, findings),
     }
-    let message = if others.is_empty() {
-        "Gatekeeper is asked about all that constraints are about".to_owned()
-    } else {
-        told(others)
-    };
-    Judgement::yes(Reason::Routed, message)
 }
 
 fn blocks(finding: &Finding) -> bool {
@@ -324,8 +359,9 @@ pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
 
 #[cfg(test)]
 mod tests {
-    use super::{RoutingReport, find, routing};
+    use super::{RoutingReport, find, news, routing};
     use crate::conditions::Judgement;
+    use crate::events::Notice;
     use gatewright_api::{Reason, SystemCondition, SystemStatus};
     use gatewright_gatekeeper::Finding;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -345,7 +381,7 @@ mod tests {
             (vec![], true, "Gatekeeper is asked"),
             (vec![off.clone()], true, "RoutingOff: "),
             (vec![woken(true)], true, "WokenByMistake: "),
-            (vec![off, woken(false)], false, "WokenByMistake: "),
+            (vec![off.clone(), woken(false)], false, "WokenByMistake: "),
             (vec![Finding::NoUpstream], false, "NoUpstream: "),
         ] {
             let judgement = routing(Some(&report(findings)));
@@ -355,6 +391,26 @@ mod tests {
         let failed = routing(Some(&RoutingReport { routing_problem: problem, ..RoutingReport::default() }));
         assert_eq!(failed, Judgement::no(Reason::ApplyFailed, "refused"));
         assert!(!routing(None).holds);
+    }
+
+    #[test]
+    fn a_finding_is_told_once() {
+        let finding = Finding::NeverTrue { template: "denyexec".to_owned() };
+        let other = Finding::ObjectSelector;
+        let notice = |finding: &Finding| Notice { reason: finding.reason(), text: finding.to_string() };
+        let both = || vec![notice(&finding), notice(&other)];
+        assert_eq!(news(both(), None).len(), 2);
+        let report =
+            RoutingReport { findings: vec![finding.clone(), other.clone()], ..RoutingReport::default() };
+        let at = Time(Timestamp::UNIX_EPOCH);
+        let status = |report| SystemStatus {
+            conditions: vec![routing(Some(&report)).condition("Routing", None, None, &at)],
+            ..SystemStatus::default()
+        };
+        assert_eq!(news(both(), Some(&status(report))), []);
+        // One was gone for a while.
+        let one = RoutingReport { findings: vec![other], ..RoutingReport::default() };
+        assert_eq!(news(both(), Some(&status(one))), [notice(&finding)]);
     }
 
     #[test]
