@@ -106,21 +106,19 @@ impl Cluster {
     ///
     /// There is no audit log.
     pub fn writes(&self, replica: &str) -> Result<Vec<Write>> {
-        let log = std::fs::read_to_string(self.audit_log())?;
-        let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let agent = format!("({replica})");
-        Ok(events.filter_map(|event| write(&event, &agent)).collect())
+        let (agent, reads) = (format!("({replica})"), ["get", "list", "watch"]);
+        let events = self.audited(|event| {
+            let is_of = event["userAgent"].as_str().is_some_and(|found| found.ends_with(&agent));
+            is_of && !reads.iter().any(|verb| event["verb"] == *verb)
+        })?;
+        Ok(events.iter().filter_map(write).collect())
     }
 }
 
-fn write(event: &Value, agent: &str) -> Option<Write> {
+fn write(event: &Value) -> Option<Write> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let verb = text(&event["verb"]);
-    if ["get", "list", "watch"].contains(&&*verb) || !text(&event["userAgent"]).ends_with(agent) {
-        return None;
-    }
     let object = &event["objectRef"];
     let what = ["resource", "name", "subresource"].map(|field| text(&object[field])).join("/");
     let code = event["responseStatus"]["code"].as_u64()?;
-    Some(Write { what, verb, code, at: text(&event["stageTimestamp"]) })
+    Some(Write { what, verb: text(&event["verb"]), code, at: text(&event["stageTimestamp"]) })
 }

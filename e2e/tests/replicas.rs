@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const SOON: Duration = Duration::from_mins(1);
 
 /// How long a leader that is gone holds up the other.
-const LEASE: Duration = Duration::from_secs(6);
+const LEASE: Duration = Duration::from_secs(10);
 
 const REPLICAS: [&str; 2] = ["gatewright-0", "gatewright-1"];
 

@@ -37,13 +37,7 @@ impl Desired<'_> {
         if difference.fields.is_empty() {
             return Ok(live.clone());
         }
-        let written = if difference.surplus { None } else { Some(self.apply(live).await?) };
-        let remaining =
-            written.as_ref().map_or(difference.clone(), |live| Difference::between(live, &self.object));
-        let written = match written {
-            Some(written) if remaining.fields.is_empty() => written,
-            _ => self.replace().await?,
-        };
+        let written = self.change(live, &difference).await.map_err(|error| self.explained(error))?;
         info!(
             kind = self.kind,
             name = self.object.name_any(),
@@ -51,6 +45,25 @@ impl Desired<'_> {
             "updated"
         );
         Ok(written)
+    }
+
+    async fn change(&self, live: &Live, difference: &Difference) -> Result<Live, Error> {
+        if difference.surplus {
+            return self.replace(live).await;
+        }
+        let applied = self.apply(live).await?;
+        if Difference::between(&applied, &self.object).fields.is_empty() {
+            return Ok(applied);
+        }
+        self.replace(&applied).await
+    }
+
+    /// An object that was there and is not any more has only changed.
+    fn explained(&self, error: Error) -> Error {
+        if error.is_not_found() {
+            return Error::Gone { kind: self.kind.to_owned(), name: self.object.name_any() };
+        }
+        error
     }
 
     async fn create(&self) -> Result<Live, Error> {
@@ -73,8 +86,9 @@ impl Desired<'_> {
             .map(Live::from)
     }
 
-    /// Replaces content and owners; other people's labels and annotations stay.
-    async fn replace(&self) -> Result<Live, Error> {
+    /// Replaces content and owners; other people's labels and annotations stay. The request fails if the object is no
+    /// longer the one we saw.
+    async fn replace(&self, live: &Live) -> Result<Live, Error> {
         let name = self.object.name_any();
         let mut object = request(self.doing("reading"), self.api.get(&name)).await?;
         if !Live::from(object.clone()).ours {
@@ -84,7 +98,10 @@ impl Desired<'_> {
         object.meta_mut().owner_references.clone_from(&self.object.metadata.owner_references);
         let content = content(&self.object.data);
         object.data[content] = self.object.data[content].clone();
-        object.meta_mut().managed_fields = None;
+        let metadata = object.meta_mut();
+        metadata.managed_fields = None;
+        metadata.uid = Some(live.uid.clone());
+        metadata.resource_version = Some(live.resource_version.clone());
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let replaced =

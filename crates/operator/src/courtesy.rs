@@ -156,3 +156,73 @@ fn failure(answer: &kube::Result<Response<Body>>) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ANSWER, BETWEEN_WATCHES, Courtesy, LONGEST_PAUSE};
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use std::convert::Infallible;
+    use std::time::Duration;
+    use tokio::time::Instant;
+    use tower::service_fn;
+
+    const WATCH: &str = "/api/v1/pods?&watch=true&timeoutSeconds=60";
+
+    /// A client of an API server that answers with this status; 0 is no answer at all.
+    fn client(courtesy: &Courtesy, status: u16) -> Client {
+        let answer = async move |_: Request<Body>| {
+            if status == 0 {
+                std::future::pending::<()>().await;
+            }
+            let response = Response::builder().status(status).header("retry-after", "3600");
+            Ok::<_, Infallible>(response.body(Body::empty()).unwrap())
+        };
+        courtesy.wrap(Client::new(service_fn(answer), "default"))
+    }
+
+    async fn send(client: &Client, path: &str) -> Duration {
+        let begun = Instant::now();
+        let _ = client.send(Request::get(path).body(Body::empty()).unwrap()).await;
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_is_not_begun_in_a_hurry() {
+        let client = client(&Courtesy::default(), 200);
+        assert_eq!(send(&client, WATCH).await, Duration::ZERO);
+        assert!(send(&client, WATCH).await >= BETWEEN_WATCHES);
+        assert_eq!(send(&client, "/api/v1/nodes?&watch=true").await, Duration::ZERO);
+        assert_eq!(send(&client, "/api/v1/pods?&limit=500").await, Duration::ZERO);
+        tokio::time::sleep(BETWEEN_WATCHES).await;
+        assert_eq!(send(&client, WATCH).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_asks_for_a_pause_gets_one_but_not_forever() {
+        for (status, pause) in [(429, LONGEST_PAUSE), (503, LONGEST_PAUSE), (500, Duration::ZERO)] {
+            let client = client(&Courtesy::default(), status);
+            assert_eq!(send(&client, "/version").await, Duration::ZERO);
+            let waited = send(&client, "/version").await;
+            assert!(waited >= pause && waited < pause + Duration::from_secs(1), "{status}: {waited:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_answered_is_known_until_it_is() {
+        let courtesy = Courtesy::default();
+        assert!(send(&client(&courtesy, 0), WATCH).await >= ANSWER);
+        assert_eq!(courtesy.failing(), ["/api/v1/pods: ServiceError: no answer within 20 s"]);
+        send(&client(&courtesy, 500), WATCH).await;
+        assert_eq!(courtesy.failing(), ["/api/v1/pods: 500 Internal Server Error"]);
+        // Not to be served, or not to us, is an answer.
+        send(&client(&courtesy, 403), WATCH).await;
+        assert!(courtesy.failing().is_empty());
+        send(&client(&courtesy, 500), "/api/v1/pods/one").await;
+        assert!(courtesy.failing().is_empty(), "a single object is not followed");
+        send(&client(&courtesy, 503), WATCH).await;
+        tokio::time::sleep(super::FORGOTTEN).await;
+        assert!(courtesy.failing().is_empty());
+    }
+}

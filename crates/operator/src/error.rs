@@ -55,6 +55,14 @@ pub enum Error {
         /// The object's name.
         name: String,
     },
+    /// An object was deleted after it was looked at.
+    #[error("{kind} {name} was deleted in the meantime")]
+    Gone {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+    },
     /// The API server took a write and stored something else.
     #[error(
         "{kind} {name} differs from what was written, in {fields}: another program changes it at once, or its CRD is older than this operator"
@@ -78,10 +86,10 @@ fn said(error: &kube::Error) -> String {
 }
 
 impl Error {
-    /// Whether the request failed because the object changed in between, or has come: to be tried again at once, with
-    /// the news.
+    /// Whether the request failed because the object changed in between, has come or has gone: to be tried again at
+    /// once, with the news.
     pub(crate) fn is_stale(&self) -> bool {
-        matches!(self.status(), Some(409))
+        matches!(self, Self::Gone { .. }) || matches!(self.status(), Some(409))
     }
 
     /// Whether the object, or its kind, is not there.
@@ -105,6 +113,7 @@ impl Error {
                 _ => "Connection".to_owned(),
             },
             Self::Timeout { .. } => "Timeout".to_owned(),
+            Self::Gone { .. } => "Conflict".to_owned(),
             Self::Conflict { .. } => "Foreign".to_owned(),
             Self::NotKept { .. } => "NotKept".to_owned(),
             _ => "Other".to_owned(),

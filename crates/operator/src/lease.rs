@@ -46,7 +46,7 @@ impl Term {
 
     /// How long one request may take: a connection that has died must not use up the whole time.
     fn patience(self) -> Duration {
-        (self.deadline() / 3).max(Duration::from_secs(1))
+        (self.deadline() / 2).max(Duration::from_secs(1))
     }
 
     fn seconds(self) -> i32 {

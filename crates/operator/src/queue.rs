@@ -176,6 +176,14 @@ struct Failures {
     summarized: Option<Instant>,
 }
 
+/// How a failure is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Telling {
+    Alone,
+    WithOthers,
+    Not,
+}
+
 impl Failures {
     /// When to do the same again. Failures in a row double the pause.
     fn pause(&mut self, key: &Key, result: Result<Next, Error>) -> Option<Duration> {
@@ -193,24 +201,71 @@ impl Failures {
                 *count += 1;
                 let is_first = *count == 1;
                 if !error.is_stale() && !error.is_not_leading() {
-                    self.tell(key, &error, is_first, pause);
+                    match self.telling(is_first, pause) {
+                        Telling::Alone => warn!(?key, %error, retry_in = ?pause, "failed; trying again"),
+                        Telling::WithOthers => {
+                            warn!(failing = self.counts.len(), ?key, %error, "failing; trying again");
+                        }
+                        Telling::Not => {}
+                    }
                 }
                 Some(pause)
             }
         }
     }
 
-    /// The first failure of a key is told; of many, and of those that last, one line now and then.
-    fn tell(&mut self, key: &Key, error: &Error, is_first: bool, pause: Duration) {
-        let failing = self.counts.len();
-        if is_first && failing <= TOLD_ONE_BY_ONE {
-            warn!(?key, %error, retry_in = ?pause, "failed; trying again");
-            return;
+    /// The first failure of a key is told; of many, and of those that last, one now and then for all.
+    fn telling(&mut self, is_first: bool, pause: Duration) -> Telling {
+        if is_first && self.counts.len() <= TOLD_ONE_BY_ONE {
+            return Telling::Alone;
         }
         let is_due = self.summarized.is_none_or(|at| at.elapsed() >= LONGEST_PAUSE);
-        if is_due && (is_first || pause == LONGEST_PAUSE) {
-            self.summarized = Some(Instant::now());
-            warn!(failing, ?key, %error, "failing; trying again");
+        if !is_due || !(is_first || pause == LONGEST_PAUSE) {
+            return Telling::Not;
         }
+        self.summarized = Some(Instant::now());
+        Telling::WithOthers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIRST_PAUSE, Failures, Key, LONGEST_PAUSE, Next, TOLD_ONE_BY_ONE, Telling};
+    use crate::Error;
+    use std::time::Duration;
+
+    fn failed() -> Result<Next, Error> {
+        Err(Error::Timeout { doing: "asking".into(), limit: Duration::from_secs(1) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
+        let mut failures = Failures::default();
+        let pauses: Vec<_> = (0..12).map(|_| failures.pause(&Key::Routing, failed()).unwrap()).collect();
+        assert_eq!((pauses[0], pauses[1]), (Duration::from_millis(100), Duration::from_millis(200)));
+        assert_eq!(pauses[11], LONGEST_PAUSE);
+        assert_eq!(failures.pause(&Key::Routing, Ok(Next::Change)), None);
+        assert_eq!(failures.pause(&Key::Routing, failed()), Some(pauses[0]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_failures_are_told_together() {
+        let mut failures = Failures::default();
+        let mut fail = |name: String| {
+            let count = failures.counts.entry(Key::Namespace(name)).or_default();
+            *count += 1;
+            let is_first = *count == 1;
+            failures.telling(is_first, FIRST_PAUSE)
+        };
+        let told: Vec<_> = (0..1000).map(|i| fail(i.to_string())).collect();
+        assert!(told[..TOLD_ONE_BY_ONE].iter().all(|told| *told == Telling::Alone));
+        assert_eq!(told[TOLD_ONE_BY_ONE], Telling::WithOthers);
+        assert!(told[TOLD_ONE_BY_ONE + 1..].iter().all(|told| *told == Telling::Not));
+        tokio::time::sleep(LONGEST_PAUSE).await;
+        assert_eq!(fail("more".into()), Telling::WithOthers);
+        assert_eq!(fail("more".into()), Telling::Not);
+        assert_eq!(failures.telling(false, LONGEST_PAUSE), Telling::Not);
+        tokio::time::sleep(LONGEST_PAUSE).await;
+        assert_eq!(failures.telling(false, LONGEST_PAUSE), Telling::WithOthers);
     }
 }
