@@ -36,6 +36,10 @@ test-e2e: tools build ## Run the scenarios on local clusters, and the demo
 test-faults: tools build ## Run the long scenarios of faults: killed, frozen, cut off, refused (8 minutes)
 	cargo test --features gatewright-e2e/cluster $(call tests,$(FAULTS)) -- --test-threads=2
 
+.PHONY: mutants
+mutants: ## Change every rule in every place and see that a case notices (minutes; ONLY=seccomp for less)
+	GATEWRIGHT_MUTANTS="$(ONLY)" RUST_BACKTRACE=0 cargo test --test mutants -- --ignored --nocapture
+
 .PHONY: bench
 bench: tools ## Measure what policies cost in Gatekeeper, and the command line beside gator (5 minutes)
 	cargo build --quiet --release --package gatewright

@@ -149,6 +149,10 @@ pub enum Reason {
     NothingToEnforce,
     /// An object of the same kind and name that is not ours stands in the way.
     Conflict,
+    /// Our object is being deleted, and finalizers of others hold it.
+    BeingDeleted,
+    /// The API server does not serve a kind of ours, or not to the operator.
+    NotServed,
     /// Gatekeeper's kinds are not served yet, or it has not made the constraint's kind from our template.
     WaitingForGatekeeper,
     /// The API server refused a write; the message says why.
@@ -167,6 +171,8 @@ pub enum Reason {
     NoGatekeeperProcess,
     /// Of the system: Gatekeeper is there and answers.
     Found,
+    /// Of the system: the API server serves the kinds of policies.
+    Served,
     /// Of the system: Gatekeeper has taken in all of our templates.
     Installed,
     /// Of the system: the exec guard does not stand, because nothing needs it.

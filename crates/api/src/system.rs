@@ -75,7 +75,7 @@ pub struct GatewrightStatusSpec {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemStatus {
-    /// GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, and Ready, which is all of them.
+    /// PoliciesServed, GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, and Ready, which is all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -121,6 +121,8 @@ pub struct StandardStatus {
 /// The type of a condition of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum SystemCondition {
+    /// The API server serves both kinds of policies.
+    PoliciesServed,
     /// Gatekeeper's kinds are served, and at least one of its processes answers admission requests.
     GatekeeperFound,
     /// Every template of ours is in the API as desired, and Gatekeeper has taken it in.

@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::DynamicObject;
 use kube::{Resource as _, ResourceExt as _};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::error::request;
 use crate::live::{Difference, Live, content};
@@ -21,30 +21,37 @@ pub(crate) struct Desired<'a> {
     pub(crate) object: DynamicObject,
 }
 
+/// What had to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Nothing.
+    Nothing,
+    /// The object was not there.
+    Created,
+    /// These fields were not as desired.
+    Changed(Vec<String>),
+}
+
 impl Desired<'_> {
     /// Makes the live object equal to the desired one; writes nothing where it is.
     ///
     /// # Errors
     /// Somebody else's object stands in the way, a request failed, or the API server stored something else.
-    pub(crate) async fn ensure(&self, live: Option<&Live>) -> Result<Live, Error> {
+    pub(crate) async fn ensure(&self, live: Option<&Live>) -> Result<(Live, Written), Error> {
         let Some(live) = live else {
-            return self.create().await;
+            return Ok((self.create().await?, Written::Created));
         };
-        if !live.ours {
-            return Err(Error::Conflict { kind: self.kind.to_owned(), name: self.object.name_any() });
-        }
+        self.may_be_written(live)?;
         let difference = Difference::between(live, &self.object);
         if difference.fields.is_empty() {
-            return Ok(live.clone());
+            return Ok((live.clone(), Written::Nothing));
         }
         let written = self.change(live, &difference).await.map_err(|error| self.explained(error))?;
-        info!(
-            kind = self.kind,
-            name = self.object.name_any(),
-            fields = difference.fields.join(", "),
-            "updated"
-        );
-        Ok(written)
+        Ok((written, Written::Changed(difference.fields)))
+    }
+
+    fn may_be_written(&self, live: &Live) -> Result<(), Error> {
+        live.obstacle(self.kind, &self.object.name_any()).map_or(Ok(()), Err)
     }
 
     async fn change(&self, live: &Live, difference: &Difference) -> Result<Live, Error> {
@@ -70,7 +77,6 @@ impl Desired<'_> {
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let created = request(self.doing("creating"), self.api.create(&parameters, &self.object)).await?;
-        info!(kind = self.kind, name = self.object.name_any(), "created");
         self.as_desired(created.into())
     }
 
@@ -91,10 +97,9 @@ impl Desired<'_> {
     async fn replace(&self, live: &Live) -> Result<Live, Error> {
         let name = self.object.name_any();
         let mut object = request(self.doing("reading"), self.api.get(&name)).await?;
-        if !Live::from(object.clone()).ours {
-            return Err(Error::Conflict { kind: self.kind.to_owned(), name });
-        }
+        self.may_be_written(&object.clone().into())?;
         object.labels_mut().extend(self.object.labels().clone());
+        object.annotations_mut().extend(self.object.annotations().clone());
         object.meta_mut().owner_references.clone_from(&self.object.metadata.owner_references);
         let content = content(&self.object.data);
         object.data[content] = self.object.data[content].clone();
@@ -123,7 +128,7 @@ impl Desired<'_> {
     }
 }
 
-/// Deletes an object if it is still as we saw it.
+/// Deletes an object if it is still as we saw it, once: what others hold goes when they let go.
 ///
 /// # Errors
 /// The request failed. That the object is gone already is no error.
@@ -133,11 +138,20 @@ pub(crate) async fn delete(
     name: &str,
     live: &Live,
 ) -> Result<(), Error> {
+    if live.held_by.is_some() {
+        return Ok(());
+    }
     let preconditions =
         Preconditions { uid: Some(live.uid.clone()), resource_version: Some(live.resource_version.clone()) };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match request(doing("deleting", kind, name), api.delete(name, &parameters)).await {
-        Ok(_) => info!(kind, name, "deleted"),
+        Ok(deleted) => match deleted.left().filter(|object| !object.finalizers().is_empty()) {
+            Some(held) => {
+                let finalizers = held.finalizers().join(", ");
+                warn!(kind, name, finalizers, "deleted; it is gone when these finalizers of others are");
+            }
+            None => info!(kind, name, "deleted"),
+        },
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),
     }

@@ -172,7 +172,7 @@ mod tests {
 
     /// A client of an API server that answers with this status; 0 is no answer at all.
     fn client(courtesy: &Courtesy, status: u16) -> Client {
-        let answer = async move |_: Request<Body>| {
+        let answer = move |_: Request<Body>| async move {
             if status == 0 {
                 std::future::pending::<()>().await;
             }

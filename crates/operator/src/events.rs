@@ -9,6 +9,7 @@ use k8s_openapi::api::events;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
+use kube::core::DynamicObject;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client, Resource as _};
 use sha2::{Digest as _, Sha256};
@@ -76,6 +77,20 @@ impl Events {
 
     fn send_turned(&self, about: ObjectReference, ready: &Condition) {
         let event = event(event_type(ready), &ready.reason, &ready.message);
+        self.send(Happening { event, about, once: None });
+    }
+
+    /// Somebody else had changed or deleted an object of ours.
+    pub(crate) fn repaired(&self, object: &DynamicObject, uid: &str, what: &str) {
+        let types = object.types.clone().unwrap_or_default();
+        let about = ObjectReference {
+            api_version: Some(types.api_version),
+            kind: Some(types.kind),
+            name: object.metadata.name.clone(),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        };
+        let event = event(EventType::Warning, "Repaired", what);
         self.send(Happening { event, about, once: None });
     }
 

@@ -54,7 +54,7 @@ const RECONCILIATION_ERRORS: Description = described(
     "gatewright_reconciliation_errors",
     Kind::Counter,
     &["controller", "reason"],
-    "Failed reconciliations by reason: the API server's word, or Timeout, Connection, Foreign, NotKept, NotLeading, Other. Conflict means that an object changed in between and is harmless",
+    "Failed reconciliations by reason: the API server's word, or Timeout, Connection, Foreign, BeingDeleted, NotKept, NotLeading, Other. Conflict means that an object changed in between and is harmless",
 );
 const RECONCILIATION_SECONDS: Description = described(
     "gatewright_reconciliation_seconds",

@@ -24,6 +24,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// If more keys than this fail at a time, they are told together.
 const TOLD_ONE_BY_ONE: usize = 10;
+/// How often one key may be worked on within a time before it must rest in between: whoever undoes each of our repairs
+/// at once does not get an endless race, and a burst of news is worked off together.
+const BURST: u32 = 20;
+const BURST_TIME: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_millis(500);
 
 /// What is reconciled as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -130,11 +135,10 @@ pub(crate) async fn run(
     work: impl Fn(Key) -> BoxFuture<'static, Result<Next, Error>>,
 ) {
     let mut due = pin!(scheduler(keys));
-    let mut running = JoinSet::new();
-    let mut busy = HashSet::new();
-    let mut failures = Failures::default();
+    let (mut running, mut resting) = (JoinSet::new(), JoinSet::new());
+    let (mut busy, mut failures, mut pace) = (HashSet::new(), Failures::default(), Pace::new());
     loop {
-        let is_free = busy.len() < CONCURRENCY;
+        let is_free = running.len() < CONCURRENCY;
         let mut next = due.as_mut().hold_unless(|key| !busy.contains(key));
         let event = tokio::select! {
             Some(key) = next.next(), if is_free => Event::Due(key),
@@ -145,6 +149,7 @@ pub(crate) async fn run(
                     return;
                 }
             },
+            Some(Ok(key)) = resting.join_next() => Event::Rested(key),
             else => return,
         };
         match event {
@@ -155,11 +160,18 @@ pub(crate) async fn run(
                 running.spawn(async move { (key, task.await) });
             }
             Event::Done(key, result) => {
-                busy.remove(&key);
                 if let Some(pause) = failures.pause(&key, result) {
-                    requests.send_after(key, pause);
+                    requests.send_after(key.clone(), pause);
+                }
+                match pace.rest(&key) {
+                    Some(rest) => drop(resting.spawn(async move {
+                        tokio::time::sleep(rest).await;
+                        key
+                    })),
+                    None => drop(busy.remove(&key)),
                 }
             }
+            Event::Rested(key) => drop(busy.remove(&key)),
         }
     }
 }
@@ -167,6 +179,29 @@ pub(crate) async fn run(
 enum Event {
     Due(Key),
     Done(Key, Result<Next, Error>),
+    Rested(Key),
+}
+
+/// How often each key was worked on lately.
+struct Pace {
+    since: Instant,
+    counts: HashMap<Key, u32>,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now(), counts: HashMap::new() }
+    }
+
+    /// How long a key must rest that was just worked on.
+    fn rest(&mut self, key: &Key) -> Option<Duration> {
+        if self.since.elapsed() > BURST_TIME {
+            *self = Self::new();
+        }
+        let count = self.counts.entry(key.clone()).or_default();
+        *count += 1;
+        (*count > BURST).then_some(REST)
+    }
 }
 
 /// The keys that fail, with how often in a row.
@@ -230,9 +265,42 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIRST_PAUSE, Failures, Key, LONGEST_PAUSE, Next, TOLD_ONE_BY_ONE, Telling};
+    use super::{FIRST_PAUSE, Failures, Key, LONGEST_PAUSE, Next, TOLD_ONE_BY_ONE, Telling, channel, run};
     use crate::Error;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
+
+    /// Each reconciliation of a key makes news of it, as when somebody undoes our repairs.
+    #[tokio::test(start_paused = true)]
+    async fn a_race_is_slowed_down_and_holds_up_nobody() {
+        let (requests, keys) = channel();
+        let (raced, other) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        requests.send(Key::Routing);
+        let (sender, races, others) = (requests.clone(), Arc::clone(&raced), Arc::clone(&other));
+        let work = move |key: Key| -> futures::future::BoxFuture<'static, _> {
+            let (sender, races, others) = (sender.clone(), Arc::clone(&races), Arc::clone(&others));
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                match key {
+                    Key::Routing => {
+                        races.fetch_add(1, Ordering::SeqCst);
+                        sender.send(Key::Routing);
+                    }
+                    _ => drop(others.fetch_add(1, Ordering::SeqCst)),
+                }
+                Ok(Next::Change)
+            })
+        };
+        let working = tokio::spawn(run(requests.clone(), keys, work));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let count = raced.load(Ordering::SeqCst);
+        assert!((120..300).contains(&count), "{count}");
+        requests.send(Key::System);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(other.load(Ordering::SeqCst), 1);
+        working.abort();
+    }
 
     fn failed() -> Result<Next, Error> {
         Err(Error::Timeout { doing: "asking".into(), limit: Duration::from_secs(1) })

@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 
 use gatewright_api::{
-    GatekeeperProcess, GatewrightStatus, Reason, SYSTEM_STATUS_NAME, StandardStatus, SystemCondition,
-    SystemStatus,
+    GatekeeperProcess, GatewrightStatus, OperationPolicy, Policy as _, Reason, SYSTEM_STATUS_NAME,
+    SecurityPolicy, StandardStatus, SystemCondition, SystemStatus,
 };
 use gatewright_compiler::{EXEC_GUARD, GuardMode};
 use gatewright_gatekeeper::{Finding, PodStatus, Verdict, judge_template};
 use gatewright_rules::pod_security_standard::{self, NEWEST_MINOR};
 use gatewright_rules::{Template, deny_exec_heritage};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{ApiResource, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, PostParams};
 use kube::core::DynamicObject;
-use kube::{Resource as _, ResourceExt as _};
 use serde_json::json;
 use tracing::info;
 
@@ -25,23 +24,23 @@ use crate::error::request;
 use crate::events::Notice;
 use crate::queue::Next;
 use crate::routing::RoutingReport;
-use crate::world::World;
-use crate::{Error, FIELD_MANAGER, standard, template};
+use crate::world::{Watched as _, World};
+use crate::{Error, FIELD_MANAGER, standard, status, template};
 
 /// The object as it is in the API.
 #[derive(Clone, Debug)]
 pub(crate) struct SystemObject {
-    uid: String,
-    resource_version: String,
+    /// Name, uid and version.
+    metadata: ObjectMeta,
     /// None where there is none that parses.
     status: Option<SystemStatus>,
 }
 
 impl From<DynamicObject> for SystemObject {
     fn from(object: DynamicObject) -> Self {
+        let ObjectMeta { name, uid, resource_version, .. } = object.metadata;
         Self {
-            uid: object.uid().unwrap_or_default(),
-            resource_version: object.resource_version().unwrap_or_default(),
+            metadata: ObjectMeta { name, uid, resource_version, ..ObjectMeta::default() },
             status: serde_json::from_value(object.data["status"].clone()).ok(),
         }
     }
@@ -49,7 +48,7 @@ impl From<DynamicObject> for SystemObject {
 
 impl Entry for SystemObject {
     fn same(&self, other: &Self) -> bool {
-        (&self.uid, &self.status) == (&other.uid, &other.status)
+        (&self.metadata.uid, &self.status) == (&other.metadata.uid, &other.status)
     }
 }
 
@@ -62,29 +61,22 @@ pub(crate) async fn reconcile(world: &World) -> Result<Next, Error> {
         Some(live) => live.as_ref().clone(),
         None => create(world).await?,
     };
-    let status = status(world, live.status.as_ref(), &Time(Timestamp::now()));
+    let status = told(world, live.status.as_ref(), &Time(Timestamp::now()));
     if live.status.as_ref() == Some(&status) {
         return Ok(Next::Change);
     }
-    let patch = json!({
-        "apiVersion": GatewrightStatus::api_version(&()), "kind": GatewrightStatus::kind(&()),
-        "metadata": {"name": SYSTEM_STATUS_NAME, "uid": live.uid, "resourceVersion": live.resource_version},
-        "status": status,
-    });
-    let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    let (api, patch) = (world.system_api(), Patch::Apply(&patch));
-    let patched = api.patch_status(SYSTEM_STATUS_NAME, &parameters, &patch);
-    request(doing("writing the status of"), patched).await?;
+    status::replace::<GatewrightStatus>(&world.client, &live.metadata, &status).await?;
+    let uid = live.metadata.uid.unwrap_or_default();
     let ready = |status: Option<&SystemStatus>| find(status, SystemCondition::Ready).cloned();
     if let Some(now) = ready(Some(&status))
         && ready(live.status.as_ref())
             .is_none_or(|old| (old.status, old.reason) != (now.status.clone(), now.reason.clone()))
     {
         info!(ready = now.status, reason = now.reason, because = now.message, "everything that is no policy");
-        world.events.system_turned(&live.uid, &now);
+        world.events.system_turned(&uid, &now);
     }
     for notice in news(notices(world), live.status.as_ref()) {
-        world.events.notice(&live.uid, &notice);
+        world.events.notice(&uid, &notice);
     }
     Ok(Next::Change)
 }
@@ -133,10 +125,11 @@ fn is_known(world: &World) -> bool {
     world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
 }
 
-fn status(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemStatus {
+fn told(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemStatus {
     let expected = world.expected_processes();
     let gatekeeper = Gatekeeper::seen(world);
     let judged = [
+        (SystemCondition::PoliciesServed, policies_served(world)),
         (SystemCondition::GatekeeperFound, found(world, &expected)),
         (SystemCondition::TemplatesInstalled, templates(world, &expected)),
         (SystemCondition::StandardsEnforced, enforced(world, &gatekeeper)),
@@ -168,6 +161,24 @@ fn find(status: Option<&SystemStatus>, r#type: SystemCondition) -> Option<&Condi
     status?.conditions.iter().find(|condition| condition.type_ == r#type.as_str())
 }
 
+fn policies_served(world: &World) -> Judgement {
+    let served = [
+        (SecurityPolicy::KIND, SecurityPolicy::cache(world).is_complete()),
+        (OperationPolicy::KIND, OperationPolicy::cache(world).is_complete()),
+    ];
+    let missing: Vec<_> =
+        served.iter().filter(|(_, served)| !served).map(|(kind, _)| kind.as_ref()).collect();
+    if missing.is_empty() {
+        return Judgement::yes(Reason::Served, "the API server serves the kinds of policies");
+    }
+    let message = format!(
+        "the API server does not serve {}, or not to the operator: install the CRDs of gatewright. What policies left \
+         in the API stays meanwhile",
+        missing.join(", ")
+    );
+    Judgement::no(Reason::NotServed, message)
+}
+
 fn found(world: &World, expected: &BTreeSet<String>) -> Judgement {
     if !world.templates.is_complete() {
         let message = "the API server serves no ConstraintTemplates: install Gatekeeper";
@@ -194,9 +205,8 @@ fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) ->
         let message = format!("the ConstraintTemplate {name} is not there yet");
         return Judgement::no(Reason::WaitingForGatekeeper, message);
     };
-    if !live.ours {
-        let conflict = Error::Conflict { kind: "ConstraintTemplate".to_owned(), name };
-        return Judgement::no(Reason::Conflict, conflict.to_string());
+    if let Some(obstacle) = live.obstacle(template::KIND, &name) {
+        return Judgement::failed(&obstacle);
     }
     if !template::is_as_desired(template.kind, &live) {
         let message = format!("the ConstraintTemplate {name} is not as it should be; the log tells why");
@@ -409,7 +419,7 @@ mod tests {
         };
         assert_eq!(news(both(), Some(&status(report))), []);
         // One was gone for a while.
-        let one = RoutingReport { findings: vec![other], ..RoutingReport::default() };
+        let one = RoutingReport { findings: vec![other.clone()], ..RoutingReport::default() };
         assert_eq!(news(both(), Some(&status(one))), [notice(&finding)]);
     }
 

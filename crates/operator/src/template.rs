@@ -9,7 +9,7 @@ use crate::live::{Difference, Live};
 use crate::queue::Next;
 use crate::world::World;
 
-const KIND: &str = "ConstraintTemplate";
+pub(crate) const KIND: &str = "ConstraintTemplate";
 
 /// Brings one template into the API. A template of the same name that is not ours stays; the policies say so.
 pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> {
@@ -22,8 +22,8 @@ pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> 
     let live = world.templates.get(&kind.to_lowercase());
     let desired = Desired { api: &world.template_api(), kind: KIND, object };
     match world.ensure(&desired, live.as_deref()).await {
-        Ok(_) | Err(Error::Conflict { .. }) => Ok(Next::Change),
-        Err(error) => Err(error),
+        Err(error) if !error.is_obstacle() => Err(error),
+        _ => Ok(Next::Change),
     }
 }
 

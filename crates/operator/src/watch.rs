@@ -1,7 +1,6 @@
 //! Keeps a cache filled, whatever happens to the kind or to the API server.
 
 use std::fmt::Debug;
-use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -16,8 +15,9 @@ use crate::Error;
 use crate::cache::{Cache, Change, Entry};
 use crate::error::request;
 
-/// How often we look whether an absent kind is served by now.
+/// How often we look whether an absent kind is served by now: at first, and when it has been absent for long.
 const SERVED_INTERVAL: Duration = Duration::from_millis(500);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The pause after a watch failed; doubled with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -59,15 +59,16 @@ pub(crate) async fn keep_filled<K, T>(
     }
 }
 
-/// Watches until the kind is no longer served.
+/// Watches until the kind is no longer served. Where a watch may not or cannot go on, all is listed anew: only a list
+/// tells what was missed, and that everything is known again.
 async fn follow<K, T>(source: &Source<K>, cache: &Cache<T>, reduce: impl Fn(K) -> T, tell: impl Fn(Change))
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     T: Entry,
 {
     let config = source.config.clone().timeout(WATCH_SECONDS);
-    let begin = || watcher(source.api.clone(), config.clone());
-    let mut events = pin!(begin());
+    let begin = || watcher(source.api.clone(), config.clone()).boxed();
+    let mut events = begin();
     let mut backoff = Backoff::default();
     let named = |object: K| (key(&object), reduce(object));
     while let Some(event) = events.next().await {
@@ -87,11 +88,11 @@ where
                 if is_forbidden(&error) {
                     tell(cache.absent());
                 }
-                tokio::time::sleep(pause).await;
                 // The watcher by itself would ask for the version that is gone again and again.
-                if is_expired(&error) {
-                    events.set(begin());
+                if is_forbidden(&error) || is_expired(&error) {
+                    events = begin();
                 }
+                tokio::time::sleep(pause).await;
             }
         }
     }
@@ -129,17 +130,23 @@ fn map<K, T>(event: Event<K>, f: impl Fn(K) -> T) -> Event<T> {
     }
 }
 
+/// The API server answers so for a kind that it does not serve, in plain text or as an object. Codes tell: of plain
+/// text kube makes up a reason.
 fn is_not_served(error: &watcher::Error) -> bool {
-    answer(error).is_some_and(Status::is_not_found)
+    code(error) == Some(404)
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
-    answer(error).is_some_and(Status::is_forbidden)
+    code(error) == Some(403)
 }
 
-/// Whether the version to watch from is no longer kept.
+/// Whether the version to go on from is too old.
 fn is_expired(error: &watcher::Error) -> bool {
-    answer(error).is_some_and(|status| status.code == 410)
+    code(error) == Some(410)
+}
+
+fn code(error: &watcher::Error) -> Option<u16> {
+    answer(error).map(|status| status.code)
 }
 
 /// What the API server answered, if it did.
@@ -157,6 +164,7 @@ fn answer(error: &watcher::Error) -> Option<&Status> {
 /// Waits for the API server to serve a kind; says once that it does not.
 async fn until_served(client: &Client, resource: &ApiResource, absent: impl Fn()) {
     let mut told = false;
+    let begun = Instant::now();
     loop {
         match is_served(client, resource).await {
             Ok(true) => break,
@@ -168,7 +176,7 @@ async fn until_served(client: &Client, resource: &ApiResource, absent: impl Fn()
             Ok(false) => {}
             Err(error) => debug!(%error, "discovery failed"),
         }
-        tokio::time::sleep(SERVED_INTERVAL).await;
+        tokio::time::sleep((begun.elapsed() / 10).clamp(SERVED_INTERVAL, LONGEST_INTERVAL)).await;
     }
     if told {
         info!(kind = resource.kind, group = resource.group, "kind is served");
@@ -189,7 +197,9 @@ async fn is_served(client: &Client, resource: &ApiResource) -> Result<bool, Erro
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, CALM, FIRST_PAUSE, LONGEST_PAUSE};
+    use super::{Backoff, CALM, FIRST_PAUSE, LONGEST_PAUSE, is_expired, is_forbidden, is_not_served};
+    use kube::core::Status;
+    use kube::runtime::watcher;
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
@@ -206,5 +216,23 @@ mod tests {
         assert_eq!(backoff.failed(), LONGEST_PAUSE);
         tokio::time::sleep(CALM).await;
         assert_eq!(backoff.failed(), FIRST_PAUSE);
+    }
+
+    #[test]
+    fn what_the_api_server_says_of_a_kind() {
+        let failed = |reason: &str, code| {
+            let status = Status::failure("404 page not found", reason).with_code(code);
+            watcher::Error::WatchStartFailed(kube::Error::Api(Box::new(status)))
+        };
+        let said = |error| [is_not_served(&error), is_forbidden(&error), is_expired(&error)];
+        for (reason, code, expected) in [
+            ("NotFound", 404, [true, false, false]),
+            ("Failed to parse error data", 404, [true, false, false]),
+            ("Forbidden", 403, [false, true, false]),
+            ("Expired", 410, [false, false, true]),
+            ("ServiceUnavailable", 503, [false, false, false]),
+        ] {
+            assert_eq!(said(failed(reason, code)), expected, "{reason} {code}");
+        }
     }
 }

@@ -2,9 +2,8 @@
 
 mod watches;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gatewright_api::{GatewrightStatus, Guarded, OperationPolicy, Policy, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings};
@@ -15,11 +14,11 @@ use gatewright_gatekeeper::{
 use gatewright_rules::{Template, deny_exec_heritage};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use crate::apply::Desired;
+use crate::RoutingReport;
 use crate::cache::{Cache, Entry, Knowledge};
 use crate::events::Events;
 use crate::foreign::ForeignConstraints;
@@ -27,8 +26,8 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
 use crate::queue::{Key, Requests};
+use crate::repairs::Kept;
 use crate::system::SystemObject;
-use crate::{Error, RoutingReport};
 
 /// The kind of SyncSets.
 pub(crate) const SYNC_SET_KIND: &str = "SyncSet";
@@ -57,8 +56,7 @@ pub(crate) struct World {
     constraints: BTreeMap<&'static str, Cache<Live>>,
     pub(crate) metrics: Metrics,
     pub(crate) events: Events,
-    /// What we last left in the API, by kind and name: a difference to that is somebody else's.
-    kept: std::sync::Mutex<HashMap<(String, String), u64>>,
+    pub(crate) kept: Kept,
     requests: Requests,
     watches: JoinSet<()>,
 }
@@ -144,7 +142,7 @@ impl World {
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
             metrics,
             events,
-            kept: std::sync::Mutex::default(),
+            kept: Kept::default(),
             requests: requests.clone(),
             watches: JoinSet::new(),
         };
@@ -197,30 +195,6 @@ impl World {
     pub(crate) fn last_audit(&self) -> Option<String> {
         let constraints = self.constraints.values().flat_map(Cache::values);
         constraints.filter_map(|live| live.audit.as_ref().map(|audit| audit.timestamp.clone())).max()
-    }
-
-    /// Makes an object as desired, and counts it if somebody else had changed what we left.
-    ///
-    /// # Errors
-    /// As of [`Desired::ensure`].
-    pub(crate) async fn ensure(&self, desired: &Desired<'_>, live: Option<&Live>) -> Result<Live, Error> {
-        let now = desired.ensure(live).await?;
-        let mut hasher = DefaultHasher::new();
-        serde_json::to_string(&desired.object).unwrap_or_default().hash(&mut hasher);
-        let left = hasher.finish();
-        let key = (desired.kind.to_owned(), desired.object.name_any());
-        let before = self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(key, left);
-        let written = live.is_none_or(|live| live.resource_version != now.resource_version);
-        if written && before == Some(left) {
-            self.metrics.repaired(desired.kind);
-        }
-        Ok(now)
-    }
-
-    /// An object is deleted on purpose: the next one of its name is new.
-    pub(crate) fn forget(&self, kind: &str, name: &str) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(&(kind.to_owned(), name.to_owned()));
     }
 
     /// Wakes what tells the state of everything that is no policy.

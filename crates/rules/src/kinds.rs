@@ -115,6 +115,14 @@ impl Kind {
         !self.resource.is_some_and(|(_, resource)| resource.ends_with("/scale"))
     }
 
+    /// Whether an object of the kind has its effect until it is gone. Whoever may delete a Role can hold it back with a
+    /// finalizer, and what it then says counts as ever. Of a workload that is being deleted nobody makes Pods any more.
+    #[must_use]
+    pub fn acts_while_deleted(&self) -> bool {
+        let is_workload = *self == POD || CONTROLLERS.contains(self) || !self.has_labels();
+        !is_workload
+    }
+
     /// Whether the kind is one of Kubernetes' own that stand outside namespaces. A kind that we do not know counts as
     /// namespaced.
     #[must_use]

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use crate::kinds::Kind;
 use crate::rule::{Check, Rule, Subject, Volatile};
 use crate::{deny_exec_heritage, operation_policy, pod_security_standard, security_policy};
 
@@ -148,6 +149,9 @@ fn check_rule(rule: &Rule, check: &Check) -> String {
     let (target, gate) = match subject {
         Subject::Pod(looks_at) => {
             ("pod_violations", format!("not update.same_judged({})", rego_set(looks_at)))
+        }
+        Subject::Objects(kinds) if kinds.iter().any(Kind::acts_while_deleted) => {
+            ("violation", format!("not {}.unchanged", rule.identifier()))
         }
         Subject::PodAndMore(_) | Subject::Objects(_) | Subject::Watched => {
             ("violation", format!("not update.deleting\n\tnot {}.unchanged", rule.identifier()))

@@ -27,9 +27,9 @@ found contains finding.in_container(
 	some list in pod.lists
 	some i
 	env := pod.spec[list][i].env
-	names := [object.get(variable, "name", "") | some variable in env]
-	count({name | some name in names}) < count(names)
-	repeated := sort({name | some k, name in names; name in array.slice(names, 0, k)})
+	names := sort([object.get(variable, "name", "") | some variable in env])
+	repeated := sort({name | some k, name in names; names[k + 1] == name})
+	count(repeated) > 0
 }
 
 # The containers of all lists, in order.

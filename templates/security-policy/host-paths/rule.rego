@@ -26,21 +26,20 @@ mounts contains finding.in_container(
 	{"field": sprintf("volumeMounts[%d].readOnly", [k]), "found": object.get(mount, "readOnly", null), "allowed": true},
 	sprintf("mounts host path %q writable with volumeMounts[%d]; its readOnly must be true", [path, k]),
 ) if {
-	some [volume, path] in read_only
 	some list in pod.lists
 	some i, k
 	mount := pod.spec[list][i].volumeMounts[k]
-	mount.name == volume
+	path := read_only[mount.name]
 	not mount.readOnly == true
 }
 
-# Volumes that no entry admits but those for reading.
-read_only contains [volume.name, path] if {
+# The paths of volumes that no entry admits but those for reading, by the name of the volume.
+read_only := object.union_n([{volume.name: path} |
 	some volume in pod.spec.volumes
 	path := volume.hostPath.path
 	admitted(path)
 	not writable(path)
-}
+])
 
 admitted(path) if {
 	some entry in input.parameters.allowedHostPaths

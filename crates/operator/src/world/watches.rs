@@ -39,7 +39,10 @@ impl World {
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, wake, requests) =
             (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.requests.clone());
-        let changed = move |change| {
+        let changed = move |change: Change| {
+            if change == Change::Everything {
+                requests.send(Key::System);
+            }
             wake(change);
             requests.send(Key::Routing);
         };
@@ -56,9 +59,11 @@ impl World {
                     continue;
                 }
                 requests.send(Key::Template(template.kind));
+                requests.send(Key::System);
                 wake(template.kind);
             }
             requests.send(Key::Routing);
+            requests.send(Key::System);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         let (api, cache) = (self.template_api(), self.templates.clone());
@@ -219,9 +224,15 @@ fn process(pod: Pod) -> Process {
     Process {
         name: pod.name_any(),
         version: version(&pod).unwrap_or_default(),
-        terminating: pod.metadata.deletion_timestamp.is_some(),
+        terminating: pod.metadata.deletion_timestamp.is_some() || has_ended(&pod),
         labels: pod.metadata.labels.unwrap_or_default(),
     }
+}
+
+/// A Pod that was evicted stays as an object, and will never run again.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
 }
 
 /// The digest or tag of the image of the first container, which in upstream's manifests is the only one.

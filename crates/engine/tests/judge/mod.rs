@@ -1,0 +1,223 @@
+//! The cases under `templates/` as trials: constraints, requests, and what must be found.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use gatewright_api::{OperationPolicy, SecurityPolicy};
+use gatewright_compiler::{Compile, POLICY_LABEL, Preset, Settings, compile, exec_guard, standards};
+use gatewright_engine::{EnforcementPoint, Engine, Options, Request, TemplateError, Violation};
+use gatewright_rules::cases::connect::{ConnectCase, ConnectCases};
+use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCase, StandardCases};
+use gatewright_rules::{Rule, Template};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// What one case says of one constraint.
+#[derive(Debug)]
+pub struct Trial {
+    /// The case's name.
+    pub name: String,
+    constraint: Value,
+    /// The labels of the namespace in which objects are.
+    labels: Value,
+    inputs: Vec<(String, Request)>,
+    expected: Expected,
+}
+
+#[derive(Debug)]
+enum Expected {
+    /// All messages, in order.
+    Messages(Vec<String>),
+    /// As many violations, each of which holds one of these texts.
+    Parts(Vec<String>),
+}
+
+/// What was found in each input of a trial.
+#[derive(Debug, PartialEq)]
+pub struct Found(Vec<(String, Vec<Violation>)>);
+
+impl Trial {
+    /// What is found in each input; of the many that a pod spec stands for, in those of which `wanted` holds, by their
+    /// kind and operation.
+    ///
+    /// # Errors
+    /// The engine does not take the constraint, or a review fails as a whole.
+    pub fn judged(&self, engine: &mut Engine, wanted: impl Fn(&str) -> bool) -> Result<Found> {
+        engine.add_object(&namespace(NAMESPACE, &self.labels));
+        engine.forget_constraints();
+        engine.add_constraint(&self.constraint)?;
+        let inputs = self.inputs.iter().filter(|(name, _)| self.inputs.len() <= 2 || wanted(name));
+        let judged = inputs.map(|(name, request)| Ok((name.clone(), engine.review(request)?)));
+        Ok(Found(judged.collect::<Result<_>>()?))
+    }
+
+    /// Every input has exactly its violations.
+    ///
+    /// # Errors
+    /// What was found instead.
+    pub fn check(&self, Found(found): &Found) -> Result<()> {
+        for (input, violations) in found {
+            let mut messages: Vec<_> = violations.iter().map(|found| found.message.as_str()).collect();
+            messages.sort_unstable();
+            let (name, expected) = (&self.name, &self.expected);
+            ensure!(expected.fits(&messages), "{name}: {input}: found {messages:#?}, expected {expected:#?}");
+        }
+        Ok(())
+    }
+}
+
+impl Found {
+    /// The details of what was created and refused, one line each; and where the same stands in a CronJob.
+    pub fn details(&self) -> Vec<String> {
+        let Some((first, violations)) = self.0.first().filter(|(name, _)| name.ends_with(" CREATE")) else {
+            return vec![];
+        };
+        let cron_job = self.0.iter().find(|(name, _)| name == "CronJob CREATE" && name != first);
+        let nested = cron_job.iter().flat_map(|(_, found)| found);
+        let fields = |details: &Value| details.get("field").or(details.get("fields")).cloned();
+        let nested = nested.filter_map(|found| Some(format!("in a CronJob: {}", fields(&found.details)?)));
+        violations.iter().map(|found| found.details.to_string()).chain(nested).collect()
+    }
+}
+
+impl Expected {
+    fn fits(&self, messages: &[&str]) -> bool {
+        match self {
+            Self::Messages(expected) => messages == expected,
+            Self::Parts(parts) => {
+                // What begins like a message is all of it.
+                let fits = |message: &str, part: &str| match message.find(part) {
+                    Some(0) => message == part,
+                    at => at.is_some(),
+                };
+                messages.len() == parts.len()
+                    && parts.iter().all(|part| messages.iter().any(|message| fits(message, part)))
+            }
+        }
+    }
+}
+
+/// How an engine takes a template: checked like a user's, or trusted like our own.
+pub type Take = fn(&mut Engine, &Value) -> Result<(), Vec<TemplateError>>;
+
+/// An engine as tests use it, with one template and the objects that its cases need.
+pub fn engine(template: &Value, take: Take) -> Result<Engine> {
+    let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
+    take(&mut engine, template).map_err(|errors| anyhow!("{errors:?}"))?;
+    if template["metadata"]["name"] == "d8denyexecheritage" {
+        let ConnectCases { inventory, cases } = read("deny-exec-heritage/cases.yaml")?;
+        inventory.iter().for_each(|pod| engine.add_object(&pod.object()));
+        let namespaces = cases.iter().filter_map(|case| case.pod.split('/').next());
+        namespaces.for_each(|name| engine.add_object(&namespace(name, &json!({}))));
+    }
+    Ok(engine)
+}
+
+/// The trials of a template by the room whose `cases.yaml` holds them, under the room's name; of the templates that
+/// have one table for all, under the empty name.
+pub fn trials(template: &Template) -> Result<Vec<(&'static str, Vec<Trial>)>> {
+    let of_rules = |of_rule: fn(&Rule) -> Result<Vec<Trial>>| {
+        let rules = template.rules.iter();
+        rules.map(|rule| Ok((rule.name, of_rule(rule)?))).collect()
+    };
+    match template.kind {
+        "D8SecurityPolicy" => of_rules(|rule| of_a_policy::<SecurityPolicy>("security-policy", rule)),
+        "D8OperationPolicy" => of_rules(|rule| of_a_policy::<OperationPolicy>("operation-policy", rule)),
+        "D8PodSecurityStandard" => Ok(vec![("", of_the_standards()?)]),
+        "D8DenyExecHeritage" => Ok(vec![("", of_the_exec_guard()?)]),
+        other => Err(anyhow!("{other} has no cases")),
+    }
+}
+
+fn of_a_policy<P: Compile>(folder: &str, rule: &Rule) -> Result<Vec<Trial>> {
+    let Cases { cases, .. } = read(&format!("{folder}/{}/cases.yaml", rule.name))?;
+    ensure!(!cases.is_empty(), "{}: no cases", rule.name);
+    let trial = |case| of_a_case::<P>(case).with_context(|| format!("{}: {}", rule.name, case.name));
+    cases.iter().filter_map(|case| trial(case).transpose()).collect()
+}
+
+/// None if the policy demands nothing, and so nothing is found.
+fn of_a_case<P: Compile>(case: &Case) -> Result<Option<Trial>> {
+    let policy: P = serde_json::from_value(json!({
+        "apiVersion": "deckhouse.io/v1alpha1",
+        "kind": P::KIND.as_ref(),
+        "metadata": {"name": "case"},
+        "spec": {"match": case.r#match, "policies": case.policies},
+    }))?;
+    let Some(constraint) = compile(&policy, &Settings::default())?.constraint else {
+        ensure!(case.violations.is_empty(), "nothing is enforced");
+        return Ok(None);
+    };
+    Ok(Some(trial(case, json!(constraint), json!({}))?))
+}
+
+fn of_the_standards() -> Result<Vec<Trial>> {
+    let StandardCases { cases } = read("pod-security-standard/cases.yaml")?;
+    ensure!(cases.len() >= 40, "{} cases", cases.len());
+    let trial = |standard: &StandardCase| {
+        let level = standard.level.as_ref();
+        let name = format!("d8-pod-security-{level}-deny");
+        let constraints = standards(&Settings::default());
+        let constraint = constraints.into_iter().find(|found| found.metadata.name.as_ref() == Some(&name));
+        let mut constraint = json!(constraint.context(name)?);
+        constraint["spec"]["parameters"] = json!(standard.parameters());
+        trial(&standard.case, constraint, json!({POLICY_LABEL: level}))
+    };
+    cases.iter().map(trial).collect()
+}
+
+fn trial(case: &Case, constraint: Value, labels: Value) -> Result<Trial> {
+    let mut expected = case.violations.clone();
+    expected.sort();
+    let inputs = case.inputs().into_iter().map(|input| Ok((input.short.clone(), request(input)?)));
+    Ok(Trial {
+        name: case.name.clone(),
+        constraint,
+        labels,
+        inputs: inputs.collect::<Result<_>>()?,
+        expected: Expected::Messages(expected),
+    })
+}
+
+fn of_the_exec_guard() -> Result<Vec<Trial>> {
+    let ConnectCases { cases, .. } = read("deny-exec-heritage/cases.yaml")?;
+    cases.iter().map(of_a_connection).collect()
+}
+
+fn of_a_connection(case: &ConnectCase) -> Result<Trial> {
+    let preset = if case.deckhouse { Preset::Deckhouse } else { Preset::None };
+    let mut settings = Settings::new(preset, "gatekeeper-system", "gatewright-system");
+    settings.exec_guard.unknown_pods = case.unknown_pods.unwrap_or_default();
+    let input = case.input();
+    Ok(Trial {
+        name: case.name.clone(),
+        constraint: json!(exec_guard(&settings, &case.never_synced)),
+        labels: json!({}),
+        inputs: vec![(input.short.clone(), request(input)?)],
+        expected: Expected::Parts(case.violations.clone()),
+    })
+}
+
+fn request(input: Input) -> Result<Request> {
+    Ok(match input.document["kind"].as_str() {
+        Some("AdmissionReview") => Request::from_admission_review(input.document)?,
+        _ => Request::audit(input.document),
+    })
+}
+
+fn namespace(name: &str, labels: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+}
+
+/// A file under `templates/`.
+pub fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates").join(name)
+}
+
+/// Reads a YAML file under `templates/`.
+pub fn read<T: DeserializeOwned>(name: &str) -> Result<T> {
+    let path = path(name);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    serde_saphyr::from_str(&text).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,213 @@
+//! Are the cases sharp? Every module is changed in one place, again and again, and some case must then fail. What no
+//! case notices is either the same rule in other words, and stands in `templates/equivalent-mutants.yaml` with the
+//! reason, or a hole.
+//!
+//! `make mutants`; with `ONLY=seccomp` it changes only modules with that in their name.
+
+#[path = "../judge/mod.rs"]
+mod judge;
+mod mutations;
+mod rego;
+
+use std::collections::BTreeSet;
+use std::env;
+
+use anyhow::{Context, Result, ensure};
+use gatewright_engine::Engine;
+use gatewright_rules::{Lib, Rule, Template, catalogue};
+use judge::{Found, Trial};
+use mutations::{Mutant, mutants};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[test]
+#[ignore = "takes minutes: make mutants"]
+fn mutants_of_security_policy() -> Result<()> {
+    mutants_of("D8SecurityPolicy")
+}
+
+#[test]
+#[ignore = "takes minutes: make mutants"]
+fn mutants_of_operation_policy() -> Result<()> {
+    mutants_of("D8OperationPolicy")
+}
+
+#[test]
+#[ignore = "takes minutes: make mutants"]
+fn mutants_of_the_standards() -> Result<()> {
+    mutants_of("D8PodSecurityStandard")
+}
+
+#[test]
+#[ignore = "takes minutes: make mutants"]
+fn mutants_of_the_exec_guard() -> Result<()> {
+    mutants_of("D8DenyExecHeritage")
+}
+
+/// A change that makes no difference.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(deny_unknown_fields)]
+struct Equivalent {
+    /// The module: `security-policy/seccomp`.
+    module: String,
+    /// The rule or function.
+    definition: String,
+    /// The change, as a survivor is told.
+    change: String,
+    /// Why it makes no difference.
+    why: String,
+}
+
+/// A module, the template that has it in it, and the trials that may notice a change.
+struct Subject<'a> {
+    name: String,
+    module: String,
+    template: Value,
+    trials: Vec<&'a Trial>,
+    /// Whether it is a rule's own, and sees of a workload the pod spec alone.
+    of_a_rule: bool,
+}
+
+/// A module without a change, and what every trial finds with it.
+struct Sound<'a> {
+    subject: &'a Subject<'a>,
+    found: Vec<Found>,
+}
+
+fn mutants_of(kind: &str) -> Result<()> {
+    let template = catalogue().iter().find(|template| template.kind == kind).context("no such template")?;
+    let rooms = judge::trials(template)?;
+    let equivalents: Vec<Equivalent> = judge::read("equivalent-mutants.yaml")?;
+    let wanted = env::var("GATEWRIGHT_MUTANTS").unwrap_or_default();
+    let (mut survivors, mut listed, mut count) = (vec![], BTreeSet::new(), 0);
+    for subject in subjects(template, &rooms).iter().filter(|subject| subject.name.contains(&wanted)) {
+        let sound = subject.sound()?;
+        for mutant in mutants(&subject.module) {
+            count += 1;
+            if !sound.survives(&mutant)? {
+                continue;
+            }
+            let is_it = |it: &&Equivalent| {
+                (&it.module, &it.definition, &it.change)
+                    == (&subject.name, &mutant.definition, &mutant.change)
+            };
+            match equivalents.iter().find(is_it) {
+                Some(equivalent) => drop(listed.insert(equivalent)),
+                None => {
+                    survivors.push(told(&subject.name, &mutant));
+                    println!("{}", survivors.last().context("it was pushed")?);
+                }
+            }
+        }
+        println!("{}: {count} mutants so far, {} survivors", subject.name, survivors.len());
+    }
+    ensure!(count > 0, "nothing was changed");
+    ensure!(survivors.is_empty(), "no case notices these of {count} changes:\n{}", survivors.join("\n"));
+    let modules: BTreeSet<_> = subjects(template, &rooms).into_iter().map(|subject| subject.name).collect();
+    let stale = equivalents.iter().filter(|it| modules.contains(&it.module) && it.module.contains(&wanted));
+    let stale: Vec<_> = stale.filter(|it| !listed.contains(it)).map(|it| &it.change).collect();
+    ensure!(stale.is_empty(), "equivalent-mutants.yaml lists what is noticed, or not there: {stale:#?}");
+    Ok(())
+}
+
+fn told(module: &str, mutant: &Mutant) -> String {
+    let Mutant { definition, line, change, .. } = mutant;
+    format!("- {{module: {module}, definition: {definition}, line: {line}}}\n  {change}")
+}
+
+/// The rooms of a template, the modules that they share, and its entry.
+fn subjects<'a>(template: &'static Template, rooms: &'a [(&'static str, Vec<Trial>)]) -> Vec<Subject<'a>> {
+    let folder = folder(template);
+    let all: Vec<_> = rooms.iter().flat_map(|(_, trials)| trials).collect();
+    let subject = |name: &str, module: &str, template: &Template, trials: &[&'a Trial]| Subject {
+        of_a_rule: template.rules.iter().any(|rule| rule.module == module),
+        name: format!("{folder}/{name}"),
+        module: module.to_owned(),
+        template: json!(template.object()),
+        trials: trials.to_vec(),
+    };
+    let of_rule = |rule: &'static Rule| match rooms.iter().find(|(room, _)| *room == rule.name) {
+        Some((_, trials)) => {
+            subject(rule.name, rule.module, &alone(template, rule), &trials.iter().collect::<Vec<_>>())
+        }
+        None => subject(rule.name, rule.module, template, &all),
+    };
+    let rules = template.rules.iter().map(of_rule);
+    let libs = template.libs.iter().map(|lib| subject(&lib_name(*lib), lib.module(), template, &all));
+    let entry = subject("entry", &template.entry(), template, &all);
+    rules.chain(libs).chain(std::iter::once(entry)).collect()
+}
+
+fn folder(template: &Template) -> &'static str {
+    match template.kind {
+        "D8SecurityPolicy" => "security-policy",
+        "D8OperationPolicy" => "operation-policy",
+        "D8PodSecurityStandard" => "pod-security-standard",
+        _ => "deny-exec-heritage",
+    }
+}
+
+fn lib_name(lib: Lib) -> String {
+    format!("lib/{}", format!("{lib:?}").to_lowercase())
+}
+
+/// The template with one of its rules, which is quicker to compile.
+const fn alone(template: &Template, rule: &'static Rule) -> Template {
+    Template {
+        kind: template.kind,
+        title: template.title,
+        operations: template.operations,
+        libs: template.libs,
+        rules: std::slice::from_ref(rule),
+        parameters: template.parameters,
+        entry: template.entry,
+    }
+}
+
+impl Subject<'_> {
+    /// Without a change every trial passes.
+    fn sound(&self) -> Result<Sound<'_>> {
+        let mut engine = judge::engine(&self.template, Engine::add_template)?;
+        let judged = |trial: &&Trial| {
+            let found = trial.judged(&mut engine, |input| self.reads(input))?;
+            trial.check(&found).map(|()| found)
+        };
+        let found = self.trials.iter().map(judged).collect::<Result<_>>().context(self.name.clone())?;
+        Ok(Sound { subject: self, found })
+    }
+
+    /// Whether an input is judged: to most rules all kinds of workloads are one.
+    fn reads(&self, input: &str) -> bool {
+        let (kind, operation) = input.split_once(' ').unwrap_or_default();
+        let alike = matches!(kind, "Job" | "ReplicationController" | "StatefulSet");
+        !(self.of_a_rule && (alike || operation == "audit"))
+    }
+
+    fn changed(&self, mutant: &Mutant) -> Result<Value> {
+        let mut template = self.template.clone();
+        let source = &mut template["spec"]["targets"][0]["code"][0]["source"];
+        let at = if source["rego"] == self.module.as_str() {
+            &mut source["rego"]
+        } else {
+            let libs = source["libs"].as_array_mut().context("no libs")?;
+            libs.iter_mut().find(|lib| **lib == self.module.as_str()).context("no such lib")?
+        };
+        *at = json!(mutant.source);
+        Ok(template)
+    }
+}
+
+impl Sound<'_> {
+    /// Whether no trial notices the change. A module that does not compile is noticed.
+    fn survives(&self, mutant: &Mutant) -> Result<bool> {
+        let subject = self.subject;
+        let Ok(mut engine) = judge::engine(&subject.changed(mutant)?, Engine::add_template) else {
+            return Ok(false);
+        };
+        let mut same = |(trial, sound): (&&Trial, &Found)| {
+            let found = trial.judged(&mut engine, |input| subject.reads(input));
+            found.is_ok_and(|found| trial.check(&found).is_ok() && found.details() == sound.details())
+        };
+        Ok(subject.trials.iter().zip(&self.found).all(|pair| same(pair)))
+    }
+}
