@@ -306,6 +306,35 @@ mod tests {
     }
 
     #[test]
+    fn of_a_report_everything_is_compared() {
+        let report = |content: &Value| -> DynamicObject {
+            let mut object = json!({"apiVersion": "a/v1", "kind": "K", "metadata": {"name": "a", "labels": {"gatewright.io/owner": "builtin"}}});
+            object.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+            serde_json::from_value(object).unwrap()
+        };
+        let desired = report(&json!({"summary": {"fail": 1}, "results": [{"policy": "p"}]}));
+        for (live, fields, surplus) in [
+            (json!({"summary": {"fail": 1}, "results": [{"policy": "p"}]}), vec![], false),
+            (
+                json!({"summary": {"fail": 2}, "results": []}),
+                vec!["report.results", "report.summary.fail"],
+                false,
+            ),
+            (
+                json!({"summary": {"fail": 1}, "results": [{"policy": "p"}], "scope": {}}),
+                vec!["report.scope"],
+                true,
+            ),
+        ] {
+            let found = Difference::between(&Live::from(report(&live)), &desired);
+            assert_eq!(
+                (found.fields, found.surplus),
+                (fields.into_iter().map(String::from).collect(), surplus)
+            );
+        }
+    }
+
+    #[test]
     fn a_label_that_somebody_took_is_missed() {
         let desired = object(&json!({}));
         let mut stripped = desired.clone();
