@@ -126,13 +126,15 @@ pub(crate) async fn delete(
     let preconditions = Preconditions { uid: Some(live.uid.clone()), resource_version: None };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match request(doing("deleting", kind, name), api.delete(name, &parameters)).await {
-        Ok(deleted) => match deleted.left().filter(|object| !object.finalizers().is_empty()) {
-            Some(held) => {
-                let finalizers = held.finalizers().join(", ");
+        Ok(deleted) => {
+            let finalizers = deleted.left().and_then(|object| object.metadata.finalizers).unwrap_or_default();
+            if finalizers.is_empty() {
+                info!(kind, name, "deleted");
+            } else {
+                let finalizers = finalizers.join(", ");
                 warn!(kind, name, finalizers, "deleted; it is gone when these finalizers of others are");
             }
-            None => info!(kind, name, "deleted"),
-        },
+        }
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),
     }
