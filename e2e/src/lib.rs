@@ -15,6 +15,8 @@
 //! # }
 //! ```
 
+pub mod answers;
+pub mod audit;
 pub mod bench;
 mod cluster;
 pub mod demo;
@@ -26,6 +28,7 @@ pub mod generate;
 pub mod operator;
 pub mod paths;
 pub mod proxy;
+pub mod requests;
 pub mod tools;
 pub mod trial;
 

@@ -22,6 +22,9 @@ const CONCURRENCY: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What comes within this time is reported at once.
+const REPORTS_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often one key may be worked on within a time before it must rest in between: whoever undoes each of our repairs
 /// at once does not get an endless race, and a burst of news is worked off together.
 const BURST: u32 = 20;
@@ -43,6 +46,8 @@ pub(crate) enum Key {
     Namespaces,
     /// What is told of everything that is no policy.
     System,
+    /// All reports.
+    Reports,
 }
 
 impl Key {
@@ -59,6 +64,7 @@ impl Key {
             Self::Routing => "routing",
             Self::Namespace(_) | Self::Namespaces => "namespace",
             Self::System => "system",
+            Self::Reports => "report",
         }
     }
 }
@@ -92,6 +98,11 @@ impl Requests {
     /// Asks for a reconciliation now.
     pub(crate) fn send(&self, key: Key) {
         self.send_after(key, Duration::ZERO);
+    }
+
+    /// Asks to look at the reports soon: one run of audit changes many constraints.
+    pub(crate) fn wake_reports(&self) {
+        self.send_after(Key::Reports, REPORTS_PAUSE);
     }
 
     fn send_after(&self, key: Key, pause: Duration) {
