@@ -162,15 +162,18 @@ pub(crate) async fn delete(
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let deleting = doing("deleting", kind, &full_name(api, name));
     match request(deleting, api.delete(name, &parameters)).await {
-        Ok(deleted) => match deleted.left().filter(|object| !object.finalizers().is_empty()) {
-            Some(held) => {
-                let finalizers = held.finalizers().join(", ");
+        Ok(deleted) => {
+            let finalizers = deleted.left().and_then(|object| object.metadata.finalizers).unwrap_or_default();
+            if !finalizers.is_empty() {
+                let finalizers = finalizers.join(", ");
                 warn!(kind, name, finalizers, "deleted; it is gone when these finalizers of others are");
+            } else if namespace(api).is_some() {
+                // There may be one in every namespace, which nobody needs to know.
+                debug!(kind, name = full_name(api, name), "deleted");
+            } else {
+                info!(kind, name, "deleted");
             }
-            // There may be one in every namespace, which nobody needs to know.
-            None if namespace(api).is_some() => debug!(kind, name = full_name(api, name), "deleted"),
-            None => info!(kind, name, "deleted"),
-        },
+        }
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),
     }
