@@ -85,7 +85,7 @@ pub struct Program {
 }
 
 enum Machine {
-    Tree(Tree),
+    Tree(Box<Tree>),
     Bytecode(Bytecode),
 }
 
@@ -142,7 +142,9 @@ impl Program {
             engine.add_policy(unit.file(), text).map_err(failed)?;
         }
         let machine = match trust {
-            Trust::Checked => Tree::new(engine, units::functions(&units)).map(Machine::Tree),
+            Trust::Checked => {
+                Tree::new(engine, units::functions(&units)).map(|tree| Machine::Tree(Box::new(tree)))
+            }
             Trust::Proven => Bytecode::new(&mut engine, timer).map(Machine::Bytecode),
         };
         Ok(Self {

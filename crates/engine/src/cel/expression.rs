@@ -72,15 +72,14 @@ fn check_depth(text: &str) -> Result<(), String> {
         match (quote, c) {
             (Some(_), '\\') => drop(chars.next()),
             (Some(open), _) if open == c => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '(' | '[' | '{') => outer.push(std::mem::take(&mut length) + 1),
             (None, ')' | ']' | '}') => length = outer.pop().unwrap_or(0),
             (None, ',') => length = 0,
             (None, '.' | '+' | '-' | '*' | '/' | '%' | '!' | '<' | '>' | '=' | '?' | '&' | '|') => {
-                length += 1
+                length += 1;
             }
-            (None, _) => {}
+            _ => {}
         }
         if outer.len() > DEEPEST || length > LONGEST {
             return Err(format!(

@@ -11,8 +11,11 @@ pub struct Signature {
     pub result: Type,
 }
 
+/// What is taken, and what is given, for each signature.
+type Letters = &'static [(&'static str, char)];
+
 /// Names, whether they are called on a target, and signatures: what is taken, and what is given, each as a letter.
-const FUNCTIONS: &[(&str, bool, &[(&str, char)])] = &[
+const FUNCTIONS: &[(&str, bool, Letters)] = &[
     ("size", false, &[("s", 'i'), ("y", 'i'), ("l", 'i'), ("m", 'i')]),
     ("size", true, &[("s", 'i'), ("y", 'i'), ("l", 'i'), ("m", 'i')]),
     ("startsWith", true, &[("ss", 'b')]),

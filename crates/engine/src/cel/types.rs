@@ -148,12 +148,14 @@ impl Type {
     fn with(&self, other: &Self) -> Option<Self> {
         match (self, other) {
             (one, other) if one == other => Some(one.clone()),
-            (Self::Dyn, _) | (_, Self::Dyn) => Some(Self::Dyn),
+            (Self::Dyn | Self::Null, Self::Record(_))
+            | (Self::Record(_), Self::Null)
+            | (Self::Dyn, _)
+            | (_, Self::Dyn) => Some(Self::Dyn),
             (Self::List(one), Self::List(other)) => Some(Self::List(Box::new(one.with(other)?))),
             (Self::Map(key, one), Self::Map(same, other)) => {
                 Some(Self::Map(Box::new(key.with(same)?), Box::new(one.with(other)?)))
             }
-            (Self::Null, Self::Record(_)) | (Self::Record(_), Self::Null) => Some(Self::Dyn),
             _ => None,
         }
     }
@@ -289,8 +291,10 @@ impl Types<'_> {
             format!("found no matching overload for '{name}' applied to '{target}({shown})'")
         };
         if target.is_none() {
-            if let Some(kind) = operator(name, &arguments) {
-                return kind.ok_or_else(fault);
+            match operator(name, &arguments) {
+                Operated::Gives(kind) => return Ok(kind),
+                Operated::Refuses => return Err(fault()),
+                Operated::NoOperator => {}
             }
         }
         let operands: Vec<_> = target.iter().chain(&arguments).collect();
@@ -337,10 +341,16 @@ fn common(kinds: &[Type]) -> Result<Type, String> {
     })
 }
 
-/// The type of an operator's result: none if it does not take its operands; nothing if the name is no operator.
-fn operator(name: &str, operands: &[Type]) -> Option<Option<Type>> {
+/// What an operator makes of types.
+enum Operated {
+    Gives(Type),
+    Refuses,
+    NoOperator,
+}
+
+fn operator(name: &str, operands: &[Type]) -> Operated {
     let all = |wanted: &Type| operands.iter().all(|operand| operand.fits(wanted));
-    Some(match (name, operands) {
+    let kind = match (name, operands) {
         (operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT, _) => {
             all(&Type::Bool).then_some(Type::Bool)
         }
@@ -374,8 +384,9 @@ fn operator(name: &str, operands: &[Type]) -> Option<Option<Type>> {
         }
         (operators::INDEX, [Type::Map(key, value), index]) => key.with(index).map(|_| (**value).clone()),
         (operators::INDEX, [whole, _]) => (*whole == Type::Dyn).then_some(Type::Dyn),
-        _ => return None,
-    })
+        _ => return Operated::NoOperator,
+    };
+    kind.map_or(Operated::Refuses, Operated::Gives)
 }
 
 /// Numbers of different types can be compared.

@@ -25,11 +25,14 @@ pub fn text(value: &Value) -> String {
 
 /// A number as it is written in JSON: what came as a float has an exponent where Go writes one.
 pub fn number(value: &Value) -> String {
-    let digits = || value.as_number().map(|number| number.format_decimal()).unwrap_or_default();
-    float(value).map_or_else(digits, |float| {
-        let sign = if float.is_sign_negative() { "-" } else { "" };
-        sign.to_owned() + &gofmt::general(float.abs(), None)
-    })
+    let Ok(number) = value.as_number() else { return String::new() };
+    float(value).map_or_else(
+        || number.format_decimal(),
+        |float| {
+            let sign = if float.is_sign_negative() { "-" } else { "" };
+            sign.to_owned() + &gofmt::general(float.abs(), None)
+        },
+    )
 }
 
 /// The number, if it is held as a float: a whole one too. Only those are written with decimals.

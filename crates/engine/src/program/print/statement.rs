@@ -219,9 +219,9 @@ impl Printer<'_> {
             _ => {
                 self.term(lhs);
                 if *op == AssignOp::Eq {
-                    self.text(" = ")
+                    self.text(" = ");
                 } else {
-                    self.declare()
+                    self.declare();
                 }
                 self.term(rhs);
             }
