@@ -12,7 +12,7 @@ use crate::bench::{policies, process, progress, say};
 use crate::operator::OPERATOR;
 use crate::requests::{CONSTRAINTS, Form, POLICIES, all, delete_all, get, send};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 
 /// Whose processor time is told.
 const PROCESSES: [&str; 3] = [API_SERVER, ETCD, GATEKEEPER];

@@ -51,8 +51,8 @@ pub async fn run(stage: &Stage<'_>) -> Result<()> {
 
 /// The times of one edit, in seconds.
 struct Edit {
-    /// How long the API server took for the edit.
-    edit: f64,
+    /// How long the API server took for the policy.
+    policy: f64,
     /// How long the API server took for the constraint.
     constraint: f64,
     /// From the edit's arrival until the constraint was changed.
@@ -64,14 +64,14 @@ impl Edit {
         let policy = policy.context("was not edited")?;
         let constraint = constraint.context("its constraint was not changed")?;
         Ok(Self {
-            edit: policy.answered()? - policy.came()?,
+            policy: policy.answered()? - policy.came()?,
             constraint: constraint.answered()? - constraint.came()?,
             total: constraint.answered()? - policy.came()?,
         })
     }
 
     fn beyond(&self) -> f64 {
-        self.total - self.edit - self.constraint
+        self.total - self.policy - self.constraint
     }
 }
 
@@ -83,7 +83,7 @@ fn print(edits: &[Edit]) {
         table.row([title.to_owned(), millis(50), millis(99)]);
     };
     row("from the edit's arrival at the API server to its constraint being changed", &|edit| edit.total);
-    row("of that, the API server for the edit", &|edit| edit.edit);
+    row("of that, the API server for the edit", &|edit| edit.policy);
     row("of that, the API server for the constraint", &|edit| edit.constraint);
     row("beyond both (aim: 20)", &Edit::beyond);
     table.print("The edit of a policy");
