@@ -140,7 +140,7 @@ fn writes(cluster: &Cluster, name: &str) -> Result<usize> {
     let written = cluster.audited(|event| {
         let object = &event["objectRef"];
         event["user"]["username"] == OPERATOR_USER
-            && event["verb"] == "patch"
+            && ["patch", "update"].iter().any(|verb| event["verb"] == *verb)
             && object["subresource"] == "status"
             && object["name"] == name
     })?;
