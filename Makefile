@@ -7,7 +7,9 @@ NAME ?= dev
 CARGO_DENY := 0.20.2
 E2E := cargo run --quiet --bin gatewright-e2e --
 # Commands name no package: what each selects would be built with other features of the dependencies, once again.
-E2E_TESTS := $(patsubst e2e/tests/%.rs,--test %,$(wildcard e2e/tests/*.rs))
+tests = $(patsubst e2e/tests/%.rs,--test %,$(1))
+FAULTS := $(wildcard e2e/tests/faults_*.rs)
+E2E_TESTS := $(call tests,$(filter-out $(FAULTS),$(wildcard e2e/tests/*.rs)))
 TOOLS_DIR := $(or $(GATEWRIGHT_TOOLS),$(CURDIR)/.tools)
 
 .PHONY: help
@@ -19,7 +21,7 @@ demo: tools build ## Show the whole path on a local cluster (KEEP=1 leaves it ru
 	$(E2E) demo $(if $(KEEP),--keep)
 
 .PHONY: test
-test: lint test-unit test-e2e ## Run everything that CI runs
+test: lint test-unit test-e2e ## Run everything but the long scenarios of faults
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither Go nor a cluster
@@ -30,6 +32,10 @@ test-e2e: tools build ## Run the scenarios on local clusters, and the demo
 	cargo test --features gatewright-e2e/cluster $(E2E_TESTS) -- --test-threads=2
 	$(E2E) demo
 
+.PHONY: test-faults
+test-faults: tools build ## Run the long scenarios of faults: killed, frozen, cut off, refused (8 minutes)
+	cargo test --features gatewright-e2e/cluster $(call tests,$(FAULTS)) -- --test-threads=2
+
 .PHONY: mutants
 mutants: ## Change every rule in every place and see that a case notices (minutes; ONLY=seccomp for less)
 	GATEWRIGHT_MUTANTS="$(ONLY)" RUST_BACKTRACE=0 cargo test --test mutants -- --ignored --nocapture
@@ -38,6 +44,11 @@ mutants: ## Change every rule in every place and see that a case notices (minute
 bench: tools ## Measure what policies cost in Gatekeeper, and the command line beside gator (5 minutes)
 	cargo build --quiet --release --package gatewright
 	$(E2E) bench $(PART)
+
+.PHONY: bench-scale
+bench-scale: tools ## Measure how the operator bears 1,000 policies and 10,000 namespaces, on a local cluster (10 minutes)
+	cargo build --quiet --release --package gatewright
+	$(E2E) bench-scale $(PART)
 
 .PHONY: lint
 lint: deny ## Check formatting, lints, generated files, licences and sources

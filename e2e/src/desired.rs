@@ -30,6 +30,14 @@ pub struct Before {
     routes: Value,
 }
 
+impl Before {
+    /// Whether there was a webhook configuration of ours.
+    #[must_use]
+    pub fn routes_requests(&self) -> bool {
+        !self.routes.is_null()
+    }
+}
+
 impl Cluster {
     /// Puts objects of other people beside ours: a template and its constraint, a constraint of our own kind from
     /// `render`, a SyncSet and a webhook configuration. Waits until all are there.

@@ -15,6 +15,9 @@
 //! # }
 //! ```
 
+pub mod answers;
+pub mod audit;
+pub mod author;
 pub mod bench;
 mod cluster;
 pub mod demo;
@@ -26,6 +29,8 @@ pub mod generate;
 pub mod operator;
 pub mod paths;
 pub mod proxy;
+pub mod replicas;
+pub mod requests;
 pub mod tools;
 pub mod trial;
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const SOON: Duration = Duration::from_mins(1);
 
 /// How long a leader that is gone holds up the other.
-const LEASE: Duration = Duration::from_secs(6);
+const LEASE: Duration = Duration::from_secs(10);
 
 const REPLICAS: [&str; 2] = ["gatewright-0", "gatewright-1"];
 
@@ -44,36 +44,6 @@ impl World<'_> {
         self.0.start_replica(replica, &["--lease-seconds", &seconds]).await
     }
 
-    /// Waits until one of the replicas holds the Lease.
-    async fn leader(&self, candidates: &[&'static str]) -> Result<&'static str> {
-        let get =
-            ["get", "lease/gatewright", "-n", "gatewright-system", "-o", "jsonpath={.spec.holderIdentity}"];
-        let mut leader = None;
-        until(&format!("one of {candidates:?} leads"), SOON, async || {
-            let holder = self.kubectl(&get).await?;
-            let found = candidates.iter().find(|replica| holder.starts_with(&format!("{replica}_")));
-            Ok(found.is_some())
-        })
-        .await?;
-        let holder = self.kubectl(&get).await?;
-        for replica in candidates {
-            if holder.starts_with(&format!("{replica}_")) {
-                leader = Some(*replica);
-            }
-        }
-        leader.with_context(|| format!("{holder} has taken over"))
-    }
-
-    /// Waits until a replica's readiness says this.
-    async fn is(&self, replica: &str, role: &str) -> Result<()> {
-        until(&format!("{replica} is {role}"), SOON, async || {
-            let (code, text) = self.0.ask_replica(replica, "/readyz").await?;
-            ensure!(code == 200 && text == format!("ok: {role}\n"), "{code} {text}");
-            Ok(true)
-        })
-        .await
-    }
-
     async fn metric(&self, replica: &str, series: &str) -> Result<Option<String>> {
         let (code, text) = self.0.ask_replica(replica, "/metrics").await?;
         ensure!(code == 200, "{code} {text}");
@@ -99,17 +69,13 @@ impl World<'_> {
             .map(drop)
     }
 
-    /// How many requests of a replica that write the API server has answered. Attempts at the Lease do not count: at
-    /// the start both may try to create it.
+    /// How many writes of a replica the API server has answered, but for those of the Lease.
     fn writes(&self, replica: &str) -> Result<usize> {
-        let log = std::fs::read_to_string(self.0.audit_log())?;
-        let agent = format!("({replica})");
-        let wrote = |event: &Value| {
-            let reads = ["get", "list", "watch"].iter().any(|verb| event["verb"] == *verb);
-            let lease = event["objectRef"]["resource"] == "leases";
-            !reads && !lease && event["userAgent"].as_str().is_some_and(|found| found.ends_with(&agent))
-        };
-        Ok(log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(wrote).count())
+        Ok(self.0.writes(replica)?.iter().filter(|write| !write.is_lease()).count())
+    }
+
+    async fn is(&self, replica: &str, role: &str) -> Result<()> {
+        self.0.readiness(replica, 200, &format!("ok: {role}\n")).await
     }
 }
 
@@ -122,7 +88,7 @@ async fn one_of_two_replicas_writes() -> Result<()> {
         for replica in REPLICAS {
             world.start(replica).await?;
         }
-        let leader = world.leader(&REPLICAS).await?;
+        let leader = world.0.leader(&REPLICAS).await?;
         world.enforces("first").await?;
         both_tell_what_they_are(&world, leader).await?;
         let leader = a_frozen_leader_writes_nothing_when_it_wakes(&world, leader).await?;
@@ -181,7 +147,7 @@ async fn a_frozen_leader_writes_nothing_when_it_wakes(
     leader: &'static str,
 ) -> Result<&'static str> {
     world.0.freeze(leader)?;
-    let successor = world.leader(&[other(leader)]).await?;
+    let successor = world.0.leader(&[other(leader)]).await?;
     // It has something to do when it wakes.
     world.enforces("while-frozen").await?;
     world.kubectl(&["delete", "d8securitypolicy/first"]).await?;
@@ -200,7 +166,7 @@ async fn a_frozen_leader_writes_nothing_when_it_wakes(
 async fn a_killed_leader_is_replaced(world: &World<'_>, leader: &'static str) -> Result<&'static str> {
     world.0.kill(leader).await?;
     let killed = Instant::now();
-    let successor = world.leader(&[other(leader)]).await?;
+    let successor = world.0.leader(&[other(leader)]).await?;
     let took = killed.elapsed();
     ensure!(took < LEASE * 3, "replaced after {took:?}");
     world.enforces("after-kill").await?;
@@ -212,7 +178,7 @@ async fn a_killed_leader_is_replaced(world: &World<'_>, leader: &'static str) ->
 async fn a_leader_that_stops_hands_over(world: &World<'_>, leader: &'static str) -> Result<&'static str> {
     let stopped = Instant::now();
     world.0.stop(leader).await?;
-    let successor = world.leader(&[other(leader)]).await?;
+    let successor = world.0.leader(&[other(leader)]).await?;
     let took = stopped.elapsed();
     ensure!(took < LEASE, "handed over only after {took:?}");
     world.enforces("after-stop").await?;
@@ -228,7 +194,7 @@ async fn a_leader_without_an_api_server_ends(world: &World<'_>, leader: &'static
     let log = std::fs::read_to_string(world.0.log(leader))?;
     ensure!(log.contains("lost the lease"), "{log}");
     world.0.restart(API_SERVER).await?;
-    let successor = world.leader(&[other(leader)]).await?;
+    let successor = world.0.leader(&[other(leader)]).await?;
     world.is(successor, "leader").await?;
     world.enforces("after-outage").await
 }

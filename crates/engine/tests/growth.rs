@@ -40,11 +40,11 @@ fn cost(engine: &Engine, spec: &Value) -> Duration {
     let request = Request::create(pod);
     let cost = || {
         let start = processor_time();
-        let found = engine.review(&request);
+        let found = engine.review(&request).expect("it can be reviewed");
         assert!(!found.iter().any(|found| found.message.contains("time limit")), "{found:#?}");
         processor_time() - start
     };
-    (0..3).map(|_| cost()).min().unwrap_or_default()
+    (0..2).map(|_| cost()).min().unwrap_or_default()
 }
 
 fn processor_time() -> Duration {
@@ -142,12 +142,12 @@ fn capabilities(n: usize) -> Value {
 }
 
 fn tolerations(n: usize) -> Value {
-    let tolerations = each(n * 10, |i| json!({"key": "a", "value": format!("{i}"), "effect": "NoExecute"}));
+    let tolerations = each(n, |i| json!({"key": "a", "value": format!("{i}"), "effect": "NoExecute"}));
     json!({"containers": [{"name": "app", "image": "a"}], "tolerations": tolerations})
 }
 
 fn sysctls(n: usize) -> Value {
-    let sysctls = each(n * 10, |i| json!({"name": format!("kernel.s{i}"), "value": "1"}));
+    let sysctls = each(n, |i| json!({"name": format!("kernel.s{i}"), "value": "1"}));
     json!({"containers": [{"name": "app", "image": "a"}], "securityContext": {"sysctls": sysctls}})
 }
 

@@ -17,7 +17,7 @@ use crate::{Error, FIELD_MANAGER};
 /// An object to apply, and where.
 pub(crate) struct Desired<'a> {
     pub(crate) api: &'a Api<DynamicObject>,
-    pub(crate) kind: &'a str,
+    pub(crate) kind: &'static str,
     pub(crate) object: DynamicObject,
 }
 
@@ -46,17 +46,31 @@ impl Desired<'_> {
         if difference.fields.is_empty() {
             return Ok((live.clone(), Written::Nothing));
         }
-        let applied = if difference.surplus { None } else { Some(self.apply(live).await?) };
-        let is_whole = |live: &Live| Difference::between(live, &self.object).fields.is_empty();
-        let written = match applied.filter(is_whole) {
-            Some(applied) => applied,
-            None => self.replace().await?,
-        };
+        let written = self.change(live, &difference).await.map_err(|error| self.explained(error))?;
         Ok((written, Written::Changed(difference.fields)))
     }
 
     fn may_be_written(&self, live: &Live) -> Result<(), Error> {
         live.obstacle(self.kind, &self.name()).map_or(Ok(()), Err)
+    }
+
+    async fn change(&self, live: &Live, difference: &Difference) -> Result<Live, Error> {
+        if difference.surplus {
+            return self.replace(live).await;
+        }
+        let applied = self.apply(live).await?;
+        if Difference::between(&applied, &self.object).fields.is_empty() {
+            return Ok(applied);
+        }
+        self.replace(&applied).await
+    }
+
+    /// An object that was there and is not any more has only changed.
+    fn explained(&self, error: Error) -> Error {
+        if error.is_not_found() {
+            return Error::Gone { kind: self.kind.to_owned(), name: self.object.name_any() };
+        }
+        error
     }
 
     async fn create(&self) -> Result<Live, Error> {
@@ -78,8 +92,9 @@ impl Desired<'_> {
             .map(Live::from)
     }
 
-    /// Replaces content and owners; other people's labels and annotations stay.
-    async fn replace(&self) -> Result<Live, Error> {
+    /// Replaces content and owners; other people's labels and annotations stay. The request fails if the object is no
+    /// longer the one we saw.
+    async fn replace(&self, live: &Live) -> Result<Live, Error> {
         let name = self.object.name_any();
         let mut object = request(self.doing("reading"), self.api.get(&name)).await?;
         self.may_be_written(&object.clone().into())?;
@@ -90,7 +105,10 @@ impl Desired<'_> {
             Some(content) => object.data[content] = self.object.data[content].clone(),
             None => object.data.clone_from(&self.object.data),
         }
-        object.meta_mut().managed_fields = None;
+        let metadata = object.meta_mut();
+        metadata.managed_fields = None;
+        metadata.uid = Some(live.uid.clone());
+        metadata.resource_version = Some(live.resource_version.clone());
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let replaced =
@@ -126,7 +144,7 @@ fn full_name(api: &Api<DynamicObject>, name: &str) -> String {
     namespace(api).map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
 }
 
-/// Deletes an object if it is still the one we saw, once: what others hold goes when they let go.
+/// Deletes an object if it is still as we saw it, once: what others hold goes when they let go.
 ///
 /// # Errors
 /// The request failed. That the object is gone already is no error.
@@ -139,19 +157,23 @@ pub(crate) async fn delete(
     if live.held_by.is_some() {
         return Ok(());
     }
-    let preconditions = Preconditions { uid: Some(live.uid.clone()), resource_version: None };
+    let preconditions =
+        Preconditions { uid: Some(live.uid.clone()), resource_version: Some(live.resource_version.clone()) };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let deleting = doing("deleting", kind, &full_name(api, name));
     match request(deleting, api.delete(name, &parameters)).await {
-        Ok(deleted) => match deleted.left().filter(|object| !object.finalizers().is_empty()) {
-            Some(held) => {
-                let finalizers = held.finalizers().join(", ");
+        Ok(deleted) => {
+            let finalizers = deleted.left().and_then(|object| object.metadata.finalizers).unwrap_or_default();
+            if !finalizers.is_empty() {
+                let finalizers = finalizers.join(", ");
                 warn!(kind, name, finalizers, "deleted; it is gone when these finalizers of others are");
+            } else if namespace(api).is_some() {
+                // There may be one in every namespace, which nobody needs to know.
+                debug!(kind, name = full_name(api, name), "deleted");
+            } else {
+                info!(kind, name, "deleted");
             }
-            // There may be one in every namespace, which nobody needs to know.
-            None if namespace(api).is_some() => debug!(kind, name = full_name(api, name), "deleted"),
-            None => info!(kind, name, "deleted"),
-        },
+        }
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),
     }

@@ -18,10 +18,12 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// The API server did not answer.
-    #[error("{doing}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
+    #[error("{doing}: no answer within {} s", .limit.as_secs())]
     Timeout {
         /// What was tried, on which object.
         doing: String,
+        /// How long it was waited for.
+        limit: std::time::Duration,
     },
     /// The settings cannot be used.
     #[error("{path}: {problem}")]
@@ -48,6 +50,14 @@ pub enum Error {
     /// Somebody else's object has the name that ours should have.
     #[error("{kind} {name} exists and is not ours (it has no label {label} with our value); delete or rename it", label = gatewright_api::names::OWNER_LABEL)]
     Conflict {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+    },
+    /// An object was deleted after it was looked at.
+    #[error("{kind} {name} was deleted in the meantime")]
+    Gone {
         /// The object's kind.
         kind: String,
         /// The object's name.
@@ -88,10 +98,10 @@ fn said(error: &kube::Error) -> String {
 }
 
 impl Error {
-    /// Whether the request failed because the object changed in between, or has come: to be tried again at once, with
-    /// the news.
+    /// Whether the request failed because the object changed in between, has come or has gone: to be tried again at
+    /// once, with the news.
     pub(crate) fn is_stale(&self) -> bool {
-        matches!(self.status(), Some(409))
+        matches!(self, Self::Gone { .. }) || matches!(self.status(), Some(409))
     }
 
     /// Whether an object of the same name is in the way. That ends with the object, which we watch.
@@ -136,6 +146,7 @@ impl Error {
                 _ => "Connection".to_owned(),
             },
             Self::Timeout { .. } => "Timeout".to_owned(),
+            Self::Gone { .. } => "Conflict".to_owned(),
             Self::Conflict { .. } => "Foreign".to_owned(),
             Self::BeingDeleted { .. } => "BeingDeleted".to_owned(),
             Self::NotKept { .. } => "NotKept".to_owned(),
@@ -162,9 +173,21 @@ pub(crate) async fn request<T>(
     doing: String,
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+    request_within(REQUEST_TIMEOUT, doing, request).await
+}
+
+/// Awaits a request for so long.
+///
+/// # Errors
+/// The request's own, or that there was no answer in time.
+pub(crate) async fn request_within<T>(
+    limit: std::time::Duration,
+    doing: String,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, request).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(Error::Api { doing, source: Box::new(source) }),
-        Err(_) => Err(Error::Timeout { doing }),
+        Err(_) => Err(Error::Timeout { doing, limit }),
     }
 }

@@ -13,7 +13,7 @@ use kube::Api;
 use kube::api::PostParams;
 use tracing::{info, warn};
 
-use crate::error::request;
+use crate::error::request_within;
 use crate::leadership::Leadership;
 use crate::{Error, FIELD_MANAGER};
 
@@ -42,6 +42,11 @@ impl Term {
     /// The pause between two renewals, and between two looks of those that wait.
     fn pause(self) -> Duration {
         (self.0 / 8).min(Duration::from_secs(1))
+    }
+
+    /// How long one request may take: a connection that has died must not use up the whole time.
+    fn patience(self) -> Duration {
+        (self.deadline() / 2).max(Duration::from_secs(1))
     }
 
     fn seconds(self) -> i32 {
@@ -134,7 +139,9 @@ impl Candidate {
     /// Takes the lease if it is free.
     async fn attempt(&mut self) -> Result<Standing, Error> {
         let found = self.get().await?;
-        if let Some(holder) = found.as_ref().and_then(|lease| self.holder(lease)) {
+        // Our own record is one that we wrote without hearing of it.
+        let holder = found.as_ref().and_then(|lease| self.holder(lease));
+        if let Some(holder) = holder.filter(|holder| *holder != self.identity) {
             return Ok(Standing::Held(holder));
         }
         let started = self.leadership.now();
@@ -175,16 +182,21 @@ impl Candidate {
                 break;
             }
             match tokio::time::timeout(self.leadership.remaining(), self.renew()).await {
-                Ok(Ok(true)) => told = false,
+                Ok(Ok(true)) => {
+                    self.leadership.set_trouble(None);
+                    told = false;
+                }
                 Ok(Ok(false)) => {
                     warn!("another replica has taken the lease");
                     return;
                 }
-                Ok(Err(error)) if !told => {
-                    warn!(%error, "could not renew the lease; trying again");
-                    told = true;
+                Ok(Err(error)) => {
+                    self.leadership.set_trouble(Some(error.to_string()));
+                    if !std::mem::replace(&mut told, true) {
+                        warn!(%error, "could not renew the lease; trying again");
+                    }
                 }
-                Ok(Err(_)) | Err(_) => {}
+                Err(_) => {}
             }
         }
         warn!("could not renew the lease in time");
@@ -215,7 +227,7 @@ impl Candidate {
 
     async fn get(&self) -> Result<Option<Lease>, Error> {
         let get = self.leases.get_opt(NAME);
-        request(format!("reading the Lease {NAME}"), get).await
+        request_within(self.term.patience(), format!("reading the Lease {NAME}"), get).await
     }
 
     /// Creates the lease, or replaces the version that was read.
@@ -223,10 +235,11 @@ impl Candidate {
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let doing = format!("writing the Lease {NAME}");
+        let patience = self.term.patience();
         if lease.metadata.resource_version.is_none() {
-            request(doing, self.leases.create(&parameters, &lease)).await
+            request_within(patience, doing, self.leases.create(&parameters, &lease)).await
         } else {
-            request(doing, self.leases.replace(NAME, &parameters, &lease)).await
+            request_within(patience, doing, self.leases.replace(NAME, &parameters, &lease)).await
         }
     }
 

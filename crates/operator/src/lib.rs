@@ -7,6 +7,7 @@
 mod apply;
 mod cache;
 mod conditions;
+mod courtesy;
 mod enforcement;
 mod error;
 mod events;
@@ -50,6 +51,7 @@ use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use tracing::info;
 
+use crate::courtesy::Courtesy;
 use crate::events::Events;
 use crate::gate::Gate;
 use crate::leadership::Leadership;
@@ -64,6 +66,9 @@ pub const FIELD_MANAGER: &str = "gatewright";
 
 /// How long one request to the API server may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may be silent: longer than a watch lasts.
+const READ_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// What the operator is told at its start.
 pub struct Options {
@@ -93,6 +98,7 @@ pub async fn client() -> Result<Client, Error> {
 async fn configuration() -> Result<Config, Error> {
     let mut config = Config::infer().await.map_err(|error| Error::Configuration(Box::new(error)))?;
     config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = Some(READ_TIMEOUT);
     config.default_retry = false;
     Ok(config)
 }
@@ -120,9 +126,10 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
     let settings = source.first().await?;
     let config = configuration().await?;
     let leadership = Leadership::new(leadership::clock());
-    let state = State::new(leadership.clone());
+    let courtesy = Courtesy::default();
+    let state = State::new(leadership.clone(), courtesy.clone());
     let gate = Gate { leadership: leadership.clone(), metrics: metrics.clone() };
-    let client = client_of(&config, &options.replica, Some(&gate))?;
+    let client = courtesy.wrap(client_of(&config, &options.replica, Some(&gate))?);
     let listener = server::listen(options.listen).await?;
     let identity = identity(&options.replica);
     let mut candidate = match options.lease {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gatewright_api::EnforcementAction;
 use gatewright_api::names::{BUILTIN, OWNER_LABEL, RENDERED};
-use gatewright_gatekeeper::{Audit, PodStatus, Subject, TemplateSource, audit, pod_statuses};
+use gatewright_gatekeeper::{Audit, Matcher, PodStatus, Subject, TemplateSource, audit, pod_statuses};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
@@ -29,12 +30,31 @@ pub(crate) struct Live {
     /// Who else changed the object last, by the name that the API server noted.
     pub(crate) editor: Option<String>,
     /// The spec, or what stands in its place.
-    pub(crate) spec: Value,
+    pub(crate) spec: Content,
+    /// Of a constraint: whom it reaches; none where its selectors cannot be read.
+    pub(crate) matcher: Option<Arc<Matcher>>,
+    /// Of a constraint: what happens to a violation.
+    pub(crate) action: Option<EnforcementAction>,
     pub(crate) reports: Vec<PodStatus>,
     /// Of a constraint: what audit found.
     pub(crate) audit: Option<Arc<Audit>>,
     /// Of somebody else's template: which requests it is written for.
     pub(crate) source: Option<Arc<TemplateSource>>,
+}
+
+/// A value as compact text, with sorted keys: as a tree it would take ten times the memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Content(Box<str>);
+
+impl Content {
+    pub(crate) fn new(value: &Value) -> Self {
+        Self(value.to_string().into())
+    }
+
+    /// The value again.
+    pub(crate) fn value(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
 }
 
 /// Where the content of an object stands: a webhook configuration has no spec. Of a report all is content.
@@ -65,6 +85,8 @@ impl From<DynamicObject> for Live {
         let status = object.data.get("status").filter(|_| ours);
         let reports = status.map(pod_statuses).unwrap_or_default();
         let audit = status.and_then(audit).map(Arc::new);
+        // Somebody else's object is only ever named.
+        let spec = if ours { taken(&mut object.data) } else { Value::Null };
         Self {
             ours,
             uid: object.uid().unwrap_or_default(),
@@ -75,8 +97,9 @@ impl From<DynamicObject> for Live {
             held_by: object.metadata.deletion_timestamp.as_ref().map(|_| finalizers),
             editor,
             owners: object.metadata.owner_references.take().unwrap_or_default(),
-            // Somebody else's object is only ever named.
-            spec: if ours { taken(&mut object.data) } else { Value::Null },
+            matcher: spec.get("match").and_then(|it| Matcher::parse(it).ok()).map(Arc::new),
+            action: spec["enforcementAction"].as_str().and_then(|action| action.parse().ok()),
+            spec: Content::new(&spec),
             reports,
             audit,
             source: None,
@@ -88,7 +111,8 @@ impl Entry for Live {
     /// Audit's time moves on each minute, and who changed what stands in the object itself.
     fn same(&self, other: &Self) -> bool {
         let Self { uid, resource_version: _, generation, ours, labels, annotations, owners, .. } = self;
-        let Self { held_by, editor: _, spec, reports, audit, source, .. } = self;
+        // What is read from the spec changes with it.
+        let Self { held_by, editor: _, spec, matcher: _, action: _, reports, audit, source, .. } = self;
         let same_audit = match (audit, &other.audit) {
             (Some(ours), Some(theirs)) => ours.same(theirs),
             (ours, theirs) => ours.is_none() && theirs.is_none(),
@@ -163,9 +187,12 @@ impl Difference {
     /// Compares the whole spec and the owners, and of labels and annotations what we set.
     pub(crate) fn between(live: &Live, desired: &DynamicObject) -> Self {
         let mut difference = Self::default();
-        match content(&desired.data) {
-            Some(content) => difference.compare(content, &live.spec, &desired.data[content]),
-            None => difference.compare("report", &live.spec, &desired.data),
+        let (path, desired_content) = match content(&desired.data) {
+            Some(content) => (content, &desired.data[content]),
+            None => ("report", &desired.data),
+        };
+        if live.spec != Content::new(desired_content) {
+            difference.compare(path, &live.spec.value(), desired_content);
         }
         for (what, live, desired) in [
             ("labels", &live.labels, desired.labels()),
@@ -336,6 +363,35 @@ mod tests {
                 Some(vec![serde_json::from_value(json!({"manager": manager})).unwrap()]);
             assert_eq!(Live::from(object).ours, ours, "{labels} {manager}");
         }
+    }
+
+    #[test]
+    fn a_constraint_is_slimmed_as_it_arrives() {
+        let spec = json!({
+            "enforcementAction": "deny",
+            "match": {"namespaceSelector": {"matchLabels": {"team": "shop"}}},
+            "parameters": {"allowPrivileged": false},
+        });
+        let slim = object(&spec);
+        let mut full = slim.clone();
+        full.metadata.managed_fields = Some(vec![
+            serde_json::from_value(json!({"manager": "gatewright", "fieldsV1": {"f:spec": {}}})).unwrap(),
+        ]);
+        full.data["status"] = json!({
+            "auditTimestamp": "2026-01-01T00:00:00Z", "totalViolations": 1, "created": true,
+            "violations": [{"kind": "Pod", "name": "p", "message": "m", "enforcementAction": "deny", "extra": "long"}],
+            "byPod": [{"id": "a", "constraintUID": "u", "observedGeneration": 1, "operations": ["audit"], "more": "long"}],
+        });
+        let live = Live::from(full);
+        let kept = format!("{live:?}");
+        for word in ["fieldsV1", "f:spec", "long"] {
+            assert!(!kept.contains(word), "{word} is kept: {kept}");
+        }
+        assert_eq!(live.spec.value(), spec);
+        assert_eq!((live.audit.as_ref().unwrap().listed.len(), live.reports.len()), (1, 1));
+        // As text, not as a tree of maps.
+        assert_eq!(size_of_val(&*live.spec.0), spec.to_string().len());
+        assert_eq!(Live { reports: vec![], audit: None, ..live }, Live::from(slim));
     }
 
     #[test]

@@ -25,6 +25,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// What comes within this time is reported at once.
 const REPORTS_PAUSE: Duration = Duration::from_secs(1);
 
+/// If more keys than this fail at a time, they are told together.
+const TOLD_ONE_BY_ONE: usize = 10;
+
 /// How often one key may be worked on within a time before it must rest in between: whoever undoes each of our repairs
 /// at once does not get an endless race, and a burst of news is worked off together.
 const BURST: u32 = 20;
@@ -145,7 +148,7 @@ pub(crate) async fn run(
 ) {
     let mut due = pin!(scheduler(keys));
     let (mut running, mut resting) = (JoinSet::new(), JoinSet::new());
-    let (mut busy, mut failures, mut pace) = (HashSet::new(), HashMap::new(), Pace::new());
+    let (mut busy, mut failures, mut pace) = (HashSet::new(), Failures::default(), Pace::new());
     loop {
         let is_free = running.len() < CONCURRENCY;
         let mut next = due.as_mut().hold_unless(|key| !busy.contains(key));
@@ -169,7 +172,7 @@ pub(crate) async fn run(
                 running.spawn(async move { (key, task.await) });
             }
             Event::Done(key, result) => {
-                if let Some(pause) = pause(&key, result, &mut failures) {
+                if let Some(pause) = failures.pause(&key, result) {
                     requests.send_after(key.clone(), pause);
                 }
                 match pace.rest(&key) {
@@ -213,32 +216,69 @@ impl Pace {
     }
 }
 
-/// When to do the same again. Failures in a row double the pause; the first one is told, the others only at length.
-fn pause(key: &Key, result: Result<Next, Error>, failures: &mut HashMap<Key, u32>) -> Option<Duration> {
-    match result {
-        Ok(next) => {
-            failures.remove(key);
-            match next {
-                Next::Change => None,
-                Next::After(pause) => Some(pause),
+/// The keys that fail, with how often in a row.
+#[derive(Default)]
+struct Failures {
+    counts: HashMap<Key, u32>,
+    summarized: Option<Instant>,
+}
+
+/// How a failure is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Telling {
+    Alone,
+    WithOthers,
+    Not,
+}
+
+impl Failures {
+    /// When to do the same again. Failures in a row double the pause.
+    fn pause(&mut self, key: &Key, result: Result<Next, Error>) -> Option<Duration> {
+        match result {
+            Ok(next) => {
+                self.counts.remove(key);
+                match next {
+                    Next::Change => None,
+                    Next::After(pause) => Some(pause),
+                }
+            }
+            Err(error) => {
+                let count = self.counts.entry(key.clone()).or_default();
+                let pause = FIRST_PAUSE.saturating_mul(1 << (*count).min(10)).min(LONGEST_PAUSE);
+                *count += 1;
+                let is_first = *count == 1;
+                if !error.is_stale() && !error.is_not_leading() {
+                    match self.telling(is_first, pause) {
+                        Telling::Alone => warn!(?key, %error, retry_in = ?pause, "failed; trying again"),
+                        Telling::WithOthers => {
+                            warn!(failing = self.counts.len(), ?key, %error, "failing; trying again");
+                        }
+                        Telling::Not => {}
+                    }
+                }
+                Some(pause)
             }
         }
-        Err(error) => {
-            let count = failures.entry(key.clone()).or_default();
-            let pause = FIRST_PAUSE.saturating_mul(1 << (*count).min(10)).min(LONGEST_PAUSE);
-            *count += 1;
-            let is_news = !error.is_stale() && !error.is_not_leading();
-            if is_news && (*count == 1 || pause == LONGEST_PAUSE) {
-                warn!(?key, %error, retry_in = ?pause, "failed; trying again");
-            }
-            Some(pause)
+    }
+
+    /// The first failure of a key is told; of many, and of those that last, one now and then for all.
+    fn telling(&mut self, is_first: bool, pause: Duration) -> Telling {
+        if is_first && self.counts.len() <= TOLD_ONE_BY_ONE {
+            return Telling::Alone;
         }
+        let is_due = self.summarized.is_none_or(|at| at.elapsed() >= LONGEST_PAUSE);
+        if !is_due || !(is_first || pause == LONGEST_PAUSE) {
+            return Telling::Not;
+        }
+        self.summarized = Some(Instant::now());
+        Telling::WithOthers
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, Next, channel, run};
+    use super::{FIRST_PAUSE, Failures, Key, LONGEST_PAUSE, Next, TOLD_ONE_BY_ONE, Telling, channel, run};
+    use crate::Error;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
@@ -247,30 +287,63 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_race_is_slowed_down_and_holds_up_nobody() {
         let (requests, keys) = channel();
-        let (raced, other) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let count = |of: usize| counts[of].load(Ordering::SeqCst);
         requests.send(Key::Routing);
-        let (sender, races, others) = (requests.clone(), Arc::clone(&raced), Arc::clone(&other));
+        let (sender, counted) = (requests.clone(), Arc::clone(&counts));
         let work = move |key: Key| -> futures::future::BoxFuture<'static, _> {
-            let (sender, races, others) = (sender.clone(), Arc::clone(&races), Arc::clone(&others));
+            let (sender, counted) = (sender.clone(), Arc::clone(&counted));
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_millis(5)).await;
-                match key {
-                    Key::Routing => {
-                        races.fetch_add(1, Ordering::SeqCst);
-                        sender.send(Key::Routing);
-                    }
-                    _ => drop(others.fetch_add(1, Ordering::SeqCst)),
+                let is_raced = key == Key::Routing;
+                counted[usize::from(!is_raced)].fetch_add(1, Ordering::SeqCst);
+                if is_raced {
+                    sender.send(key);
                 }
                 Ok(Next::Change)
             })
         };
         let working = tokio::spawn(run(requests.clone(), keys, work));
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let count = raced.load(Ordering::SeqCst);
-        assert!((120..300).contains(&count), "{count}");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!((120..300).contains(&count(0)), "{}", count(0));
         requests.send(Key::System);
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert_eq!(other.load(Ordering::SeqCst), 1);
+        assert_eq!(count(1), 1);
         working.abort();
+    }
+
+    fn failed() -> Result<Next, Error> {
+        Err(Error::Timeout { doing: "asking".into(), limit: Duration::from_secs(1) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
+        let mut failures = Failures::default();
+        let pauses: Vec<_> = (0..12).map(|_| failures.pause(&Key::Routing, failed()).unwrap()).collect();
+        assert_eq!((pauses[0], pauses[1]), (Duration::from_millis(100), Duration::from_millis(200)));
+        assert_eq!(pauses[11], LONGEST_PAUSE);
+        assert_eq!(failures.pause(&Key::Routing, Ok(Next::Change)), None);
+        assert_eq!(failures.pause(&Key::Routing, failed()), Some(pauses[0]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_failures_are_told_together() {
+        let mut failures = Failures::default();
+        let mut fail = |name: String| {
+            let count = failures.counts.entry(Key::Namespace(name)).or_default();
+            *count += 1;
+            let is_first = *count == 1;
+            failures.telling(is_first, FIRST_PAUSE)
+        };
+        let told: Vec<_> = (0..1000).map(|i| fail(i.to_string())).collect();
+        assert!(told[..TOLD_ONE_BY_ONE].iter().all(|told| *told == Telling::Alone));
+        assert_eq!(told[TOLD_ONE_BY_ONE], Telling::WithOthers);
+        assert!(told[TOLD_ONE_BY_ONE + 1..].iter().all(|told| *told == Telling::Not));
+        tokio::time::sleep(LONGEST_PAUSE).await;
+        assert_eq!(fail("more".into()), Telling::WithOthers);
+        assert_eq!(fail("more".into()), Telling::Not);
+        assert_eq!(failures.telling(false, LONGEST_PAUSE), Telling::Not);
+        tokio::time::sleep(LONGEST_PAUSE).await;
+        assert_eq!(failures.telling(false, LONGEST_PAUSE), Telling::WithOthers);
     }
 }

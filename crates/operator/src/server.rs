@@ -62,7 +62,7 @@ async fn show_readiness(Shared(served): Shared<Arc<Served>>) -> impl IntoRespons
         let caches = world.caches();
         caches.into_iter().map(|(name, known, _)| (name.to_owned(), known)).collect::<Vec<_>>()
     });
-    let missing = missing(caches.as_deref(), state.leadership.trouble());
+    let missing = missing(caches.as_deref(), &state.courtesy.failing(), state.leadership.trouble());
     if missing.is_empty() {
         let role = if state.leadership.may_write() { "leader" } else { "standby" };
         return (StatusCode::OK, format!("ok: {role}\n"));
@@ -71,7 +71,11 @@ async fn show_readiness(Shared(served): Shared<Arc<Served>>) -> impl IntoRespons
 }
 
 /// Why the replica could not do its work, or take it over. A replica that stands by is as ready as the leader.
-fn missing(caches: Option<&[(String, Knowledge)]>, trouble: Option<String>) -> Vec<String> {
+fn missing(
+    caches: Option<&[(String, Knowledge)]>,
+    failing: &[String],
+    trouble: Option<String>,
+) -> Vec<String> {
     let Some(caches) = caches else { return vec!["nothing is watched yet".to_owned()] };
     let absent = |name: &str| ESSENTIAL.contains(&name) || name.starts_with("D8");
     let caches = caches.iter().filter_map(|(name, known)| match known {
@@ -80,7 +84,8 @@ fn missing(caches: Option<&[(String, Knowledge)]>, trouble: Option<String>) -> V
         Knowledge::Absent | Knowledge::Complete => None,
     });
     let trouble = trouble.map(|trouble| format!("cannot tell who leads: {trouble}"));
-    caches.chain(trouble).collect()
+    let failing = failing.iter().map(|failing| format!("cannot be followed now: {failing}"));
+    caches.chain(failing).chain(trouble).collect()
 }
 
 #[cfg(test)]
@@ -91,13 +96,17 @@ mod tests {
     #[test]
     fn what_is_missing_is_told() {
         let caches = |known| vec![("SecurityPolicy".to_owned(), known), ("Config".to_owned(), Complete)];
-        assert_eq!(missing(None, None), ["nothing is watched yet"]);
-        assert_eq!(missing(Some(&caches(Unknown)), None), ["not listed yet: SecurityPolicy"]);
+        assert_eq!(missing(None, &[], None), ["nothing is watched yet"]);
+        assert_eq!(missing(Some(&caches(Unknown)), &[], None), ["not listed yet: SecurityPolicy"]);
         assert_eq!(
-            missing(Some(&caches(Absent)), None),
+            missing(Some(&caches(Absent)), &[], None),
             ["not served, or not to the operator: SecurityPolicy"]
         );
-        assert!(missing(Some(&[("Config".to_owned(), Absent)]), None).is_empty());
-        assert_eq!(missing(Some(&caches(Complete)), Some("no".into())), ["cannot tell who leads: no"]);
+        assert!(missing(Some(&[("Config".to_owned(), Absent)]), &[], None).is_empty());
+        let failing = ["/api/v1/pods: 500".to_owned()];
+        assert_eq!(
+            missing(Some(&caches(Complete)), &failing, Some("no".into())),
+            ["cannot be followed now: /api/v1/pods: 500", "cannot tell who leads: no"]
+        );
     }
 }

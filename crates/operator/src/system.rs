@@ -357,10 +357,11 @@ pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
     let of = |constraint: gatewright_gatekeeper::Constraint| {
         let name = constraint.metadata.name.unwrap_or_default();
         let live = constraints.get(&name).filter(|live| live.ours);
+        let reached = |live| world.namespaces.reached_by(pod_security_standard::TEMPLATE.kind, &name, live);
         StandardStatus {
             level: constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned(),
             action: constraint.spec.enforcement_action,
-            namespaces: live.as_ref().and_then(|live| world.namespaces.reached_by(live)).unwrap_or_default(),
+            namespaces: live.as_deref().and_then(reached).unwrap_or_default(),
             violations: live.and_then(|live| live.audit.as_ref().map(|audit| audit.total)),
             constraint: name,
         }

@@ -23,6 +23,9 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Failures further apart than this are not in a row. Longer than the longest pause and the wait for an answer.
+const CALM: Duration = Duration::from_secs(30);
+
 /// How long one watch request lasts, in seconds: a connection that died in silence is noticed by then.
 const WATCH_SECONDS: u32 = 60;
 
@@ -66,46 +69,48 @@ where
     let config = source.config.clone().timeout(WATCH_SECONDS);
     let begin = || watcher(source.api.clone(), config.clone()).boxed();
     let mut events = begin();
-    let (mut pause, mut forbidden) = (FIRST_PAUSE, false);
+    let mut backoff = Backoff::default();
     let named = |object: K| (key(&object), reduce(object));
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => {
-                if proves_recovery(&event, forbidden) {
-                    (pause, forbidden) = (FIRST_PAUSE, false);
-                }
-                tell(cache.take(map(event, named)));
-            }
+            Ok(event) => tell(cache.take(map(event, named))),
             Err(error) if is_not_served(&error) => {
                 warn!(kind = source.resource.kind, "kind is no longer served");
                 return;
             }
             Err(error) => {
+                let pause = backoff.failed();
                 if pause == FIRST_PAUSE {
                     let said =
                         answer(&error).map_or_else(|| error.to_string(), |status| status.message.clone());
                     warn!(kind = source.resource.kind, error = said, "watch failed; trying again");
                 }
                 if is_forbidden(&error) {
-                    forbidden = true;
                     tell(cache.absent());
                 }
+                // The watcher by itself would ask for the version that is gone again and again.
                 if is_forbidden(&error) || is_expired(&error) {
                     events = begin();
                 }
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
 }
 
-/// A list that is only about to begin may fail again, and who may list may still not watch.
-fn proves_recovery<T>(event: &Event<T>, forbidden: bool) -> bool {
-    match event {
-        Event::Init => false,
-        Event::InitApply(_) | Event::InitDone => !forbidden,
-        Event::Apply(_) | Event::Delete(_) => true,
+/// The pauses of one watch. That objects come in between proves nothing: a list may work where watching does not.
+#[derive(Default)]
+struct Backoff {
+    last: Option<(Instant, Duration)>,
+}
+
+impl Backoff {
+    fn failed(&mut self) -> Duration {
+        let now = Instant::now();
+        let recent = self.last.filter(|(at, _)| now < *at + CALM);
+        let pause = recent.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
+        self.last = Some((now, pause));
+        pause
     }
 }
 
@@ -146,8 +151,9 @@ fn code(error: &watcher::Error) -> Option<u16> {
 
 /// What the API server answered, if it did.
 fn answer(error: &watcher::Error) -> Option<&Status> {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
+        WatchError(status) => Some(status),
         InitialListFailed(kube::Error::Api(status))
         | WatchStartFailed(kube::Error::Api(status))
         | WatchFailed(kube::Error::Api(status)) => Some(status),
@@ -191,9 +197,26 @@ async fn is_served(client: &Client, resource: &ApiResource) -> Result<bool, Erro
 
 #[cfg(test)]
 mod tests {
-    use super::{is_expired, is_forbidden, is_not_served};
+    use super::{Backoff, CALM, FIRST_PAUSE, LONGEST_PAUSE, is_expired, is_forbidden, is_not_served};
     use kube::core::Status;
     use kube::runtime::watcher;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_bound_and_start_anew_after_calm() {
+        let mut backoff = Backoff::default();
+        let mut pauses = vec![];
+        for _ in 0..10 {
+            let pause = backoff.failed();
+            pauses.push(pause);
+            tokio::time::sleep(pause).await;
+        }
+        assert_eq!((pauses[0], pauses[1], pauses[9]), (FIRST_PAUSE, FIRST_PAUSE * 2, LONGEST_PAUSE));
+        tokio::time::sleep(CALM - Duration::from_secs(6)).await;
+        assert_eq!(backoff.failed(), LONGEST_PAUSE);
+        tokio::time::sleep(CALM).await;
+        assert_eq!(backoff.failed(), FIRST_PAUSE);
+    }
 
     #[test]
     fn what_the_api_server_says_of_a_kind() {

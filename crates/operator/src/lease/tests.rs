@@ -13,9 +13,9 @@ use tower::service_fn;
 
 const TERM: Duration = Duration::from_secs(15);
 
-/// An API server with room for one Lease.
+/// An API server with room for one Lease. The number is that of its writes; so many answers get lost.
 #[derive(Clone, Default)]
-struct Server(Arc<Mutex<Option<Lease>>>, Arc<AtomicU64>);
+struct Server(Arc<Mutex<Option<Lease>>>, Arc<AtomicU64>, Arc<AtomicU64>);
 
 impl Server {
     fn lease(&self) -> Option<Lease> {
@@ -62,6 +62,12 @@ impl Server {
                 let (parts, body) = request.into_parts();
                 let body = body.collect_bytes().await.unwrap();
                 let (status, answer) = server.answer(&parts.method, &body);
+                let lost = |count: u64| count.checked_sub(1);
+                if parts.method != Method::GET
+                    && server.2.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lost).is_ok()
+                {
+                    std::future::pending::<()>().await;
+                }
                 let response =
                     Response::builder().status(status).body(Body::from(answer.to_string().into_bytes()));
                 Ok::<_, std::convert::Infallible>(response.unwrap())
@@ -188,4 +194,50 @@ async fn a_lease_that_is_edited_or_deleted_by_hand_is_kept() {
         assert!(leads.may_write());
         assert_eq!(server.holder().as_deref(), Some("a"));
     }
+}
+
+/// The replica that wrote its name into the Lease without hearing of it does not wait for its own end.
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_answer_is_lost_counts() {
+    let server = Server::default();
+    let (mut a, _) = server.candidate("a");
+    let leads = a.leadership.clone();
+    server.2.store(1, Ordering::SeqCst);
+    tokio::spawn(async move { a.lead().await });
+    after(7).await;
+    assert!(leads.may_write());
+    assert_eq!(server.lease().unwrap().spec.unwrap().lease_transitions, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_without_an_answer_does_not_cost_the_lease() {
+    let server = Server::default();
+    let (mut a, _) = server.candidate("a");
+    let leads = a.leadership.clone();
+    let leading = tokio::spawn(async move { a.lead().await });
+    after(3).await;
+    server.2.store(1, Ordering::SeqCst);
+    for _ in 0..300 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(leads.may_write() || server.2.load(Ordering::SeqCst) > 0);
+    }
+    assert!(!leading.is_finished() && leads.trouble().is_none());
+}
+
+/// A machine that slept: its timers have not moved on, but the time since its start has.
+#[tokio::test(start_paused = true)]
+async fn a_leader_on_a_machine_that_slept_may_not_write() {
+    let server = Server::default();
+    let (mut a, _) = server.candidate("a");
+    let (start, slept) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    let sleep = Arc::clone(&slept);
+    let clock = move || start.elapsed() + Duration::from_secs(sleep.load(Ordering::SeqCst));
+    a.leadership = Leadership::new(Arc::new(clock));
+    a.campaign().await;
+    assert!(a.leadership.may_write());
+    slept.store(3600, Ordering::SeqCst);
+    assert!(!a.leadership.may_write());
+    let writes = server.writes();
+    a.keep().await;
+    assert_eq!(server.writes(), writes);
 }

@@ -15,6 +15,7 @@ use prometheus_client::metrics::MetricType;
 use super::{Description, Kind, Labels, described};
 use crate::cache::Knowledge;
 use crate::conditions::find;
+use crate::courtesy::Courtesy;
 use crate::leadership::Leadership;
 use crate::report::{Summary, Told};
 use crate::world::{Watched, World};
@@ -117,12 +118,13 @@ pub(super) const DESCRIBED: [&Description; 13] = [
 #[derive(Clone)]
 pub(crate) struct State {
     pub(crate) leadership: Leadership,
+    pub(crate) courtesy: Courtesy,
     world: Arc<RwLock<Option<Arc<World>>>>,
 }
 
 impl State {
-    pub(crate) fn new(leadership: Leadership) -> Self {
-        Self { leadership, world: Arc::default() }
+    pub(crate) fn new(leadership: Leadership, courtesy: Courtesy) -> Self {
+        Self { leadership, courtesy, world: Arc::default() }
     }
 
     /// What is watched now; none at the very start.

@@ -17,7 +17,7 @@ pub(crate) struct Audited {
     pub(crate) action: EnforcementAction,
     pub(crate) audit: Arc<Audit>,
     /// Where there may be more violations than audit lists; none if it lists them all.
-    pub(crate) hidden: Option<Matcher>,
+    pub(crate) hidden: Option<Arc<Matcher>>,
 }
 
 /// What a report is about.

@@ -77,7 +77,7 @@ pub(crate) struct Seen {
 impl From<DynamicObject> for Seen {
     fn from(object: DynamicObject) -> Self {
         let Live { ours, labels, spec, .. } = Live::from(object);
-        Self { ours, fingerprint: fingerprint(&labels, spec) }
+        Self { ours, fingerprint: fingerprint(&labels, spec.value()) }
     }
 }
 

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::Compile;
-use gatewright_gatekeeper::{Matcher, Namespace};
+use gatewright_gatekeeper::Namespace;
 use gatewright_rules::Template;
 use gatewright_rules::pod_security_standard;
 use kube::Api;
@@ -100,11 +100,9 @@ fn audited(world: &World) -> Vec<Audited> {
         let constraints = world.constraints(template);
         constraints.names().into_iter().filter_map(move |policy| {
             let live = constraints.get(&policy).filter(|live| live.ours)?;
-            let action = live.spec["enforcementAction"].as_str()?.parse().ok()?;
             let audit = live.audit.clone()?;
-            let hidden =
-                (audit.truncated() > 0).then(|| Matcher::parse(&live.spec["match"]).unwrap_or_default());
-            Some(Audited { category, policy, action, audit, hidden })
+            let hidden = (audit.truncated() > 0).then(|| live.matcher.clone().unwrap_or_default());
+            Some(Audited { category, policy, action: live.action?, audit, hidden })
         })
     };
     sources().into_iter().flat_map(of).collect()

@@ -32,7 +32,7 @@ fn audited(policy: &str, action: EnforcementAction, listed: &[(&str, &str, &str)
         policy: policy.to_owned(),
         action,
         audit: Arc::new(Audit { total, listed, timestamp: "2026-01-01T00:00:05Z".into() }),
-        hidden: (hidden > 0).then(|| Matcher::parse(&reach).unwrap()),
+        hidden: (hidden > 0).then(|| Arc::new(Matcher::parse(&reach).unwrap())),
     }
 }
 
