@@ -159,7 +159,7 @@ fn sound(report: &Value) -> Result<()> {
 }
 
 /// A namespace in which policies alone decide, unless its labels say otherwise.
-fn namespace(name: &str, labels: Value) -> Value {
+fn namespace(name: &str, labels: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 }
 
@@ -205,9 +205,11 @@ const SHOP: [&str; 1] = ["strict allowPrivileged warn web"];
 async fn a_team_sees_its_own_violations() -> Result<()> {
     scenario("test-reports", async |world| {
         for name in ["shop", "till", "quiet"] {
-            world.put(&namespace(name, own())).await?;
+            world.put(&namespace(name, &own())).await?;
         }
-        world.put(&namespace("standard", json!({"security.deckhouse.io/pod-policy-action": "warn"}))).await?;
+        world
+            .put(&namespace("standard", &json!({"security.deckhouse.io/pod-policy-action": "warn"})))
+            .await?;
         for (pod, namespace) in [("web", "shop"), ("scan", "till"), ("old", "standard")] {
             world.put(&privileged_pod(pod, namespace)).await?;
         }
@@ -359,7 +361,7 @@ const INCOMPLETE: &str = "owners - skip -";
 async fn a_report_never_says_more_than_is_known() -> Result<()> {
     scenario("test-reports-bounds", async |world| {
         world.crds("apply", &tools::policy_reports()).await?;
-        let list: Vec<_> = ["full", "shop", "quiet", "elsewhere", "taken"].map(|it| namespace(it, own())).into();
+        let list: Vec<_> = ["full", "shop", "quiet", "elsewhere", "taken"].map(|it| namespace(it, &own())).into();
         world.put(&json!({"apiVersion": "v1", "kind": "List", "items": list})).await?;
         let secret = |name: &str, namespace: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}});
         let mut secrets: Vec<_> = (10..35).map(|i| secret(&format!("secret-{i}"), "full")).collect();
@@ -422,18 +424,18 @@ async fn nothing_is_written_while_nothing_changes(world: &World<'_>) -> Result<(
     Ok(())
 }
 
-async fn settings(world: &World<'_>, text: &str) -> Result<()> {
+fn settings(world: &World<'_>, text: &str) -> Result<()> {
     Ok(std::fs::write(world.0.directory().join("settings.yaml"), text)?)
 }
 
 async fn capped(world: &World<'_>) -> Result<()> {
-    settings(world, "reports: {maxResults: 3}").await?;
+    settings(world, "reports: {maxResults: 3}")?;
     let rows = [INCOMPLETE, "owners requiredLabels fail secret-10", "gatewright reports.maxResults skip -"];
     let report = world.reports(POLICY_REPORT, "full", &rows).await?;
     ensure!(report["summary"]["fail"] == 20 && report["summary"]["skip"] == 2, "{report}");
     let message = report["results"][2]["message"].as_str().unwrap_or_default();
     ensure!(message.starts_with("19 more results are counted"), "{message}");
-    settings(world, "").await
+    settings(world, "")
 }
 
 /// With 17 violations all are listed: nothing is left open, and what was not told before is.
@@ -459,7 +461,7 @@ async fn switched_off(world: &World<'_>) -> Result<()> {
             "metadata": {"name": "scanner", "namespace": "shop"}, "summary": {"pass": 1},
         }))
         .await?;
-    settings(world, "reports: {enabled: false}").await?;
+    settings(world, "reports: {enabled: false}")?;
     until("our reports are gone", SOON, async || {
         let all = world.kubectl(&["get", POLICY_REPORT, "-A", "--no-headers"]).await?;
         ensure!(all.lines().count() == 1 && all.contains("scanner"), "{all}");
@@ -467,7 +469,7 @@ async fn switched_off(world: &World<'_>) -> Result<()> {
     })
     .await?;
     world.condition("NotNeeded", "reports.enabled is false").await?;
-    settings(world, "").await?;
+    settings(world, "")?;
     world.reports(POLICY_REPORT, "shop", &["owners requiredLabels fail late"]).await.map(drop)
 }
 

@@ -181,7 +181,7 @@ impl World {
             of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
-        caches.extend(self.reports.all().map(|watched| of(watched.kind.kind, &watched.cache)));
+        caches.extend(self.reports.all().map(|watched| of(watched.kind.name, &watched.cache)));
         caches
     }
 

@@ -83,7 +83,8 @@ fn listed(all: impl Iterator<Item = Value>) -> Vec<Value> {
 }
 
 fn report(place: Place<'_>, form: Form, summary: &Summary, results: Vec<Value>) -> Value {
-    let mut report = json!({"summary": summary, "results": results});
+    let mut report = json!({"summary": summary});
+    report["results"] = Value::Array(results);
     if let Place::Namespace(namespace) = place {
         report["scope"] = json!({"apiVersion": "v1", "kind": "Namespace", "name": namespace.name});
     }

@@ -18,7 +18,7 @@ use crate::watch::{Source, keep_filled};
 /// A kind of report.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
     plural: &'static str,
     group: &'static str,
     version: &'static str,
@@ -26,12 +26,12 @@ pub(crate) struct Kind {
     pub(crate) open: bool,
 }
 
-const fn open(kind: &'static str, plural: &'static str) -> Kind {
-    Kind { kind, plural, group: "openreports.io", version: "v1alpha1", open: true }
+const fn open(name: &'static str, plural: &'static str) -> Kind {
+    Kind { name, plural, group: "openreports.io", version: "v1alpha1", open: true }
 }
 
-const fn policy(kind: &'static str, plural: &'static str) -> Kind {
-    Kind { kind, plural, group: "wgpolicyk8s.io", version: "v1alpha2", open: false }
+const fn policy(name: &'static str, plural: &'static str) -> Kind {
+    Kind { name, plural, group: "wgpolicyk8s.io", version: "v1alpha2", open: false }
 }
 
 /// Those for namespaces and those for what stands in none, each in the order in which they are preferred: the group
@@ -42,13 +42,13 @@ static CLUSTER: [Kind; 2] =
 
 impl Kind {
     fn resource(&self) -> ApiResource {
-        let kind = GroupVersionKind::gvk(self.group, self.version, self.kind);
+        let kind = GroupVersionKind::gvk(self.group, self.version, self.name);
         ApiResource { plural: self.plural.to_owned(), ..ApiResource::from_gvk(&kind) }
     }
 
     /// The kind with its group, for people.
-    pub(crate) fn name(&self) -> String {
-        format!("{} of {}", self.kind, self.group)
+    pub(crate) fn with_group(&self) -> String {
+        format!("{} of {}", self.name, self.group)
     }
 
     /// Where the reports of a namespace live, or with an empty name those of the cluster.
@@ -146,13 +146,13 @@ pub(crate) struct Reports {
 impl Reports {
     /// Starts to watch every kind, also those that are not to be written: what is left of an earlier time must go.
     pub(crate) fn watch(client: &Client, requests: &Requests) -> Self {
-        let mut watches = JoinSet::new();
+        let mut tasks = JoinSet::new();
         let mut watched = |kinds: &'static [Kind]| -> Vec<Watched> {
             let kinds = kinds.iter();
-            kinds.map(|kind| Watched { kind, cache: follow(kind, client, requests, &mut watches) }).collect()
+            kinds.map(|kind| Watched { kind, cache: follow(kind, client, requests, &mut tasks) }).collect()
         };
         let (namespaced, cluster) = (watched(&NAMESPACED), watched(&CLUSTER));
-        Self { namespaced, cluster, told: watch::Sender::new(None), _watches: watches }
+        Self { namespaced, cluster, told: watch::Sender::new(None), _watches: tasks }
     }
 
     /// Every kind with what is known of it.
@@ -161,12 +161,7 @@ impl Reports {
     }
 }
 
-fn follow(
-    kind: &'static Kind,
-    client: &Client,
-    requests: &Requests,
-    watches: &mut JoinSet<()>,
-) -> Cache<Seen> {
+fn follow(kind: &'static Kind, client: &Client, requests: &Requests, tasks: &mut JoinSet<()>) -> Cache<Seen> {
     let (cache, requests) = (Cache::new(), requests.clone());
     let config = watcher::Config::default().fields(&format!("metadata.name={NAME}")).page_size(PAGE);
     let source = Source {
@@ -182,7 +177,7 @@ fn follow(
             requests.send(Key::System);
         }
     };
-    watches.spawn(keep_filled(source, cache.clone(), Seen::from, changed));
+    tasks.spawn(keep_filled(source, cache.clone(), Seen::from, changed));
     cache
 }
 

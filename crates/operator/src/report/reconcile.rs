@@ -160,7 +160,7 @@ fn targets_of<'a>(watched: &'a Watched, places: &[Place<'a>]) -> Vec<Target<'a>>
 impl Target<'_> {
     /// The kind and the name, for people.
     fn name(&self) -> String {
-        format!("{} {}", self.watched.kind.kind, key(&self.namespace))
+        format!("{} {}", self.watched.kind.name, key(&self.namespace))
     }
 
     /// How many results of each kind the report has, and what there is to do about it.
@@ -196,7 +196,7 @@ impl Target<'_> {
         if let Some(live) = &live {
             keep_times(&mut object.data, &live.data);
         }
-        let desired = Desired { api: &api, kind: self.watched.kind.kind, object };
+        let desired = Desired { api: &api, kind: self.watched.kind.name, object };
         match desired.ensure(live.map(Live::from).as_ref()).await {
             // The namespace is going or gone, and takes its reports with it; or the kind is, which we watch.
             Err(error) if error.is_not_found() || error.is_namespace_terminating() => Ok(()),
@@ -220,7 +220,7 @@ impl Target<'_> {
         let api = self.watched.kind.api(world.client.clone(), &self.namespace);
         let live = self.live(&api).await?;
         match live.map(Live::from).filter(|live| live.ours) {
-            Some(live) => apply::delete(&api, self.watched.kind.kind, NAME, &live).await,
+            Some(live) => apply::delete(&api, self.watched.kind.name, NAME, &live).await,
             None => Ok(()),
         }
     }

@@ -84,7 +84,7 @@ pub(crate) fn judge(world: &World) -> Judgement {
 
 fn kind(all: &[Watched]) -> Option<String> {
     let Preferred::Kind(watched) = preferred(all) else { return None };
-    Some(watched.kind.name())
+    Some(watched.kind.with_group())
 }
 
 fn problem(problems: &BTreeMap<String, Problem>) -> Option<Judgement> {
