@@ -1,7 +1,5 @@
 //! What people's requests are answered: objects that were there before a policy, and namespaces' labels.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use gatewright_e2e::operator::OPERATOR;
 use gatewright_e2e::{Options, until};
