@@ -15,6 +15,8 @@
 //! # }
 //! ```
 
+pub mod answers;
+pub mod audit;
 pub mod author;
 pub mod bench;
 mod cluster;
@@ -28,6 +30,7 @@ pub mod operator;
 pub mod paths;
 pub mod proxy;
 pub mod replicas;
+pub mod requests;
 pub mod tools;
 pub mod trial;
 

@@ -80,6 +80,17 @@ impl Cluster {
         self.spawn(name, &command, None).await
     }
 
+    /// Starts this binary as the only replica of the operator.
+    ///
+    /// # Errors
+    ///
+    /// A process of that name runs.
+    pub async fn start_operator_from(&self, binary: &Path) -> Result<()> {
+        let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        let command = self.replica_of(binary, OPERATOR, &kubeconfig, &["--leader-elect", "false"])?;
+        self.spawn(OPERATOR, &command, None).await
+    }
+
     /// Starts a replica that reaches the API server only through `proxy`.
     ///
     /// # Errors
@@ -102,7 +113,17 @@ impl Cluster {
     }
 
     fn replica(&self, name: &str, kubeconfig: &Path, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(binary()?);
+        self.replica_of(&binary()?, name, kubeconfig, arguments)
+    }
+
+    fn replica_of(
+        &self,
+        binary: &Path,
+        name: &str,
+        kubeconfig: &Path,
+        arguments: &[&str],
+    ) -> Result<Command> {
+        let mut command = Command::new(binary);
         let listen = format!("127.0.0.1:{}", self.port(name)?);
         command.args(["operator", "--listen", &listen]).args(arguments);
         if !arguments.contains(&"--log-format") {
@@ -142,4 +163,17 @@ pub fn binary() -> Result<PathBuf> {
     let binary = binary.with_context(missing)?;
     ensure!(binary.is_absolute(), "{} is not absolute", binary.display());
     Ok(binary)
+}
+
+/// The gatewright binary as users get it.
+///
+/// # Errors
+///
+/// It is not built.
+pub fn release_binary() -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| paths::repository().join("target"), PathBuf::from);
+    let path = target.join("release/gatewright");
+    ensure!(path.is_file(), "{} is missing; `make bench` builds it", path.display());
+    Ok(path)
 }

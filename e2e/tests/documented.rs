@@ -102,3 +102,118 @@ fn named(mut object: Value, name: &str) -> Value {
     object["metadata"]["namespace"] = json!(NAMESPACE);
     object
 }
+
+/// Every documented policy is rendered as it is written; of image signatures the command line says that it cannot.
+#[test]
+fn documented_policies_are_rendered() -> Result<()> {
+    let Some(oracle) = paths::oracle() else { return Ok(()) };
+    let mut names = vec![];
+    for entry in fs::read_dir(oracle.join("documented"))? {
+        let path = entry?.path();
+        let name = path.file_stem().context("a file")?.to_string_lossy().into_owned();
+        if !name.contains("policy-") {
+            continue;
+        }
+        let output =
+            gatewright(&["render", "--constraints", "-o", "json", "-f", &path.display().to_string()])?;
+        if name.ends_with("verify-image-signatures") {
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(
+                output.status.code() == Some(2) && said.contains("verifyImageSignatures"),
+                "{name}: {said}"
+            );
+            continue;
+        }
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success() && said.contains(r#""parameters""#), "{name}: {output:?}");
+        names.push(name);
+    }
+    ensure!(names.len() >= 8, "{names:?}");
+    Ok(())
+}
+
+/// The template of the users themselves that extends a standard by the same label, beside the standard itself.
+#[test]
+fn a_documented_template_extends_a_standard_through_check() -> Result<()> {
+    let Some(oracle) = paths::oracle() else { return Ok(()) };
+    let objects = std::env::temp_dir().join(format!("gatewright-documented-{}.yaml", std::process::id()));
+    fs::write(&objects, OBJECTS)?;
+    for page in ["faq", "overview"] {
+        let file = |name: &str| oracle.join(format!("documented/{page}-{name}.yaml")).display().to_string();
+        let template = file("constrainttemplate-k8sallowedrepos");
+        let constraint = file("k8sallowedrepos-prod-repo");
+        let objects = objects.display().to_string();
+        let output =
+            gatewright(&["check", "-o", "json", "-f", &template, "-f", &constraint, "-f", &objects])?;
+        ensure!(output.status.code() == Some(1), "{page}: {output:?}");
+        let report: Value = serde_json::from_slice(&output.stdout)?;
+        let results = report["results"].as_array().context("no results")?;
+        let said = |result: &Value| {
+            let violations = result["violations"].as_array().into_iter().flatten();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let messages =
+                violations.map(|it| format!("{}: {}", text(&it["constraint"]["name"]), text(&it["message"])));
+            format!("{}: {}", text(&result["object"]["name"]), messages.collect::<Vec<_>>().join("; "))
+        };
+        let found: Vec<_> = results.iter().map(said).collect();
+        ensure!(found == FOUND, "{page}: {found:#?}");
+    }
+    Ok(fs::remove_file(objects)?)
+}
+
+fn gatewright(arguments: &[&str]) -> Result<std::process::Output> {
+    Ok(std::process::Command::new(gatewright_e2e::operator::binary()?).args(arguments).output()?)
+}
+
+const OBJECTS: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: prod, labels: {security.deckhouse.io/pod-policy: restricted}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: dev, labels: {security.deckhouse.io/pod-policy: baseline}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: good, namespace: prod}
+spec:
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: app
+    image: mycompany.registry.com/app:1
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: foreign, namespace: prod}
+spec:
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  initContainers:
+  - {name: init, image: example.com/init:1, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}
+  containers:
+  - {name: app, image: example.com/app:1, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: weak, namespace: prod}
+spec:
+  securityContext: {runAsNonRoot: true}
+  containers:
+  - {name: app, image: mycompany.registry.com/app:1, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: elsewhere, namespace: dev}
+spec: {containers: [{name: app, image: example.com/app:1}]}
+"#;
+
+const FOUND: [&str; 4] = [
+    "good: ",
+    "foreign: prod-repo: container <app> has an invalid image repo <example.com/app:1>, allowed repos are \
+     [\"mycompany.registry.com\"]; prod-repo: container <init> has an invalid image repo <example.com/init:1>, allowed \
+     repos are [\"mycompany.registry.com\"]",
+    "weak: d8-pod-security-restricted-deny: seccompProfile_restricted: container \"app\" must set \
+     securityContext.seccompProfile.type to RuntimeDefault or Localhost, or the Pod must for all containers",
+    "elsewhere: ",
+];

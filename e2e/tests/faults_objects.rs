@@ -83,10 +83,10 @@ impl World<'_> {
     }
 
     /// Changes the object at a path as somebody by this name would.
-    async fn merge(&self, path: &str, manager: &str, patch: &Value) -> Result<Value> {
+    async fn merge(&self, path: &str, manager: &str, change: &Value) -> Result<Value> {
         let request = Request::patch(format!("{path}?fieldManager={manager}"))
             .header("Content-Type", "application/merge-patch+json");
-        Ok(self.client.request(request.body(serde_json::to_vec(patch)?)?).await?)
+        Ok(self.client.request(request.body(serde_json::to_vec(change)?)?).await?)
     }
 
     async fn create(&self, path: &str, object: &Value) -> Result<Value> {
@@ -102,17 +102,13 @@ impl World<'_> {
 
     /// Waits until the object at a path is like this.
     async fn becomes(&self, what: &str, path: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
-        let mut last = Value::Null;
         until(what, SOON, async || {
             let found = self.at(path).await?.unwrap_or_default();
             ensure!(is(&found), "{found}");
             Ok(true)
         })
         .await?;
-        if let Some(found) = self.at(path).await? {
-            last = found;
-        }
-        Ok(last)
+        Ok(self.at(path).await?.unwrap_or_default())
     }
 
     /// Waits until a privileged Pod is refused by this policy.

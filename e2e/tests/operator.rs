@@ -10,7 +10,8 @@ mod requests;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use gatewright_e2e::operator::{OPERATOR, OPERATOR_USER};
+use gatewright_e2e::answers::{Answers, writes};
+use gatewright_e2e::operator::OPERATOR;
 use gatewright_e2e::{Cluster, Condition, Options, until};
 use serde_json::{Value, json};
 
@@ -116,15 +117,9 @@ impl World<'_> {
 
     /// How many requests that write, and how many at all, the operator has made so far.
     fn requests(&self) -> Result<(usize, usize)> {
-        let log = std::fs::read_to_string(self.0.audit_log())?;
-        let ours: Vec<Value> = log
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|event| event["user"]["username"] == OPERATOR_USER)
-            .collect();
-        let reads = ["get", "list", "watch"];
-        let writes = ours.iter().filter(|event| !reads.iter().any(|verb| event["verb"] == *verb)).count();
-        Ok((writes, ours.len()))
+        let all = Answers::new(&self.0.audit_log()).all()?;
+        let ours = all.iter().filter(|answer| answer.is_operators()).count();
+        Ok((writes(&all).values().sum(), ours))
     }
 }
 

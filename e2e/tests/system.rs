@@ -111,7 +111,7 @@ async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
     ensure!(
         reasons
             == "PoliciesServed=Served GatekeeperFound=Found TemplatesInstalled=Installed \
-                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Ready=Ready",
+                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Reports=NotNeeded Ready=Ready",
         "{reasons}"
     );
     let processes = status["processes"].as_array().context("no processes")?;

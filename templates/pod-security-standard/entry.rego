@@ -40,7 +40,6 @@ violation contains v if {
 }
 
 unchanged if {
-	input.review.operation == "UPDATE"
 	update.same_pod({"ephemeralContainers"})
 	not judged(pod.annotations) != judged(pod.old_annotations)
 }

@@ -179,6 +179,8 @@ pub enum Reason {
     NotNeeded,
     /// Of the system: Gatekeeper is asked about all that constraints are about.
     Routed,
+    /// Of the system: audit's results are reported.
+    Written,
     /// Valid, applied and enforced; of the system: all that is no policy works.
     Ready,
     /// The same, but no namespace that exists now is reached.

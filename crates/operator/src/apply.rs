@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::DynamicObject;
 use kube::{Resource as _, ResourceExt as _};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::error::request;
 use crate::live::{Difference, Live, content};
@@ -17,7 +17,7 @@ use crate::{Error, FIELD_MANAGER};
 /// An object to apply, and where.
 pub(crate) struct Desired<'a> {
     pub(crate) api: &'a Api<DynamicObject>,
-    pub(crate) kind: &'a str,
+    pub(crate) kind: &'static str,
     pub(crate) object: DynamicObject,
 }
 
@@ -51,7 +51,7 @@ impl Desired<'_> {
     }
 
     fn may_be_written(&self, live: &Live) -> Result<(), Error> {
-        live.obstacle(self.kind, &self.object.name_any()).map_or(Ok(()), Err)
+        live.obstacle(self.kind, &self.name()).map_or(Ok(()), Err)
     }
 
     async fn change(&self, live: &Live, difference: &Difference) -> Result<Live, Error> {
@@ -101,8 +101,10 @@ impl Desired<'_> {
         object.labels_mut().extend(self.object.labels().clone());
         object.annotations_mut().extend(self.object.annotations().clone());
         object.meta_mut().owner_references.clone_from(&self.object.metadata.owner_references);
-        let content = content(&self.object.data);
-        object.data[content] = self.object.data[content].clone();
+        match content(&self.object.data) {
+            Some(content) => object.data[content] = self.object.data[content].clone(),
+            None => object.data.clone_from(&self.object.data),
+        }
         let metadata = object.meta_mut();
         metadata.managed_fields = None;
         metadata.uid = Some(live.uid.clone());
@@ -119,13 +121,27 @@ impl Desired<'_> {
         if fields.is_empty() {
             return Ok(live);
         }
-        let (kind, name) = (self.kind.to_owned(), self.object.name_any());
+        let (kind, name) = (self.kind.to_owned(), self.name());
         Err(Error::NotKept { kind, name, fields: fields.join(", ") })
     }
 
     fn doing(&self, verb: &str) -> String {
-        doing(verb, self.kind, &self.object.name_any())
+        doing(verb, self.kind, &self.name())
     }
+
+    fn name(&self) -> String {
+        full_name(self.api, &self.object.name_any())
+    }
+}
+
+fn namespace(api: &Api<DynamicObject>) -> Option<&str> {
+    let (_, rest) = api.resource_url().split_once("/namespaces/")?;
+    rest.split('/').next()
+}
+
+/// The object's name, behind its namespace if it has one.
+fn full_name(api: &Api<DynamicObject>, name: &str) -> String {
+    namespace(api).map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
 }
 
 /// Deletes an object if it is still as we saw it, once: what others hold goes when they let go.
@@ -144,14 +160,20 @@ pub(crate) async fn delete(
     let preconditions =
         Preconditions { uid: Some(live.uid.clone()), resource_version: Some(live.resource_version.clone()) };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    match request(doing("deleting", kind, name), api.delete(name, &parameters)).await {
-        Ok(deleted) => match deleted.left().filter(|object| !object.finalizers().is_empty()) {
-            Some(held) => {
-                let finalizers = held.finalizers().join(", ");
+    let deleting = doing("deleting", kind, &full_name(api, name));
+    match request(deleting, api.delete(name, &parameters)).await {
+        Ok(deleted) => {
+            let finalizers = deleted.left().and_then(|object| object.metadata.finalizers).unwrap_or_default();
+            if !finalizers.is_empty() {
+                let finalizers = finalizers.join(", ");
                 warn!(kind, name, finalizers, "deleted; it is gone when these finalizers of others are");
+            } else if namespace(api).is_some() {
+                // There may be one in every namespace, which nobody needs to know.
+                debug!(kind, name = full_name(api, name), "deleted");
+            } else {
+                info!(kind, name, "deleted");
             }
-            None => info!(kind, name, "deleted"),
-        },
+        }
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),
     }

@@ -86,8 +86,12 @@ impl Gatekeeper {
 
     /// The namespaces in reach that Gatekeeper's `Config` keeps away from every constraint.
     fn exempt(&self, constraint: &Live) -> Option<String> {
+        if self.exemptions.is_empty() {
+            return None;
+        }
+        let spec = constraint.spec.value();
         let texts = |field: &str| -> Vec<String> {
-            let list = constraint.spec["match"][field].as_array();
+            let list = spec["match"][field].as_array();
             list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
         };
         let matcher = gatewright_gatekeeper::Match {
@@ -122,7 +126,7 @@ pub(crate) fn not_enforced_by(missing: &[(String, String)]) -> Judgement {
 /// Our own configuration, which sends Gatekeeper what upstream's does not.
 fn own_webhook(world: &World) -> Option<Arc<ValidatingWebhookConfiguration>> {
     let live = world.own_webhook.get(WEBHOOK_CONFIGURATION).filter(|live| live.ours)?;
-    let webhooks = serde_json::from_value(live.spec.clone()).ok()?;
+    let webhooks = serde_json::from_value(live.spec.value()).ok()?;
     let metadata = ObjectMeta { name: Some(WEBHOOK_CONFIGURATION.to_owned()), ..ObjectMeta::default() };
     Some(Arc::new(ValidatingWebhookConfiguration { metadata, webhooks: Some(webhooks) }))
 }

@@ -114,6 +114,14 @@ impl Error {
         matches!(self.status(), Some(404))
     }
 
+    /// Whether an object could not be created because its namespace is being deleted.
+    pub(crate) fn is_namespace_terminating(&self) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        let kube::Error::Api(status) = &**source else { return false };
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
     /// Whether the API server says that there is no object of this name. That it does not serve the kind is a 404 as
     /// well, and says nothing of the object.
     pub(crate) fn is_absence_of(&self, name: &str) -> bool {

@@ -97,6 +97,11 @@ impl Events {
     /// A label of a namespace means nothing. The event stands in the namespace itself, for those who may look nowhere
     /// else; a value is told once, also after a restart, as long as the API server keeps the event.
     pub(crate) fn meaningless(&self, namespace: &str, label: &MeaninglessLabel) {
+        self.warn(namespace, "MeaninglessLabel", &label.to_string());
+    }
+
+    /// Warns in a namespace, once for each note as long as the API server keeps the event.
+    pub(crate) fn warn(&self, namespace: &str, reason: &str, note: &str) {
         let about = ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Namespace".to_owned()),
@@ -104,8 +109,7 @@ impl Events {
             namespace: Some(namespace.to_owned()),
             ..ObjectReference::default()
         };
-        let note = label.to_string();
-        let event = event(EventType::Warning, "MeaninglessLabel", &note);
+        let event = event(EventType::Warning, reason, note);
         let digest =
             Sha256::digest(note).iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
         self.send(Happening { event, about, once: Some(format!("{namespace}.{digest:016x}")) });

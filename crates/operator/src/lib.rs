@@ -22,6 +22,7 @@ mod namespaces;
 mod policy;
 mod queue;
 mod repairs;
+mod report;
 mod routing;
 mod server;
 mod settings;
@@ -234,6 +235,7 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
             },
             Key::Routing => routing::reconcile(&world).await,
             Key::System => system::reconcile(&world).await,
+            Key::Reports => report::reconcile(&world).await,
         }
     })
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gatewright_api::EnforcementAction;
 use gatewright_api::names::{BUILTIN, OWNER_LABEL, RENDERED};
-use gatewright_gatekeeper::{Audit, PodStatus, Subject, TemplateSource, audit, pod_statuses};
+use gatewright_gatekeeper::{Audit, Matcher, PodStatus, Subject, TemplateSource, audit, pod_statuses};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
@@ -29,7 +30,11 @@ pub(crate) struct Live {
     /// Who else changed the object last, by the name that the API server noted.
     pub(crate) editor: Option<String>,
     /// The spec, or what stands in its place.
-    pub(crate) spec: Value,
+    pub(crate) spec: Content,
+    /// Of a constraint: whom it reaches; none where its selectors cannot be read.
+    pub(crate) matcher: Option<Arc<Matcher>>,
+    /// Of a constraint: what happens to a violation.
+    pub(crate) action: Option<EnforcementAction>,
     pub(crate) reports: Vec<PodStatus>,
     /// Of a constraint: what audit found.
     pub(crate) audit: Option<Arc<Audit>>,
@@ -37,14 +42,33 @@ pub(crate) struct Live {
     pub(crate) source: Option<Arc<TemplateSource>>,
 }
 
-/// Where the content of an object stands: a webhook configuration has no spec.
-pub(crate) fn content(data: &Value) -> &'static str {
-    if data.get("webhooks").is_some() { "webhooks" } else { "spec" }
+/// A value as compact text, with sorted keys: as a tree it would take ten times the memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Content(Box<str>);
+
+impl Content {
+    pub(crate) fn new(value: &Value) -> Self {
+        Self(value.to_string().into())
+    }
+
+    /// The value again.
+    pub(crate) fn value(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+/// Where the content of an object stands: a webhook configuration has no spec. Of a report all is content.
+pub(crate) fn content(data: &Value) -> Option<&'static str> {
+    if data.get("webhooks").is_some() {
+        return Some("webhooks");
+    }
+    let report = data.get("summary").is_some() && data.get("spec").is_none();
+    (!report).then_some("spec")
 }
 
 /// The content of an object. Of webhooks only what we know: fields of a newer API server are none that we could miss.
 fn taken(data: &mut Value) -> Value {
-    let content = content(data);
+    let Some(content) = content(data) else { return data.take() };
     let value = data[content].take();
     if content == "spec" {
         return value;
@@ -61,6 +85,8 @@ impl From<DynamicObject> for Live {
         let status = object.data.get("status").filter(|_| ours);
         let reports = status.map(pod_statuses).unwrap_or_default();
         let audit = status.and_then(audit).map(Arc::new);
+        // Somebody else's object is only ever named.
+        let spec = if ours { taken(&mut object.data) } else { Value::Null };
         Self {
             ours,
             uid: object.uid().unwrap_or_default(),
@@ -71,8 +97,9 @@ impl From<DynamicObject> for Live {
             held_by: object.metadata.deletion_timestamp.as_ref().map(|_| finalizers),
             editor,
             owners: object.metadata.owner_references.take().unwrap_or_default(),
-            // Somebody else's object is only ever named.
-            spec: if ours { taken(&mut object.data) } else { Value::Null },
+            matcher: spec.get("match").and_then(|it| Matcher::parse(it).ok()).map(Arc::new),
+            action: spec["enforcementAction"].as_str().and_then(|action| action.parse().ok()),
+            spec: Content::new(&spec),
             reports,
             audit,
             source: None,
@@ -84,7 +111,8 @@ impl Entry for Live {
     /// Audit's time moves on each minute, and who changed what stands in the object itself.
     fn same(&self, other: &Self) -> bool {
         let Self { uid, resource_version: _, generation, ours, labels, annotations, owners, .. } = self;
-        let Self { held_by, editor: _, spec, reports, audit, source, .. } = self;
+        // What is read from the spec changes with it.
+        let Self { held_by, editor: _, spec, matcher: _, action: _, reports, audit, source, .. } = self;
         let same_audit = match (audit, &other.audit) {
             (Some(ours), Some(theirs)) => ours.same(theirs),
             (ours, theirs) => ours.is_none() && theirs.is_none(),
@@ -159,8 +187,13 @@ impl Difference {
     /// Compares the whole spec and the owners, and of labels and annotations what we set.
     pub(crate) fn between(live: &Live, desired: &DynamicObject) -> Self {
         let mut difference = Self::default();
-        let content = content(&desired.data);
-        difference.compare(content, &live.spec, &desired.data[content]);
+        let (path, desired_content) = match content(&desired.data) {
+            Some(content) => (content, &desired.data[content]),
+            None => ("report", &desired.data),
+        };
+        if live.spec != Content::new(desired_content) {
+            difference.compare(path, &live.spec.value(), desired_content);
+        }
         for (what, live, desired) in [
             ("labels", &live.labels, desired.labels()),
             ("annotations", &live.annotations, desired.annotations()),
@@ -273,6 +306,35 @@ mod tests {
     }
 
     #[test]
+    fn of_a_report_everything_is_compared() {
+        let report = |content: &Value| -> DynamicObject {
+            let mut object = json!({"apiVersion": "a/v1", "kind": "K", "metadata": {"name": "a", "labels": {"gatewright.io/owner": "builtin"}}});
+            object.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+            serde_json::from_value(object).unwrap()
+        };
+        let desired = report(&json!({"summary": {"fail": 1}, "results": [{"policy": "p"}]}));
+        for (live, fields, surplus) in [
+            (json!({"summary": {"fail": 1}, "results": [{"policy": "p"}]}), vec![], false),
+            (
+                json!({"summary": {"fail": 2}, "results": []}),
+                vec!["report.results", "report.summary.fail"],
+                false,
+            ),
+            (
+                json!({"summary": {"fail": 1}, "results": [{"policy": "p"}], "scope": {}}),
+                vec!["report.scope"],
+                true,
+            ),
+        ] {
+            let found = Difference::between(&Live::from(report(&live)), &desired);
+            assert_eq!(
+                (found.fields, found.surplus),
+                (fields.into_iter().map(String::from).collect(), surplus)
+            );
+        }
+    }
+
+    #[test]
     fn a_label_that_somebody_took_is_missed() {
         let desired = object(&json!({}));
         let mut stripped = desired.clone();
@@ -301,6 +363,35 @@ mod tests {
                 Some(vec![serde_json::from_value(json!({"manager": manager})).unwrap()]);
             assert_eq!(Live::from(object).ours, ours, "{labels} {manager}");
         }
+    }
+
+    #[test]
+    fn a_constraint_is_slimmed_as_it_arrives() {
+        let spec = json!({
+            "enforcementAction": "deny",
+            "match": {"namespaceSelector": {"matchLabels": {"team": "shop"}}},
+            "parameters": {"allowPrivileged": false},
+        });
+        let slim = object(&spec);
+        let mut full = slim.clone();
+        full.metadata.managed_fields = Some(vec![
+            serde_json::from_value(json!({"manager": "gatewright", "fieldsV1": {"f:spec": {}}})).unwrap(),
+        ]);
+        full.data["status"] = json!({
+            "auditTimestamp": "2026-01-01T00:00:00Z", "totalViolations": 1, "created": true,
+            "violations": [{"kind": "Pod", "name": "p", "message": "m", "enforcementAction": "deny", "extra": "long"}],
+            "byPod": [{"id": "a", "constraintUID": "u", "observedGeneration": 1, "operations": ["audit"], "more": "long"}],
+        });
+        let live = Live::from(full);
+        let kept = format!("{live:?}");
+        for word in ["fieldsV1", "f:spec", "long"] {
+            assert!(!kept.contains(word), "{word} is kept: {kept}");
+        }
+        assert_eq!(live.spec.value(), spec);
+        assert_eq!((live.audit.as_ref().unwrap().listed.len(), live.reports.len()), (1, 1));
+        // As text, not as a tree of maps.
+        assert_eq!(size_of_val(&*live.spec.0), spec.to_string().len());
+        assert_eq!(Live { reports: vec![], audit: None, ..live }, Live::from(slim));
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
         Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
             let report = outcome.report(world, &snapshot, policy, compiles(&notes), &routes);
+            if report.enforced.reason == Reason::NotEnforcedBy
+                && let Some(rest) = world.kept.settles(P::TEMPLATE.kind, name)
+            {
+                return Ok(Next::After(rest));
+            }
+            world.kept.told(P::TEMPLATE.kind, name);
             written = outcome.live().cloned();
             (report, outcome.into_result())
         }
@@ -223,6 +229,7 @@ fn is_owned_by(live: &Live, uid: &str) -> bool {
 async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) -> Result<Next, Error> {
     if snapshot.constraint.is_none() {
         world.kept.forget(P::TEMPLATE.kind, name);
+        world.namespaces.forget(P::TEMPLATE.kind, name);
     }
     let orphan = snapshot.constraint.as_deref().filter(|live| live.ours && live.held_by.is_none());
     if orphan.is_none() || !snapshot.policies_served || !snapshot.constraints_served {
@@ -253,9 +260,11 @@ async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Re
 /// What is told of the policy beside its conditions, from the constraint that is in the API.
 fn facts<P: Watched>(world: &World, policy: &Guarded<P>, constraint: Option<&Live>) -> Facts {
     let parsed = policy.parsed.as_ref().ok();
-    let action = constraint.and_then(|live| live.spec["enforcementAction"].as_str()?.parse().ok());
+    let action = constraint.and_then(|live| live.action);
     let audit = constraint.and_then(|live| live.audit.clone());
-    let namespaces = constraint.and_then(|live| world.namespaces.reached_by(live));
+    let name = policy.metadata.name.as_deref().unwrap_or_default();
+    let reached = |live| world.namespaces.reached_by(P::TEMPLATE.kind, name, live);
+    let namespaces = constraint.and_then(reached);
     Facts { namespaces, audit: audit.zip(action), spec: parsed.map(|policy| policy.spec_json()) }
 }
 

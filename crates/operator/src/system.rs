@@ -25,7 +25,7 @@ use crate::events::Notice;
 use crate::queue::Next;
 use crate::routing::RoutingReport;
 use crate::world::{Watched as _, World};
-use crate::{Error, FIELD_MANAGER, standard, status, template};
+use crate::{Error, FIELD_MANAGER, report, standard, status, template};
 
 /// The object as it is in the API.
 #[derive(Clone, Debug)]
@@ -135,6 +135,7 @@ fn told(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemSta
         (SystemCondition::StandardsEnforced, enforced(world, &gatekeeper)),
         (SystemCondition::ExecGuard, exec_guard(world, &gatekeeper)),
         (SystemCondition::Routing, routing(world.routing.borrow().as_ref())),
+        (SystemCondition::Reports, report::judge(world)),
     ];
     let missing = judged.iter().find(|(_, judgement)| !judgement.holds);
     let ready = missing.map_or_else(
@@ -356,10 +357,11 @@ pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
     let of = |constraint: gatewright_gatekeeper::Constraint| {
         let name = constraint.metadata.name.unwrap_or_default();
         let live = constraints.get(&name).filter(|live| live.ours);
+        let reached = |live| world.namespaces.reached_by(pod_security_standard::TEMPLATE.kind, &name, live);
         StandardStatus {
             level: constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned(),
             action: constraint.spec.enforcement_action,
-            namespaces: live.as_ref().and_then(|live| world.namespaces.reached_by(live)).unwrap_or_default(),
+            namespaces: live.as_deref().and_then(reached).unwrap_or_default(),
             violations: live.and_then(|live| live.audit.as_ref().map(|audit| audit.total)),
             constraint: name,
         }

@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
 use crate::queue::{Key, Requests};
 use crate::repairs::Kept;
+use crate::report::Reports;
 use crate::system::SystemObject;
 
 /// The kind of SyncSets.
@@ -51,6 +52,7 @@ pub(crate) struct World {
     pub(crate) routing: watch::Sender<Option<RoutingReport>>,
     pub(crate) namespaces: Namespaces,
     pub(crate) system: Cache<SystemObject>,
+    pub(crate) reports: Reports,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
@@ -84,7 +86,9 @@ impl Watched for OperationPolicy {
 impl<P: Policy> Entry for Guarded<P> {
     fn same(&self, other: &Self) -> bool {
         let (a, b) = (&self.metadata, &other.metadata);
+        // What was read before the API server knew of a field may parse, and not after.
         (&a.uid, a.generation, &self.status) == (&b.uid, b.generation, &other.status)
+            && self.parsed.is_ok() == other.parsed.is_ok()
     }
 }
 
@@ -122,6 +126,7 @@ impl World {
         events: Events,
     ) -> Self {
         let foreign = ForeignConstraints::new(client.clone(), requests.clone());
+        let reports = Reports::watch(&client, requests);
         let mut world = Self {
             client,
             settings,
@@ -137,6 +142,7 @@ impl World {
             routing: watch::Sender::new(None),
             namespaces: Namespaces::new(),
             system: Cache::new(),
+            reports,
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
@@ -171,10 +177,11 @@ impl World {
             of("Pods of the platform", &self.platform_pods),
             of("SyncSet", &self.sync_sets),
             of("own webhook configuration", &self.own_webhook),
-            of("Namespace", &self.namespaces.cache),
+            ("Namespace", self.namespaces.knowledge(), self.namespaces.cache.len()),
             of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
+        caches.extend(self.reports.all().map(|watched| of(watched.kind.kind, &watched.cache)));
         caches
     }
 
@@ -202,13 +209,9 @@ impl World {
         self.requests.send(Key::System);
     }
 
-    /// Wakes the constraints of which this holds, and their policies.
-    pub(crate) fn wake(&self, concerned: impl Fn(&Live) -> bool) {
-        for (kind, cache) in &self.constraints {
-            for name in cache.names_of(&concerned) {
-                self.requests.send(Key::Constraint(kind, name));
-            }
-        }
+    /// Wakes a constraint and its policy.
+    pub(crate) fn wake(&self, kind: &'static str, name: String) {
+        self.requests.send(Key::Constraint(kind, name));
     }
 
     /// The constraints of a template.
@@ -307,7 +310,7 @@ impl<P: Watched> Snapshot<P> {
             world.webhooks.knowledge(),
             world.exemptions.knowledge(),
             world.own_webhook.knowledge(),
-            world.namespaces.cache.knowledge(),
+            world.namespaces.knowledge(),
         ];
         if knowledge.contains(&Knowledge::Unknown) {
             return None;

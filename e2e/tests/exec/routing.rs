@@ -151,3 +151,51 @@ async fn a_sleeper_is_not_woken(world: &World<'_>) -> Result<()> {
     }
     world.gone(OURS).await
 }
+
+/// An example of ours, which the documentation shows as it is.
+fn example(name: &str) -> Result<Value> {
+    let path = paths::repository().join(format!("examples/guards/{name}.yaml"));
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let documentation = std::fs::read_to_string(paths::repository().join("docs/exec.md"))?;
+    ensure!(documentation.contains(text.trim_end()), "docs/exec.md has another {name}");
+    Ok(serde_saphyr::from_str(&text)?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_examples_hold() -> Result<()> {
+    Cluster::run(Options::new("test-examples"), async |cluster| {
+        let world = World(cluster);
+        let unlabelled = json!({});
+        prepared(&world, &[("shop", "web-0", unlabelled.clone()), ("production", "db-0", unlabelled)])
+            .await?;
+        cluster.start_operator().await?;
+        for name in ["deny-exec", "node-delete"] {
+            world.put(&example(&format!("{name}-template"))?).await?;
+            world.put_constraint(&example(name)?).await?;
+        }
+        world.routes_become(&["CONNECT pods/attach", "CONNECT pods/exec", "DELETE nodes"]).await?;
+        let refused = "[production] no exec in namespace production";
+        world.exec_says("developer", "production/db-0", refused).await?;
+        let said = world.attach("developer", "production/db-0").await?;
+        ensure!(said.contains("[production] no attach in namespace production"), "{said}");
+        world.exec_says("developer", "shop/web-0", "inside").await?;
+        let mut node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "spare"}});
+        world.put(&node).await?;
+        until("the Node is kept", SOON, async || {
+            let said = world.answer(&["delete", "node/spare", "--dry-run=server"]).await?;
+            ensure!(
+                said.contains("[nodes] Node spare is kept: label it example.com/allow-delete=true"),
+                "{said}"
+            );
+            Ok(true)
+        })
+        .await?;
+        node["metadata"]["labels"] = json!({"example.com/allow-delete": "true"});
+        world.put(&node).await?;
+        world.kubectl(&["delete", "node/spare"]).await?;
+        // Nobody else's deletions are asked about, and nothing is found wrong.
+        world.kubectl(&["delete", "pod/web-0", "-n", "shop", "--timeout=30s"]).await?;
+        world.0.condition(SYSTEM, Condition::yes("Routing", "Routed", "Gatekeeper is asked about all")).await
+    })
+    .await
+}

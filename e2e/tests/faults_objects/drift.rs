@@ -45,9 +45,9 @@ impl World<'_> {
         bail!("{path} is not as before after {AT_ONCE:?} ({what}): {found}")
     }
 
-    async fn edited(&self, what: &str, path: &str, patch: &Value) -> Result<Duration> {
+    async fn edited(&self, what: &str, path: &str, change: &Value) -> Result<Duration> {
         let good = self.at(path).await?.context("the object is not there")?;
-        let edited = self.merge(path, "somebody", patch).await?;
+        let edited = self.merge(path, "somebody", change).await?;
         ensure!(ours(&edited) != ours(&good), "{what} changes nothing of {path}");
         self.restored(what, path, &good, None).await
     }
@@ -200,8 +200,8 @@ async fn what_others_hold(world: &World<'_>) -> Result<()> {
     let hold = json!({"metadata": {"finalizers": ["example.com/hold"]}});
     let release = json!({"metadata": {"finalizers": null}});
     let path = format!("{CONSTRAINTS}/d8securitypolicy/held");
-    let held = crate::security_policy("held", &json!({"allowHostPID": false}));
-    cluster.put(&held).await?;
+    let policy = crate::security_policy("held", &json!({"allowHostPID": false}));
+    cluster.put(&policy).await?;
     world.ready("secpol/held").await?;
     let first = world.merge(&path, "somebody", &hold).await?;
     world.kubectl(&["delete", "secpol/held"]).await?;
@@ -213,7 +213,7 @@ async fn what_others_hold(world: &World<'_>) -> Result<()> {
     ensure!(deletions.len() <= 2, "{} deletions of what is being deleted", deletions.len());
 
     // The policy comes back while its old constraint is still there.
-    cluster.put(&held).await?;
+    cluster.put(&policy).await?;
     let says = "D8SecurityPolicy held is being deleted and held by finalizers of others (example.com/hold)";
     cluster.condition("secpol/held", gatewright_e2e::Condition::no("Applied", "BeingDeleted", says)).await?;
     let found = world.at(&path).await?.context("the constraint is gone")?;

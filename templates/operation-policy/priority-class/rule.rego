@@ -1,7 +1,8 @@
 # METADATA
 # title: Priority classes
 # description: >-
-#   A Pod of a higher class evicts others. One that names no class takes the cluster's default and passes.
+#   A Pod of a higher class evicts others. One that names no class passes; where the cluster has a default class, the
+#   API server has named that one before.
 # related_resources:
 # - https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 package lib.rule.priority_class

@@ -83,7 +83,6 @@ allowed := "no profile is allowed" if {
 } else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedAppArmor.entries)])
 
 unchanged if {
-	input.review.operation == "UPDATE"
 	update.same_pod({"ephemeralContainers"})
 	profiles := annotated(pod.annotations)
 	old_profiles := annotated(pod.old_annotations)

@@ -39,6 +39,7 @@ impl Expression {
         functions: &Context<'_>,
         wanted: &Type,
     ) -> Result<Self, String> {
+        check_depth(text)?;
         let mut tree =
             Parser::default().enable_optional_syntax(true).parse(text).map_err(|error| error.to_string())?;
         let written = tree.clone();
@@ -56,6 +57,38 @@ impl Expression {
     pub fn variable(name: &str) -> String {
         format!("variables.{name}")
     }
+}
+
+/// How many brackets may be open at a time.
+const DEEPEST: usize = 32;
+/// How many operators and fields may follow each other.
+const LONGEST: usize = 200;
+
+/// Each bracket and operator is a level of the syntax tree, and whoever walks it needs stack for all of them.
+fn check_depth(text: &str) -> Result<(), String> {
+    let (mut outer, mut length, mut quote) = (vec![], 0_usize, None);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => outer.push(std::mem::take(&mut length) + 1),
+            (None, ')' | ']' | '}') => length = outer.pop().unwrap_or(0),
+            (None, ',') => length = 0,
+            (None, '.' | '+' | '-' | '*' | '/' | '%' | '!' | '<' | '>' | '=' | '?' | '&' | '|') => {
+                length += 1
+            }
+            (None, _) => {}
+        }
+        if outer.len() > DEEPEST || length > LONGEST {
+            return Err(format!(
+                "is nested deeper than this engine goes: {DEEPEST} brackets, {LONGEST} operators and fields"
+            ));
+        }
+    }
+    Ok(())
 }
 
 struct Names<'a> {

@@ -32,10 +32,6 @@ const PAGE_OF_LARGE_OBJECTS: u32 = 50;
 
 impl World {
     pub(super) fn watch_policies<P: Watched>(&mut self) {
-        let reduce = |mut policy: Guarded<P>| {
-            policy.metadata.managed_fields = None;
-            policy
-        };
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, wake, requests) =
             (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.requests.clone());
@@ -46,7 +42,8 @@ impl World {
             wake(change);
             requests.send(Key::Routing);
         };
-        self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
+        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, |policy| policy, changed);
     }
 
     /// Templates and the constraints of each. A template's news concern all policies of its kind.
@@ -74,9 +71,15 @@ impl World {
     }
 
     fn watch_constraints(&mut self, template: &'static Template) {
-        let changed = self.changed(template.kind);
+        let (wake, requests) = (self.changed(template.kind), self.requests.clone());
+        let changed = move |change| {
+            if change != Change::Nothing {
+                requests.wake_reports();
+            }
+            wake(change);
+        };
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
-        let config = watcher::Config::default();
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
     }
 
@@ -131,13 +134,15 @@ impl World {
 
     /// Of a namespace only the metadata is asked for.
     pub(super) fn watch_namespaces(&mut self) {
-        let (everybody, requests) = (self.everybody(), self.requests.clone());
-        let changed = move |change| match change {
-            Change::Nothing => {}
-            Change::Object(name) => requests.send(Key::Namespace(name)),
-            Change::Everything => {
-                requests.send(Key::Namespaces);
-                everybody(Change::Everything);
+        let requests = self.requests.clone();
+        let changed = move |change| {
+            if change != Change::Nothing {
+                requests.wake_reports();
+            }
+            match change {
+                Change::Nothing => {}
+                Change::Object(name) => requests.send(Key::Namespace(name)),
+                Change::Everything => requests.send(Key::Namespaces),
             }
         };
         let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
@@ -185,6 +190,11 @@ impl World {
                 Change::Everything => wake(kind),
             }
         }
+    }
+
+    /// Wakes everybody.
+    pub(crate) fn wake_everybody(&self) {
+        self.everybody()(Change::Everything);
     }
 
     /// Wakes everybody when anything has changed.
