@@ -12,6 +12,7 @@ mod policies;
 mod population;
 mod process;
 mod review;
+pub mod scale;
 mod statistics;
 mod table;
 mod usual;

@@ -4,11 +4,13 @@ mod access;
 mod certificates;
 mod control;
 mod control_plane;
+mod elsewhere;
 mod gatekeeper;
 mod health;
 mod install;
 mod kubeconfig;
 mod kwok;
+mod objects;
 mod options;
 mod process;
 mod processes;
@@ -25,6 +27,7 @@ use crate::paths;
 
 pub use access::Output;
 pub use health::until;
+pub use objects::Condition;
 pub use options::{FailurePolicy, Options};
 pub use processes::{Running, running};
 pub use reaper::reap;
@@ -73,7 +76,10 @@ impl Cluster {
         if outcome.is_err() {
             cluster.keep_data();
         }
-        outcome.with_context(|| format!("the logs of the cluster are in {}", cluster.logs().display()))
+        let cleaned = cluster.clean().await;
+        outcome
+            .and_then(|value| cleaned.map(|()| value))
+            .with_context(|| format!("the logs of the cluster are in {}", cluster.logs().display()))
     }
 
     /// Starts a cluster that stays until [`down`], in place of what is there of the same name.
@@ -101,7 +107,10 @@ impl Cluster {
         if cluster.options().keep {
             cluster.keep_data();
         }
-        let outcome = cluster.bring_up().await;
+        let outcome = match elsewhere::given() {
+            Some(kubeconfig) => cluster.take(&kubeconfig).await,
+            None => cluster.bring_up().await,
+        };
         if outcome.is_err() {
             cluster.keep_data();
         }

@@ -15,16 +15,21 @@
 //! # }
 //! ```
 
+pub mod answers;
+pub mod audit;
 pub mod bench;
 mod cluster;
 pub mod demo;
+pub mod desired;
 mod files;
 pub mod fixtures;
 pub mod gator;
 pub mod generate;
 pub mod operator;
 pub mod paths;
+pub mod proxy;
+pub mod requests;
 pub mod tools;
 pub mod trial;
 
-pub use cluster::{Cluster, FailurePolicy, Options, Output, Running, down, reap, running, until};
+pub use cluster::{Cluster, Condition, FailurePolicy, Options, Output, Running, down, reap, running, until};

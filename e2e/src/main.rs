@@ -52,6 +52,8 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         pods: u32,
     },
+    /// Measure how the operator bears many policies and namespaces, on a cluster
+    BenchScale(bench::scale::Arguments),
     /// End a cluster when standard input ends
     #[command(hide = true)]
     Reap {
@@ -94,6 +96,7 @@ fn run(command: Command) -> Result<()> {
         Command::Down { name } => stop(&name.name),
         Command::Demo { keep } => Runtime::new()?.block_on(demo::run(keep)),
         Command::Bench { parts, pods } => bench::run(&parts, pods),
+        Command::BenchScale(arguments) => Runtime::new()?.block_on(bench::scale::run(arguments)),
         Command::Reap { directory } => reap(&directory),
         Command::Hold { name } => Runtime::new()?.block_on(hold(&name.name)),
     }

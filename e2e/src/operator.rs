@@ -1,6 +1,6 @@
 //! The operator as users run it: the built binary, as a process of the cluster, under its own `ServiceAccount`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::proxy::Proxy;
 use crate::{Cluster, paths, until};
 
 /// The name of the operator's process and log.
@@ -74,13 +75,62 @@ impl Cluster {
     ///
     /// The binary is not built, or a process of that name runs.
     pub async fn start_replica(&self, name: &str, arguments: &[&str]) -> Result<()> {
-        let binary = binary()?;
         let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        let command = self.replica(name, &kubeconfig, arguments)?;
+        self.spawn(name, &command, None).await
+    }
+
+    /// Starts this binary as the only replica of the operator.
+    ///
+    /// # Errors
+    ///
+    /// A process of that name runs.
+    pub async fn start_operator_from(&self, binary: &Path) -> Result<()> {
+        let kubeconfig = self.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        let command = self.replica_of(binary, OPERATOR, &kubeconfig, &["--leader-elect", "false"])?;
+        self.spawn(OPERATOR, &command, None).await
+    }
+
+    /// Starts a replica that reaches the API server only through `proxy`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start_replica`].
+    pub async fn start_replica_behind(&self, proxy: &Proxy, name: &str, arguments: &[&str]) -> Result<()> {
+        let command = self.replica_behind(proxy, name, arguments).await?;
+        self.spawn(name, &command, None).await
+    }
+
+    /// How a replica behind a proxy is started, to be changed before it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start_replica`].
+    pub async fn replica_behind(&self, proxy: &Proxy, name: &str, arguments: &[&str]) -> Result<Command> {
+        let (url, file) = (proxy.url(), format!("proxy-{name}"));
+        let kubeconfig = self.service_account_kubeconfig_at(&url, NAMESPACE, SERVICE_ACCOUNT, &file).await?;
+        self.replica(name, &kubeconfig, arguments)
+    }
+
+    fn replica(&self, name: &str, kubeconfig: &Path, arguments: &[&str]) -> Result<Command> {
+        self.replica_of(&binary()?, name, kubeconfig, arguments)
+    }
+
+    fn replica_of(
+        &self,
+        binary: &Path,
+        name: &str,
+        kubeconfig: &Path,
+        arguments: &[&str],
+    ) -> Result<Command> {
         let mut command = Command::new(binary);
         let listen = format!("127.0.0.1:{}", self.port(name)?);
-        command.args(["operator", "--log-format", "text", "--listen", &listen]).args(arguments);
+        command.args(["operator", "--listen", &listen]).args(arguments);
+        if !arguments.contains(&"--log-format") {
+            command.args(["--log-format", "text"]);
+        }
         command.env("KUBECONFIG", kubeconfig).env("POD_NAME", name).env("POD_NAMESPACE", NAMESPACE);
-        self.spawn(name, &command, None).await
+        Ok(command)
     }
 
     /// What a replica answers to a GET: the status code and the text.
@@ -113,4 +163,17 @@ pub fn binary() -> Result<PathBuf> {
     let binary = binary.with_context(missing)?;
     ensure!(binary.is_absolute(), "{} is not absolute", binary.display());
     Ok(binary)
+}
+
+/// The gatewright binary as users get it.
+///
+/// # Errors
+///
+/// It is not built.
+pub fn release_binary() -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| paths::repository().join("target"), PathBuf::from);
+    let path = target.join("release/gatewright");
+    ensure!(path.is_file(), "{} is missing; `make bench` builds it", path.display());
+    Ok(path)
 }

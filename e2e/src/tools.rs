@@ -1,8 +1,10 @@
 //! The programs a cluster consists of, built from Go modules that are pinned below `e2e/tools`.
 //!
 //! Each version stands once, in the `go.mod` of its module. A built tool is current while the stamp
-//! beside it equals its module files and flags, so that starting a cluster needs no Go.
+//! beside it equals its module files and flags, so that starting a cluster needs no Go. One program that clusters do
+//! not need, promtool, comes from Debian.
 
+mod debian;
 mod go_mod;
 mod upstream;
 
@@ -16,7 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::paths;
 
-pub use upstream::{gatekeeper_chart, kwok_stages};
+pub use upstream::{gatekeeper_chart, kwok_stages, open_reports, policy_reports};
 
 /// A program that is built from a Go module.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +113,10 @@ pub fn install(progress: &mut impl Write) -> Result<()> {
     }
     for files in upstream::ALL {
         files.install(progress)?;
+    }
+    // No cluster needs it: where Debian's packages are out of reach, only the test of the alerts fails.
+    if let Err(error) = debian::install(progress) {
+        writeln!(progress, "{error:#}")?;
     }
     Ok(())
 }
@@ -244,14 +250,15 @@ fn go_missing(error: std::io::Error) -> anyhow::Error {
 fn module_cache(module: &str, source: &str) -> Result<PathBuf> {
     let directory = module_directory(module);
     let output = go(&directory)
-        .args(["list", "-m", "-f", "{{.Dir}}", source])
+        .args(["mod", "download", "-json", source])
         .stderr(Stdio::inherit())
         .output()
         .map_err(go_missing)?;
-    let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if !output.status.success() || found.is_empty() {
-        bail!("`go list -m {source}` in {} found no directory: {}", directory.display(), output.status);
-    }
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let Some(found) = answer["Dir"].as_str().filter(|_| output.status.success()) else {
+        let error = answer["Error"].as_str().unwrap_or_default();
+        bail!("`go mod download {source}` in {} failed: {} {error}", directory.display(), output.status);
+    };
     Ok(PathBuf::from(found))
 }
 

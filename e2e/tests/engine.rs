@@ -96,6 +96,65 @@ fn templates_and_constraints_that_gatekeeper_refuses() -> Result<()> {
     directory.remove()
 }
 
+/// Expressions by whether this engine knows what Kubernetes' compiler makes of them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expressions {
+    agreed: Vec<String>,
+    missed: Vec<String>,
+}
+
+/// Gatekeeper loads a template that does not compile, and refuses everything that it judges.
+#[test]
+fn types_of_cel() -> Result<()> {
+    let Expressions { agreed, missed } = read("types")?;
+    let directory = Directory::new("types")?;
+    let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"x": 1}});
+    directory.write("object.json", &object)?;
+    let constraint = json!({
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Typed", "metadata": {"name": "typed"},
+    });
+    directory.write("constraint.json", &constraint)?;
+    let (mut tests, mut refused) = (vec![], 0);
+    for (number, expression) in agreed.iter().chain(&missed).enumerate() {
+        let template = typed(expression);
+        let file = format!("template-{number}.json");
+        directory.write(&file, &template)?;
+        let compiles = gator().add_template(&template).is_ok();
+        let known = number < agreed.len();
+        ensure!(known || compiles, "known by now: {expression}");
+        refused += usize::from(!compiles);
+        let expected =
+            json!([{"violations": usize::from(!(known && compiles)), "message": "^compilation error"}]);
+        let case = json!({"name": "compiles", "object": "object.json", "assertions": expected});
+        tests.push(json!({
+            "name": expression, "template": file, "constraint": "constraint.json", "cases": [case],
+        }));
+    }
+    ensure!(refused > 30 && refused + 30 < agreed.len(), "{refused} of {} are refused", agreed.len());
+    let said = directory.verify(&tests)?;
+    ensure!(!said.contains("FAIL") && said.contains("PASS"), "{said}");
+    directory.remove()
+}
+
+fn typed(expression: &str) -> Value {
+    let variables = json!([
+        {"name": "text", "expression": "'te' + 'xt'"},
+        {"name": "list", "expression": "object.spec.?list.orValue([])"},
+        {"name": "anything", "expression": "object.spec.x"},
+        {"name": "map", "expression": "{'key': 'value'}"},
+    ]);
+    let source = json!({"variables": variables, "validations": [{"expression": expression}]});
+    let code = json!([{"engine": "K8sNativeValidation", "source": source}]);
+    json!({
+        "apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate", "metadata": {"name": "typed"},
+        "spec": {
+            "crd": {"spec": {"names": {"kind": "Typed"}}},
+            "targets": [{"target": "admission.k8s.gatekeeper.sh", "code": code}],
+        },
+    })
+}
+
 fn diff<'a>(a: &'a BTreeSet<String>, b: &'a BTreeSet<String>) -> Vec<&'a String> {
     a.difference(b).collect()
 }
@@ -161,7 +220,7 @@ fn judge(template: &Value, constraint: &Value, case: &Case) -> Result<Vec<Violat
     } else {
         Request::audit(case.object.clone())
     };
-    Ok(engine.review(&request))
+    Ok(engine.review(&request)?)
 }
 
 /// A case that holds if `gator` finds the same messages, each as often.

@@ -176,7 +176,7 @@ fn verify(trial: &Trial, updates: &[Update]) -> Result<(Option<String>, usize)> 
 
 fn messages(engine: &Engine, request: &Value) -> Result<Vec<String>> {
     let request = Request::from_admission_review(request.clone())?;
-    Ok(engine.review(&request).into_iter().map(|found| found.message).collect())
+    Ok(engine.review(&request)?.into_iter().map(|found| found.message).collect())
 }
 
 /// The UPDATE, and the CREATE of what it leads to.

@@ -1,15 +1,16 @@
 //! The exec guard and the routing on the real control plane: real `exec`, `attach` and deletions.
 
+#[path = "exec/memory.rs"]
+mod memory;
+#[path = "exec/routing.rs"]
+mod routing;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures::{StreamExt as _, TryStreamExt as _};
 use gatewright_compiler::{EXEC_GUARD, SYNC_SET};
 use gatewright_e2e::operator::OPERATOR;
-use gatewright_e2e::{Cluster, Options, paths, until};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::PostParams;
-use kube::core::{ApiResource, DynamicObject};
+use gatewright_e2e::{Cluster, Condition, Options, until};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes.
@@ -23,8 +24,29 @@ const INVENTORY: &str = "syncset/gatewright-pods";
 const OURS: &str = "validatingwebhookconfiguration/gatewright-validating-webhook-configuration";
 const UPSTREAM: &str = "validatingwebhookconfiguration/gatekeeper-validating-webhook-configuration";
 
+const SYSTEM: &str = "gatewrightstatus/cluster";
+
+/// The Pod of the platform, and one of somebody else.
+const GUARDED: &str = "d8-system/deckhouse-0";
+const PLAIN: &str = "shop/web-0";
+
 const REFUSED: &str = "[deny-exec-heritage-pods] exec into Pod d8-system/deckhouse-0 is refused: it belongs";
+const ATTACH_REFUSED: &str =
+    "[deny-exec-heritage-pods] attach to Pod d8-system/deckhouse-0 is refused: it belongs";
 const UNKNOWN: &str = "Gatekeeper has not seen this Pod yet";
+
+/// What is said of somebody who is attached.
+const ATTACHED: &str = "attached";
+
+/// The user of the cluster's own kubeconfig, of the group system:masters; everybody else is impersonated.
+const ADMINISTRATOR: &str = "admin";
+
+/// Who may enter the platform's Pods, and who not.
+type Users<'a> = &'a [(&'a str, bool)];
+
+fn impersonation(user: &str) -> Vec<String> {
+    if user == ADMINISTRATOR { vec![] } else { vec![format!("--as={user}")] }
+}
 
 /// A cluster, and what the scenarios ask of it.
 struct World<'a>(&'a Cluster);
@@ -66,17 +88,51 @@ impl World<'_> {
     /// What `kubectl exec` says to somebody who runs `echo inside` in a Pod.
     async fn exec(&self, user: &str, pod: &str) -> Result<String> {
         let (namespace, name) = pod.split_once('/').context("no namespace")?;
-        let user = format!("--as={user}");
-        self.answer(&["exec", "-n", namespace, name, &user, "--", "echo", "inside"]).await
+        let user = impersonation(user);
+        let user: Vec<_> = user.iter().map(String::as_str).collect();
+        let arguments = [&["exec", "-n", namespace, name], &user[..], &["--", "echo", "inside"]].concat();
+        self.answer(&arguments).await
     }
 
-    /// What `kubectl attach` says to somebody; nothing if it is attached after a while.
+    /// What `kubectl attach` says to somebody, who is let go once attached.
     async fn attach(&self, user: &str, pod: &str) -> Result<String> {
         let (namespace, name) = pod.split_once('/').context("no namespace")?;
-        let user = format!("--as={user}");
-        let arguments = ["attach", "-n", namespace, name, &user];
-        let attached = tokio::time::timeout(Duration::from_secs(15), self.answer(&arguments)).await;
-        attached.unwrap_or_else(|_| Ok(String::new()))
+        let impersonated = impersonation(user);
+        let impersonated: Vec<_> = impersonated.iter().map(String::as_str).collect();
+        let arguments = [&["attach", "-n", namespace, name], &impersonated[..]].concat();
+        let before = self.attached(user, name)?;
+        let attached = until("somebody is attached", SOON, async || Ok(self.attached(user, name)? > before));
+        tokio::select! {
+            said = self.answer(&arguments) => said,
+            attached = attached => attached.map(|()| ATTACHED.to_owned()),
+        }
+    }
+
+    /// How often the API server has attached somebody to a Pod.
+    fn attached(&self, user: &str, pod: &str) -> Result<usize> {
+        let attached = self.0.audited(|event| {
+            let who = if user == ADMINISTRATOR { &event["user"] } else { &event["impersonatedUser"] };
+            let object = &event["objectRef"];
+            who["username"] == user
+                && (&object["subresource"], &object["name"]) == (&json!("attach"), &json!(pod))
+                && event["stage"] == "ResponseStarted"
+                && event["responseStatus"]["code"] == 101
+        })?;
+        Ok(attached.len())
+    }
+
+    /// Everybody is let into everybody's Pods, but only some into the platform's, by exec as by attach.
+    async fn enter(&self, users: Users<'_>) -> Result<()> {
+        for (user, may) in users {
+            for (pod, allowed) in [(GUARDED, *may), (PLAIN, true)] {
+                let (exec, attach) = if allowed { ("inside", ATTACHED) } else { (REFUSED, ATTACH_REFUSED) };
+                let said = self.exec(user, pod).await?;
+                ensure!(said.contains(exec), "exec of {user} into {pod}: {said}");
+                let said = self.attach(user, pod).await?;
+                ensure!(said.contains(attach), "attach of {user} to {pod}: {said}");
+            }
+        }
+        Ok(())
     }
 
     /// Waits until `kubectl exec` says this.
@@ -121,6 +177,16 @@ impl World<'_> {
         until(&format!("the operator says {words:?}"), SOON, async || {
             let log = std::fs::read_to_string(self.0.log(OPERATOR))?;
             Ok(log.lines().any(|line| words.iter().all(|word| line.contains(word))))
+        })
+        .await
+    }
+
+    /// Waits until events about the system, each about another turn, tell this, and no more of them do.
+    async fn told(&self, reason: &str, says: &str, times: usize) -> Result<()> {
+        until(&format!("{times} events tell {reason}, {says:?}"), SOON, async || {
+            let told = self.0.events("default", "cluster", reason).await?;
+            ensure!(told.len() == times && told.iter().all(|told| told.contains(says)), "{told:?}");
+            Ok(true)
         })
         .await
     }
@@ -217,25 +283,22 @@ async fn nothing_to_guard(world: &World<'_>) -> Result<()> {
 }
 
 async fn who_enters_in_a_plain_cluster(world: &World<'_>) -> Result<()> {
-    let guarded = "d8-system/deckhouse-0";
-    for (user, says) in [
-        ("developer", REFUSED),
-        ("kubernetes-admin", REFUSED),
-        ("system:sudouser", "inside"),
-        ("system:serviceaccount:kube-system:cleaner", "inside"),
-        ("system:serviceaccount:d8-monitoring:prometheus", REFUSED),
-        ("system:serviceaccount:shop:d8-admin", REFUSED),
-    ] {
-        let said = world.exec(user, guarded).await?;
-        ensure!(said.contains(says), "{user}: {said}");
-    }
-    let said = world.attach("developer", guarded).await?;
-    ensure!(said.contains("attach to Pod d8-system/deckhouse-0 is refused"), "{said}");
-    for (user, pod) in [("system:sudouser", guarded), ("developer", "shop/web-0")] {
-        let said = world.attach(user, pod).await?;
-        ensure!(!said.contains("refused") && !said.contains("denied"), "{user}: {said}");
-    }
-    world.exec_says("developer", "shop/web-0", "inside").await
+    let says = "enforced by gatekeeper-0";
+    world.0.condition(SYSTEM, Condition::yes("ExecGuard", "Enforced", says)).await?;
+    world
+        .enter(&[
+            ("developer", false),
+            (ADMINISTRATOR, false),
+            ("system:sudouser", true),
+            ("system:serviceaccount:kube-system:cleaner", true),
+            ("system:serviceaccount:gatekeeper-system:gatekeeper-admin", true),
+            ("system:serviceaccount:d8-monitoring:prometheus", false),
+            ("system:serviceaccount:kube-dns:dns", false),
+            ("system:serviceaccount:shop:d8-admin", false),
+            // No service account has such a name, but somebody's certificate could.
+            ("d8-admin", false),
+        ])
+        .await
 }
 
 /// But for its name and its rules, also when upstream's changes.
@@ -288,8 +351,10 @@ async fn pods_that_nobody_has_seen(world: &World<'_>) -> Result<()> {
     // Without the operator nobody brings the inventory back.
     world.0.kill(OPERATOR).await?;
     world.kubectl(&["delete", INVENTORY]).await?;
-    world.exec_says("developer", "shop/web-0", UNKNOWN).await?;
-    let said = world.exec("system:sudouser", "d8-system/deckhouse-0").await?;
+    world.exec_says("developer", PLAIN, UNKNOWN).await?;
+    let said = world.attach("developer", PLAIN).await?;
+    ensure!(said.contains(UNKNOWN), "{said}");
+    let said = world.exec("system:sudouser", GUARDED).await?;
     ensure!(said.contains("inside"), "{said}");
     world.0.restart(OPERATOR).await?;
     world.exec_says("developer", "shop/web-0", "inside").await?;
@@ -306,13 +371,18 @@ async fn pods_that_nobody_has_seen(world: &World<'_>) -> Result<()> {
     })
     .await?;
     world.exec_says("developer", "shop/web-0", "inside").await?;
+    let says = "Gatekeeper's Config keeps Pods of sho* out of its inventory: unknown Pods there are let in";
+    world.0.condition(SYSTEM, Condition::yes("ExecGuard", "Enforced", says)).await?;
     world.kubectl(&["delete", "config/config", "-n", "gatekeeper-system"]).await.map(drop)
 }
 
 /// Then the failure policy of upstream's entry decides, as for every other request.
 async fn gatekeeper_down(world: &World<'_>) -> Result<()> {
     world.0.kill("gatekeeper-0").await?;
-    world.exec_says("developer", "shop/web-0", "failed calling webhook \"validation.gatewright.io\"").await?;
+    let failed = "failed calling webhook \"validation.gatewright.io\"";
+    world.exec_says("developer", PLAIN, failed).await?;
+    let said = world.attach("system:sudouser", GUARDED).await?;
+    ensure!(said.contains(failed), "{said}");
     let patch = json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]);
     world.patch(UPSTREAM, "json", &patch).await?;
     world.exec_says("developer", "d8-system/deckhouse-0", "inside").await?;
@@ -336,17 +406,18 @@ async fn who_enters_on_deckhouse(world: &World<'_>) -> Result<()> {
     operator_with(world, "preset: Deckhouse", async || {
         world.put(&pod("d8-system", "deckhouse-0", &json!({"heritage": "deckhouse"}))).await?;
         world.exec_says("developer", "d8-system/deckhouse-0", REFUSED).await?;
-        for (user, says) in [
-            ("system:sudouser", "inside"),
-            ("system:serviceaccount:d8-monitoring:prometheus", "inside"),
-            ("system:serviceaccount:kube-dns:dns", "inside"),
-            ("system:serviceaccount:shop:d8-admin", REFUSED),
-            ("kubernetes-admin", REFUSED),
-        ] {
-            let said = world.exec(user, "d8-system/deckhouse-0").await?;
-            ensure!(said.contains(says), "{user}: {said}");
-        }
-        world.exec_says("developer", "shop/web-0", "inside").await
+        world
+            .enter(&[
+                ("system:sudouser", true),
+                ("system:serviceaccount:d8-monitoring:prometheus", true),
+                ("system:serviceaccount:kube-dns:dns", true),
+                ("system:serviceaccount:kube-system:cleaner", true),
+                ("system:serviceaccount:shop:d8-admin", false),
+                ("system:serviceaccount:shop:kube-admin", false),
+                ("developer", false),
+                (ADMINISTRATOR, false),
+            ])
+            .await
     })
     .await
 }
@@ -357,7 +428,9 @@ async fn modes_and_routing_obey(world: &World<'_>) -> Result<()> {
         for object in [OURS, GUARD, INVENTORY] {
             world.gone(object).await?;
         }
-        world.exec_says("developer", "d8-system/deckhouse-0", "inside").await
+        let says = "execGuard.mode is Off in the settings";
+        world.0.condition(SYSTEM, Condition::yes("ExecGuard", "NotNeeded", says)).await?;
+        world.enter(&[("developer", true)]).await
     })
     .await?;
     world.kubectl(&["delete", "pod/deckhouse-0", "-n", "d8-system"]).await?;
@@ -365,7 +438,9 @@ async fn modes_and_routing_obey(world: &World<'_>) -> Result<()> {
     operator_with(world, "execGuard: {mode: Always}\nrouting: {connect: 'off'}", async || {
         until("the guard stands", SOON, async || world.exists(GUARD).await).await?;
         ensure!(world.exists(INVENTORY).await? && !world.exists(OURS).await?);
-        Ok(())
+        let says = "RoutingOff: CONNECT of pods/attach, pods/exec is not sent to Gatekeeper, because routing.connect is off";
+        world.0.condition(SYSTEM, Condition::yes("Routing", "Routed", says)).await?;
+        world.0.condition(SYSTEM, Condition::no("ExecGuard", "NotRouted", "CONNECT of pods/exec")).await
     })
     .await?;
     // An object of our name that is not ours stays as it is.
@@ -378,216 +453,16 @@ async fn modes_and_routing_obey(world: &World<'_>) -> Result<()> {
         until("the guard stands", SOON, async || world.exists(GUARD).await).await?;
         let found = world.get(OURS).await?;
         ensure!(found["webhooks"] == foreign["webhooks"], "{found}");
+        let says = "ValidatingWebhookConfiguration gatewright-validating-webhook-configuration exists and is not ours";
+        world.0.condition(SYSTEM, Condition::no("Routing", "ApplyFailed", says)).await?;
         world.kubectl(&["delete", OURS]).await?;
         world.routes_become(&["CONNECT pods/attach", "CONNECT pods/exec"]).await
     })
     .await
 }
 
-/// What users' own templates are given: a document of the documentation, where this data is present.
-fn documented(name: &str) -> Result<Option<Value>> {
-    let Some(oracle) = paths::oracle() else { return Ok(None) };
-    let path = oracle.join("documented").join(format!("faq-{name}.yaml"));
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    Ok(Some(serde_saphyr::from_str(&text)?))
-}
-
-/// The form of a deny-exec template that can be true.
-const DENY_EXEC: &str = r#"package d8.custom
-
-violation[{"msg": msg}] {
-  input.review.operation == "CONNECT"
-  input.review.resource.resource == "pods"
-  input.review.requestSubResource == {"exec", "attach"}[_]
-  input.review.namespace == input.parameters.forbiddenNamespaces[_]
-  msg := sprintf("Exec/attach is forbidden in namespace %q", [input.review.namespace])
-}
-"#;
-
-const FORBIDDEN: &str = "[deny-exec-in-namespaces] Exec/attach is forbidden";
-const NODE_BLOCKED: &str = "[require-node-delete-label] Node deletion is blocked";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn documented_examples_are_routed() -> Result<()> {
-    let names = [
-        "constrainttemplate-d8customdenyexec",
-        "constrainttemplate-d8customnodedeleteguard",
-        "constrainttemplate-k8sallowedrepos",
-    ];
-    let Some(templates) = names.into_iter().map(documented).collect::<Result<Option<Vec<_>>>>()? else {
-        println!("skipped: no oracle");
-        return Ok(());
-    };
-    Cluster::run(Options::new("test-routing"), async |cluster| {
-        let world = World(cluster);
-        let none = json!({});
-        let pods = [("shop", "web-0", none.clone()), ("production", "db-0", none)];
-        prepared(&world, &pods).await?;
-        cluster.start_operator().await?;
-        for template in &templates {
-            world.put(template).await?;
-        }
-        let constraints = ["d8customdenyexec-deny-exec-in-namespaces",
-            "d8customnodedeleteguard-require-node-delete-label", "k8sallowedrepos-prod-repo"];
-        for name in constraints {
-            let mut constraint = documented(name)?.context("no oracle")?;
-            constraint["spec"]["enforcementAction"] = json!("deny");
-            if constraint["kind"] == "K8sAllowedRepos" {
-                // Its label would also put the Pods under a standard.
-                let matches = constraint["spec"]["match"].as_object_mut();
-                matches.context("no match")?.remove("namespaceSelector");
-            }
-            world.put_constraint(&constraint).await?;
-        }
-        let all = ["CONNECT pods/attach", "CONNECT pods/exec", "DELETE nodes"];
-        world.routes_become(&all).await?;
-        // As documented, the template compares with what no request has.
-        world.operator_says(&["NeverTrue", "d8customdenyexec"]).await?;
-        world.exec_says("developer", "production/db-0", "inside").await?;
-        let rego = json!([{"op": "replace", "path": "/spec/targets/0/rego", "value": DENY_EXEC}]);
-        world.patch("constrainttemplate/d8customdenyexec", "json", &rego).await?;
-
-        examples_hold(&world).await?;
-        bad_pods_can_be_deleted(&world).await?;
-
-        let operations = |list: &[&str]| json!([{"op": "replace", "path": "/webhooks/0/rules/0/operations", "value": list}]);
-        world.patch(UPSTREAM, "json", &operations(&["CREATE", "UPDATE", "CONNECT", "DELETE"])).await?;
-        world.routes_become(&[]).await?;
-        examples_hold(&world).await?;
-        world.patch(UPSTREAM, "json", &operations(&["CREATE", "UPDATE"])).await?;
-        world.routes_become(&all).await?;
-        a_sleeper_is_not_woken(&world).await
-    })
-    .await
-}
-
-async fn examples_hold(world: &World<'_>) -> Result<()> {
-    world.exec_says("developer", "production/db-0", FORBIDDEN).await?;
-    world.exec_says("developer", "shop/web-0", "inside").await?;
-    let node = |label: Value| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "spare", "labels": label}});
-    world.put(&node(json!({}))).await?;
-    until("the Node is guarded", SOON, async || {
-        let said = world.answer(&["delete", "node/spare", "--dry-run=server"]).await?;
-        ensure!(said.contains(NODE_BLOCKED), "{said}");
-        Ok(true)
-    })
-    .await?;
-    world.put(&node(json!({"admission.deckhouse.io/allow-delete": "true"}))).await?;
-    world.kubectl(&["delete", "node/spare"]).await.map(drop)
-}
-
-/// The Pods were there before the constraint that they violate, whose template lists no operations.
-async fn bad_pods_can_be_deleted(world: &World<'_>) -> Result<()> {
-    until("the constraint refuses", SOON, async || {
-        let output = world
-            .0
-            .kubectl(
-                &["create", "--dry-run=server", "-f", "-"],
-                Some(&pod("shop", "bad", &json!({})).to_string()),
-            )
-            .await?;
-        ensure!(output.stderr.contains("invalid image repo"), "{}", output.stderr);
-        Ok(true)
-    })
-    .await?;
-    world.kubectl(&["delete", "pod/db-0", "-n", "production", "--timeout=30s"]).await?;
-    // Not while the constraint refuses it, but the next check needs it.
-    let mut again = pod("production", "db-0", &json!({}));
-    again["spec"]["containers"][0]["image"] = json!("mycompany.registry.com/app:1");
-    world.put(&again).await?;
-    world
-        .kubectl(&["wait", "--for=condition=Ready", "pod/db-0", "-n", "production", "--timeout=50s"])
-        .await
-        .map(drop)
-}
-
-/// Somebody wants to see deletions of Pods, and K8sAllowedRepos would take them for its own.
-async fn a_sleeper_is_not_woken(world: &World<'_>) -> Result<()> {
-    let kinds = |kinds: &[&str]| json!({"spec": {"match": {"kinds": [{"apiGroups": [""], "kinds": kinds}]}}});
-    let guard = "d8customnodedeleteguard/require-node-delete-label";
-    world.patch(guard, "merge", &kinds(&["Node", "Pod"])).await?;
-    world.operator_says(&["WokenByMistake", "K8sAllowedRepos/prod-repo"]).await?;
-    let all = ["CONNECT pods/attach", "CONNECT pods/exec", "DELETE nodes"];
-    world.routes_become(&all).await?;
-    world.kubectl(&["delete", "pod/web-0", "-n", "shop", "--timeout=30s"]).await?;
-    world.kubectl(&["delete", "k8sallowedrepos/prod-repo"]).await?;
-    world.routes_become(&["CONNECT pods/attach", "CONNECT pods/exec", "DELETE nodes", "DELETE pods"]).await?;
-    for constraint in [guard, "d8customdenyexec/deny-exec-in-namespaces"] {
-        world.kubectl(&["delete", constraint]).await?;
-    }
-    world.gone(OURS).await
-}
-
 /// The names in the test are those of the compiler.
 #[test]
 fn names_are_the_compilers() {
     assert!(GUARD.ends_with(EXEC_GUARD) && INVENTORY.ends_with(SYNC_SET));
-}
-
-/// What the inventory of the guard costs a Gatekeeper process. `cargo test … --test exec -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement, not a check; GATEWRIGHT_PODS says how many Pods"]
-async fn memory_of_the_inventory() -> Result<()> {
-    let count: usize = std::env::var("GATEWRIGHT_PODS").map_or(Ok(10_000), |count| count.parse())?;
-    let options = Options { nodes: 0, audit_interval: 3600, ..Options::new("bench-inventory") };
-    Cluster::run(options, async |cluster| {
-        let world = World(cluster);
-        world.put(&namespace("many")).await?;
-        world.kubectl(&["delete", UPSTREAM]).await?;
-        let pods: kube::Api<DynamicObject> =
-            kube::Api::namespaced_with(cluster.client().await?, "many", &ApiResource::erase::<Pod>(&()));
-        let create = |number| {
-            let pods = pods.clone();
-            async move {
-                let pod = serde_json::from_value(large_pod(number))?;
-                anyhow::Ok(pods.create(&PostParams::default(), &pod).await?)
-            }
-        };
-        let bytes = serde_json::to_vec(&create(0).await?)?.len();
-        let created = futures::stream::iter((1..count).map(create)).buffer_unordered(32);
-        created.try_for_each(|_| std::future::ready(Ok(()))).await?;
-        let before = resident(cluster).await?;
-        world.put(&json!(gatewright_compiler::sync_set())).await?;
-        let after = resident(cluster).await?;
-        println!(
-            "{count} Pods of {bytes} bytes; MiB resident and at most: {before:?}, with inventory {after:?}"
-        );
-        Ok(())
-    })
-    .await
-}
-
-/// A Pod as large as usual ones, that nothing touches: gated, so that the scheduler leaves it alone.
-fn large_pod(number: usize) -> Value {
-    let variables: Vec<_> = (0..12)
-        .map(|i| json!({"name": format!("VARIABLE_{i}"), "value": format!("value-{i}-of-{number}")}))
-        .collect();
-    let container = |name: &str| {
-        let probe = json!({"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 10});
-        json!({
-            "name": name, "image": format!("registry.example.com/team/{name}:1.2.{number}"), "env": variables,
-            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
-            "livenessProbe": probe, "readinessProbe": probe,
-        })
-    };
-    let mut pod = pod("many", &format!("web-{number}"), &json!({"app": "web", "number": number.to_string()}));
-    // In place of a status, which running Pods have.
-    pod["metadata"]["annotations"] = json!({"status": format!("{number:0>1500}")});
-    pod["spec"]["containers"] = json!([container("app"), container("sidecar")]);
-    pod["spec"]["schedulingGates"] = json!([{"name": "example.com/never"}]);
-    pod
-}
-
-/// The resident memory of Gatekeeper in MiB now, and at most so far. Go gives memory back over some minutes.
-async fn resident(cluster: &Cluster) -> Result<(u64, u64)> {
-    tokio::time::sleep(Duration::from_mins(4)).await;
-    let running = gatewright_e2e::running(cluster.directory());
-    let process = running.iter().find(|process| process.name == "gatekeeper-0");
-    let pid = process.context("Gatekeeper does not run")?.pid();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let of = |field: &str| -> Result<u64> {
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
-    };
-    Ok((of("VmRSS:")?, of("VmHWM:")?))
 }

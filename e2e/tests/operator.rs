@@ -1,13 +1,18 @@
 //! The operator on the real control plane: good times and bad times.
 
-use std::path::Path;
+#[path = "operator/documented.rs"]
+mod documented;
+#[path = "operator/enforcement.rs"]
+mod enforcement;
+#[path = "operator/requests.rs"]
+mod requests;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use gatewright_api::PolicyKind;
-use gatewright_e2e::generate::{Random, cases, policies};
-use gatewright_e2e::operator::{OPERATOR, OPERATOR_USER};
-use gatewright_e2e::{Cluster, FailurePolicy, Options, paths, until};
+use gatewright_e2e::answers::{Answers, writes};
+use gatewright_e2e::operator::OPERATOR;
+use gatewright_e2e::{Cluster, Condition, Options, until};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes.
@@ -112,15 +117,9 @@ impl World<'_> {
 
     /// How many requests that write, and how many at all, the operator has made so far.
     fn requests(&self) -> Result<(usize, usize)> {
-        let log = std::fs::read_to_string(self.0.audit_log())?;
-        let ours: Vec<Value> = log
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|event| event["user"]["username"] == OPERATOR_USER)
-            .collect();
-        let reads = ["get", "list", "watch"];
-        let writes = ours.iter().filter(|event| !reads.iter().any(|verb| event["verb"] == *verb)).count();
-        Ok((writes, ours.len()))
+        let all = Answers::new(&self.0.audit_log()).all()?;
+        let ours = all.iter().filter(|answer| answer.is_operators()).count();
+        Ok((writes(&all).values().sum(), ours))
     }
 }
 
@@ -248,6 +247,9 @@ async fn what_is_not_ours_is_not_touched() -> Result<()> {
         );
 
         world.gone("d8operationpolicy/common").await?;
+        cluster
+            .condition("gatewrightstatus/cluster", Condition::no("TemplatesInstalled", "Conflict", says))
+            .await?;
 
         // A constraint of the policy's name that was there first.
         world.put(&security_policy("other", &no_privileged())).await?;
@@ -393,6 +395,8 @@ async fn restarts_around_the_operator_are_survived() -> Result<()> {
         world.put(&namespace("shop")).await?;
         world.put(&security_policy("strict", &no_privileged())).await?;
         world.ready("secpol/strict").await?;
+        world.0.install_foreign_objects().await?;
+        let before = world.0.before_the_fault().await?;
 
         world.0.kill("kube-apiserver").await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -413,7 +417,7 @@ async fn restarts_around_the_operator_are_survived() -> Result<()> {
         world.ready("secpol/third").await?;
         world.refuses("third").await?;
         ensure!(world.0.is_running(OPERATOR), "the operator has ended");
-        Ok(())
+        world.0.becomes_as_desired(&before, &[]).await
     })
     .await
 }
@@ -443,310 +447,4 @@ async fn an_operator_that_comes_first_waits_and_says_so() -> Result<()> {
         world.refuses("strict").await
     })
     .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn enforced_means_every_process_and_a_route() -> Result<()> {
-    let options = Options {
-        gatekeepers: Options::gatekeeper_names(2),
-        failure_policy: FailurePolicy::Ignore,
-        ..Options::new("test-enforced")
-    };
-    scenario(options, async |world| {
-        world.put(&namespace("shop")).await?;
-        world.put(&security_policy("strict", &no_privileged())).await?;
-        world.ready("secpol/strict").await?;
-        let says = "enforced by gatekeeper-0, gatekeeper-1; the webhook's failure policy is Ignore";
-        world.condition("secpol/strict", "Enforced", "True", "Enforced", says).await?;
-
-        // A process that is down keeps what it had; it has not seen the edit.
-        world.0.stop("gatekeeper-1").await?;
-        world
-            .put(&security_policy("strict", &json!({"allowPrivileged": false, "allowHostNetwork": false})))
-            .await?;
-        let says = "gatekeeper-1 has generation 1 of the constraint, not 2";
-        world.condition("secpol/strict", "Enforced", "False", "NotEnforcedBy", says).await?;
-        world.0.restart("gatekeeper-1").await?;
-        world.ready("secpol/strict").await?;
-
-        // Gatekeeper's Config exempts namespaces from every constraint.
-        let config = json!({
-            "apiVersion": "config.gatekeeper.sh/v1alpha1", "kind": "Config",
-            "metadata": {"name": "config", "namespace": "gatekeeper-system"},
-            "spec": {"match": [{"excludedNamespaces": ["sh*"], "processes": ["webhook"]}]},
-        });
-        world.put(&config).await?;
-        world
-            .condition("secpol/strict", "Enforced", "True", "Enforced", "Gatekeeper's Config exempts sh*")
-            .await?;
-
-        // A webhook that leaves out what the policy is about: of subresources the operator sends the rest itself.
-        let webhook = "validatingwebhookconfiguration/gatekeeper-validating-webhook-configuration";
-        let trim = async |resource: &str| {
-            let patch =
-                json!([{"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": [resource]}]);
-            world.kubectl(&["patch", webhook, "--type=json", "-p", &patch.to_string()]).await
-        };
-        trim("*").await?;
-        until("the operator sends the subresource", SOON, async || {
-            let own = "validatingwebhookconfiguration/gatewright-validating-webhook-configuration";
-            let rules = world.get(&[own]).await?["webhooks"][0]["rules"].take();
-            Ok(rules[0]["operations"] == json!(["UPDATE"])
-                && rules[0]["resources"] == json!(["pods/ephemeralcontainers"]))
-        })
-        .await?;
-        world.ready("secpol/strict").await?;
-        trim("deployments").await?;
-        let says = "does not send Gatekeeper CREATE of pods";
-        world.condition("secpol/strict", "Enforced", "False", "NotRouted", says).await?;
-        world.kubectl(&["delete", webhook]).await?;
-        let says = "the API server does not ask Gatekeeper";
-        world.condition("secpol/strict", "Enforced", "False", "NotRouted", says).await?;
-
-        world.kubectl(&["delete", "pods", "--all", "-n", "gatekeeper-system", "--force"]).await?;
-        let says = "no process of Gatekeeper answers admission requests";
-        world.condition("secpol/strict", "Enforced", "False", "NoGatekeeperProcess", says).await?;
-
-        // What the operator may not see it does not guess.
-        world.kubectl(&["delete", "rolebinding/gatewright", "-n", "gatekeeper-system"]).await?;
-        let mut role = world.get(&["clusterrole/gatewright"]).await?;
-        let rules = role["rules"].as_array_mut().context("no rules")?;
-        rules.retain(|rule| rule["resources"] != json!(["pods"]));
-        let patch = json!({"rules": rules}).to_string();
-        world.kubectl(&["patch", "clusterrole/gatewright", "--type=merge", "-p", &patch]).await?;
-        world.0.restart(OPERATOR).await?;
-        let says = "the operator may not watch the Pods of Gatekeeper's namespace";
-        world.condition("secpol/strict", "Enforced", "False", "NoGatekeeperProcess", says).await
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_steady_cluster_sees_no_write() -> Result<()> {
-    let options = Options { audit_interval: 2, ..Options::new("test-steady") };
-    scenario(options, async |world| {
-        world.put(&namespace("shop")).await?;
-        // Violations, so that audit rewrites the constraints' status again and again.
-        for i in 0..3 {
-            world.create_pod(&format!("old-{i}"), "shop", privileged()).await?;
-        }
-        for i in 0..10 {
-            world.put(&security_policy(&format!("p{i}"), &no_privileged())).await?;
-        }
-        world.kubectl(&["wait", "--for=condition=Ready", "secpol", "--all", "--timeout=60s"]).await?;
-        until("audit has found the old Pods", SOON, async || {
-            Ok(world.get(&["d8securitypolicy/p0"]).await?["status"]["totalViolations"] == 3)
-        })
-        .await?;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let (writes, all) = world.requests()?;
-        ensure!(
-            writes > 20 && all > writes,
-            "the audit log misses the operator's requests: {writes} of {all}"
-        );
-        let said = std::fs::read_to_string(world.0.log(OPERATOR))?;
-        let audited = world.get(&["d8securitypolicy/p0"]).await?["status"]["auditTimestamp"].clone();
-        tokio::time::sleep(Duration::from_secs(12)).await;
-        ensure!(
-            world.get(&["d8securitypolicy/p0"]).await?["status"]["auditTimestamp"] != audited,
-            "no audit ran"
-        );
-        let (later, _) = world.requests()?;
-        ensure!(writes == later, "{} writes in a steady cluster", later - writes);
-        ensure!(
-            said == std::fs::read_to_string(world.0.log(OPERATOR))?,
-            "the operator talks in a steady cluster"
-        );
-        Ok(())
-    })
-    .await
-}
-
-/// What was there before a policy stays editable, but nobody may use it to run something new.
-#[tokio::test(flavor = "multi_thread")]
-async fn objects_that_were_there_before_stay_editable() -> Result<()> {
-    scenario(Options::new("test-update"), async |world| {
-        world.put(&namespace("shop")).await?;
-        let mut old = pod("old", "shop", privileged());
-        old["metadata"]["finalizers"] = json!(["example.com/hold"]);
-        world.answer(&["create", "-f", "-"], &old).await?;
-        let deployment = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "old", "namespace": "shop"},
-            "spec": {
-                "replicas": 0, "selector": {"matchLabels": {"app": "old"}},
-                "template": {"metadata": {"labels": {"app": "old"}}, "spec": old["spec"]},
-            },
-        });
-        world.answer(&["create", "-f", "-"], &deployment).await?;
-        world.put(&security_policy("strict", &no_privileged())).await?;
-        world.ready("secpol/strict").await?;
-        world.refuses("strict").await?;
-
-        let in_shop = async |arguments: &[&str]| world.0.kubectl(&[&["-n", "shop"], arguments].concat(), None).await;
-        for allowed in [
-            &["label", "pod/old", "a=b"][..],
-            &["annotate", "deployment/old", "a=b"],
-            &["scale", "deployment/old", "--replicas=0"],
-            &["patch", "deployment/old", "-p", r#"{"spec": {"revisionHistoryLimit": 3}}"#],
-        ] {
-            let output = in_shop(allowed).await?;
-            ensure!(output.status.success(), "{allowed:?}: {}", output.stderr);
-        }
-        for refused in [
-            &["set", "image", "pod/old", "app=registry.example.com/app:2"][..],
-            &["set", "image", "deployment/old", "app=registry.example.com/app:2"],
-            &["debug", "pod/old", "--image=registry.example.com/sh:1", "--profile=general", "-q"],
-        ] {
-            let output = in_shop(refused).await?;
-            ensure!(output.stderr.contains("[strict] allowPrivileged:"), "{refused:?}: {}", output.stderr);
-        }
-        let fixed = r#"{"spec": {"template": {"spec": {"containers": [{"name": "app", "securityContext": {"privileged": false}}]}}}}"#;
-        ensure!(in_shop(&["patch", "deployment/old", "-p", fixed]).await?.status.success());
-
-        // What is going away is not held back by its finalizer.
-        in_shop(&["delete", "pod/old", "--wait=false", "--grace-period=0"]).await?.success()?;
-        in_shop(&["patch", "pod/old", "--type=merge", "-p", r#"{"metadata": {"finalizers": null}}"#]).await?.success()?;
-        until("the Pod is gone", SOON, async || {
-            Ok(in_shop(&["get", "pod/old", "--ignore-not-found"]).await?.stdout.is_empty())
-        })
-        .await
-    })
-    .await
-}
-
-/// A namespace's label takes effect with the very next request, whether the operator runs or not.
-#[tokio::test(flavor = "multi_thread")]
-async fn standards_hold_by_label() -> Result<()> {
-    scenario(Options::new("test-standards"), async |world| {
-        let label = async |labels: &Value| world.put(&labelled("plain", labels)).await;
-        let answer = async |container: Value| {
-            world.answer(&["create", "--dry-run=server", "-f", "-"], &pod("plain", "plain", container)).await
-        };
-        label(&json!({})).await?;
-        let baseline = "[d8-pod-security-baseline-deny] privileged:";
-        until("the default standard holds", SOON, async || {
-            let said = answer(privileged()).await?;
-            ensure!(said.contains(baseline), "{said}");
-            Ok(true)
-        })
-        .await?;
-        let said = answer(json!({})).await?;
-        ensure!(said.contains("created"), "{said}");
-
-        world.0.kill(OPERATOR).await?;
-        let restricted = "[d8-pod-security-restricted-deny] allowPrivilegeEscalation:";
-        let policy = "security.deckhouse.io/pod-policy";
-        let action = "security.deckhouse.io/pod-policy-action";
-        for (labels, container, expected) in [
-            (json!({policy: "restricted"}), json!({}), restricted),
-            (json!({policy: "privileged"}), privileged(), "pod/plain created"),
-            (json!({policy: "resticted"}), privileged(), baseline),
-            (
-                json!({policy: "restricted", action: "warn"}),
-                json!({}),
-                "Warning: [d8-pod-security-restricted-warn]",
-            ),
-            (json!({policy: "restricted", action: "dryrun"}), json!({}), "pod/plain created"),
-            (json!({policy: "restricted", action: "Deny"}), json!({}), restricted),
-        ] {
-            label(&labels).await?;
-            let said = answer(container).await?;
-            ensure!(said.contains(expected), "{labels}: {said}");
-            ensure!(!expected.contains("created") || !said.contains("Warning"), "{labels}: {said}");
-        }
-        let said = world
-            .answer(&["create", "--dry-run=server", "-f", "-"], &pod("plain", "kube-system", privileged()))
-            .await?;
-        ensure!(said.contains("created"), "a system namespace is under a standard: {said}");
-
-        world.0.restart(OPERATOR).await?;
-        let object = "d8podsecuritystandard/d8-pod-security-baseline-warn";
-        let good = world.get(&[object]).await?;
-        world.kubectl(&["delete", object]).await?;
-        until("the constraint is back", SOON, async || {
-            Ok(world.get(&[object]).await?["spec"] == good["spec"])
-        })
-        .await?;
-        let patch = r#"{"spec": {"match": {"namespaceSelector": null}}}"#;
-        world.kubectl(&["patch", object, "--type=merge", "-p", patch]).await?;
-        world.restored("a removed selector", object, &good["spec"]).await?;
-        let all = world.get(&["d8podsecuritystandard"]).await?;
-        ensure!(all["items"].as_array().is_some_and(|items| items.len() == 6), "{all}");
-        Ok(())
-    })
-    .await
-}
-
-/// Policies that people copied from documentation become ready as written, where this data is present; so do those
-/// of the examples and random ones.
-#[tokio::test(flavor = "multi_thread")]
-async fn documented_and_random_policies_become_ready() -> Result<()> {
-    scenario(Options::new("test-documented"), async |world| {
-        random_policies_become_ready(world).await?;
-        let examples = become_ready(world, &paths::repository().join("examples/policies")).await?;
-        ensure!(examples > 0, "there are no examples");
-        let Some(oracle) = paths::oracle() else {
-            println!("skipped: no oracle");
-            return Ok(());
-        };
-        ensure!(become_ready(world, &oracle.join("documented")).await? > 0, "the oracle has no policies");
-        a_pod_for_foo_and_bar_passes(world).await
-    })
-    .await
-}
-
-/// How many policies there are in a folder; all of them become ready.
-async fn become_ready(world: &World<'_>, folder: &Path) -> Result<usize> {
-    let mut count = 0;
-    for file in std::fs::read_dir(folder)? {
-        let path = file?.path();
-        let text = std::fs::read_to_string(&path)?;
-        if !text.contains("apiVersion: deckhouse.io/v1alpha1")
-            || path.extension().is_none_or(|end| end != "yaml")
-        {
-            continue;
-        }
-        let policy: Value = serde_saphyr::from_str(&text)?;
-        world.put(&policy).await.with_context(|| path.display().to_string())?;
-        let kind = policy["kind"].as_str().unwrap_or_default().to_lowercase();
-        let name = format!("{kind}/{}", policy["metadata"]["name"].as_str().unwrap_or_default());
-        if text.contains("verifyImageSignatures") {
-            let says = "spec.policies.verifyImageSignatures: no rule";
-            world.condition(&name, "Valid", "False", "Unsupported", says).await?;
-        } else {
-            world.ready(&name).await.with_context(|| path.display().to_string())?;
-        }
-        count += 1;
-    }
-    Ok(count)
-}
-
-/// Whatever the CRD accepts and the compiler makes of it, Gatekeeper takes and enforces.
-async fn random_policies_become_ready(world: &World<'_>) -> Result<()> {
-    let mut random = Random::from_env()?;
-    let seed = random.seed;
-    let mut manifests = vec![];
-    for kind in [PolicyKind::SecurityPolicy, PolicyKind::OperationPolicy] {
-        let policies = random.values(&policies(kind), cases(40)?)?;
-        let named = policies.iter().enumerate();
-        manifests.extend(named.map(|(i, policy)| policy.named(&format!("random-{i}"))));
-    }
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": manifests});
-    world.put(&list).await.with_context(|| format!("seed {seed}"))?;
-    let all = ["secpol,oppol", "--all", "--timeout=60s"];
-    let ready = world.kubectl(&[&["wait", "--for=condition=Ready"], &all[..]].concat()).await;
-    ready.with_context(|| format!("seed {seed}"))?;
-    world.kubectl(&[&["delete"], &all[..]].concat()).await.map(drop)
-}
-
-/// The documented pair demands a read-only root file system and two capabilities dropped: exactly that passes both.
-async fn a_pod_for_foo_and_bar_passes(world: &World<'_>) -> Result<()> {
-    let labels = json!({"name": "test", "security.deckhouse.io/pod-policy": "privileged"});
-    world.put(&labelled("test", &labels)).await?;
-    let context = |drop: &[&str]| json!({"securityContext": {"readOnlyRootFilesystem": true, "capabilities": {"drop": drop}}});
-    let said = world.create_pod("both", "test", context(&["MKNOD", "NET_BIND_SERVICE"])).await?;
-    ensure!(said.contains("created"), "{said}");
-    let said = world.create_pod("one", "test", context(&["MKNOD"])).await?;
-    ensure!(said.contains("[bar] requiredDropCapabilities:") && !said.contains("[foo]"), "{said}");
-    Ok(())
 }

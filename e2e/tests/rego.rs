@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 use gatewright_e2e::tools;
-use gatewright_engine::program::{Modules, Program, RegoVersion};
+use gatewright_engine::program::{Modules, Program, RegoVersion, Trust};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -122,7 +122,8 @@ impl Probe {
     fn compile(&self) -> Result<Program, Vec<gatewright_engine::program::CompileError>> {
         let version = if self.version == "v1" { RegoVersion::V1 } else { RegoVersion::V0 };
         let entry = self.entry();
-        Program::compile(&Modules { version, entry: &entry, libs: &self.libs }, Duration::from_secs(10))
+        let modules = Modules { version, entry: &entry, libs: &self.libs };
+        Program::compile(&modules, Trust::Checked, Duration::from_secs(10))
     }
 
     fn template(&self, number: usize) -> Value {

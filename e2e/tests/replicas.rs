@@ -1,9 +1,11 @@
 //! Two replicas of the operator on the real control plane, and a settings file that changes under one.
 
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use gatewright_e2e::{Cluster, Options, until};
+use gatewright_e2e::{Cluster, Condition, Options, until};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes.
@@ -236,11 +238,11 @@ async fn settings_follow_their_file() -> Result<()> {
     Cluster::run(Options::new("test-settings"), async |cluster| {
         let world = World(cluster);
         cluster.install_policies().await?;
-        let path = cluster.directory().join("settings.yaml");
+        let mount = Mount::new(cluster.directory().join("settings"))?;
         let replica = REPLICAS[0];
+        let path = mount.0.join(SETTINGS);
         let config = path.to_str().context("not UTF-8")?;
-        let text = "podSecurityStandards:\n  enforcementAction: Warn\n";
-        std::fs::write(&path, text)?;
+        mount.becomes("podSecurityStandards:\n  enforcementAction: Warn\n")?;
         cluster.start_replica(replica, &["--config", config, "--leader-elect", "false"]).await?;
         world.enforces("first").await?;
         let excluded = async |constraint: &str| {
@@ -248,7 +250,7 @@ async fn settings_follow_their_file() -> Result<()> {
         };
         ensure!(!excluded("d8securitypolicy/first").await?.contains("platform-*"));
 
-        std::fs::write(&path, "systemNamespaces: [kube-system, 'platform-*']\nlog: {level: debug}\n")?;
+        mount.becomes("systemNamespaces: [kube-system, 'platform-*']\n")?;
         for constraint in ["d8securitypolicy/first", "d8podsecuritystandard/d8-pod-security-baseline-deny"] {
             until(&format!("{constraint} follows the settings"), SOON, async || {
                 Ok(excluded(constraint).await?.contains("platform-*"))
@@ -257,7 +259,7 @@ async fn settings_follow_their_file() -> Result<()> {
         }
 
         // A broken file is told once, with everything that is wrong, and changes nothing.
-        std::fs::write(&path, "systemNamespaces: []\nrouting:\n  conect: off\n  delete: never\n")?;
+        mount.becomes("systemNamespaces: []\nrouting:\n  conect: off\n  delete: never\n")?;
         world.shows(replica, "gatewright_settings_valid", "0").await?;
         tokio::time::sleep(Duration::from_secs(3)).await;
         ensure!(
@@ -273,12 +275,134 @@ async fn settings_follow_their_file() -> Result<()> {
             "{told:?}"
         );
 
-        std::fs::write(&path, "")?;
+        mount.becomes("")?;
         world.shows(replica, "gatewright_settings_valid", "1").await?;
         until("the defaults hold again", SOON, async || {
             Ok(!excluded("d8securitypolicy/first").await?.contains("platform-*"))
         })
-        .await
+        .await?;
+        the_log_obeys(&world, replica, &mount).await
     })
     .await
+}
+
+const SETTINGS: &str = "settings.yaml";
+
+/// A folder such as a ConfigMap is mounted to: its files lead into a hidden folder by a link, which is swapped.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(folder: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&folder)?;
+        symlink(format!("..data/{SETTINGS}"), folder.join(SETTINGS))?;
+        Ok(Self(folder))
+    }
+
+    fn becomes(&self, text: &str) -> Result<()> {
+        let version = format!("..version-{}", std::fs::read_dir(&self.0)?.count());
+        std::fs::create_dir(self.0.join(&version))?;
+        std::fs::write(self.0.join(&version).join(SETTINGS), text)?;
+        let link = self.0.join("..data_tmp");
+        symlink(&version, &link)?;
+        Ok(std::fs::rename(link, self.0.join("..data"))?)
+    }
+}
+
+/// What the log tells changes while the process runs, and goes back to what it was told at the start.
+async fn the_log_obeys(world: &World<'_>, replica: &str, mount: &Mount) -> Result<()> {
+    let lines = |level: &str| -> Result<usize> {
+        let log = std::fs::read_to_string(world.0.log(replica))?;
+        Ok(log.lines().filter(|line| line.split_whitespace().nth(1) == Some(level)).count())
+    };
+    ensure!(lines("DEBUG")? == 0 && lines("INFO")? > 0);
+    mount.becomes("log: {level: debug}")?;
+    until("the log tells more", SOON, async || Ok(lines("DEBUG")? > 0)).await?;
+    mount.becomes("log: {level: error}")?;
+    // Not even that a policy became ready.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = lines("INFO")?;
+    world.enforces("unsaid").await?;
+    ensure!(lines("INFO")? == before, "the log tells more than errors");
+    mount.becomes("")?;
+    // The first of them may come before the file is looked at.
+    until("the log tells what becomes ready", SOON, async || {
+        world.enforces("said").await?;
+        world.kubectl(&["delete", "secpol/said"]).await?;
+        Ok(lines("INFO")? > before)
+    })
+    .await
+}
+
+/// A private registry's password, and as a policy carries it.
+const PASSWORD: &str = "c2VjcmV0OnRoYXQtbm9ib2R5LW1heS1yZWFk";
+const DOCKER_CFG: &str = "eyJhdXRocyI6eyJyZWdpc3RyeS5leGFtcGxlLmNvbSI6eyJhdXRoIjoiYzJWamNtVjBPblJvWVhRdGJtOWliMlI1TFcxaGVTMXlaV0ZrIn19fQ==";
+
+/// Each line of the log is one JSON object, whatever happens; and at whatever level, no secret of a policy stands in the
+/// log, in metrics, in events, in what Gatekeeper gets, or in the policy's status.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_json_and_keeps_secrets() -> Result<()> {
+    Cluster::run(Options::new("test-log"), async |cluster| {
+        let world = World(cluster);
+        cluster.install_policies().await?;
+        let replica = REPLICAS[0];
+        let path = cluster.directory().join(SETTINGS);
+        let config = path.to_str().context("not UTF-8")?;
+        std::fs::write(&path, "log: {level: trace}")?;
+        let arguments = ["--config", config, "--leader-elect", "false", "--log-format", "json"];
+        cluster.start_replica(replica, &arguments).await?;
+        world.enforces("first").await?;
+
+        let mut secret = policy("secret");
+        secret["spec"]["policies"]["verifyImageSignatures"] = json!([{
+            "reference": "registry.example.com/*", "dockerCfg": DOCKER_CFG,
+            "publicKeys": ["-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----"],
+        }]);
+        cluster.put(&secret).await?;
+        until("the operator has looked at it", SOON, async || {
+            Ok(cluster.get(&["secpol/secret"]).await?["status"]["conditions"].is_array())
+        })
+        .await?;
+        // And at what it does not accept.
+        secret["spec"]["policies"]["allowedCapabilities"] = Value::Null;
+        cluster.put(&secret).await?;
+        let says = "spec.policies.allowedCapabilities";
+        cluster.condition("secpol/secret", Condition::no("Valid", "Invalid", says)).await?;
+        std::fs::write(&path, "log: {level: nonsense}")?;
+        world.shows(replica, "gatewright_settings_valid", "0").await?;
+        let (_, metrics) = cluster.ask_replica(replica, "/metrics").await?;
+        cluster.stop(replica).await?;
+        every_line_is_json(cluster, replica)?;
+        let (log, events) =
+            (std::fs::read_to_string(cluster.log(replica))?, cluster.get(&["events", "-A"]).await?);
+        let status = cluster.get(&["secpol/secret"]).await?["status"].take();
+        let constraints = cluster.get(&["d8securitypolicy"]).await?;
+        for (what, text) in [
+            ("log", log),
+            ("metrics", metrics),
+            ("events", events.to_string()),
+            ("status", status.to_string()),
+            ("constraints", constraints.to_string()),
+        ] {
+            ensure!(text.len() > 100, "{what}: {text}");
+            let secret = [PASSWORD, DOCKER_CFG].into_iter().find(|secret| text.contains(*secret));
+            ensure!(secret.is_none(), "a secret stands in the {what}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn every_line_is_json(cluster: &Cluster, replica: &str) -> Result<()> {
+    let log = std::fs::read_to_string(cluster.log(replica))?;
+    let mut levels = std::collections::BTreeSet::new();
+    for line in log.lines() {
+        let entry: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        for field in ["timestamp", "level", "target"] {
+            ensure!(entry[field].is_string(), "no {field}: {line}");
+        }
+        levels.insert(entry["level"].as_str().unwrap_or_default().to_owned());
+    }
+    ensure!(["INFO", "WARN", "TRACE"].iter().all(|level| levels.contains(*level)), "{levels:?}");
+    ensure!(log.contains("\"message\":\"policy\"") && log.contains("\"reason\":\"Ready\""));
+    Ok(())
 }

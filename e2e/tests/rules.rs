@@ -8,7 +8,7 @@ use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::{Compile, Preset, Settings, compile, exec_guard};
 use gatewright_e2e::gator::{Folder, assertions};
 use gatewright_e2e::paths;
-use gatewright_e2e::trial::{namespace, template};
+use gatewright_e2e::trial::{Trial, difference, namespace, template};
 use gatewright_rules::cases::connect::{ConnectCase, ConnectCases};
 use gatewright_rules::cases::{Case, Cases};
 use gatewright_rules::{Rule, deny_exec_heritage};
@@ -116,6 +116,58 @@ fn every_check_refuses(rule: &Rule, cases: &[Case]) -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn details_of_security_policy() -> Result<()> {
+    details::<SecurityPolicy>("security-policy")
+}
+
+#[test]
+fn details_of_operation_policy() -> Result<()> {
+    details::<OperationPolicy>("operation-policy")
+}
+
+/// Suites assert messages alone. What audit sees of the cases of a rule is judged by all policies of these cases, by
+/// both engines, and must be equal with its details.
+fn details<P: Compile>(folder: &str) -> Result<()> {
+    for rule in P::TEMPLATE.rules {
+        let mut trial = Trial {
+            templates: vec![template(P::TEMPLATE)?],
+            namespaces: vec![namespace(&json!({}))],
+            ..Trial::default()
+        };
+        for (number, case) in cases(folder, rule.name)?.iter().enumerate() {
+            let constraint = compile(&policy::<P>(case)?, &Settings::default())?.constraint;
+            trial.constraints.extend(constraint.map(|found| named(json!(found), &format!("c{number}"))));
+            let audited =
+                case.inputs().into_iter().filter(|input| input.document["kind"] != "AdmissionReview");
+            // A Pod and a controller.
+            for input in audited.take(2) {
+                let name = format!("o{}", trial.objects.len());
+                trial.objects.push(named(input.document, &name));
+            }
+        }
+        let (gator, engine) = (trial.by_gator()?, trial.by_engine()?);
+        ensure!(gator.iter().any(|found| found.details.is_object()), "{}: no details", rule.name);
+        let differences = difference(&gator, &engine);
+        ensure!(differences.is_empty(), "{}: {:#?}", rule.name, &differences[..differences.len().min(10)]);
+    }
+    Ok(())
+}
+
+fn named(mut object: Value, name: &str) -> Value {
+    object["metadata"]["name"] = json!(name);
+    object
+}
+
+fn policy<P: Compile>(case: &Case) -> Result<P> {
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "deckhouse.io/v1alpha1",
+        "kind": P::KIND.as_ref(),
+        "metadata": {"name": "case"},
+        "spec": {"match": case.r#match, "policies": case.policies},
+    }))?)
+}
+
 /// One test of the suite: the case's policy, compiled, and all inputs of the case. None if nothing is enforced.
 fn suite_test<P: Compile>(
     directory: &Folder,
@@ -123,13 +175,7 @@ fn suite_test<P: Compile>(
     number: usize,
     case: &Case,
 ) -> Result<Option<Value>> {
-    let policy: P = serde_json::from_value(json!({
-        "apiVersion": "deckhouse.io/v1alpha1",
-        "kind": P::KIND.as_ref(),
-        "metadata": {"name": "case"},
-        "spec": {"match": case.r#match, "policies": case.policies},
-    }))?;
-    let Some(constraint) = compile(&policy, &Settings::default())?.constraint else {
+    let Some(constraint) = compile(&policy::<P>(case)?, &Settings::default())?.constraint else {
         ensure!(case.violations.is_empty(), "nothing is enforced");
         return Ok(None);
     };

@@ -91,7 +91,9 @@ async fn the_state_of_everything_is_told() -> Result<()> {
         what_is_no_policy(&world).await?;
         what_a_policy_reaches_and_finds(&world).await?;
         labels_that_mean_nothing(&world).await?;
-        labels_that_are_refused(&world).await
+        labels_that_are_refused(&world).await?;
+        namespaces_that_are_reserved(&world).await?;
+        every_metric_is_shown(&world).await
     })
     .await
 }
@@ -108,13 +110,15 @@ async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
     let reasons = reasons.join(" ").replace('"', "");
     ensure!(
         reasons
-            == "GatekeeperFound=Found TemplatesInstalled=Installed StandardsEnforced=Enforced ExecGuard=NotNeeded \
-                    Routing=Routed Ready=Ready",
+            == "PoliciesServed=Served GatekeeperFound=Found TemplatesInstalled=Installed \
+                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Reports=NotNeeded Ready=Ready",
         "{reasons}"
     );
     let processes = status["processes"].as_array().context("no processes")?;
     ensure!(processes.len() == 1 && processes[0]["name"] == "gatekeeper-0", "{processes:?}");
     ensure!(processes[0]["operations"].to_string().contains("webhook"), "{processes:?}");
+    // That of the image in upstream's chart, which is the version of the program here.
+    ensure!(processes[0]["version"].as_str().is_some_and(|it| it.starts_with("v3.")), "{processes:?}");
     ensure!(status["standards"].as_array().is_some_and(|all| all.len() == 6), "{status}");
     // Both namespaces of ours; the default namespace has no label.
     until("the namespaces count", SOON, async || {
@@ -248,4 +252,98 @@ async fn labels_that_are_refused(world: &World<'_>) -> Result<()> {
     let said = world.label("shop", &[&format!("{POLICY}=restricted"), &format!("{ACTION}-")]).await?;
     ensure!(said.contains("namespace/shop modified"), "{said}");
     world.kubectl(&["delete", "namespace", "fresh", "--wait=false"]).await.map(drop)
+}
+
+/// Users who may make namespaces, as far as RBAC is asked.
+fn may_make_namespaces() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "everybody"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}],
+    })
+}
+
+/// What the API server says when somebody makes a namespace, which is not kept.
+async fn make(world: &World<'_>, user: &str, namespace: &str) -> Result<String> {
+    let user = format!("--as={user}");
+    world.0.answer(&["create", "namespace", namespace, "--dry-run=server", &user]).await
+}
+
+async fn namespaces_that_are_reserved(world: &World<'_>) -> Result<()> {
+    world.put(&may_make_namespaces()).await?;
+    let path = paths::repository().join("deploy/reserved-namespaces.yaml");
+    let path = path.to_str().context("not UTF-8")?;
+    world.kubectl(&["apply", "-f", path]).await?;
+    let refused = "namespaces named d8-*, kube-* are the platform's, and user \"developer\" may not make one";
+    until("a reserved name is refused", SOON, async || {
+        let said = make(world, "developer", "d8-mine").await?;
+        ensure!(said.contains(refused), "{said}");
+        Ok(true)
+    })
+    .await?;
+    for (user, namespace, allowed) in [
+        ("developer", "kube-mine", false),
+        ("developer", "mine", true),
+        ("developer", "my-d8-things", true),
+        ("developer", "d8", true),
+        ("system:serviceaccount:shop:d8-deployer", "d8-mine", false),
+        ("system:serviceaccount:d8-system:deckhouse", "d8-mine", true),
+        ("system:serviceaccount:kube-system:addons", "kube-mine", true),
+        ("system:kube-controller-manager", "kube-mine", true),
+    ] {
+        let said = make(world, user, namespace).await?;
+        ensure!(said.contains(&format!("namespace/{namespace} created")) == allowed, "{user}: {said}");
+        ensure!(said.contains("may not make one") != allowed, "{user}: {said}");
+    }
+    // The administrator of the cluster, of the group system:masters, is asked no such thing; what is there stays usable.
+    world.kubectl(&["create", "namespace", "d8-platform"]).await?;
+    for arguments in [
+        &["label", "namespace", "d8-platform", "tier=web", "--as=developer"][..],
+        &["delete", "namespace", "d8-platform", "--wait=false", "--as=developer"],
+    ] {
+        world.kubectl(arguments).await?;
+    }
+    // A name that the API server makes up is judged, too.
+    let generated =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "d8-mine-"}});
+    let output =
+        world.0.kubectl(&["create", "--as=developer", "-f", "-"], Some(&generated.to_string())).await?;
+    ensure!(output.stderr.contains(refused), "{}", output.stderr);
+    // Another installer can be named, and other names reserved.
+    let text = std::fs::read_to_string(path)?;
+    let text =
+        text.replace("['system:kube-controller-manager']", "['developer']").replace("'kube-'", "'infra-'");
+    world.0.kubectl(&["apply", "-f", "-"], Some(&text)).await?.success()?;
+    until("the named installer may", SOON, async || {
+        Ok(make(world, "developer", "d8-mine").await?.contains("created")
+            && make(world, "tester", "infra-mine").await?.contains("d8-*, infra-* are the platform's"))
+    })
+    .await
+}
+
+/// What the documentation lists the operator shows, each with its labels.
+async fn every_metric_is_shown(world: &World<'_>) -> Result<()> {
+    // So that something was put back.
+    world.kubectl(&["delete", "d8podsecuritystandard/d8-pod-security-baseline-warn"]).await?;
+    let documented = std::fs::read_to_string(paths::repository().join("docs/metrics.md"))?;
+    let rows: Vec<Vec<_>> = documented
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `gatewright_"))
+        .map(|row| row.split(" | ").map(|cell| cell.trim().replace('`', "")).collect())
+        .collect();
+    ensure!(rows.len() > 15, "{rows:?}");
+    until("every metric is shown", SOON, async || {
+        let (_, text) = world.0.ask_replica(OPERATOR, "/metrics").await?;
+        for row in &rows {
+            let end = if row[1] == "histogram" { "_count" } else { "" };
+            let series = format!("gatewright_{}{end}", row[0]);
+            let sample = text.lines().find(|line| line.split(['{', ' ']).next() == Some(series.as_str()));
+            let sample = sample.with_context(|| format!("{series} is not shown"))?;
+            for label in row[2].split(", ").filter(|label| !label.is_empty()) {
+                ensure!(sample.contains(&format!("{label}=\"")), "{sample}");
+            }
+        }
+        Ok(true)
+    })
+    .await
 }

@@ -73,6 +73,7 @@ pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserializ
 /// An object as it came from the API, parsed if it can be.
 ///
 /// One policy that does not parse (a newer version's field, say) must not end the watch of all others.
+/// Of the metadata only the identity is kept: name, uid, version and generation; the object has no status of its own.
 /// Unlike [`kube::core::DeserializeGuard`] the error names the path of the field.
 #[derive(Clone, Debug)]
 pub struct Guarded<K> {
@@ -80,19 +81,31 @@ pub struct Guarded<K> {
     pub metadata: ObjectMeta,
     /// The status as last reported, where it parses.
     pub status: Option<PolicyStatus>,
-    /// The object, or the path of the field that does not parse and what is wrong with it.
+    /// The object but for its status, or the path of the field that does not parse and what is wrong with it.
     pub parsed: Result<Box<K>, String>,
 }
 
 impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
+        let mut value = serde_json::Value::deserialize(deserializer)?;
         let PartialObjectMeta { metadata, .. } =
             PartialObjectMeta::<K>::deserialize(&value).map_err(D::Error::custom)?;
+        let metadata = identity(metadata);
         let status = value.get("status").and_then(|status| PolicyStatus::deserialize(status).ok());
+        // Both stand beside it, and nonsense in the status is no fault of the policy.
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("status");
+            fields.insert("metadata".to_owned(), serde_json::json!(metadata));
+        }
         let parsed = serde_path_to_error::deserialize(&value).map_err(|error| error.to_string());
         Ok(Self { metadata, status, parsed })
     }
+}
+
+/// Which object it is, and in which version: of many policies nothing is kept that nobody asks for.
+fn identity(metadata: ObjectMeta) -> ObjectMeta {
+    let ObjectMeta { name, uid, resource_version, generation, .. } = metadata;
+    ObjectMeta { name, uid, resource_version, generation, ..ObjectMeta::default() }
 }
 
 impl<K: Resource> Resource for Guarded<K> {
@@ -142,6 +155,42 @@ mod tests {
         assert_eq!(guarded.metadata.name.as_deref(), Some("broken"));
         let error = guarded.parsed.unwrap_err();
         assert!(error.starts_with("spec.policies.allowedCapabilities[1]: unknown variant `FLY`"), "{error}");
+    }
+
+    #[test]
+    fn nonsense_in_the_status_is_no_fault_of_the_policy() {
+        let guarded: Guarded<SecurityPolicy> = serde_json::from_value(json!({
+            "apiVersion": "deckhouse.io/v1alpha1",
+            "kind": "SecurityPolicy",
+            "metadata": {"name": "good"},
+            "spec": {"match": {}, "policies": {}},
+            "status": {"conditions": "nonsense"},
+        }))
+        .unwrap();
+        assert!(guarded.parsed.is_ok() && guarded.status.is_none());
+    }
+
+    #[test]
+    fn nothing_is_kept_twice() {
+        let guarded: Guarded<SecurityPolicy> = serde_json::from_value(json!({
+            "apiVersion": "deckhouse.io/v1alpha1",
+            "kind": "SecurityPolicy",
+            "metadata": {
+                "name": "a", "uid": "u", "generation": 3, "resourceVersion": "7",
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+                "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}],
+            },
+            "spec": {"match": {"namespaceSelector": {"matchNames": ["a"]}}, "policies": {}},
+            "status": {"observedGeneration": 3},
+        }))
+        .unwrap();
+        let policy = guarded.parsed.unwrap();
+        assert_eq!(guarded.status.unwrap().observed_generation, Some(3));
+        assert_eq!(policy.status, None);
+        for metadata in [&guarded.metadata, &policy.metadata] {
+            let kept = json!({"name": "a", "uid": "u", "generation": 3, "resourceVersion": "7"});
+            assert_eq!(json!(metadata), kept);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 /// What became of the policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -134,8 +134,8 @@ pub enum ConditionType {
     Ready,
 }
 
-/// Why a condition is as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+/// Why a condition is as it is. `docs/status.md` tells of each what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Reason {
     /// The policy compiles.
     Compiled,
@@ -149,6 +149,10 @@ pub enum Reason {
     NothingToEnforce,
     /// An object of the same kind and name that is not ours stands in the way.
     Conflict,
+    /// Our object is being deleted, and finalizers of others hold it.
+    BeingDeleted,
+    /// The API server does not serve a kind of ours, or not to the operator.
+    NotServed,
     /// Gatekeeper's kinds are not served yet, or it has not made the constraint's kind from our template.
     WaitingForGatekeeper,
     /// The API server refused a write; the message says why.
@@ -167,12 +171,16 @@ pub enum Reason {
     NoGatekeeperProcess,
     /// Of the system: Gatekeeper is there and answers.
     Found,
+    /// Of the system: the API server serves the kinds of policies.
+    Served,
     /// Of the system: Gatekeeper has taken in all of our templates.
     Installed,
     /// Of the system: the exec guard does not stand, because nothing needs it.
     NotNeeded,
     /// Of the system: Gatekeeper is asked about all that constraints are about.
     Routed,
+    /// Of the system: audit's results are reported.
+    Written,
     /// Valid, applied and enforced; of the system: all that is no policy works.
     Ready,
     /// The same, but no namespace that exists now is reached.
@@ -192,5 +200,29 @@ impl ConditionType {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+    use std::collections::BTreeSet;
+    use strum::VariantArray as _;
+
+    /// The words in the first cells of the tables of reasons.
+    fn documented() -> BTreeSet<String> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/status.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let tables = text.split("\n\n").filter(|paragraph| paragraph.starts_with("| reason |"));
+        let rows = tables.flat_map(|table| table.lines().skip(2));
+        let cells = rows.filter_map(|row| row.split('|').nth(1));
+        let words = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        words.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_documentation_lists_exactly_the_reasons() {
+        let reasons: BTreeSet<_> = Reason::VARIANTS.iter().map(|reason| reason.as_str().to_owned()).collect();
+        assert_eq!(documented(), reasons);
     }
 }

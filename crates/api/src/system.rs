@@ -21,8 +21,8 @@ pub const SYSTEM_STATUS_NAME: &str = "cluster";
     category = "gatewright",
     status = "SystemStatus",
     derive = "PartialEq",
-    doc = "What the operator reports on Gatekeeper, its templates, the Pod Security Standards, the exec guard and the \
-           routing of requests. There is one, named cluster; the operator keeps it.",
+    doc = "What the operator reports on Gatekeeper, its templates, the Pod Security Standards, the exec guard, the \
+           routing of requests and reports. There is one, named cluster; the operator keeps it.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -62,6 +62,13 @@ pub const SYSTEM_STATUS_NAME: &str = "cluster";
         description = "Whether Gatekeeper is asked about all that it must be asked about"
     ),
     printcolumn(
+        name = "Reports",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Reports')].status",
+        priority = 1,
+        description = "Whether audit's results are reported as the settings want it"
+    ),
+    printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].reason",
@@ -75,7 +82,7 @@ pub struct GatewrightStatusSpec {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemStatus {
-    /// GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, and Ready, which is all of them.
+    /// PoliciesServed, GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, Reports, and Ready, which is all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -121,6 +128,8 @@ pub struct StandardStatus {
 /// The type of a condition of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum SystemCondition {
+    /// The API server serves both kinds of policies.
+    PoliciesServed,
     /// Gatekeeper's kinds are served, and at least one of its processes answers admission requests.
     GatekeeperFound,
     /// Every template of ours is in the API as desired, and Gatekeeper has taken it in.
@@ -131,6 +140,8 @@ pub enum SystemCondition {
     ExecGuard,
     /// What our constraints and the users' need is sent to Gatekeeper.
     Routing,
+    /// What audit found is reported where it was found, where a kind for reports is installed.
+    Reports,
     /// All of the others.
     Ready,
 }

@@ -1,12 +1,18 @@
 //! Templates in CEL (`K8sNativeValidation`), evaluated as Gatekeeper's driver and the API server's validator do.
 
+mod deadline;
 mod expression;
+mod functions;
 mod scope;
 mod source;
+mod types;
+
+use std::time::Duration;
 
 use kube_cel::cel::{ExecutionError, Value};
 use serde_json::{Map, Value as Json};
 
+use deadline::Deadline;
 use expression::Expression;
 pub use scope::Input;
 use scope::Scope;
@@ -19,6 +25,8 @@ pub struct CelProgram {
     validations: Vec<Validation>,
     /// Whether an error refuses the object (`failurePolicy: Fail`).
     fails: bool,
+    /// How long the evaluation for one constraint and one object may take.
+    limit: Duration,
 }
 
 #[derive(Debug)]
@@ -32,16 +40,24 @@ struct Validation {
 const LONGEST_MESSAGE: usize = 5 * 1024;
 
 impl CelProgram {
-    /// The messages of the validations that fail. Parameters are null where a constraint has none.
+    /// The messages of the validations that fail. Parameters are null where a constraint has none. What takes too
+    /// long is a failure whatever the failure policy: nobody knows what it would have found.
     pub fn evaluate(&self, input: &Input, parameters: &Json) -> Vec<String> {
-        Scope::run(input, parameters, &self.variables, |scope| match self.applies(scope) {
-            Ok(true) => {
-                self.validations.iter().filter_map(|validation| self.validate(validation, scope)).collect()
-            }
-            Ok(false) => vec![],
-            Err(_) if !self.fails => vec![],
-            Err(error) => vec![error],
-        })
+        let deadline = Deadline::new(self.limit);
+        let mut found =
+            Scope::run(input, parameters, &self.variables, &deadline, |scope| match self.applies(scope) {
+                Ok(true) => {
+                    let validations = self.validations.iter().take_while(|_| !deadline.was_missed());
+                    validations.filter_map(|validation| self.validate(validation, scope)).collect()
+                }
+                Ok(false) => vec![],
+                Err(_) if !self.fails => vec![],
+                Err(error) => vec![error],
+            });
+        if deadline.was_missed() {
+            found.push(format!("the evaluation took longer than {:?} and was stopped", self.limit));
+        }
+        found
     }
 
     /// Whether all match conditions hold. One that is false wins over others that cannot be evaluated.

@@ -11,6 +11,7 @@ use crate::{
     action::action,
     convert::{Numbers, object, to_rego},
     schema,
+    template::Schema,
 };
 
 /// A constraint, ready to be evaluated.
@@ -53,14 +54,15 @@ impl Constraint {
     /// Everything for which the API server or Gatekeeper refuses it.
     pub fn new(
         constraint: &Value,
-        parameters: Option<&Value>,
+        parameters: Option<&Schema>,
         point: EnforcementPoint,
     ) -> Result<Self, ConstraintError> {
         let kind = kind(constraint)?.to_owned();
         check_version(constraint)?;
         let name = name(constraint)?;
-        let schema = constraint_schema(parameters);
+        let schema = constraint_schema(parameters.map(|schema| &schema.structure));
         let constraint = validated(constraint, &schema, point)?;
+        check_rules(&constraint, parameters, point)?;
         let spec = &constraint["spec"];
         let matcher =
             spec.get("match").map(Matcher::parse).transpose().map_err(|error| {
@@ -131,11 +133,24 @@ fn validated(constraint: &Value, schema: &Value, point: EnforcementPoint) -> Res
     Ok(constraint)
 }
 
+/// The API server asks rules; `gator`, which has none, does not.
+fn check_rules(
+    constraint: &Value,
+    parameters: Option<&Schema>,
+    point: EnforcementPoint,
+) -> Result<(), ConstraintError> {
+    const POINTER: &str = "/spec/parameters";
+    let (Some(value), Some(schema)) = (constraint.pointer(POINTER), parameters) else { return Ok(()) };
+    let checked = schema.rules.check(value, POINTER, point != EnforcementPoint::Gator);
+    checked.map_err(refused)
+}
+
+fn refused(fault: schema::Fault) -> ConstraintError {
+    ConstraintError { schema: true, ..ConstraintError::new(fault.pointer, fault.message) }
+}
+
 fn check(constraint: &Value, schema: &Value) -> Result<(), ConstraintError> {
-    schema::validate(schema, constraint, "").map_err(|fault| ConstraintError {
-        schema: true,
-        ..ConstraintError::new(fault.pointer, fault.message)
-    })?;
+    schema::validate(schema, constraint, "").map_err(refused)?;
     match schema::unknown_field(schema, constraint, "") {
         Some(pointer) if pointer == "/spec/parameters" => {
             Err(ConstraintError::new(pointer, "the template has no schema, so it takes no parameters"))

@@ -34,6 +34,26 @@ pub struct ExpansionError {
     pub message: String,
 }
 
+/// A request that Gatekeeper fails to review. Its webhook answers with an internal error, which refuses the request
+/// whatever the actions of the constraints.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewError {
+    /// What the object implies cannot be made.
+    #[error(transparent)]
+    Expansion(#[from] ExpansionError),
+    /// A template found something that is no violation.
+    #[error(
+        "template {template}: {error}: Gatekeeper answers with an internal error, so the request is refused whatever \
+         the actions of the constraints"
+    )]
+    Message {
+        /// The kind of the template's constraints.
+        template: String,
+        /// What it found.
+        error: String,
+    },
+}
+
 /// A document that is no request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

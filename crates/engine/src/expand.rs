@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Action, Engine, ExpansionError, Request, Violation};
+use crate::{Action, Engine, ExpansionError, Request, ReviewError, Violation};
 
 /// How deep objects may imply others, as in Gatekeeper.
 const MAX_DEPTH: usize = 30;
@@ -220,13 +220,13 @@ impl Engine {
     /// All violations of a request, and of the objects that its object implies.
     ///
     /// # Errors
-    /// The object cannot be expanded.
+    /// The object cannot be expanded, or not be reviewed.
     pub fn review_expanded(
         &self,
         request: &Request,
         expander: &Expander,
-    ) -> Result<Vec<Violation>, ExpansionError> {
-        let mut violations = self.review(request);
+    ) -> Result<Vec<Violation>, ReviewError> {
+        let mut violations = self.review(request)?;
         let mut parent = request.object().clone();
         if parent.is_null() || expander.is_empty() {
             return Ok(violations);
@@ -235,7 +235,7 @@ impl Engine {
             parent["metadata"]["namespace"] = request.namespace().into();
         }
         for Implied { object, template, action } in expander.expand(&parent)? {
-            let found = self.review(&Request::implied(object, request.operation()));
+            let found = self.review(&Request::implied(object, request.operation()))?;
             violations.extend(found.into_iter().map(|violation| Violation {
                 action: action.unwrap_or(violation.action),
                 message: format!("[Implied by {template}] {}", violation.message),

@@ -20,6 +20,6 @@ mod tests;
 
 pub use action::{Action, EnforcementPoint};
 pub use client::{ConstraintRef, Engine, Options, Violation};
-pub use error::{ConstraintError, ExpansionError, RequestError, TemplateError};
+pub use error::{ConstraintError, ExpansionError, RequestError, ReviewError, TemplateError};
 pub use program::Pattern;
 pub use request::Request;

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod builtins;
+mod bytecode;
 mod check;
 mod extensions;
 mod gofmt;
@@ -15,6 +16,7 @@ mod safety;
 mod scope;
 mod source;
 mod text;
+mod tree;
 mod units;
 mod visit;
 
@@ -22,14 +24,17 @@ pub use pattern::Pattern;
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, PolicyLengthConfig};
 use serde_json::Value;
 
+use bytecode::Bytecode;
 use names::Names;
+use tree::Tree;
+
+use crate::convert::object;
 
 /// The dialect of a template's Rego.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +68,25 @@ pub struct CompileError {
     pub message: String,
 }
 
+/// Who says that a program is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nobody: it is checked, and evaluated in the way that is right for every program.
+    Checked,
+    /// Tests hold its verdicts against those of Gatekeeper's own engine: it is not checked once more, and evaluated in
+    /// the fast way.
+    Proven,
+}
+
 /// A compiled program. It may be shared between threads.
 pub struct Program {
-    /// Ready to evaluate, without inventory. Every evaluation that runs at a time has a copy of its own.
-    prepared: Engine,
-    idle: Mutex<Vec<Evaluator>>,
+    machine: Machine,
     reads_inventory: bool,
-    functions: outcome::Functions,
+}
+
+enum Machine {
+    Tree(Tree),
+    Bytecode(Bytecode),
 }
 
 impl fmt::Debug for Program {
@@ -90,49 +107,48 @@ pub struct Finding {
     pub details: Value,
 }
 
-/// The evaluation failed. Gatekeeper makes of it a violation of every constraint.
+/// There are no findings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct EvaluationError(pub String);
-
-/// An engine, and the inventory that is in it.
-struct Evaluator {
-    engine: Engine,
-    inventory: regorus::Value,
+pub enum EvaluationError {
+    /// The evaluation failed. Gatekeeper makes of it a violation of every constraint.
+    Failed(String),
+    /// A message is no string. Gatekeeper fails the whole review.
+    Message(String),
 }
 
 /// The package in which Gatekeeper puts the entry module.
 const ENTRY: &str = "template";
+/// What is asked of it.
+const QUERY: &str = "data.template.violation";
 
 impl Program {
     /// Compiles the modules of a template.
     ///
     /// # Errors
     /// Everything that OPA or Gatekeeper refuses, and everything that this engine would evaluate in another way.
-    pub fn compile(modules: &Modules<'_>, limit: Duration) -> Result<Self, Vec<CompileError>> {
+    pub fn compile(modules: &Modules<'_>, trust: Trust, limit: Duration) -> Result<Self, Vec<CompileError>> {
         let units = units::parse(modules)?;
-        units::check(&units)?;
+        if trust == Trust::Checked {
+            units::check(&units)?;
+        }
+        let timer = ExecutionTimerConfig { limit, check_interval: INTERVAL };
+        let mut engine = engine(modules.version, timer);
         let rules = units::rules(&units)?;
-        let mut engine = Engine::new();
-        engine.set_rego_v0(modules.version == RegoVersion::V0);
-        engine.set_strict_builtin_errors(false);
-        engine.set_policy_length_config(PolicyLengthConfig {
-            max_col: source::MAX_COLUMN,
-            max_file_bytes: NonZeroUsize::MAX,
-            max_lines: NonZeroUsize::MAX,
-        });
-        engine.set_execution_timer_config(ExecutionTimerConfig { limit, check_interval: INTERVAL });
-        extensions::register(&mut engine);
         for unit in &units {
             let names = Names::new(&unit.module, &unit.package, &rules);
-            let text = print::print(&unit.module, &names, &unit.scope, &unit.package);
+            let text = print::print(&unit.module, &names, &unit.scope, &unit.package, trust);
             let failed = |error: anyhow::Error| vec![unit.error(source::fault(error))];
             engine.add_policy(unit.file(), text).map_err(failed)?;
         }
-        prepare(&mut engine).map_err(|error| vec![units::misplaced(&units, &error)])?;
-        let reads_inventory = units.iter().any(|unit| check::reads_inventory(&unit.module));
-        let functions = units::functions(&units);
-        Ok(Self { prepared: engine, idle: Mutex::default(), reads_inventory, functions })
+        let machine = match trust {
+            Trust::Checked => Tree::new(engine, units::functions(&units)).map(Machine::Tree),
+            Trust::Proven => Bytecode::new(&mut engine, timer).map(Machine::Bytecode),
+        };
+        Ok(Self {
+            machine: machine.map_err(|error| vec![units::misplaced(&units, &error)])?,
+            reads_inventory: units.iter().any(|unit| check::reads_inventory(&unit.module)),
+        })
     }
 
     /// Whether the program reads `data.inventory`.
@@ -150,56 +166,36 @@ impl Program {
         input: &regorus::Value,
         inventory: &regorus::Value,
     ) -> Result<Vec<Finding>, EvaluationError> {
-        let mut evaluator = self.evaluator();
-        if self.reads_inventory && !is_same(&evaluator.inventory, inventory) {
-            evaluator.take(inventory).map_err(|error| EvaluationError(error.to_string()))?;
-        }
-        evaluator.engine.set_input(input.clone());
-        let found = evaluator.engine.eval_rule(format!("data.{ENTRY}.violation"));
-        let found = found.map_err(|error| outcome::failure(&error, &self.functions));
-        if found.is_ok() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(evaluator);
-        }
+        let inventory = if self.reads_inventory { inventory } else { &regorus::Value::Undefined };
+        let found = match &self.machine {
+            Machine::Tree(tree) => tree.evaluate(input.clone(), inventory),
+            Machine::Bytecode(bytecode) => bytecode.evaluate(input.clone(), inventory),
+        };
         outcome::findings(&found?)
-    }
-
-    fn evaluator(&self) -> Evaluator {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| Evaluator {
-            engine: self.prepared.clone(),
-            inventory: regorus::Value::Undefined,
-        })
     }
 }
 
 /// Units of work between two looks at the clock.
 const INTERVAL: NonZeroU32 = NonZeroU32::new(64).unwrap();
 
-impl Evaluator {
-    fn take(&mut self, inventory: &regorus::Value) -> anyhow::Result<()> {
-        self.engine.clear_data();
-        let data = [(regorus::Value::from("inventory"), inventory.clone())];
-        if *inventory != regorus::Value::Undefined {
-            self.engine.add_data(data.into_iter().collect::<std::collections::BTreeMap<_, _>>().into())?;
-        }
-        self.inventory = inventory.clone();
-        Ok(())
-    }
+fn engine(version: RegoVersion, timer: ExecutionTimerConfig) -> Engine {
+    let mut engine = Engine::new();
+    engine.set_rego_v0(version == RegoVersion::V0);
+    engine.set_strict_builtin_errors(false);
+    engine.set_policy_length_config(PolicyLengthConfig {
+        max_col: source::MAX_COLUMN,
+        max_file_bytes: NonZeroUsize::MAX,
+        max_lines: NonZeroUsize::MAX,
+    });
+    engine.set_execution_timer_config(timer);
+    extensions::register(&mut engine);
+    engine
 }
 
-/// Whether both are the same document in memory. Nobody changes a document that others hold.
-fn is_same(one: &regorus::Value, other: &regorus::Value) -> bool {
-    match (one.as_object(), other.as_object()) {
-        (Ok(one), Ok(other)) => std::ptr::eq(one, other),
-        _ => *one == regorus::Value::Undefined && *other == regorus::Value::Undefined,
-    }
-}
-
-/// Schedules the statements of all rules, which regorus does before it evaluates any of them: here one that needs
-/// nothing.
-fn prepare(engine: &mut Engine) -> anyhow::Result<()> {
-    engine.add_policy("ready".into(), "package gatewright\nready := true".into())?;
-    engine.eval_rule("data.gatewright.ready".into()).map(drop)
+/// The document `data`.
+fn data(inventory: &regorus::Value) -> regorus::Value {
+    let inventory = Some(inventory).filter(|inventory| **inventory != regorus::Value::Undefined);
+    object(inventory.map(|inventory| ("inventory", inventory.clone())))
 }
 
 #[cfg(test)]

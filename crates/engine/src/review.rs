@@ -6,7 +6,7 @@ use gatewright_gatekeeper::{Candidate, Namespace};
 use serde_json::Value;
 
 use crate::{
-    ConstraintRef, EnforcementPoint, Engine, Request, Violation,
+    ConstraintRef, EnforcementPoint, Engine, Request, ReviewError, Violation,
     cel::{self, CelProgram, Input},
     constraint::Constraint,
     convert::{Numbers, object, to_rego},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// All violations of a request.
-pub fn review(engine: &Engine, request: &Request) -> Vec<Violation> {
+pub fn review(engine: &Engine, request: &Request) -> Result<Vec<Violation>, ReviewError> {
     let review = Review::new(engine, request);
     let mut violations = vec![];
     let mut matched: BTreeMap<&str, Vec<&Constraint>> = BTreeMap::new();
@@ -30,13 +30,29 @@ pub fn review(engine: &Engine, request: &Request) -> Vec<Violation> {
             }
         }
     }
-    for (kind, constraints) in matched {
-        if let Some(template) = engine.templates.get(&kind.to_lowercase()) {
-            violations.extend(review.evaluate(template, &constraints));
-        }
+    let of_kind =
+        |(kind, constraints): (&str, _)| Some((engine.templates.get(&kind.to_lowercase())?, constraints));
+    let matched: Vec<(&Template, Vec<&Constraint>)> = matched.into_iter().filter_map(of_kind).collect();
+    prepare(matched.iter().map(|(template, _)| *template));
+    for (template, constraints) in matched {
+        violations.extend(review.evaluate(template, &constraints)?);
     }
     violations.sort_by(|a, b| (&a.constraint, &a.message).cmp(&(&b.constraint, &b.message)));
-    violations
+    Ok(violations)
+}
+
+/// Compiles what is not yet compiled, side by side.
+fn prepare<'a>(templates: impl Iterator<Item = &'a Template>) {
+    let cold: Vec<_> = templates.filter(|template| !template.is_ready()).collect();
+    let Some((first, others)) = cold.split_first() else { return };
+    std::thread::scope(|scope| {
+        for template in others {
+            scope.spawn(|| {
+                let _ = template.code();
+            });
+        }
+        let _ = first.code();
+    });
 }
 
 /// A request with what is known about it.
@@ -83,30 +99,39 @@ impl<'a> Review<'a> {
         self.engine.templates.get(&constraint.reference.kind.to_lowercase())
     }
 
-    fn evaluate(&self, template: &Template, constraints: &[&Constraint]) -> Vec<Violation> {
-        match &template.code {
-            Code::Rego(program) => self.evaluate_rego(program, constraints),
-            Code::Cel(program) => {
-                constraints.iter().flat_map(|found| self.evaluate_cel(program, found)).collect()
+    fn evaluate(
+        &self,
+        template: &Template,
+        constraints: &[&Constraint],
+    ) -> Result<Vec<Violation>, ReviewError> {
+        match template.code() {
+            Err(error) => Ok(failed(constraints, error)),
+            Ok(Code::Rego(program)) => self.evaluate_rego(program, constraints).map_err(|error| {
+                ReviewError::Message { template: template.kind.clone(), error: error.to_string() }
+            }),
+            Ok(Code::Cel(program)) => {
+                Ok(constraints.iter().flat_map(|found| self.evaluate_cel(program, found)).collect())
             }
         }
     }
 
-    /// Gatekeeper evaluates all constraints of a template in one query: if one fails, its error is what all get.
-    fn evaluate_rego(&self, program: &Program, constraints: &[&Constraint]) -> Vec<Violation> {
-        let findings =
-            constraints.iter().map(|constraint| Ok((*constraint, self.findings(program, constraint)?)));
-        let found: Result<Vec<_>, EvaluationError> = findings.collect();
-        match found {
-            Ok(found) => found
-                .into_iter()
-                .flat_map(|(constraint, findings)| violations(constraint, findings))
-                .collect(),
-            Err(error) => constraints
-                .iter()
-                .filter_map(|constraint| violation(constraint, error.to_string(), Value::Null))
-                .collect(),
+    /// Gatekeeper evaluates all constraints of a template in one query: if one fails, its error is what all get. Only
+    /// then it looks at the messages.
+    fn evaluate_rego(
+        &self,
+        program: &Program,
+        constraints: &[&Constraint],
+    ) -> Result<Vec<Violation>, EvaluationError> {
+        let mut found = vec![];
+        let mut wrong = None;
+        for constraint in constraints {
+            match self.findings(program, constraint) {
+                Ok(findings) => found.extend(violations(constraint, findings)),
+                Err(EvaluationError::Failed(error)) => return Ok(failed(constraints, &error)),
+                Err(error @ EvaluationError::Message(_)) => wrong = wrong.or(Some(error)),
+            }
         }
+        wrong.map_or(Ok(found), Err)
     }
 
     fn findings(&self, program: &Program, constraint: &Constraint) -> Result<Vec<Finding>, EvaluationError> {
@@ -155,6 +180,12 @@ impl<'a> Review<'a> {
     fn attached_namespace(&self) -> Option<&KnownNamespace> {
         self.namespace.filter(|_| self.engine.options.point != EnforcementPoint::Gator)
     }
+}
+
+/// The error as a violation of each constraint.
+fn failed(constraints: &[&Constraint], error: &str) -> Vec<Violation> {
+    let failed = constraints.iter();
+    failed.filter_map(|constraint| violation(constraint, error.to_owned(), Value::Null)).collect()
 }
 
 /// What the program found, once each: Gatekeeper keeps a set.

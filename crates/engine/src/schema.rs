@@ -2,11 +2,13 @@
 //! searched for fields that the schema does not know, as the API server and Gatekeeper's webhook do.
 
 mod defaults;
+mod rules;
 mod structural;
 mod unknown;
 mod validate;
 
 pub use defaults::add_defaults;
+pub use rules::Rules;
 pub use structural::{check, preserve_unknown_fields};
 pub use unknown::unknown_field;
 pub use validate::validate;

@@ -2,13 +2,16 @@
 
 mod source;
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{LazyLock, OnceLock},
+    time::Duration,
+};
 
 use gatewright_gatekeeper::{TEMPLATE_GROUP, group_and_kind};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::{TemplateError, schema};
+use crate::{TemplateError, program::Trust, schema};
 pub use source::Code;
 
 /// A template, ready to be evaluated.
@@ -17,11 +20,28 @@ pub struct Template {
     /// The kind of its constraints.
     pub kind: String,
     /// The schema of their parameters; without one they take none.
-    pub parameters: Option<Value>,
+    pub parameters: Option<Schema>,
     /// The operations that it judges at the webhook; without any it judges all.
     operations: Vec<String>,
-    /// Its program.
-    pub code: Code,
+    source: Source,
+    code: OnceLock<Result<Code, String>>,
+}
+
+/// What a template's program is compiled from.
+#[derive(Debug)]
+struct Source {
+    target: Value,
+    trust: Trust,
+    limit: Duration,
+}
+
+/// The schema of a template's parameters.
+#[derive(Debug)]
+pub struct Schema {
+    /// As the CRD has it.
+    pub structure: Value,
+    /// What it demands beyond structure.
+    pub rules: schema::Rules,
 }
 
 /// The only target that Gatekeeper has.
@@ -33,23 +53,56 @@ impl Template {
     ///
     /// # Errors
     /// Everything for which Gatekeeper refuses it.
-    pub fn new(template: &Value, limit: Duration) -> Result<Self, Vec<TemplateError>> {
-        let head = Head::new(template)?;
-        let target = &template["spec"]["targets"][0];
-        let code = Code::new(target, "/spec/targets/0", limit)?;
-        Ok(Self { kind: head.kind, parameters: head.parameters, operations: head.operations, code })
+    pub fn new(template: &Value, trust: Trust, limit: Duration) -> Result<Self, Vec<TemplateError>> {
+        let Head { kind, parameters, operations } = Head::new(template)?;
+        let source = Source { target: template["spec"]["targets"][0].clone(), trust, limit };
+        let code = match trust {
+            Trust::Checked => OnceLock::from(Ok(source.compile()?)),
+            Trust::Proven => OnceLock::new(),
+        };
+        Ok(Self { kind, parameters, operations, source, code })
     }
 
     /// Whether it judges requests of this operation.
     pub fn judges(&self, operation: &str) -> bool {
         self.operations.is_empty() || self.operations.iter().any(|entry| entry == "*" || entry == operation)
     }
+
+    /// Its program. That of a proven template is compiled when it is first needed.
+    ///
+    /// # Errors
+    /// A proven template does not compile.
+    pub fn code(&self) -> Result<&Code, &str> {
+        let failed = |errors: Vec<TemplateError>| errors.first().map(ToString::to_string).unwrap_or_default();
+        let compiled = self.code.get_or_init(|| self.source.compile().map_err(failed));
+        compiled.as_ref().map_err(String::as_str)
+    }
+
+    /// Whether its program is compiled.
+    pub fn is_ready(&self) -> bool {
+        self.code.get().is_some()
+    }
+
+    /// Whether it reads the inventory; before it is compiled, whether it may.
+    pub fn reads_inventory(&self) -> bool {
+        match self.code.get() {
+            Some(Ok(Code::Rego(program))) => program.reads_inventory(),
+            Some(_) => false,
+            None => self.source.target.to_string().contains("inventory"),
+        }
+    }
+}
+
+impl Source {
+    fn compile(&self) -> Result<Code, Vec<TemplateError>> {
+        Code::new(&self.target, "/spec/targets/0", self.trust, self.limit)
+    }
 }
 
 /// All of a template but its program.
 struct Head {
     kind: String,
-    parameters: Option<Value>,
+    parameters: Option<Schema>,
     operations: Vec<String>,
 }
 
@@ -144,7 +197,7 @@ fn operations(template: &Value) -> Result<Vec<String>, TemplateError> {
 }
 
 /// The schema of the constraints' parameters.
-fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Value>, TemplateError> {
+fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Schema>, TemplateError> {
     const POINTER: &str = "/spec/crd/spec/validation/openAPIV3Schema";
     let Some(validation) = template.pointer("/spec/crd/spec/validation").filter(|found| found.is_object())
     else {
@@ -159,6 +212,8 @@ fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Value>
     if legacy {
         schema::preserve_unknown_fields(&mut parameters);
     }
-    schema::check(&parameters, POINTER).map_err(|fault| TemplateError::new(fault.pointer, fault.message))?;
-    Ok(Some(parameters))
+    let refused = |fault: schema::Fault| TemplateError::new(fault.pointer, fault.message);
+    schema::check(&parameters, POINTER).map_err(refused)?;
+    let rules = schema::Rules::new(&parameters, POINTER).map_err(refused)?;
+    Ok(Some(Schema { structure: parameters, rules }))
 }

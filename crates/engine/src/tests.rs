@@ -1,5 +1,7 @@
 //! What only the webhook and audit do; the rest is compared with `gator` in `e2e/tests/engine.rs`.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -73,7 +75,7 @@ fn operations_count_at_the_webhook_only(
     #[case] judged: bool,
 ) {
     let engine = engine(point, &json!({"operations": operations}), &json!({"parameters": {"given": "x"}}));
-    assert_eq!(!engine.review(&request(operation)).is_empty(), judged);
+    assert_eq!(!engine.review(&request(operation)).unwrap().is_empty(), judged);
 }
 
 #[rstest]
@@ -86,7 +88,7 @@ fn operations_count_at_the_webhook_only(
 #[case(scoped(&json!([])), None)]
 fn actions(#[case] spec: Value, #[case] action: Option<Action>) {
     let engine = engine(EnforcementPoint::Webhook, &json!({}), &spec);
-    assert_eq!(engine.review(&request("CREATE")).first().map(|violation| violation.action), action);
+    assert_eq!(engine.review(&request("CREATE")).unwrap().first().map(|violation| violation.action), action);
 }
 
 fn scoped(actions: &Value) -> Value {
@@ -131,7 +133,7 @@ fn a_namespace_that_is_not_known_refuses_where_its_labels_are_asked_for() {
     let spec =
         json!({"enforcementAction": "warn", "match": {"namespaceSelector": {"matchLabels": {"team": "a"}}}});
     let mut engine = engine(EnforcementPoint::Webhook, &json!({}), &spec);
-    let violations = engine.review(&Request::create(pod()));
+    let violations = engine.review(&Request::create(pod())).unwrap();
     assert_eq!(
         messages(&violations),
         [
@@ -143,7 +145,7 @@ fn a_namespace_that_is_not_known_refuses_where_its_labels_are_asked_for() {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod", "labels": {"team": "a"}}});
     engine.add_object(&namespace);
     assert!(engine.knows_namespace("prod"));
-    let violations = engine.review(&Request::create(pod()));
+    let violations = engine.review(&Request::create(pod())).unwrap();
     assert_eq!(violations[0].details["namespace"]["metadata"]["labels"]["team"], "a");
 }
 
@@ -154,7 +156,7 @@ fn a_namespace_of_a_cluster_has_its_name_as_a_label() {
         let spec = json!({"match": {"namespaceSelector": selector}});
         let mut engine = engine(point, &json!({}), &spec);
         engine.add_object(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod"}}));
-        assert_eq!(engine.review(&Request::create(pod())).len(), found, "{point}");
+        assert_eq!(engine.review(&Request::create(pod())).unwrap().len(), found, "{point}");
     }
 }
 
@@ -200,4 +202,106 @@ fn a_line_of_rego_is_named() {
     let target = json!({"rego": "package a\nviolation[{\"msg\": msg}] { msg := }"});
     let errors = Engine::new(Options::default()).add_template(&template(&target)).unwrap_err();
     assert_eq!((errors[0].pointer.as_str(), errors[0].line), ("/spec/targets/0/rego", 2), "{}", errors[0]);
+}
+
+fn cel(source: &Value) -> Engine {
+    let code = json!([{"engine": "K8sNativeValidation", "source": source}]);
+    let mut template = template(&json!({"code": code}));
+    template["spec"]["targets"][0].as_object_mut().unwrap().remove("rego");
+    let options = Options { time_limit: Duration::from_millis(100), ..Options::default() };
+    let mut engine = Engine::new(options);
+    engine.add_template(&template).unwrap();
+    engine.add_constraint(&constraint(&json!({"parameters": {"given": "x"}}))).unwrap();
+    engine
+}
+
+/// Also where the error of the part that was stopped would be lost, or does not count.
+#[rstest]
+#[case("Fail", "size(variables.far) > 0")]
+#[case("Ignore", "size(variables.far) > 0")]
+#[case("Fail", "variables.many.all(a, variables.many.all(b, variables.many.all(c, a + b + c >= 0))) || true")]
+#[case(
+    "Fail",
+    "variables.many.exists(a, variables.many.exists(b, variables.many.exists(c, a + b + c < 0))) || true"
+)]
+fn a_cel_expression_that_takes_too_long_is_a_violation(#[case] policy: &str, #[case] expression: &str) {
+    let ten = "[0,1,2,3,4,5,6,7,8,9]";
+    let far = "variables.many.map(a, variables.many.map(b, variables.many.filter(c, a + b + c < 0)))";
+    let engine = cel(&json!({
+        "failurePolicy": policy,
+        "variables": [
+            {"name": "many", "expression": format!("lists.range(1000) + {ten}")},
+            {"name": "far", "expression": far},
+        ],
+        "validations": [{"expression": expression}, {"expression": "true"}],
+    }));
+    let found = engine.review(&request("CREATE")).unwrap();
+    let late = "the evaluation took longer than 100ms and was stopped";
+    assert_eq!(messages(&found).last(), Some(&late), "{found:?}");
+}
+
+#[test]
+fn a_cel_expression_that_does_not_compile_is_refused() {
+    let code = json!([{"engine": "K8sNativeValidation", "source": {
+        "validations": [{"expression": "object.kind == 'Pod'"}, {"expression": "'a' == 1", "messageExpression": "1"}],
+    }}]);
+    let mut template = template(&json!({"code": code}));
+    template["spec"]["targets"][0].as_object_mut().unwrap().remove("rego");
+    let errors = Engine::default().add_template(&template).unwrap_err();
+    let found: Vec<_> = errors.iter().map(|error| (error.pointer.as_str(), error.message.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (
+                "/spec/targets/0/code/0/source/validations/1/messageExpression",
+                "Kubernetes does not compile it: must evaluate to string but got int"
+            ),
+            (
+                "/spec/targets/0/code/0/source/validations/1/expression",
+                "Kubernetes does not compile it: found no matching overload for '_==_' applied to '(string, int)'"
+            ),
+        ]
+    );
+}
+
+/// Gatekeeper's webhook answers with an internal error, which refuses the request whatever the actions.
+#[test]
+fn a_message_that_is_no_string_fails_the_review() {
+    let rego = r#"package a
+        violation[{"msg": "found"}] { true }
+        violation[{"msg": 3}] { input.review.operation == "UPDATE" }"#;
+    let target = json!({"rego": rego});
+    let spec = json!({"enforcementAction": "dryrun", "parameters": {"given": "x"}});
+    let engine = engine(EnforcementPoint::Webhook, &target, &spec);
+    assert_eq!(engine.review(&request("CREATE")).unwrap().len(), 1);
+    let error = engine.review(&request("UPDATE")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "template A: msg is no string but 3: Gatekeeper answers with an internal error, so the request is refused \
+         whatever the actions of the constraints"
+    );
+}
+
+/// What a CRD demands beyond structure is the API server's business; `gator` asks for formats alone.
+#[test]
+fn a_constraint_meets_the_rules_of_its_schema() {
+    let mut template = template(&json!({}));
+    let schema = json!({
+        "type": "object", "properties": {"given": {"type": "string"}, "address": {"type": "string", "format": "ipv4"}},
+        "x-kubernetes-validations": [{"rule": "self.given != 'x'", "message": "not x"}],
+    });
+    template["spec"]["crd"]["spec"]["validation"]["openAPIV3Schema"] = schema;
+    let refused = |point, parameters: Value| {
+        let mut engine = Engine::new(Options { point, ..Options::default() });
+        engine.add_template(&template).unwrap();
+        let added = engine.add_constraint(&constraint(&json!({"parameters": parameters})));
+        added.err().map(|error| (error.pointer, error.message))
+    };
+    let said = |pointer: &str, message: &str| Some((pointer.to_owned(), message.to_owned()));
+    let not_x = said("/spec/parameters", "not x");
+    assert_eq!(refused(EnforcementPoint::Webhook, json!({"given": "x"})), not_x);
+    assert_eq!(refused(EnforcementPoint::Gator, json!({"given": "x"})), None);
+    let no_address = said("/spec/parameters/address", "is not in the format ipv4");
+    assert_eq!(refused(EnforcementPoint::Gator, json!({"given": "y", "address": "a"})), no_address);
+    assert_eq!(refused(EnforcementPoint::Webhook, json!({"given": "y", "address": "1.2.3.4"})), None);
 }

@@ -3,8 +3,9 @@
 
 mod judge;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use gatewright_compiler::templates;
+use gatewright_engine::Engine;
 use gatewright_rules::{Template, catalogue};
 use serde_json::json;
 
@@ -32,12 +33,15 @@ fn cases_of(kind: &str) -> Result<()> {
     let is_it = |template: &&Template| template.kind == kind;
     let template = catalogue().iter().find(is_it).expect("it is in the catalogue");
     let object = templates().into_iter().find(|object| object.metadata.name == Some(template.name()));
-    let mut engine = judge::engine(&json!(object))?;
+    let mut checked = judge::engine(&json!(object), Engine::add_template)?;
+    let mut proven = judge::engine(&json!(object), Engine::add_proven_template)?;
     let mut details = String::new();
     for (room, trials) in judge::trials(template)? {
         for trial in trials {
-            let found = trial.judged(&mut engine, |_| true)?;
+            let found = trial.judged(&mut proven, |_| true)?;
             trial.check(&found).map_err(|error| error.context(room))?;
+            let alike = found == trial.judged(&mut checked, |_| true)?;
+            ensure!(alike, "{room}: {}: trusted and checked differ", trial.name);
             let lines = found.details();
             let heading = (!lines.is_empty()).then(|| format!("\n{room}: {}", trial.name));
             heading.into_iter().chain(lines).for_each(|line| details.extend([line.as_str(), "\n"]));

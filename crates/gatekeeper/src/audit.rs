@@ -1,6 +1,8 @@
 //! What audit found: the part of a constraint's status that speaks of violations.
 
-use serde::Deserialize;
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 /// What the last audit run found for one constraint.
@@ -14,37 +16,60 @@ pub struct Audit {
     pub timestamp: String,
 }
 
-/// A violation that audit lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// A violation that audit lists. There may be hundreds of each constraint, so what they have in common is kept once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditedViolation {
     /// The API group of the object; empty for the core group.
-    pub group: String,
+    pub group: Arc<str>,
     /// The version of the object.
-    pub version: String,
+    pub version: Arc<str>,
     /// The kind of the object.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// The namespace of the object; empty if it stands in none.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// The name of the object.
-    pub name: String,
+    pub name: Box<str>,
     /// What is wrong, cut to 256 bytes.
-    pub message: String,
-    /// `deny`, `warn` or `dryrun`.
-    pub enforcement_action: String,
+    pub message: Box<str>,
 }
+
+/// Texts that are seen again and again.
+#[derive(Default)]
+struct Texts(HashSet<Arc<str>>);
 
 /// Reads what audit wrote into a constraint's status; none before its first run.
 #[must_use]
 pub fn audit(status: &Value) -> Option<Audit> {
     let timestamp = status.get("auditTimestamp")?.as_str()?.to_owned();
     let entries = status.get("violations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut listed: Vec<_> =
-        entries.iter().filter_map(|entry| AuditedViolation::deserialize(entry).ok()).collect();
+    let mut texts = Texts::default();
     // Gatekeeper lists them backwards.
-    listed.reverse();
+    let listed = entries.iter().rev().map(|entry| texts.violation(entry)).collect();
     let total = status.get("totalViolations").and_then(Value::as_i64).unwrap_or_default();
     Some(Audit { total, listed, timestamp })
+}
+
+impl Texts {
+    fn violation(&mut self, entry: &Value) -> AuditedViolation {
+        let text = |field: &str| entry[field].as_str().unwrap_or_default();
+        AuditedViolation {
+            group: self.shared(text("group")),
+            version: self.shared(text("version")),
+            kind: self.shared(text("kind")),
+            namespace: self.shared(text("namespace")),
+            name: text("name").into(),
+            message: text("message").into(),
+        }
+    }
+
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        new
+    }
 }
 
 impl Audit {
@@ -89,7 +114,8 @@ mod tests {
         }))
         .unwrap();
         assert_eq!((found.listed.len(), found.truncated()), (2, 23));
-        assert_eq!(found.listed[0].namespace, "a");
+        assert_eq!(&*found.listed[0].namespace, "a");
+        assert_eq!((&*found.listed[0].name, &*found.listed[0].group), ("x", ""));
     }
 
     #[test]

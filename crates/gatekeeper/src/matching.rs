@@ -204,6 +204,12 @@ impl Matcher {
             && self.namespace_selector.as_ref().is_none_or(|selector| selector.matches(&namespace.labels))
     }
 
+    /// Whether objects that stand in no namespace can be matched.
+    #[must_use]
+    pub fn reaches_beyond_namespaces(&self) -> bool {
+        self.scope != Scope::Namespaced
+    }
+
     /// Whether objects of a kind can be matched.
     #[must_use]
     pub fn matches_kind(&self, group: &str, kind: &str) -> bool {

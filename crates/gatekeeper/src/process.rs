@@ -47,7 +47,7 @@ pub struct Process {
     pub name: String,
     /// The Pod's labels.
     pub labels: BTreeMap<String, String>,
-    /// Whether the Pod is about to go.
+    /// Whether the Pod is about to go, or has ended for good.
     pub terminating: bool,
     /// The tag or digest of its image; empty where there is none.
     pub version: String,

@@ -26,6 +26,32 @@ fn transcripts() {
     trycmd::TestCases::new().case("tests/cmd/*.trycmd");
 }
 
+/// What the documents show is what is printed; … stands for any lines.
+#[test]
+fn examples_in_documents_are_true() -> Result {
+    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    for file in ["README.md", "docs/check.md"] {
+        let text = std::fs::read_to_string(repository.join(file))?;
+        let (_, example) = text.split_once("```\n$ gatewright check ").ok_or("no example")?;
+        let (command, shown) = example.split_once('\n').ok_or("no command")?;
+        let (shown, _) = shown.split_once("```").ok_or("no end")?;
+        let arguments: Vec<_> = std::iter::once("check").chain(command.split(' ')).collect();
+        let assert = gatewright(&arguments)?.current_dir(repository).assert().code(1);
+        let printed = String::from_utf8(assert.get_output().stdout.clone())?;
+        let mut printed = printed.lines();
+        let mut skipping = false;
+        for line in shown.lines() {
+            if line != "…" {
+                let found = if skipping { printed.find(|it| *it == line) } else { printed.next() };
+                assert_eq!(found, Some(line), "{file}");
+            }
+            skipping = line == "…";
+        }
+        assert_eq!(printed.next(), None, "{file}");
+    }
+    Ok(())
+}
+
 #[test]
 fn standard_input_is_a_file_like_others() -> Result {
     let manifest = std::fs::read_to_string("tests/cmd/check.in/manifests.yaml")?;

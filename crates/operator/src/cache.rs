@@ -83,17 +83,6 @@ impl<T: Entry> Cache<T> {
         self.read().entries.len()
     }
 
-    /// The names of all objects that are like this.
-    pub(crate) fn names_of(&self, is: impl Fn(&T) -> bool) -> Vec<String> {
-        let inner = self.read();
-        inner.entries.iter().filter(|(_, value)| is(value)).map(|(name, _)| name.clone()).collect()
-    }
-
-    /// How many objects are like this.
-    pub(crate) fn count(&self, is: impl Fn(&T) -> bool) -> usize {
-        self.read().entries.values().filter(|value| is(value)).count()
-    }
-
     pub(crate) fn knowledge(&self) -> Knowledge {
         self.read().knowledge
     }

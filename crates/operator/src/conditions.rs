@@ -9,7 +9,7 @@ use gatewright_gatekeeper::Audit;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::Value;
 
-use crate::summary;
+use crate::{Error, summary};
 
 /// The status, reason and message of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,16 @@ impl Judgement {
 
     pub(crate) fn no(reason: Reason, message: impl Into<String>) -> Self {
         Self { holds: false, reason, message: message.into() }
+    }
+
+    /// Something could not be written.
+    pub(crate) fn failed(error: &Error) -> Self {
+        let reason = match error {
+            Error::Conflict { .. } => Reason::Conflict,
+            Error::BeingDeleted { .. } => Reason::BeingDeleted,
+            _ => Reason::ApplyFailed,
+        };
+        Self::no(reason, error.to_string())
     }
 
     /// The condition of this type. Its transition time changes only with its status.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use gatewright_api::Reason;
 use gatewright_gatekeeper::{
-    Exemption, Process, Route, Routing, SYSTEM_LABEL, Verdict, WEBHOOK_CONFIGURATION, expected_processes,
-    judge, routing,
+    Exemption, Process, Route, Routing, SYSTEM_LABEL, TemplateError, Verdict, WEBHOOK_CONFIGURATION,
+    expected_processes, judge, routing,
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -15,6 +15,9 @@ use std::sync::Arc;
 use crate::conditions::Judgement;
 use crate::live::Live;
 use crate::world::World;
+
+/// The template of a constraint, in a sentence.
+pub(crate) const OURS: &str = "our ConstraintTemplate";
 
 /// What decides whether constraints are enforced.
 pub(crate) struct Gatekeeper {
@@ -50,15 +53,8 @@ impl Gatekeeper {
                 Reason::NoGatekeeperProcess,
                 "no process of Gatekeeper answers admission requests: look at the Pods of its namespace",
             ),
-            Verdict::TemplateRejected(error) => Judgement::no(
-                Reason::TemplateRejected,
-                format!("{} cannot compile our template: {}", error.process, error.message),
-            ),
-            Verdict::NotEnforcedBy(missing) => {
-                let missing: Vec<_> =
-                    missing.iter().map(|(process, why)| format!("{process} {why}")).collect();
-                Judgement::no(Reason::NotEnforcedBy, missing.join("; "))
-            }
+            Verdict::TemplateRejected(error) => rejected(&error, OURS),
+            Verdict::NotEnforcedBy(missing) => not_enforced_by(&missing),
         }
     }
 
@@ -68,7 +64,7 @@ impl Gatekeeper {
             let (key, value) = SYSTEM_LABEL;
             let message = format!(
                 "there is no ValidatingWebhookConfiguration with the label {key}={value}: the API server does not \
-                 ask Gatekeeper"
+                 ask Gatekeeper; install it, or name it in the settings (gatekeeper.webhookConfiguration)"
             );
             return Judgement::no(Reason::NotRouted, message);
         }
@@ -90,8 +86,12 @@ impl Gatekeeper {
 
     /// The namespaces in reach that Gatekeeper's `Config` keeps away from every constraint.
     fn exempt(&self, constraint: &Live) -> Option<String> {
+        if self.exemptions.is_empty() {
+            return None;
+        }
+        let spec = constraint.spec.value();
         let texts = |field: &str| -> Vec<String> {
-            let list = constraint.spec["match"][field].as_array();
+            let list = spec["match"][field].as_array();
             list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
         };
         let matcher = gatewright_gatekeeper::Match {
@@ -105,10 +105,28 @@ impl Gatekeeper {
     }
 }
 
+/// A process cannot compile a template of ours. Templates compile in every release that we support, so something about
+/// this one is unusual.
+pub(crate) fn rejected(error: &TemplateError, template: &str) -> Judgement {
+    let TemplateError { process, message } = error;
+    let message = format!(
+        "{process} cannot compile {template}: {message}; compare this Gatekeeper's version \
+         and its flag --disable-opa-builtin with the documentation"
+    );
+    Judgement::no(Reason::TemplateRejected, message)
+}
+
+/// These processes lag behind, each with the reason.
+pub(crate) fn not_enforced_by(missing: &[(String, String)]) -> Judgement {
+    let missing: Vec<_> = missing.iter().map(|(process, why)| format!("{process} {why}")).collect();
+    let message = format!("{}; if this lasts, look at the log of that Pod", missing.join("; "));
+    Judgement::no(Reason::NotEnforcedBy, message)
+}
+
 /// Our own configuration, which sends Gatekeeper what upstream's does not.
 fn own_webhook(world: &World) -> Option<Arc<ValidatingWebhookConfiguration>> {
     let live = world.own_webhook.get(WEBHOOK_CONFIGURATION).filter(|live| live.ours)?;
-    let webhooks = serde_json::from_value(live.spec.clone()).ok()?;
+    let webhooks = serde_json::from_value(live.spec.value()).ok()?;
     let metadata = ObjectMeta { name: Some(WEBHOOK_CONFIGURATION.to_owned()), ..ObjectMeta::default() };
     Some(Arc::new(ValidatingWebhookConfiguration { metadata, webhooks: Some(webhooks) }))
 }
@@ -123,5 +141,9 @@ fn not_routed(routing: &Routing) -> String {
         })
         .collect();
     let configurations = routing.configurations.join(", ");
-    format!("the webhook configuration {configurations} does not send Gatekeeper {}", missing.join(", "))
+    format!(
+        "the webhook configuration {configurations} does not send Gatekeeper {}: add that to the rules of its entry \
+         validation.gatekeeper.sh",
+        missing.join(", ")
+    )
 }

@@ -53,6 +53,18 @@ pub enum Error {
         /// The object's name.
         name: String,
     },
+    /// Our object is being deleted, and somebody else holds it.
+    #[error(
+        "{kind} {name} is being deleted and held by finalizers of others ({finalizers}): it is made anew as soon as they let go"
+    )]
+    BeingDeleted {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// The finalizers.
+        finalizers: String,
+    },
     /// The API server took a write and stored something else.
     #[error(
         "{kind} {name} differs from what was written, in {fields}: another program changes it at once, or its CRD is older than this operator"
@@ -82,9 +94,30 @@ impl Error {
         matches!(self.status(), Some(409))
     }
 
+    /// Whether an object of the same name is in the way. That ends with the object, which we watch.
+    pub(crate) fn is_obstacle(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::BeingDeleted { .. })
+    }
+
     /// Whether the object, or its kind, is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self.status(), Some(404))
+    }
+
+    /// Whether an object could not be created because its namespace is being deleted.
+    pub(crate) fn is_namespace_terminating(&self) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        let kube::Error::Api(status) = &**source else { return false };
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
+    /// Whether the API server says that there is no object of this name. That it does not serve the kind is a 404 as
+    /// well, and says nothing of the object.
+    pub(crate) fn is_absence_of(&self, name: &str) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        let kube::Error::Api(status) = &**source else { return false };
+        status.code == 404 && status.details.as_ref().is_some_and(|details| details.name == name)
     }
 
     /// Whether the request was not sent, because another replica leads by now.
@@ -104,6 +137,7 @@ impl Error {
             },
             Self::Timeout { .. } => "Timeout".to_owned(),
             Self::Conflict { .. } => "Foreign".to_owned(),
+            Self::BeingDeleted { .. } => "BeingDeleted".to_owned(),
             Self::NotKept { .. } => "NotKept".to_owned(),
             _ => "Other".to_owned(),
         }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use gatewright_api::Reason;
+use gatewright_api::{GatewrightStatus, Reason, SYSTEM_STATUS_NAME};
 use gatewright_compiler::MeaninglessLabel;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
+use kube::core::DynamicObject;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource as _};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -60,19 +61,47 @@ impl Events {
             resource_version: policy.resource_version.clone(),
             ..ObjectReference::default()
         };
-        let event = Event {
-            type_: event_type(ready),
-            reason: ready.reason.clone(),
-            note: Some(shortened(&ready.message)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
+        self.send_turned(about, ready);
+    }
+
+    /// The same of everything that is no policy.
+    pub(crate) fn system_turned(&self, uid: &str, ready: &Condition) {
+        self.send_turned(system(uid), ready);
+    }
+
+    /// Something has come about that an administrator should know of.
+    pub(crate) fn notice(&self, uid: &str, notice: &Notice) {
+        let event = event(EventType::Warning, notice.reason, &notice.text);
+        self.send(Happening { event, about: system(uid), once: None });
+    }
+
+    fn send_turned(&self, about: ObjectReference, ready: &Condition) {
+        let event = event(event_type(ready), &ready.reason, &ready.message);
+        self.send(Happening { event, about, once: None });
+    }
+
+    /// Somebody else had changed or deleted an object of ours.
+    pub(crate) fn repaired(&self, object: &DynamicObject, uid: &str, what: &str) {
+        let types = object.types.clone().unwrap_or_default();
+        let about = ObjectReference {
+            api_version: Some(types.api_version),
+            kind: Some(types.kind),
+            name: object.metadata.name.clone(),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
         };
+        let event = event(EventType::Warning, "Repaired", what);
         self.send(Happening { event, about, once: None });
     }
 
     /// A label of a namespace means nothing. The event stands in the namespace itself, for those who may look nowhere
     /// else; a value is told once, also after a restart, as long as the API server keeps the event.
     pub(crate) fn meaningless(&self, namespace: &str, label: &MeaninglessLabel) {
+        self.warn(namespace, "MeaninglessLabel", &label.to_string());
+    }
+
+    /// Warns in a namespace, once for each note as long as the API server keeps the event.
+    pub(crate) fn warn(&self, namespace: &str, reason: &str, note: &str) {
         let about = ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Namespace".to_owned()),
@@ -80,14 +109,7 @@ impl Events {
             namespace: Some(namespace.to_owned()),
             ..ObjectReference::default()
         };
-        let note = label.to_string();
-        let event = Event {
-            type_: EventType::Warning,
-            reason: "MeaninglessLabel".to_owned(),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-            note: Some(shortened(&note)),
-        };
+        let event = event(EventType::Warning, reason, note);
         let digest =
             Sha256::digest(note).iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
         self.send(Happening { event, about, once: Some(format!("{namespace}.{digest:016x}")) });
@@ -97,6 +119,33 @@ impl Events {
         if self.sender.try_send(happening).is_err() {
             self.metrics.dropped_event();
         }
+    }
+}
+
+/// What stands in a condition of the system and is also told as an event, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) reason: &'static str,
+    pub(crate) text: String,
+}
+
+fn system(uid: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(GatewrightStatus::api_version(&()).into_owned()),
+        kind: Some(GatewrightStatus::kind(&()).into_owned()),
+        name: Some(SYSTEM_STATUS_NAME.to_owned()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
+    }
+}
+
+fn event(r#type: EventType, reason: &str, note: &str) -> Event {
+    Event {
+        type_: r#type,
+        reason: reason.to_owned(),
+        note: Some(shortened(note)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn install(world: &World) -> Result<Option<String>, Error> {
     }
     match ensure(world).await {
         Ok(()) => Ok(None),
-        Err(error @ Error::Conflict { .. }) => Ok(Some(error.to_string())),
+        Err(error) if error.is_obstacle() => Ok(Some(error.to_string())),
         Err(error) => Err(error),
     }
 }
@@ -70,7 +70,7 @@ pub(crate) async fn remove(world: &World) -> Result<(), Error> {
     }
     for name in world.sync_sets.names() {
         if let Some(live) = world.sync_sets.get(&name).filter(|live| live.ours) {
-            world.forget(SYNC_SET_KIND, &name);
+            world.kept.forget(SYNC_SET_KIND, &name);
             apply::delete(&world.sync_set_api(), SYNC_SET_KIND, &name, &live).await?;
         }
     }
@@ -83,7 +83,7 @@ async fn sweep(world: &World, stays: Option<&str>) -> Result<(), Error> {
     for name in constraints.names() {
         let surplus = constraints.get(&name).filter(|live| live.ours && stays != Some(name.as_str()));
         if let Some(live) = surplus {
-            world.forget(TEMPLATE.kind, &name);
+            world.kept.forget(TEMPLATE.kind, &name);
             apply::delete(&world.constraint_api(&TEMPLATE), TEMPLATE.kind, &name, &live).await?;
         }
     }

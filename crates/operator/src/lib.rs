@@ -20,10 +20,13 @@ mod metrics;
 mod namespaces;
 mod policy;
 mod queue;
+mod repairs;
+mod report;
 mod routing;
 mod server;
 mod settings;
 mod standard;
+mod status;
 mod summary;
 mod system;
 mod template;
@@ -225,6 +228,7 @@ fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Err
             },
             Key::Routing => routing::reconcile(&world).await,
             Key::System => system::reconcile(&world).await,
+            Key::Reports => report::reconcile(&world).await,
         }
     })
 }

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatewright_api::names::{OWNER_LABEL, RENDERED};
-use gatewright_gatekeeper::{Audit, PodStatus, Subject, TemplateSource, audit, pod_statuses};
+use gatewright_api::EnforcementAction;
+use gatewright_api::names::{BUILTIN, OWNER_LABEL, RENDERED};
+use gatewright_gatekeeper::{Audit, Matcher, PodStatus, Subject, TemplateSource, audit, pod_statuses};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
-use crate::FIELD_MANAGER;
 use crate::cache::Entry;
+use crate::{Error, FIELD_MANAGER};
 
 /// A template or constraint in the API.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,9 +23,18 @@ pub(crate) struct Live {
     pub(crate) generation: i64,
     pub(crate) ours: bool,
     pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) owners: Vec<OwnerReference>,
+    /// While the object is being deleted: the finalizers that still hold it.
+    pub(crate) held_by: Option<Vec<String>>,
+    /// Who else changed the object last, by the name that the API server noted.
+    pub(crate) editor: Option<String>,
     /// The spec, or what stands in its place.
-    pub(crate) spec: Value,
+    pub(crate) spec: Content,
+    /// Of a constraint: whom it reaches; none where its selectors cannot be read.
+    pub(crate) matcher: Option<Arc<Matcher>>,
+    /// Of a constraint: what happens to a violation.
+    pub(crate) action: Option<EnforcementAction>,
     pub(crate) reports: Vec<PodStatus>,
     /// Of a constraint: what audit found.
     pub(crate) audit: Option<Arc<Audit>>,
@@ -32,14 +42,33 @@ pub(crate) struct Live {
     pub(crate) source: Option<Arc<TemplateSource>>,
 }
 
-/// Where the content of an object stands: a webhook configuration has no spec.
-pub(crate) fn content(data: &Value) -> &'static str {
-    if data.get("webhooks").is_some() { "webhooks" } else { "spec" }
+/// A value as compact text, with sorted keys: as a tree it would take ten times the memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Content(Box<str>);
+
+impl Content {
+    pub(crate) fn new(value: &Value) -> Self {
+        Self(value.to_string().into())
+    }
+
+    /// The value again.
+    pub(crate) fn value(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+/// Where the content of an object stands: a webhook configuration has no spec. Of a report all is content.
+pub(crate) fn content(data: &Value) -> Option<&'static str> {
+    if data.get("webhooks").is_some() {
+        return Some("webhooks");
+    }
+    let report = data.get("summary").is_some() && data.get("spec").is_none();
+    (!report).then_some("spec")
 }
 
 /// The content of an object. Of webhooks only what we know: fields of a newer API server are none that we could miss.
 fn taken(data: &mut Value) -> Value {
-    let content = content(data);
+    let Some(content) = content(data) else { return data.take() };
     let value = data[content].take();
     if content == "spec" {
         return value;
@@ -50,18 +79,27 @@ fn taken(data: &mut Value) -> Value {
 impl From<DynamicObject> for Live {
     fn from(mut object: DynamicObject) -> Self {
         let ours = is_ours(&object.metadata);
+        let editor = editor(&object.metadata).filter(|_| ours);
+        let annotations = object.metadata.annotations.take().filter(|_| ours);
+        let finalizers = object.metadata.finalizers.take().unwrap_or_default();
         let status = object.data.get("status").filter(|_| ours);
         let reports = status.map(pod_statuses).unwrap_or_default();
         let audit = status.and_then(audit).map(Arc::new);
+        // Somebody else's object is only ever named.
+        let spec = if ours { taken(&mut object.data) } else { Value::Null };
         Self {
             ours,
             uid: object.uid().unwrap_or_default(),
             resource_version: object.resource_version().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or_default(),
             labels: object.metadata.labels.take().unwrap_or_default(),
+            annotations: annotations.unwrap_or_default(),
+            held_by: object.metadata.deletion_timestamp.as_ref().map(|_| finalizers),
+            editor,
             owners: object.metadata.owner_references.take().unwrap_or_default(),
-            // Somebody else's object is only ever named.
-            spec: if ours { taken(&mut object.data) } else { Value::Null },
+            matcher: spec.get("match").and_then(|it| Matcher::parse(it).ok()).map(Arc::new),
+            action: spec["enforcementAction"].as_str().and_then(|action| action.parse().ok()),
+            spec: Content::new(&spec),
             reports,
             audit,
             source: None,
@@ -70,17 +108,20 @@ impl From<DynamicObject> for Live {
 }
 
 impl Entry for Live {
+    /// Audit's time moves on each minute, and who changed what stands in the object itself.
     fn same(&self, other: &Self) -> bool {
-        let Self { uid, resource_version: _, generation, ours, labels, owners, spec, reports, audit, source } =
-            self;
+        let Self { uid, resource_version: _, generation, ours, labels, annotations, owners, .. } = self;
+        // What is read from the spec changes with it.
+        let Self { held_by, editor: _, spec, matcher: _, action: _, reports, audit, source, .. } = self;
         let same_audit = match (audit, &other.audit) {
             (Some(ours), Some(theirs)) => ours.same(theirs),
             (ours, theirs) => ours.is_none() && theirs.is_none(),
         };
         same_audit
             && (uid, *generation, *ours) == (&other.uid, other.generation, other.ours)
-            && (labels, owners) == (&other.labels, &other.owners)
-            && (spec, reports, source) == (&other.spec, &other.reports, &other.source)
+            && (labels, annotations, owners) == (&other.labels, &other.annotations, &other.owners)
+            && (held_by, spec) == (&other.held_by, &other.spec)
+            && (reports, source) == (&other.reports, &other.source)
     }
 }
 
@@ -91,20 +132,47 @@ impl Live {
         Self { source: source.map(Arc::new), ..Self::from(object) }
     }
 
+    /// What keeps us from writing the object: it is somebody else's, or it is about to go and held by somebody else.
+    pub(crate) fn obstacle(&self, kind: &str, name: &str) -> Option<Error> {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        if !self.ours {
+            return Some(Error::Conflict { kind, name });
+        }
+        let finalizers = self.held_by.as_ref()?.join(", ");
+        Some(Error::BeingDeleted { kind, name, finalizers })
+    }
+
     /// What Gatekeeper's processes say of the object.
     pub(crate) fn subject(&self) -> Subject {
         Subject { uid: self.uid.clone(), generation: self.generation, reports: self.reports.clone() }
     }
 }
 
-/// Ours is what carries our label, but for what `render` wrote. Where somebody took the label off, our field
-/// manager's entry still tells.
+/// Ours is what carries our label with a value that is one of ours. Where somebody took the label off, or wrote
+/// nonsense into it, our field manager's entry still tells. What `render` wrote is GitOps' business.
 fn is_ours(metadata: &ObjectMeta) -> bool {
-    if let Some(owner) = metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)) {
-        return owner != RENDERED;
+    match metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).map(String::as_str) {
+        Some(RENDERED) => false,
+        Some(owner) if owner == BUILTIN || is_uid(owner) => true,
+        _ => {
+            let mut managers = metadata.managed_fields.iter().flatten();
+            managers.any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+        }
     }
-    let mut managers = metadata.managed_fields.iter().flatten();
-    managers.any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+}
+
+/// Whether the text has the form that the API server gives uids.
+fn is_uid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// Who else changed the object last. Changes of the status are Gatekeeper's.
+fn editor(metadata: &ObjectMeta) -> Option<String> {
+    let entries = metadata.managed_fields.iter().flatten();
+    let others = entries.filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty());
+    let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?;
+    last.manager.clone().filter(|manager| manager != FIELD_MANAGER)
 }
 
 /// How a live object differs from the desired one: the paths of the fields, and whether fields must go, which
@@ -116,22 +184,35 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Compares the whole spec, and of the metadata what we set.
+    /// Compares the whole spec and the owners, and of labels and annotations what we set.
     pub(crate) fn between(live: &Live, desired: &DynamicObject) -> Self {
         let mut difference = Self::default();
-        let content = content(&desired.data);
-        difference.compare(content, &live.spec, &desired.data[content]);
-        for (key, value) in desired.labels() {
-            if live.labels.get(key) != Some(value) {
-                difference.fields.push(format!("metadata.labels[{key}]"));
-            }
+        let (path, desired_content) = match content(&desired.data) {
+            Some(content) => (content, &desired.data[content]),
+            None => ("report", &desired.data),
+        };
+        if live.spec != Content::new(desired_content) {
+            difference.compare(path, &live.spec.value(), desired_content);
         }
-        if desired.owner_references().iter().any(|owner| !live.owners.contains(owner)) {
-            difference.fields.push("metadata.ownerReferences".to_owned());
-            // Applied owners are merged by uid: those of an earlier policy of this name would stay.
-            difference.surplus |= !live.owners.is_empty();
+        for (what, live, desired) in [
+            ("labels", &live.labels, desired.labels()),
+            ("annotations", &live.annotations, desired.annotations()),
+        ] {
+            let lacking = desired.iter().filter(|(key, value)| live.get(*key) != Some(value));
+            difference.fields.extend(lacking.map(|(key, _)| format!("metadata.{what}[{key}]")));
         }
+        difference.compare_owners(&live.owners, desired.owner_references());
         difference
+    }
+
+    /// An owner too many would take the object along when it goes.
+    fn compare_owners(&mut self, live: &[OwnerReference], desired: &[OwnerReference]) {
+        let has_all = desired.iter().all(|owner| live.contains(owner));
+        if !has_all || live.len() > desired.len() {
+            self.fields.push("metadata.ownerReferences".to_owned());
+            // Applied owners are merged by uid: others would stay.
+            self.surplus |= !live.is_empty();
+        }
     }
 
     fn compare(&mut self, path: &str, live: &Value, desired: &Value) {
@@ -159,7 +240,7 @@ mod tests {
     fn object(spec: &Value) -> DynamicObject {
         serde_json::from_value(json!({
             "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "K",
-            "metadata": {"name": "a", "labels": {"gatewright.io/owner": "1"}, "resourceVersion": "7"},
+            "metadata": {"name": "a", "labels": {"gatewright.io/owner": "builtin"}, "resourceVersion": "7"},
             "spec": spec,
         }))
         .unwrap()
@@ -187,6 +268,44 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_too_many_must_go() {
+        let owner = |uid: &str| {
+            serde_json::from_value(json!({"apiVersion": "v1", "kind": "K", "name": "o", "uid": uid})).unwrap()
+        };
+        let with = |owners: &[&str]| {
+            let mut object = object(&json!({}));
+            object.metadata.owner_references = Some(owners.iter().map(|uid| owner(uid)).collect());
+            object
+        };
+        for (live, desired, differs, surplus) in [
+            (&["a"][..], &["a"][..], false, false),
+            (&[], &["a"], true, false),
+            (&["a", "b"], &["a"], true, true),
+            (&["b"], &["a"], true, true),
+            (&["b"], &[], true, true),
+        ] {
+            let found = Difference::between(&Live::from(with(live)), &with(desired));
+            assert_eq!((found.fields.len() == 1, found.surplus), (differs, surplus), "{live:?} {desired:?}");
+        }
+    }
+
+    #[test]
+    fn who_edited_an_object_is_known_unless_it_was_the_status() {
+        let entry = |manager: &str, time: &str, subresource: &str| json!({"manager": manager, "time": time, "subresource": subresource, "operation": "Update"});
+        let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+        for (entries, expected) in [
+            (json!([entry("gatewright", early, ""), entry("kubectl-edit", late, "")]), Some("kubectl-edit")),
+            (json!([entry("kubectl-edit", early, ""), entry("gatewright", late, "")]), None),
+            (json!([entry("gatewright", early, ""), entry("gatekeeper", late, "status")]), None),
+            (json!([]), None),
+        ] {
+            let mut object = object(&json!({}));
+            object.metadata.managed_fields = serde_json::from_value(entries).unwrap();
+            assert_eq!(Live::from(object).editor.as_deref(), expected);
+        }
+    }
+
+    #[test]
     fn a_label_that_somebody_took_is_missed() {
         let desired = object(&json!({}));
         let mut stripped = desired.clone();
@@ -203,6 +322,9 @@ mod tests {
         for (labels, manager, ours) in [
             (json!({"gatewright.io/owner": "builtin"}), "x", true),
             (json!({"gatewright.io/owner": "render"}), "gatewright", false),
+            (json!({"gatewright.io/owner": "0e5ddb58-8a5d-4d3c-9cd3-6e2b3b3ad4ff"}), "x", true),
+            (json!({"gatewright.io/owner": "me"}), "kubectl", false),
+            (json!({"gatewright.io/owner": "me"}), "gatewright", true),
             (json!({}), "gatewright", true),
             (json!({}), "kubectl", false),
         ] {
@@ -212,6 +334,35 @@ mod tests {
                 Some(vec![serde_json::from_value(json!({"manager": manager})).unwrap()]);
             assert_eq!(Live::from(object).ours, ours, "{labels} {manager}");
         }
+    }
+
+    #[test]
+    fn a_constraint_is_slimmed_as_it_arrives() {
+        let spec = json!({
+            "enforcementAction": "deny",
+            "match": {"namespaceSelector": {"matchLabels": {"team": "shop"}}},
+            "parameters": {"allowPrivileged": false},
+        });
+        let slim = object(&spec);
+        let mut full = slim.clone();
+        full.metadata.managed_fields = Some(vec![
+            serde_json::from_value(json!({"manager": "gatewright", "fieldsV1": {"f:spec": {}}})).unwrap(),
+        ]);
+        full.data["status"] = json!({
+            "auditTimestamp": "2026-01-01T00:00:00Z", "totalViolations": 1, "created": true,
+            "violations": [{"kind": "Pod", "name": "p", "message": "m", "enforcementAction": "deny", "extra": "long"}],
+            "byPod": [{"id": "a", "constraintUID": "u", "observedGeneration": 1, "operations": ["audit"], "more": "long"}],
+        });
+        let live = Live::from(full);
+        let kept = format!("{live:?}");
+        for word in ["fieldsV1", "f:spec", "long"] {
+            assert!(!kept.contains(word), "{word} is kept: {kept}");
+        }
+        assert_eq!(live.spec.value(), spec);
+        assert_eq!((live.audit.as_ref().unwrap().listed.len(), live.reports.len()), (1, 1));
+        // As text, not as a tree of maps.
+        assert_eq!(size_of_val(&*live.spec.0), spec.to_string().len());
+        assert_eq!(Live { reports: vec![], audit: None, ..live }, Live::from(slim));
     }
 
     #[test]

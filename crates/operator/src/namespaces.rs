@@ -1,7 +1,7 @@
 //! Namespaces: which policies reach them, and whether their labels mean something.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatewright_compiler::meaningless_labels;
 use gatewright_gatekeeper::{Matcher, Namespace};
@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use tracing::warn;
 
-use crate::cache::{Cache, Entry};
+use crate::cache::{Cache, Entry, Knowledge};
 use crate::live::Live;
 use crate::queue::Next;
 use crate::world::World;
@@ -24,7 +24,30 @@ impl Entry for Namespace {
 /// All namespaces, and as what each was judged last.
 pub(crate) struct Namespaces {
     pub(crate) cache: Cache<Namespace>,
-    judged: Mutex<HashMap<String, Arc<Namespace>>>,
+    judged: Mutex<Judged>,
+}
+
+/// Namespaces as they were judged last, and how many of them constraints reach. Both move together: a change of one
+/// namespace is a step for each constraint, and not a count of all namespaces for each.
+#[derive(Default)]
+struct Judged {
+    /// None before they were listed.
+    namespaces: Option<HashMap<String, Arc<Namespace>>>,
+    reached: HashMap<(&'static str, String), Reached>,
+}
+
+/// How many namespaces a constraint reaches.
+struct Reached {
+    matcher: Arc<Matcher>,
+    count: i32,
+}
+
+/// What became of a namespace.
+struct Turn {
+    before: Option<Arc<Namespace>>,
+    now: Option<Arc<Namespace>>,
+    /// The kind and name of each constraint that reaches only one of the two.
+    concerns: Vec<(&'static str, String)>,
 }
 
 impl Namespaces {
@@ -32,29 +55,67 @@ impl Namespaces {
         Self { cache: Cache::new(), judged: Mutex::default() }
     }
 
-    /// How many namespaces a constraint reaches; none while they are not all known.
-    pub(crate) fn reached_by(&self, constraint: &Live) -> Option<i32> {
-        let matcher = matcher(constraint)?;
-        let reached = || self.cache.count(|namespace| matcher.reaches(namespace));
-        self.cache.is_complete().then(reached).and_then(|count| i32::try_from(count).ok())
+    /// What is known of namespaces. What was only listed is not known yet.
+    pub(crate) fn knowledge(&self) -> Knowledge {
+        match self.cache.knowledge() {
+            Knowledge::Complete if self.lock().namespaces.is_none() => Knowledge::Unknown,
+            knowledge => knowledge,
+        }
     }
 
-    /// Notes as what a namespace is judged now. Returns what it was before and what it is.
-    fn judge(&self, name: &str) -> (Option<Arc<Namespace>>, Option<Arc<Namespace>>) {
-        let now = self.cache.get(name);
-        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+    /// How many namespaces a constraint reaches; none while they are not all known.
+    pub(crate) fn reached_by(&self, kind: &'static str, name: &str, constraint: &Live) -> Option<i32> {
+        let matcher = constraint.matcher.as_ref()?;
+        self.cache.is_complete().then(|| self.lock().count(kind, name, matcher)).flatten()
+    }
+
+    /// A constraint is gone.
+    pub(crate) fn forget(&self, kind: &'static str, name: &str) {
+        self.lock().reached.remove(&(kind, name.to_owned()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Judged> {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Judged {
+    fn count(&mut self, kind: &'static str, name: &str, matcher: &Arc<Matcher>) -> Option<i32> {
+        let key = (kind, name.to_owned());
+        if let Some(known) = self.reached.get(&key).filter(|known| known.matcher == *matcher) {
+            return Some(known.count);
+        }
+        let namespaces = self.namespaces.as_ref()?.values();
+        let count = i32::try_from(namespaces.filter(|it| matcher.reaches(it)).count()).ok()?;
+        self.reached.insert(key, Reached { matcher: Arc::clone(matcher), count });
+        Some(count)
+    }
+
+    /// Notes as what a namespace is judged now.
+    fn judge(&mut self, name: &str, now: Option<Arc<Namespace>>) -> Turn {
+        let namespaces = self.namespaces.get_or_insert_default();
         let before = match &now {
-            Some(now) => judged.insert(name.to_owned(), Arc::clone(now)),
-            None => judged.remove(name),
+            Some(now) => namespaces.insert(name.to_owned(), Arc::clone(now)),
+            None => namespaces.remove(name),
         };
-        (before, now)
+        let mut concerns = vec![];
+        for (constraint, reached) in &mut self.reached {
+            let reaches =
+                |it: &Option<Arc<Namespace>>| it.as_ref().is_some_and(|it| reached.matcher.reaches(it));
+            let step = i32::from(reaches(&now)) - i32::from(reaches(&before));
+            if step != 0 {
+                reached.count += step;
+                concerns.push(constraint.clone());
+            }
+        }
+        Turn { before, now, concerns }
     }
 
     /// Notes all namespaces as judged. Returns those whose labels changed.
-    fn judge_all(&self) -> Vec<Arc<Namespace>> {
-        let now: HashMap<_, _> = self.cache.values().into_iter().map(|it| (it.name.clone(), it)).collect();
-        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *judged, now.clone());
+    fn judge_all(&mut self, namespaces: Vec<Arc<Namespace>>) -> Vec<Arc<Namespace>> {
+        self.reached.clear();
+        let now: HashMap<_, _> = namespaces.into_iter().map(|it| (it.name.clone(), it)).collect();
+        let before = self.namespaces.replace(now.clone()).unwrap_or_default();
         now.into_values().filter(|it| before.get(&it.name) != Some(it)).collect()
     }
 }
@@ -64,18 +125,16 @@ pub(crate) fn namespace(object: PartialObjectMeta<Object>) -> Namespace {
     Namespace { name: object.name_any(), labels: object.metadata.labels.unwrap_or_default() }
 }
 
-fn matcher(constraint: &Live) -> Option<Matcher> {
-    Matcher::parse(&constraint.spec["match"]).ok()
-}
-
 /// A namespace came, changed or went: wakes whom it concerns, and says if a label means nothing.
 pub(crate) fn reconcile(world: &World, name: &str) -> Next {
-    let (before, now) = world.namespaces.judge(name);
-    let reaches =
-        |matcher: &Matcher, it: &Option<Arc<Namespace>>| it.as_ref().is_some_and(|it| matcher.reaches(it));
-    world.wake(|constraint| {
-        matcher(constraint).is_some_and(|matcher| reaches(&matcher, &before) != reaches(&matcher, &now))
-    });
+    let namespaces = &world.namespaces;
+    if namespaces.knowledge() == Knowledge::Unknown {
+        return Next::Change;
+    }
+    let Turn { before, now, concerns } = namespaces.lock().judge(name, namespaces.cache.get(name));
+    for (kind, name) in concerns {
+        world.wake(kind, name);
+    }
     world.wake_system();
     if let Some(now) = now {
         report(world, before.as_deref(), &now);
@@ -83,10 +142,12 @@ pub(crate) fn reconcile(world: &World, name: &str) -> Next {
     Next::Change
 }
 
-/// All namespaces were listed anew. Everybody is awake already.
+/// All namespaces were listed anew: everybody may reach others.
 pub(crate) fn reconcile_all(world: &World) -> Next {
-    world.wake_system();
-    for namespace in world.namespaces.judge_all() {
+    let namespaces = &world.namespaces;
+    let changed = namespaces.lock().judge_all(namespaces.cache.values());
+    world.wake_everybody();
+    for namespace in changed {
         report(world, None, &namespace);
     }
     Next::Change
@@ -100,5 +161,49 @@ fn report(world: &World, before: Option<&Namespace>, now: &Namespace) {
         let message = label.to_string();
         warn!(namespace = now.name, message, "a label of a namespace means nothing");
         world.events.meaningless(&now.name, &label);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Judged;
+    use gatewright_gatekeeper::{Matcher, Namespace};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn namespace(name: &str, team: &str) -> Arc<Namespace> {
+        Arc::new(Namespace { name: name.into(), labels: [("team".into(), team.into())].into() })
+    }
+
+    fn of_team(team: &str) -> Arc<Matcher> {
+        let selector = json!({"namespaceSelector": {"matchLabels": {"team": team}}});
+        Arc::new(Matcher::parse(&selector).unwrap())
+    }
+
+    #[test]
+    fn counts_follow_the_namespaces() {
+        let mut judged = Judged::default();
+        assert_eq!(judged.count("K", "a", &of_team("a")), None, "not known is not none");
+        judged.judge_all(vec![namespace("one", "a"), namespace("two", "b")]);
+        let mut counts = |judged: &mut Judged| {
+            [judged.count("K", "a", &of_team("a")).unwrap(), judged.count("K", "b", &of_team("b")).unwrap()]
+        };
+        assert_eq!(counts(&mut judged), [1, 1]);
+        let a = || ("K", "a".to_owned());
+        let b = || ("K", "b".to_owned());
+        for (name, now, concerns, expected) in [
+            ("three", Some(namespace("three", "a")), vec![a()], [2, 1]),
+            ("three", Some(namespace("three", "a")), vec![], [2, 1]),
+            ("three", Some(namespace("three", "b")), vec![a(), b()], [1, 2]),
+            ("two", None, vec![b()], [1, 1]),
+            ("four", Some(namespace("four", "c")), vec![], [1, 1]),
+        ] {
+            let mut turn = judged.judge(name, now);
+            turn.concerns.sort();
+            assert_eq!((turn.concerns, counts(&mut judged)), (concerns, expected), "{name}");
+        }
+        assert_eq!(judged.count("K", "a", &of_team("c")), Some(1), "another selector, another count");
+        judged.judge_all(vec![namespace("one", "a")]);
+        assert_eq!(counts(&mut judged), [1, 0]);
     }
 }

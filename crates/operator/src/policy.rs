@@ -6,7 +6,6 @@ use gatewright_gatekeeper::{Constraint, Route};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use serde_json::json;
 use std::time::Duration;
@@ -14,12 +13,12 @@ use tracing::info;
 
 use crate::apply::{self, Desired};
 use crate::conditions::{Facts, Judgement, Report, find};
-use crate::enforcement::Gatekeeper;
+use crate::enforcement::{Gatekeeper, OURS, rejected};
 use crate::error::request;
 use crate::live::Live;
 use crate::queue::Next;
 use crate::world::{Snapshot, Watched, World};
-use crate::{Error, FIELD_MANAGER};
+use crate::{Error, status, template};
 
 /// How long a cache may lag before a deletion is looked at again.
 const CACHE_LAG: Duration = Duration::from_millis(200);
@@ -36,6 +35,12 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
         Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
             let report = outcome.report(world, &snapshot, policy, compiles(&notes), &routes);
+            if report.enforced.reason == Reason::NotEnforcedBy
+                && let Some(rest) = world.kept.settles(P::TEMPLATE.kind, name)
+            {
+                return Ok(Next::After(rest));
+            }
+            world.kept.told(P::TEMPLATE.kind, name);
             written = outcome.live().cloned();
             (report, outcome.into_result())
         }
@@ -79,6 +84,12 @@ async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: C
     if !snapshot.constraints_served || !ours {
         return Outcome::Waiting(waiting(snapshot));
     }
+    // What is remembered of policies that are no longer served may be gone: what is there stays, but nothing is made
+    // that the garbage collector would remove again.
+    if !snapshot.policies_served && snapshot.constraint.is_none() {
+        let message = format!("the API server does not serve {}, or not to the operator", P::KIND);
+        return Outcome::Waiting(Judgement::no(Reason::NotServed, message));
+    }
     let object = match serde_json::from_value::<DynamicObject>(json!(constraint)) {
         Ok(object) => object,
         Err(error) => return Outcome::Waiting(Judgement::no(Reason::ApplyFailed, error.to_string())),
@@ -98,19 +109,17 @@ fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
         return wait("the API server serves no ConstraintTemplates: install Gatekeeper".to_owned());
     }
     let Some(template) = &snapshot.template else {
-        return wait(format!("the ConstraintTemplate {} is not there yet", P::TEMPLATE.name()));
-    };
-    if !template.ours {
         let name = P::TEMPLATE.name();
-        let conflict = Error::Conflict { kind: "ConstraintTemplate".to_owned(), name };
-        return Judgement::no(Reason::Conflict, conflict.to_string());
+        return wait(format!(
+            "the ConstraintTemplate {name} is not there yet; if this lasts, the operator's log tells why"
+        ));
+    };
+    if let Some(obstacle) = template.obstacle(template::KIND, &P::TEMPLATE.name()) {
+        return Judgement::failed(&obstacle);
     }
     let everyone = template.reports.iter().map(|report| report.id.clone()).collect();
     match template.subject().rejection(&everyone) {
-        Some(error) => Judgement::no(
-            Reason::TemplateRejected,
-            format!("{} cannot compile our template: {}", error.process, error.message),
-        ),
+        Some(error) => rejected(&error, OURS),
         None => wait(format!(
             "Gatekeeper has not made the kind {kind} from our template; a process with the operation generate does that"
         )),
@@ -130,10 +139,7 @@ impl Outcome {
         let applied = match self {
             Self::Applied(_) => Judgement::yes(Reason::Applied, "the constraint is in the API as desired"),
             Self::Waiting(judgement) => judgement.clone(),
-            Self::Failed(error @ Error::Conflict { .. }) => {
-                Judgement::no(Reason::Conflict, error.to_string())
-            }
-            Self::Failed(error) => Judgement::no(Reason::ApplyFailed, error.to_string()),
+            Self::Failed(error) => Judgement::failed(error),
         };
         let enforced = match self {
             Self::Applied(live) => enforced(world, snapshot, live, routes),
@@ -146,11 +152,11 @@ impl Outcome {
         if let Self::Applied(live) = self { Some(live) } else { None }
     }
 
-    /// A conflict ends when the other object does, which we watch; everything else is tried again.
+    /// An obstacle goes by itself; everything else is tried again.
     fn into_result(self) -> Result<(), Error> {
         match self {
-            Self::Applied(_) | Self::Waiting(_) | Self::Failed(Error::Conflict { .. }) => Ok(()),
-            Self::Failed(error) => Err(error),
+            Self::Failed(error) if !error.is_obstacle() => Err(error),
+            Self::Applied(_) | Self::Waiting(_) | Self::Failed(_) => Ok(()),
         }
     }
 }
@@ -197,7 +203,8 @@ fn invalid<P: Watched>(
     let uid = policy.metadata.uid.as_deref().unwrap_or_default();
     let last_good = snapshot.constraint.as_ref().filter(|live| live.ours && is_owned_by(live, uid));
     let Some(live) = last_good else {
-        let nothing = Judgement::no(Reason::NotApplied, "nothing is applied: the policy is not valid");
+        let message = "nothing is applied: the policy is not valid; mend what the condition Valid names";
+        let nothing = Judgement::no(Reason::NotApplied, message);
         let enforced = nothing.clone();
         return Report {
             generation,
@@ -220,23 +227,30 @@ fn is_owned_by(live: &Live, uid: &str) -> bool {
 
 /// Deletes the constraint of a policy that is gone, also if it went while nobody looked.
 async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) -> Result<Next, Error> {
-    let orphan = snapshot.constraint.as_deref().filter(|live| live.ours);
+    if snapshot.constraint.is_none() {
+        world.kept.forget(P::TEMPLATE.kind, name);
+        world.namespaces.forget(P::TEMPLATE.kind, name);
+    }
+    let orphan = snapshot.constraint.as_deref().filter(|live| live.ours && live.held_by.is_none());
     if orphan.is_none() || !snapshot.policies_served || !snapshot.constraints_served {
         return Ok(Next::Change);
     }
     // The two caches do not move together: only the API knows that there is no policy.
     let policies: Api<P> = Api::all(world.client.clone());
     let doing = format!("looking for {} {name}", P::KIND);
-    if request(doing, policies.get_metadata_opt(name)).await?.is_some() {
-        return Ok(Next::After(CACHE_LAG));
+    match request(doing, policies.get_metadata(name)).await {
+        Ok(_) => Ok(Next::After(CACHE_LAG)),
+        Err(error) if error.is_absence_of(name) => {
+            clear::<P>(world, orphan, name).await.map(|()| Next::Change)
+        }
+        Err(error) => Err(error),
     }
-    clear::<P>(world, orphan, name).await.map(|()| Next::Change)
 }
 
 async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Result<(), Error> {
     match live.filter(|live| live.ours) {
         Some(live) => {
-            world.forget(P::TEMPLATE.kind, name);
+            world.kept.forget(P::TEMPLATE.kind, name);
             apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind, name, live).await
         }
         None => Ok(()),
@@ -246,9 +260,11 @@ async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Re
 /// What is told of the policy beside its conditions, from the constraint that is in the API.
 fn facts<P: Watched>(world: &World, policy: &Guarded<P>, constraint: Option<&Live>) -> Facts {
     let parsed = policy.parsed.as_ref().ok();
-    let action = constraint.and_then(|live| live.spec["enforcementAction"].as_str()?.parse().ok());
+    let action = constraint.and_then(|live| live.action);
     let audit = constraint.and_then(|live| live.audit.clone());
-    let namespaces = constraint.and_then(|live| world.namespaces.reached_by(live));
+    let name = policy.metadata.name.as_deref().unwrap_or_default();
+    let reached = |live| world.namespaces.reached_by(P::TEMPLATE.kind, name, live);
+    let namespaces = constraint.and_then(reached);
     Facts { namespaces, audit: audit.zip(action), spec: parsed.map(|policy| policy.spec_json()) }
 }
 
@@ -263,30 +279,14 @@ async fn write_status<P: Watched>(
     if policy.status.as_ref() == Some(&status) {
         return Ok(());
     }
-    let name = policy.metadata.name.as_deref().unwrap_or_default();
-    let patch = json!({
-        "apiVersion": P::api_version(&()),
-        "kind": P::kind(&()),
-        "metadata": {
-            "name": name,
-            "uid": policy.metadata.uid,
-            "resourceVersion": policy.metadata.resource_version,
-        },
-        "status": status,
-    });
-    let policies: Api<P> = Api::all(world.client.clone());
-    let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    let doing = format!("writing the status of {} {name}", P::KIND);
-    let patch = Patch::Apply(&patch);
-    match request(doing, policies.patch_status(name, &parameters, &patch)).await {
-        Ok(_) => {}
-        // The response does not parse where the policy does not; the status is written all the same.
-        Err(Error::Api { source, .. }) if matches!(*source, kube::Error::SerdeError(_)) => {}
+    match status::replace::<P>(&world.client, &policy.metadata, &status).await {
+        Ok(()) => {}
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error),
     }
     if let Some(ready) = turned(policy.status.as_ref(), &status) {
         let Condition { status, reason, message, .. } = ready;
+        let name = policy.metadata.name.as_deref().unwrap_or_default();
         info!(kind = %P::KIND, name, ready = status, reason, because = message, "policy");
         world.events.turned::<P>(&policy.metadata, ready);
     }

@@ -22,6 +22,15 @@ const CONCURRENCY: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What comes within this time is reported at once.
+const REPORTS_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often one key may be worked on within a time before it must rest in between: whoever undoes each of our repairs
+/// at once does not get an endless race, and a burst of news is worked off together.
+const BURST: u32 = 20;
+const BURST_TIME: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_millis(500);
+
 /// What is reconciled as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
@@ -37,6 +46,8 @@ pub(crate) enum Key {
     Namespaces,
     /// What is told of everything that is no policy.
     System,
+    /// All reports.
+    Reports,
 }
 
 impl Key {
@@ -53,6 +64,7 @@ impl Key {
             Self::Routing => "routing",
             Self::Namespace(_) | Self::Namespaces => "namespace",
             Self::System => "system",
+            Self::Reports => "report",
         }
     }
 }
@@ -86,6 +98,11 @@ impl Requests {
     /// Asks for a reconciliation now.
     pub(crate) fn send(&self, key: Key) {
         self.send_after(key, Duration::ZERO);
+    }
+
+    /// Asks to look at the reports soon: one run of audit changes many constraints.
+    pub(crate) fn wake_reports(&self) {
+        self.send_after(Key::Reports, REPORTS_PAUSE);
     }
 
     fn send_after(&self, key: Key, pause: Duration) {
@@ -127,11 +144,10 @@ pub(crate) async fn run(
     work: impl Fn(Key) -> BoxFuture<'static, Result<Next, Error>>,
 ) {
     let mut due = pin!(scheduler(keys));
-    let mut running = JoinSet::new();
-    let mut busy = HashSet::new();
-    let mut failures = HashMap::new();
+    let (mut running, mut resting) = (JoinSet::new(), JoinSet::new());
+    let (mut busy, mut failures, mut pace) = (HashSet::new(), HashMap::new(), Pace::new());
     loop {
-        let is_free = busy.len() < CONCURRENCY;
+        let is_free = running.len() < CONCURRENCY;
         let mut next = due.as_mut().hold_unless(|key| !busy.contains(key));
         let event = tokio::select! {
             Some(key) = next.next(), if is_free => Event::Due(key),
@@ -142,6 +158,7 @@ pub(crate) async fn run(
                     return;
                 }
             },
+            Some(Ok(key)) = resting.join_next() => Event::Rested(key),
             else => return,
         };
         match event {
@@ -152,11 +169,18 @@ pub(crate) async fn run(
                 running.spawn(async move { (key, task.await) });
             }
             Event::Done(key, result) => {
-                busy.remove(&key);
                 if let Some(pause) = pause(&key, result, &mut failures) {
-                    requests.send_after(key, pause);
+                    requests.send_after(key.clone(), pause);
+                }
+                match pace.rest(&key) {
+                    Some(rest) => drop(resting.spawn(async move {
+                        tokio::time::sleep(rest).await;
+                        key
+                    })),
+                    None => drop(busy.remove(&key)),
                 }
             }
+            Event::Rested(key) => drop(busy.remove(&key)),
         }
     }
 }
@@ -164,6 +188,29 @@ pub(crate) async fn run(
 enum Event {
     Due(Key),
     Done(Key, Result<Next, Error>),
+    Rested(Key),
+}
+
+/// How often each key was worked on lately.
+struct Pace {
+    since: Instant,
+    counts: HashMap<Key, u32>,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now(), counts: HashMap::new() }
+    }
+
+    /// How long a key must rest that was just worked on.
+    fn rest(&mut self, key: &Key) -> Option<Duration> {
+        if self.since.elapsed() > BURST_TIME {
+            *self = Self::new();
+        }
+        let count = self.counts.entry(key.clone()).or_default();
+        *count += 1;
+        (*count > BURST).then_some(REST)
+    }
 }
 
 /// When to do the same again. Failures in a row double the pause; the first one is told, the others only at length.
@@ -186,5 +233,44 @@ fn pause(key: &Key, result: Result<Next, Error>, failures: &mut HashMap<Key, u32
             }
             Some(pause)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, Next, channel, run};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// Each reconciliation of a key makes news of it, as when somebody undoes our repairs.
+    #[tokio::test(start_paused = true)]
+    async fn a_race_is_slowed_down_and_holds_up_nobody() {
+        let (requests, keys) = channel();
+        let (raced, other) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        requests.send(Key::Routing);
+        let (sender, races, others) = (requests.clone(), Arc::clone(&raced), Arc::clone(&other));
+        let work = move |key: Key| -> futures::future::BoxFuture<'static, _> {
+            let (sender, races, others) = (sender.clone(), Arc::clone(&races), Arc::clone(&others));
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                match key {
+                    Key::Routing => {
+                        races.fetch_add(1, Ordering::SeqCst);
+                        sender.send(Key::Routing);
+                    }
+                    _ => drop(others.fetch_add(1, Ordering::SeqCst)),
+                }
+                Ok(Next::Change)
+            })
+        };
+        let working = tokio::spawn(run(requests.clone(), keys, work));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let count = raced.load(Ordering::SeqCst);
+        assert!((120..300).contains(&count), "{count}");
+        requests.send(Key::System);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(other.load(Ordering::SeqCst), 1);
+        working.abort();
     }
 }

@@ -49,6 +49,11 @@ pub struct RoutingReport {
 /// before requests are sent, and they are no longer sent when it goes.
 pub(crate) async fn reconcile(world: &World) -> Result<Next, Error> {
     if !is_known(world) {
+        // Whoever took Gatekeeper away must not be left with requests that wait for it.
+        let is_alone = world.webhooks.is_complete() && world.own_webhook.is_complete();
+        if is_alone && upstream_entry(&world.webhooks.values(), world).is_none() {
+            withdraw(world).await?;
+        }
         return Ok(Next::Change);
     }
     let wanted = guard::is_wanted(world);
@@ -82,8 +87,7 @@ async fn route(world: &World, guard: bool, guard_problem: Option<String>) -> Res
     let constraints = join(&templates, &constraints);
     let resources = resources(world, &constraints).await?;
     let configurations = world.webhooks.values();
-    let name = world.settings.routing.upstream.as_deref();
-    let entry = upstream(configurations.iter().map(AsRef::as_ref), name);
+    let entry = upstream_entry(&configurations, world);
     let plan = Demand {
         guard,
         needed: &needed(world, entry),
@@ -101,11 +105,18 @@ async fn route(world: &World, guard: bool, guard_problem: Option<String>) -> Res
     let Plan { routes, findings } = plan;
     report(world, RoutingReport { guard, guard_problem, routes, findings, routing_problem });
     match outcome {
-        Ok(()) | Err(Error::Conflict { .. }) if waits => Ok(Next::After(LOOK_AGAIN)),
-        // A conflict ends when the other object does, which we watch.
-        Ok(()) | Err(Error::Conflict { .. }) => Ok(Next::Change),
-        Err(error) => Err(error),
+        Err(error) if !error.is_obstacle() => Err(error),
+        _ if waits => Ok(Next::After(LOOK_AGAIN)),
+        _ => Ok(Next::Change),
     }
+}
+
+fn upstream_entry<'a>(
+    configurations: &'a [Arc<ValidatingWebhookConfiguration>],
+    world: &World,
+) -> Option<&'a ValidatingWebhook> {
+    let name = world.settings.routing.upstream.as_deref();
+    upstream(configurations.iter().map(AsRef::as_ref), name)
 }
 
 /// Each constraint with its template.
@@ -169,16 +180,20 @@ fn routes_of<P: Watched>(world: &World) -> Vec<Route> {
 
 /// Makes our configuration as planned; with nothing to route there is none.
 async fn apply(world: &World, entry: Option<&ValidatingWebhook>, plan: &Plan) -> Result<(), Error> {
-    let api = world.webhook_api();
+    let planned = entry.filter(|_| !plan.routes.is_empty());
+    let Some(object) = planned.and_then(|entry| desired(entry, plan)) else {
+        return withdraw(world).await;
+    };
     let live = world.own_webhook.get(WEBHOOK_CONFIGURATION);
-    if let Some(object) = entry.filter(|_| !plan.routes.is_empty()).and_then(|entry| desired(entry, plan)) {
-        let desired = Desired { api: &api, kind: KIND, object };
-        return world.ensure(&desired, live.as_deref()).await.map(drop);
-    }
-    match live.filter(|live| live.ours) {
+    let desired = Desired { api: &world.webhook_api(), kind: KIND, object };
+    world.ensure(&desired, live.as_deref()).await.map(drop)
+}
+
+async fn withdraw(world: &World) -> Result<(), Error> {
+    match world.own_webhook.get(WEBHOOK_CONFIGURATION).filter(|live| live.ours) {
         Some(live) => {
-            world.forget(KIND, WEBHOOK_CONFIGURATION);
-            apply::delete(&api, KIND, WEBHOOK_CONFIGURATION, &live).await
+            world.kept.forget(KIND, WEBHOOK_CONFIGURATION);
+            apply::delete(&world.webhook_api(), KIND, WEBHOOK_CONFIGURATION, &live).await
         }
         None => Ok(()),
     }

@@ -26,8 +26,12 @@ pub(crate) async fn reconcile(world: &World, name: &str) -> Result<Next, Error> 
     let live = constraints.get(name);
     if let Some(object) = desired(world, name) {
         let desired = Desired { api: &api, kind: TEMPLATE.kind, object };
-        world.ensure(&desired, live.as_deref()).await?;
+        match world.ensure(&desired, live.as_deref()).await {
+            Err(error) if !error.is_obstacle() => return Err(error),
+            _ => {}
+        }
     } else if let Some(live) = live.filter(|live| live.ours) {
+        world.kept.forget(TEMPLATE.kind, name);
         apply::delete(&api, TEMPLATE.kind, name, &live).await?;
     }
     Ok(Next::Change)
@@ -40,9 +44,8 @@ pub(crate) fn judge(world: &World, gatekeeper: &Gatekeeper, constraint: &Constra
     let Some((template, live)) = template.zip(world.constraints(&TEMPLATE).get(&name)) else {
         return Judgement::no(Reason::WaitingForGatekeeper, "the constraint is not there yet");
     };
-    if !live.ours {
-        let conflict = Error::Conflict { kind: TEMPLATE.kind.to_owned(), name };
-        return Judgement::no(Reason::Conflict, conflict.to_string());
+    if let Some(obstacle) = live.obstacle(TEMPLATE.kind, &name) {
+        return Judgement::failed(&obstacle);
     }
     let object = serde_json::from_value::<DynamicObject>(json!(constraint)).ok();
     if object.is_none_or(|object| !Difference::between(&live, &object).fields.is_empty()) {
@@ -57,7 +60,9 @@ pub(crate) fn counts(world: &World) -> [i32; 3] {
     let mut counts = [0; 3];
     for constraint in standards(&world.settings) {
         let Judgement { holds, reason, .. } = judge(world, &gatekeeper, &constraint);
-        let absent = [Reason::WaitingForGatekeeper, Reason::Conflict, Reason::NotApplied].contains(&reason);
+        let absent =
+            [Reason::WaitingForGatekeeper, Reason::Conflict, Reason::BeingDeleted, Reason::NotApplied]
+                .contains(&reason);
         counts[0] += 1;
         counts[1] += i32::from(!absent);
         counts[2] += i32::from(holds);

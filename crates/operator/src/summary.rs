@@ -62,8 +62,14 @@ fn top_namespaces(listed: &[AuditedViolation]) -> Vec<NamespaceCount> {
 }
 
 fn sample(violation: &AuditedViolation) -> ViolationSample {
-    let AuditedViolation { kind, namespace, name, message, .. } = violation.clone();
-    ViolationSample { rule: rule(&message).to_owned(), kind, namespace, name, message }
+    let AuditedViolation { kind, namespace, name, message, .. } = violation;
+    ViolationSample {
+        kind: kind.to_string(),
+        namespace: namespace.to_string(),
+        name: name.to_string(),
+        rule: rule(message).to_owned(),
+        message: message.to_string(),
+    }
 }
 
 /// What stands before the first colon of a message: the field of the policy, or the control of a standard.
@@ -111,7 +117,7 @@ mod tests {
         let listed = namespaces.iter().enumerate().map(|(i, namespace)| AuditedViolation {
             kind: "Pod".into(),
             namespace: (*namespace).into(),
-            name: format!("pod-{i}"),
+            name: format!("pod-{i}").into(),
             message: "allowPrivileged: container \"a\" is privileged".into(),
             ..AuditedViolation::default()
         });

@@ -3,43 +3,44 @@
 use std::collections::BTreeSet;
 
 use gatewright_api::{
-    GatekeeperProcess, GatewrightStatus, Reason, SYSTEM_STATUS_NAME, StandardStatus, SystemCondition,
-    SystemStatus,
+    GatekeeperProcess, GatewrightStatus, OperationPolicy, Policy as _, Reason, SYSTEM_STATUS_NAME,
+    SecurityPolicy, StandardStatus, SystemCondition, SystemStatus,
 };
 use gatewright_compiler::{EXEC_GUARD, GuardMode};
 use gatewright_gatekeeper::{Finding, PodStatus, Verdict, judge_template};
-use gatewright_rules::{Template, deny_exec_heritage, pod_security_standard};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use gatewright_rules::pod_security_standard::{self, NEWEST_MINOR};
+use gatewright_rules::{Template, deny_exec_heritage};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{ApiResource, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, PostParams};
 use kube::core::DynamicObject;
-use kube::{Resource as _, ResourceExt as _};
 use serde_json::json;
 use tracing::info;
 
 use crate::cache::{Entry, Knowledge};
 use crate::conditions::Judgement;
-use crate::enforcement::Gatekeeper;
+use crate::enforcement::{Gatekeeper, not_enforced_by, rejected};
 use crate::error::request;
+use crate::events::Notice;
 use crate::queue::Next;
 use crate::routing::RoutingReport;
-use crate::world::World;
-use crate::{Error, FIELD_MANAGER, standard, template};
+use crate::world::{Watched as _, World};
+use crate::{Error, FIELD_MANAGER, report, standard, status, template};
 
 /// The object as it is in the API.
 #[derive(Clone, Debug)]
 pub(crate) struct SystemObject {
-    uid: String,
-    resource_version: String,
+    /// Name, uid and version.
+    metadata: ObjectMeta,
     /// None where there is none that parses.
     status: Option<SystemStatus>,
 }
 
 impl From<DynamicObject> for SystemObject {
     fn from(object: DynamicObject) -> Self {
+        let ObjectMeta { name, uid, resource_version, .. } = object.metadata;
         Self {
-            uid: object.uid().unwrap_or_default(),
-            resource_version: object.resource_version().unwrap_or_default(),
+            metadata: ObjectMeta { name, uid, resource_version, ..ObjectMeta::default() },
             status: serde_json::from_value(object.data["status"].clone()).ok(),
         }
     }
@@ -47,7 +48,7 @@ impl From<DynamicObject> for SystemObject {
 
 impl Entry for SystemObject {
     fn same(&self, other: &Self) -> bool {
-        (&self.uid, &self.status) == (&other.uid, &other.status)
+        (&self.metadata.uid, &self.status) == (&other.metadata.uid, &other.status)
     }
 }
 
@@ -60,27 +61,52 @@ pub(crate) async fn reconcile(world: &World) -> Result<Next, Error> {
         Some(live) => live.as_ref().clone(),
         None => create(world).await?,
     };
-    let status = status(world, live.status.as_ref(), &Time(Timestamp::now()));
+    let status = told(world, live.status.as_ref(), &Time(Timestamp::now()));
     if live.status.as_ref() == Some(&status) {
         return Ok(Next::Change);
     }
-    let patch = json!({
-        "apiVersion": GatewrightStatus::api_version(&()), "kind": GatewrightStatus::kind(&()),
-        "metadata": {"name": SYSTEM_STATUS_NAME, "uid": live.uid, "resourceVersion": live.resource_version},
-        "status": status,
-    });
-    let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    let (api, patch) = (world.system_api(), Patch::Apply(&patch));
-    let patched = api.patch_status(SYSTEM_STATUS_NAME, &parameters, &patch);
-    request(doing("writing the status of"), patched).await?;
+    status::replace::<GatewrightStatus>(&world.client, &live.metadata, &status).await?;
+    let uid = live.metadata.uid.unwrap_or_default();
     let ready = |status: Option<&SystemStatus>| find(status, SystemCondition::Ready).cloned();
     if let Some(now) = ready(Some(&status))
         && ready(live.status.as_ref())
             .is_none_or(|old| (old.status, old.reason) != (now.status.clone(), now.reason.clone()))
     {
         info!(ready = now.status, reason = now.reason, because = now.message, "everything that is no policy");
+        world.events.system_turned(&uid, &now);
+    }
+    for notice in news(notices(world), live.status.as_ref()) {
+        world.events.notice(&uid, &notice);
     }
     Ok(Next::Change)
+}
+
+/// What an administrator should know of though it makes nothing fail, or beside what fails. Each stands in the message
+/// of some condition.
+fn notices(world: &World) -> Vec<Notice> {
+    let report = world.routing.borrow();
+    let findings = report.iter().flat_map(|report| &report.findings);
+    let findings = findings.map(|finding| Notice { reason: finding.reason(), text: finding.to_string() });
+    findings.chain(newer_version(world)).collect()
+}
+
+/// What was not told before: the status before remembers, also across restarts and replicas.
+fn news(notices: Vec<Notice>, previous: Option<&SystemStatus>) -> Vec<Notice> {
+    let conditions = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let told = |notice: &Notice| conditions.iter().any(|it| it.message.contains(&notice.text));
+    notices.into_iter().filter(|notice| !told(notice)).collect()
+}
+
+/// The settings want a version of the standards that only a newer release knows.
+fn newer_version(world: &World) -> Option<Notice> {
+    let wanted = world.settings.standards.version;
+    wanted.is_unknown().then(|| Notice {
+        reason: "NewerVersion",
+        text: format!(
+            "podSecurityStandards.version is {wanted}, which is newer than v1.{NEWEST_MINOR}, the newest version \
+             of the standards that this release knows and that holds in its place"
+        ),
+    })
 }
 
 async fn create(world: &World) -> Result<SystemObject, Error> {
@@ -99,15 +125,17 @@ fn is_known(world: &World) -> bool {
     world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
 }
 
-fn status(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemStatus {
+fn told(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemStatus {
     let expected = world.expected_processes();
     let gatekeeper = Gatekeeper::seen(world);
     let judged = [
+        (SystemCondition::PoliciesServed, policies_served(world)),
         (SystemCondition::GatekeeperFound, found(world, &expected)),
         (SystemCondition::TemplatesInstalled, templates(world, &expected)),
         (SystemCondition::StandardsEnforced, enforced(world, &gatekeeper)),
         (SystemCondition::ExecGuard, exec_guard(world, &gatekeeper)),
         (SystemCondition::Routing, routing(world.routing.borrow().as_ref())),
+        (SystemCondition::Reports, report::judge(world)),
     ];
     let missing = judged.iter().find(|(_, judgement)| !judgement.holds);
     let ready = missing.map_or_else(
@@ -132,6 +160,24 @@ fn status(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemS
 
 fn find(status: Option<&SystemStatus>, r#type: SystemCondition) -> Option<&Condition> {
     status?.conditions.iter().find(|condition| condition.type_ == r#type.as_str())
+}
+
+fn policies_served(world: &World) -> Judgement {
+    let served = [
+        (SecurityPolicy::KIND, SecurityPolicy::cache(world).is_complete()),
+        (OperationPolicy::KIND, OperationPolicy::cache(world).is_complete()),
+    ];
+    let missing: Vec<_> =
+        served.iter().filter(|(_, served)| !served).map(|(kind, _)| kind.as_ref()).collect();
+    if missing.is_empty() {
+        return Judgement::yes(Reason::Served, "the API server serves the kinds of policies");
+    }
+    let message = format!(
+        "the API server does not serve {}, or not to the operator: install the CRDs of gatewright. What policies left \
+         in the API stays meanwhile",
+        missing.join(", ")
+    );
+    Judgement::no(Reason::NotServed, message)
 }
 
 fn found(world: &World, expected: &BTreeSet<String>) -> Judgement {
@@ -160,9 +206,8 @@ fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) ->
         let message = format!("the ConstraintTemplate {name} is not there yet");
         return Judgement::no(Reason::WaitingForGatekeeper, message);
     };
-    if !live.ours {
-        let conflict = Error::Conflict { kind: "ConstraintTemplate".to_owned(), name };
-        return Judgement::no(Reason::Conflict, conflict.to_string());
+    if let Some(obstacle) = live.obstacle(template::KIND, &name) {
+        return Judgement::failed(&obstacle);
     }
     if !template::is_as_desired(template.kind, &live) {
         let message = format!("the ConstraintTemplate {name} is not as it should be; the log tells why");
@@ -174,13 +219,10 @@ fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) ->
             Reason::NoGatekeeperProcess,
             "there is no process of Gatekeeper to take in our templates",
         ),
-        Verdict::TemplateRejected(error) => Judgement::no(
-            Reason::TemplateRejected,
-            format!("{} cannot compile the ConstraintTemplate {name}: {}", error.process, error.message),
-        ),
+        Verdict::TemplateRejected(error) => rejected(&error, &format!("the ConstraintTemplate {name}")),
         Verdict::NotEnforcedBy(missing) => {
-            let missing: Vec<_> = missing.iter().map(|(process, why)| format!("{process} {why}")).collect();
-            Judgement::no(Reason::NotEnforcedBy, format!("{name}: {}", missing.join("; ")))
+            let judgement = not_enforced_by(&missing);
+            Judgement { message: format!("{name}: {}", judgement.message), ..judgement }
         }
     }
 }
@@ -196,7 +238,12 @@ fn enforced(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
         }
         last = Some(judgement);
     }
-    last.unwrap_or_else(|| Judgement::yes(Reason::Enforced, "there are no standards"))
+    let mut judgement = last.unwrap_or_else(|| Judgement::yes(Reason::Enforced, "there are no standards"));
+    if let Some(newer) = newer_version(world) {
+        judgement.message.push_str("; ");
+        judgement.message.push_str(&newer.text);
+    }
+    judgement
 }
 
 fn exec_guard(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
@@ -256,9 +303,6 @@ fn not_looked() -> Judgement {
 /// routing.
 fn routing(report: Option<&RoutingReport>) -> Judgement {
     let Some(report) = report else { return not_looked() };
-    if let Some(problem) = &report.routing_problem {
-        return Judgement::no(Reason::ApplyFailed, problem);
-    }
     let told = |findings: Vec<&Finding>| {
         findings
             .iter()
@@ -267,15 +311,17 @@ fn routing(report: Option<&RoutingReport>) -> Judgement {
             .join("; ")
     };
     let (blocking, others): (Vec<_>, Vec<_>) = report.findings.iter().partition(|finding| blocks(finding));
-    if !blocking.is_empty() {
-        return Judgement::no(Reason::NotRouted, told(blocking));
+    let blocked = !blocking.is_empty();
+    let findings = told([blocking, others].concat());
+    match &report.routing_problem {
+        Some(problem) if findings.is_empty() => Judgement::no(Reason::ApplyFailed, problem),
+        Some(problem) => Judgement::no(Reason::ApplyFailed, format!("{problem}; {findings}")),
+        None if blocked => Judgement::no(Reason::NotRouted, findings),
+        None if findings.is_empty() => {
+            Judgement::yes(Reason::Routed, "Gatekeeper is asked about all that constraints are about")
+        }
+        None => Judgement::yes(Reason::Routed, findings),
     }
-    let message = if others.is_empty() {
-        "Gatekeeper is asked about all that constraints are about".to_owned()
-    } else {
-        told(others)
-    };
-    Judgement::yes(Reason::Routed, message)
 }
 
 fn blocks(finding: &Finding) -> bool {
@@ -311,10 +357,11 @@ pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
     let of = |constraint: gatewright_gatekeeper::Constraint| {
         let name = constraint.metadata.name.unwrap_or_default();
         let live = constraints.get(&name).filter(|live| live.ours);
+        let reached = |live| world.namespaces.reached_by(pod_security_standard::TEMPLATE.kind, &name, live);
         StandardStatus {
             level: constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned(),
             action: constraint.spec.enforcement_action,
-            namespaces: live.as_ref().and_then(|live| world.namespaces.reached_by(live)).unwrap_or_default(),
+            namespaces: live.as_deref().and_then(reached).unwrap_or_default(),
             violations: live.and_then(|live| live.audit.as_ref().map(|audit| audit.total)),
             constraint: name,
         }
@@ -324,8 +371,9 @@ pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
 
 #[cfg(test)]
 mod tests {
-    use super::{RoutingReport, find, routing};
+    use super::{RoutingReport, find, news, routing};
     use crate::conditions::Judgement;
+    use crate::events::Notice;
     use gatewright_api::{Reason, SystemCondition, SystemStatus};
     use gatewright_gatekeeper::Finding;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -345,7 +393,7 @@ mod tests {
             (vec![], true, "Gatekeeper is asked"),
             (vec![off.clone()], true, "RoutingOff: "),
             (vec![woken(true)], true, "WokenByMistake: "),
-            (vec![off, woken(false)], false, "WokenByMistake: "),
+            (vec![off.clone(), woken(false)], false, "WokenByMistake: "),
             (vec![Finding::NoUpstream], false, "NoUpstream: "),
         ] {
             let judgement = routing(Some(&report(findings)));
@@ -355,6 +403,26 @@ mod tests {
         let failed = routing(Some(&RoutingReport { routing_problem: problem, ..RoutingReport::default() }));
         assert_eq!(failed, Judgement::no(Reason::ApplyFailed, "refused"));
         assert!(!routing(None).holds);
+    }
+
+    #[test]
+    fn a_finding_is_told_once() {
+        let finding = Finding::NeverTrue { template: "denyexec".to_owned() };
+        let other = Finding::ObjectSelector;
+        let notice = |finding: &Finding| Notice { reason: finding.reason(), text: finding.to_string() };
+        let both = || vec![notice(&finding), notice(&other)];
+        assert_eq!(news(both(), None).len(), 2);
+        let report =
+            RoutingReport { findings: vec![finding.clone(), other.clone()], ..RoutingReport::default() };
+        let at = Time(Timestamp::UNIX_EPOCH);
+        let status = |report| SystemStatus {
+            conditions: vec![routing(Some(&report)).condition("Routing", None, None, &at)],
+            ..SystemStatus::default()
+        };
+        assert_eq!(news(both(), Some(&status(report))), []);
+        // One was gone for a while.
+        let one = RoutingReport { findings: vec![other.clone()], ..RoutingReport::default() };
+        assert_eq!(news(both(), Some(&status(one))), [notice(&finding)]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Installs and repairs the templates.
 
-use gatewright_rules::Template;
+use std::sync::LazyLock;
+
 use kube::core::DynamicObject;
+use serde_json::json;
 
 use crate::Error;
 use crate::apply::Desired;
@@ -9,7 +11,7 @@ use crate::live::{Difference, Live};
 use crate::queue::Next;
 use crate::world::World;
 
-const KIND: &str = "ConstraintTemplate";
+pub(crate) const KIND: &str = "ConstraintTemplate";
 
 /// Brings one template into the API. A template of the same name that is not ours stays; the policies say so.
 pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> {
@@ -22,8 +24,8 @@ pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> 
     let live = world.templates.get(&kind.to_lowercase());
     let desired = Desired { api: &world.template_api(), kind: KIND, object };
     match world.ensure(&desired, live.as_deref()).await {
-        Ok(_) | Err(Error::Conflict { .. }) => Ok(Next::Change),
-        Err(error) => Err(error),
+        Err(error) if !error.is_obstacle() => Err(error),
+        _ => Ok(Next::Change),
     }
 }
 
@@ -32,10 +34,12 @@ pub(crate) fn is_as_desired(kind: &str, live: &Live) -> bool {
     desired(kind).is_some_and(|object| Difference::between(live, &object).fields.is_empty())
 }
 
+/// Templates are made but once: they are large, and looked at whenever a namespace changes.
 fn desired(kind: &str) -> Option<DynamicObject> {
-    let name =
-        gatewright_rules::catalogue().iter().find(|template| template.kind == kind).map(Template::name);
-    let templates = gatewright_compiler::templates();
-    let template = templates.into_iter().find(|template| template.metadata.name == name)?;
-    serde_json::from_value(serde_json::json!(template)).ok()
+    static ALL: LazyLock<Vec<DynamicObject>> = LazyLock::new(|| {
+        let templates = gatewright_compiler::templates();
+        templates.iter().filter_map(|template| serde_json::from_value(json!(template)).ok()).collect()
+    });
+    let template = gatewright_rules::catalogue().iter().find(|template| template.kind == kind)?;
+    ALL.iter().find(|object| object.metadata.name.as_ref() == Some(&template.name())).cloned()
 }

@@ -1,7 +1,6 @@
 //! Keeps a cache filled, whatever happens to the kind or to the API server.
 
 use std::fmt::Debug;
-use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -9,14 +8,16 @@ use kube::core::{ApiResource, Status};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::Error;
 use crate::cache::{Cache, Change, Entry};
 use crate::error::request;
 
-/// How often we look whether an absent kind is served by now.
+/// How often we look whether an absent kind is served by now: at first, and when it has been absent for long.
 const SERVED_INTERVAL: Duration = Duration::from_millis(500);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The pause after a watch failed; doubled with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -55,22 +56,23 @@ pub(crate) async fn keep_filled<K, T>(
     }
 }
 
-/// Watches until the kind is no longer served.
+/// Watches until the kind is no longer served. Where a watch may not or cannot go on, all is listed anew: only a list
+/// tells what was missed, and that everything is known again.
 async fn follow<K, T>(source: &Source<K>, cache: &Cache<T>, reduce: impl Fn(K) -> T, tell: impl Fn(Change))
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     T: Entry,
 {
     let config = source.config.clone().timeout(WATCH_SECONDS);
-    let mut events = pin!(watcher(source.api.clone(), config));
-    let mut pause = FIRST_PAUSE;
+    let begin = || watcher(source.api.clone(), config.clone()).boxed();
+    let mut events = begin();
+    let (mut pause, mut forbidden) = (FIRST_PAUSE, false);
     let named = |object: K| (key(&object), reduce(object));
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                // A list that is only about to begin may fail again.
-                if !matches!(event, Event::Init) {
-                    pause = FIRST_PAUSE;
+                if proves_recovery(&event, forbidden) {
+                    (pause, forbidden) = (FIRST_PAUSE, false);
                 }
                 tell(cache.take(map(event, named)));
             }
@@ -85,12 +87,25 @@ where
                     warn!(kind = source.resource.kind, error = said, "watch failed; trying again");
                 }
                 if is_forbidden(&error) {
+                    forbidden = true;
                     tell(cache.absent());
+                }
+                if is_forbidden(&error) || is_expired(&error) {
+                    events = begin();
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
+    }
+}
+
+/// A list that is only about to begin may fail again, and who may list may still not watch.
+fn proves_recovery<T>(event: &Event<T>, forbidden: bool) -> bool {
+    match event {
+        Event::Init => false,
+        Event::InitApply(_) | Event::InitDone => !forbidden,
+        Event::Apply(_) | Event::Delete(_) => true,
     }
 }
 
@@ -110,12 +125,23 @@ fn map<K, T>(event: Event<K>, f: impl Fn(K) -> T) -> Event<T> {
     }
 }
 
+/// The API server answers so for a kind that it does not serve, in plain text or as an object. Codes tell: of plain
+/// text kube makes up a reason.
 fn is_not_served(error: &watcher::Error) -> bool {
-    answer(error).is_some_and(Status::is_not_found)
+    code(error) == Some(404)
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
-    answer(error).is_some_and(Status::is_forbidden)
+    code(error) == Some(403)
+}
+
+/// Whether the version to go on from is too old.
+fn is_expired(error: &watcher::Error) -> bool {
+    code(error) == Some(410)
+}
+
+fn code(error: &watcher::Error) -> Option<u16> {
+    answer(error).map(|status| status.code)
 }
 
 /// What the API server answered, if it did.
@@ -132,6 +158,7 @@ fn answer(error: &watcher::Error) -> Option<&Status> {
 /// Waits for the API server to serve a kind; says once that it does not.
 async fn until_served(client: &Client, resource: &ApiResource, absent: impl Fn()) {
     let mut told = false;
+    let begun = Instant::now();
     loop {
         match is_served(client, resource).await {
             Ok(true) => break,
@@ -143,7 +170,7 @@ async fn until_served(client: &Client, resource: &ApiResource, absent: impl Fn()
             Ok(false) => {}
             Err(error) => debug!(%error, "discovery failed"),
         }
-        tokio::time::sleep(SERVED_INTERVAL).await;
+        tokio::time::sleep((begun.elapsed() / 10).clamp(SERVED_INTERVAL, LONGEST_INTERVAL)).await;
     }
     if told {
         info!(kind = resource.kind, group = resource.group, "kind is served");
@@ -159,5 +186,30 @@ async fn is_served(client: &Client, resource: &ApiResource) -> Result<bool, Erro
         Ok(list) => Ok(list.resources.iter().any(|served| served.name == resource.plural)),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_expired, is_forbidden, is_not_served};
+    use kube::core::Status;
+    use kube::runtime::watcher;
+
+    #[test]
+    fn what_the_api_server_says_of_a_kind() {
+        let failed = |reason: &str, code| {
+            let status = Status::failure("404 page not found", reason).with_code(code);
+            watcher::Error::WatchStartFailed(kube::Error::Api(Box::new(status)))
+        };
+        let said = |error| [is_not_served(&error), is_forbidden(&error), is_expired(&error)];
+        for (reason, code, expected) in [
+            ("NotFound", 404, [true, false, false]),
+            ("Failed to parse error data", 404, [true, false, false]),
+            ("Forbidden", 403, [false, true, false]),
+            ("Expired", 410, [false, false, true]),
+            ("ServiceUnavailable", 503, [false, false, false]),
+        ] {
+            assert_eq!(said(failed(reason, code)), expected, "{reason} {code}");
+        }
     }
 }

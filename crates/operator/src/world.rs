@@ -1,48 +1,37 @@
 //! Everything that the operator watches.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, PoisonError};
+mod watches;
 
-use gatewright_api::{
-    GatewrightStatus, Guarded, OperationPolicy, Policy, SYSTEM_STATUS_NAME, SecurityPolicy,
-};
-use gatewright_compiler::{Compile, SYNC_SET, Settings, standards};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gatewright_api::{GatewrightStatus, Guarded, OperationPolicy, Policy, SecurityPolicy};
+use gatewright_compiler::{Compile, Settings};
 use gatewright_gatekeeper::{
     CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, Resource as ServedResource, SYNC_SET_GROUP,
-    SYNC_SET_VERSION, SYSTEM_LABEL, TEMPLATE_GROUP, TEMPLATE_VERSION, WEBHOOK_CONFIGURATION, exemptions,
-    expected_processes,
+    SYNC_SET_VERSION, TEMPLATE_GROUP, TEMPLATE_VERSION, expected_processes,
 };
-use gatewright_rules::Template;
-use gatewright_rules::deny_exec_heritage::{self, HERITAGE_LABEL};
+use gatewright_rules::{Template, deny_exec_heritage};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Pod};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
-use kube::runtime::watcher;
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use crate::apply::Desired;
-use crate::cache::{Cache, Change, Entry, Knowledge};
+use crate::RoutingReport;
+use crate::cache::{Cache, Entry, Knowledge};
 use crate::events::Events;
 use crate::foreign::ForeignConstraints;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::namespaces::{Namespaces, namespace};
+use crate::namespaces::Namespaces;
 use crate::queue::{Key, Requests};
+use crate::repairs::Kept;
+use crate::report::Reports;
 use crate::system::SystemObject;
-use crate::watch::{Source, keep_filled};
-use crate::{Error, RoutingReport};
-
-/// The `Config` of Gatekeeper has this name, or none.
-const CONFIG_NAME: &str = "config";
 
 /// The kind of SyncSets.
 pub(crate) const SYNC_SET_KIND: &str = "SyncSet";
-
-/// Lists of large objects are taken in pages of this size.
-const PAGE_OF_LARGE_OBJECTS: u32 = 50;
 
 /// The caches, and what they are filled with.
 pub(crate) struct World {
@@ -63,13 +52,13 @@ pub(crate) struct World {
     pub(crate) routing: watch::Sender<Option<RoutingReport>>,
     pub(crate) namespaces: Namespaces,
     pub(crate) system: Cache<SystemObject>,
+    pub(crate) reports: Reports,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<&'static str, Cache<Live>>,
     pub(crate) metrics: Metrics,
     pub(crate) events: Events,
-    /// What we last left in the API, by kind and name: a difference to that is somebody else's.
-    kept: std::sync::Mutex<HashMap<(String, String), u64>>,
+    pub(crate) kept: Kept,
     requests: Requests,
     watches: JoinSet<()>,
 }
@@ -97,7 +86,9 @@ impl Watched for OperationPolicy {
 impl<P: Policy> Entry for Guarded<P> {
     fn same(&self, other: &Self) -> bool {
         let (a, b) = (&self.metadata, &other.metadata);
+        // What was read before the API server knew of a field may parse, and not after.
         (&a.uid, a.generation, &self.status) == (&b.uid, b.generation, &other.status)
+            && self.parsed.is_ok() == other.parsed.is_ok()
     }
 }
 
@@ -135,6 +126,7 @@ impl World {
         events: Events,
     ) -> Self {
         let foreign = ForeignConstraints::new(client.clone(), requests.clone());
+        let reports = Reports::watch(&client, requests);
         let mut world = Self {
             client,
             settings,
@@ -150,12 +142,13 @@ impl World {
             routing: watch::Sender::new(None),
             namespaces: Namespaces::new(),
             system: Cache::new(),
+            reports,
             security: Cache::new(),
             operation: Cache::new(),
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
             metrics,
             events,
-            kept: std::sync::Mutex::default(),
+            kept: Kept::default(),
             requests: requests.clone(),
             watches: JoinSet::new(),
         };
@@ -184,10 +177,11 @@ impl World {
             of("Pods of the platform", &self.platform_pods),
             of("SyncSet", &self.sync_sets),
             of("own webhook configuration", &self.own_webhook),
-            of("Namespace", &self.namespaces.cache),
+            ("Namespace", self.namespaces.knowledge(), self.namespaces.cache.len()),
             of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
+        caches.extend(self.reports.all().map(|watched| of(watched.kind.kind, &watched.cache)));
         caches
     }
 
@@ -210,42 +204,14 @@ impl World {
         constraints.filter_map(|live| live.audit.as_ref().map(|audit| audit.timestamp.clone())).max()
     }
 
-    /// Makes an object as desired, and counts it if somebody else had changed what we left.
-    ///
-    /// # Errors
-    /// As of [`Desired::ensure`].
-    pub(crate) async fn ensure(&self, desired: &Desired<'_>, live: Option<&Live>) -> Result<Live, Error> {
-        let now = desired.ensure(live).await?;
-        let mut hasher = DefaultHasher::new();
-        serde_json::to_string(&desired.object).unwrap_or_default().hash(&mut hasher);
-        let left = hasher.finish();
-        let key = (desired.kind.to_owned(), desired.object.name_any());
-        let before = self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(key, left);
-        let written = live.is_none_or(|live| live.resource_version != now.resource_version);
-        if written && before == Some(left) {
-            self.metrics.repaired(desired.kind);
-        }
-        Ok(now)
-    }
-
-    /// An object is deleted on purpose: the next one of its name is new.
-    pub(crate) fn forget(&self, kind: &str, name: &str) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(&(kind.to_owned(), name.to_owned()));
-    }
-
     /// Wakes what tells the state of everything that is no policy.
     pub(crate) fn wake_system(&self) {
         self.requests.send(Key::System);
     }
 
-    /// Wakes the constraints of which this holds, and their policies.
-    pub(crate) fn wake(&self, concerned: impl Fn(&Live) -> bool) {
-        for (kind, cache) in &self.constraints {
-            for name in cache.names_of(&concerned) {
-                self.requests.send(Key::Constraint(kind, name));
-            }
-        }
+    /// Wakes a constraint and its policy.
+    pub(crate) fn wake(&self, kind: &'static str, name: String) {
+        self.requests.send(Key::Constraint(kind, name));
     }
 
     /// The constraints of a template.
@@ -277,189 +243,6 @@ impl World {
     pub(crate) fn template_api(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &template_resource())
     }
-
-    fn watch_policies<P: Watched>(&mut self) {
-        let reduce = |mut policy: Guarded<P>| {
-            policy.metadata.managed_fields = None;
-            policy
-        };
-        let api = Api::<Guarded<P>>::all(self.client.clone());
-        let (cache, wake, requests) =
-            (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.requests.clone());
-        let changed = move |change| {
-            wake(change);
-            requests.send(Key::Routing);
-        };
-        self.spawn(api, ApiResource::erase::<P>(&()), watcher::Config::default(), cache, reduce, changed);
-    }
-
-    /// Templates and the constraints of each. A template's news concern all policies of its kind.
-    fn watch_templates(&mut self) {
-        let wake = self.waker();
-        let requests = self.requests.clone();
-        let changed = move |change: Change| {
-            for template in gatewright_rules::catalogue() {
-                if matches!(&change, Change::Object(name) if *name != template.name()) {
-                    continue;
-                }
-                requests.send(Key::Template(template.kind));
-                wake(template.kind);
-            }
-            requests.send(Key::Routing);
-        };
-        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        let (api, cache) = (self.template_api(), self.templates.clone());
-        self.spawn(api, template_resource(), config, cache, Live::template, changed);
-        for template in gatewright_rules::catalogue() {
-            self.watch_constraints(template);
-        }
-    }
-
-    fn watch_constraints(&mut self, template: &'static Template) {
-        let changed = self.changed(template.kind);
-        let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
-        let config = watcher::Config::default();
-        self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
-    }
-
-    /// What decides, beside our own objects, whether constraints are enforced.
-    fn watch_gatekeeper(&mut self) {
-        let namespace = self.settings.gatekeeper_namespace.clone();
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
-        let cache = self.pods.clone();
-        self.spawn(pods, pod_resource(), watcher::Config::default(), cache, process, self.everybody());
-
-        let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        let (key, value) = SYSTEM_LABEL;
-        let config = match &self.settings.routing.upstream {
-            Some(name) => named(name),
-            None => watcher::Config::default().labels(&format!("{key}={value}")),
-        };
-        let reduce = |mut webhook: ValidatingWebhookConfiguration| {
-            webhook.metadata.managed_fields = None;
-            webhook
-        };
-        let cache = self.webhooks.clone();
-        self.spawn(webhooks, webhook_resource(), config, cache, reduce, self.everybody());
-
-        let resource =
-            ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
-        let resource = ApiResource { plural: "configs".to_owned(), ..resource };
-        let configs: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
-        let config = named(CONFIG_NAME);
-        let reduce = |object: DynamicObject| exemptions(&object.data["spec"]);
-        let cache = self.exemptions.clone();
-        self.spawn(configs, resource, config, cache, reduce, self.everybody());
-    }
-
-    /// What decides about the exec guard and our own webhook configuration, and these themselves.
-    fn watch_routing(&mut self) {
-        let requests = self.requests.clone();
-        let changed = move |_| requests.send(Key::Routing);
-
-        let pods: Api<PartialObjectMeta<Pod>> = Api::all(self.client.clone());
-        let (key, value) = HERITAGE_LABEL;
-        let config = watcher::Config::default().labels(&format!("{key}={value}"));
-        let cache = self.platform_pods.clone();
-        self.spawn(pods, pod_resource(), config, cache, |_| PlatformPod, changed.clone());
-
-        let (api, cache) = (self.sync_set_api(), self.sync_sets.clone());
-        self.spawn(api, sync_set_resource(), named(SYNC_SET), cache, Live::from, changed);
-
-        let (api, cache) = (self.webhook_api(), self.own_webhook.clone());
-        let config = named(WEBHOOK_CONFIGURATION);
-        self.spawn(api, webhook_resource(), config, cache, Live::from, self.everybody());
-    }
-
-    /// Of a namespace only the metadata is asked for.
-    fn watch_namespaces(&mut self) {
-        let (everybody, requests) = (self.everybody(), self.requests.clone());
-        let changed = move |change| match change {
-            Change::Nothing => {}
-            Change::Object(name) => requests.send(Key::Namespace(name)),
-            Change::Everything => {
-                requests.send(Key::Namespaces);
-                everybody(Change::Everything);
-            }
-        };
-        let api: Api<PartialObjectMeta<NamespaceObject>> = Api::all(self.client.clone());
-        let resource = ApiResource::erase::<NamespaceObject>(&());
-        let cache = self.namespaces.cache.clone();
-        self.spawn(api, resource, watcher::Config::default(), cache, namespace, changed);
-    }
-
-    fn watch_system(&mut self) {
-        let requests = self.requests.clone();
-        let (api, cache) = (self.system_api(), self.system.clone());
-        let resource = ApiResource::erase::<GatewrightStatus>(&());
-        let changed = move |_| requests.send(Key::System);
-        self.spawn(api, resource, named(SYSTEM_STATUS_NAME), cache, SystemObject::from, changed);
-    }
-
-    fn spawn<K, T>(
-        &mut self,
-        api: Api<K>,
-        resource: ApiResource,
-        config: watcher::Config,
-        cache: Cache<T>,
-        reduce: impl Fn(K) -> T + Send + Sync + 'static,
-        changed: impl Fn(Change) + Send + Sync + 'static,
-    ) where
-        K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-        T: Entry,
-    {
-        let source = Source { client: self.client.clone(), api, resource, config };
-        self.watches.spawn(keep_filled(source, cache, reduce, changed));
-    }
-
-    /// Wakes what has the object's name: policies and constraints share their names.
-    fn changed(&self, kind: &'static str) -> impl Fn(Change) + Send + Sync + 'static {
-        let (wake, requests) = (self.waker(), self.requests.clone());
-        let of_system = [Owner::Standards, Owner::ExecGuard].contains(&Owner::of(kind));
-        move |change| {
-            if of_system && change != Change::Nothing {
-                requests.send(Key::System);
-            }
-            match change {
-                Change::Nothing => {}
-                Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => requests.send(Key::Routing),
-                Change::Object(name) => requests.send(Key::Constraint(kind, name)),
-                Change::Everything => wake(kind),
-            }
-        }
-    }
-
-    /// Wakes everybody when anything has changed.
-    fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
-        let (wake, requests) = (self.waker(), self.requests.clone());
-        move |_| {
-            for template in gatewright_rules::catalogue() {
-                wake(template.kind);
-            }
-            requests.send(Key::System);
-        }
-    }
-
-    /// Wakes all constraints of a kind: those that should be there, and those that are.
-    fn waker(&self) -> impl Fn(&'static str) + Send + Sync + 'static {
-        let (security, operation) = (self.security.clone(), self.operation.clone());
-        let standards: Vec<_> =
-            standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
-        let constraints = self.constraints.clone();
-        let requests = self.requests.clone();
-        move |kind| {
-            let wanted = match Owner::of(kind) {
-                Owner::SecurityPolicy => security.names(),
-                Owner::OperationPolicy => operation.names(),
-                Owner::Standards => standards.clone(),
-                Owner::ExecGuard => return requests.send(Key::Routing),
-            };
-            let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
-            for name in names {
-                requests.send(Key::Constraint(kind, name));
-            }
-        }
-    }
 }
 
 /// What the constraints of a kind are made from.
@@ -485,27 +268,6 @@ impl Owner {
     }
 }
 
-fn process(pod: Pod) -> Process {
-    Process {
-        name: pod.name_any(),
-        version: version(&pod).unwrap_or_default(),
-        terminating: pod.metadata.deletion_timestamp.is_some(),
-        labels: pod.metadata.labels.unwrap_or_default(),
-    }
-}
-
-/// The digest or tag of the image of the first container, which in upstream's manifests is the only one.
-fn version(pod: &Pod) -> Option<String> {
-    let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
-    let name = image.rsplit('/').next()?;
-    let (_, version) = name.split_once('@').or_else(|| name.split_once(':'))?;
-    Some(version.to_owned())
-}
-
-fn pod_resource() -> ApiResource {
-    ApiResource::erase::<Pod>(&())
-}
-
 fn template_resource() -> ApiResource {
     let kind = GroupVersionKind::gvk(TEMPLATE_GROUP, TEMPLATE_VERSION, "ConstraintTemplate");
     ApiResource::from_gvk(&kind)
@@ -523,11 +285,6 @@ fn sync_set_resource() -> ApiResource {
 
 fn webhook_resource() -> ApiResource {
     ApiResource::erase::<ValidatingWebhookConfiguration>(&())
-}
-
-/// The one object of this name.
-fn named(name: &str) -> watcher::Config {
-    watcher::Config::default().fields(&format!("metadata.name={name}"))
 }
 
 /// A snapshot of one policy and of what is decided about it.
@@ -553,7 +310,7 @@ impl<P: Watched> Snapshot<P> {
             world.webhooks.knowledge(),
             world.exemptions.knowledge(),
             world.own_webhook.knowledge(),
-            world.namespaces.cache.knowledge(),
+            world.namespaces.knowledge(),
         ];
         if knowledge.contains(&Knowledge::Unknown) {
             return None;

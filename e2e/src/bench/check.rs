@@ -1,7 +1,7 @@
 //! `gatewright check` against `gator test`: the same objects, the same policies.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -13,7 +13,8 @@ use super::process::{self, Usage};
 use super::statistics::Rounds;
 use super::table::Table;
 use super::{policies, population, progress, say};
-use crate::{paths, tools};
+use crate::operator::release_binary;
+use crate::tools;
 
 const PODS_PER_FILE: usize = 100;
 const ROUNDS: usize = 3;
@@ -41,15 +42,6 @@ pub fn run(pods: u32) -> Result<()> {
     start(&programs, &one)
 }
 
-/// The release binary.
-fn gatewright() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| paths::repository().join("target"), PathBuf::from);
-    let path = target.join("release/gatewright");
-    ensure!(path.is_file(), "{} is missing; `make bench` builds it", path.display());
-    Ok(path)
-}
-
 fn population(pods: u32) -> Result<Folder> {
     let folder = Folder::new()?;
     folder.write("000-namespace.yaml", &[policies::namespace()])?;
@@ -75,7 +67,7 @@ impl Programs {
     }
 
     fn ours(&self, objects: &Folder) -> Result<Command> {
-        let mut command = Command::new(gatewright()?);
+        let mut command = Command::new(release_binary()?);
         command.arg("check").args(files(&[&self.policies, objects])).args(["-o", "json"]);
         Ok(command)
     }

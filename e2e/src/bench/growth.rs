@@ -32,23 +32,37 @@ pub fn run() -> Result<()> {
         progress(title);
         let measured = in_turns(&arms.iter().collect::<Vec<_>>(), &objects, ROUNDS)?;
         let (alone, rest) = measured.split_at(1);
-        let mut table =
-            Table::new(["other policies", "of other namespaces, ms", "times", "that match, ms", "times"]);
-        let [time, _] = cells(&alone[0], &alone[0]);
-        table.row(["0", &time, "1", &time, "1"]);
+        let mut table = Table::new([
+            "other policies",
+            "of other namespaces, ms",
+            "times",
+            "allocations",
+            "times",
+            "that match, ms",
+            "times",
+        ]);
+        let [time, one, allocations, _] = cells(&alone[0], &alone[0]);
+        table.row(["0", &time, &one, &allocations, &one, &time, &one]);
         for (number, pair) in NUMBERS.iter().zip(rest.chunks(2)) {
-            let [others, others_times] = cells(&pair[0], &alone[0]);
-            let [matching, matching_times] = cells(&pair[1], &alone[0]);
-            table.row([number.to_string(), others, others_times, matching, matching_times]);
+            let [others, times, allocations, allocated] = cells(&pair[0], &alone[0]);
+            let [matching, matching_times, ..] = cells(&pair[1], &alone[0]);
+            table.row([number.to_string(), others, times, allocations, allocated, matching, matching_times]);
         }
         table.print(title);
     }
     Ok(())
 }
 
-fn cells(measured: &Measured, alone: &Measured) -> [String; 2] {
+/// The time and how many times it is that of a review without others; the same of allocations, which are exact.
+fn cells(measured: &Measured, alone: &Measured) -> [String; 4] {
     let millis = Rounds::of(measured.micros.iter().map(|micros| micros / 1e3)).to_string();
-    [millis, format!("{:.1}", Rounds::ratio(&measured.micros, &alone.micros).median)]
+    let allocations = measured.work.allocations;
+    [
+        millis,
+        format!("{:.1}", Rounds::ratio(&measured.micros, &alone.micros).median),
+        format!("{allocations:.0}"),
+        format!("{:.1}", allocations / alone.work.allocations),
+    ]
 }
 
 /// Without others; then for each number those of other namespaces, and those that match.

@@ -72,6 +72,23 @@ pub fn other_policy(number: usize, team: &str) -> Value {
     policy("OperationPolicy", &format!("other-{number}"), team, &policies)
 }
 
+/// One of many policies of ten rules, for the namespaces of a team.
+pub fn ten_rules(name: &str, team: &str) -> Value {
+    let policies = json!({
+        "allowHostIPC": false,
+        "allowHostNetwork": false,
+        "allowHostPID": false,
+        "allowPrivilegeEscalation": false,
+        "allowPrivileged": false,
+        "allowedVolumes": ["configMap", "emptyDir", "projected", "secret"],
+        "automountServiceAccountToken": false,
+        "readOnlyRootFilesystem": true,
+        "requiredDropCapabilities": ["ALL"],
+        "runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 1000, "max": 65535}]},
+    });
+    policy("SecurityPolicy", name, team, &policies)
+}
+
 /// The policy's constraint.
 pub fn constraint<P: Compile>(policy: Value) -> Result<Value> {
     let policy: P = serde_json::from_value(policy)?;

@@ -54,18 +54,43 @@ pub fn time(command: &mut Command) -> Result<f64> {
 }
 
 fn look(id: u32, usage: &mut Usage) {
-    let read = |file: &str| fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
-    if let Some(kilobytes) = peak(&read("status")) {
+    if let Some(kilobytes) = kilobytes(&read(id, "status"), "VmHWM:") {
         usage.megabytes = kilobytes / 1024.0;
     }
-    if let Some(ticks) = ticks(&read("stat")) {
+    if let Some(ticks) = ticks(&read(id, "stat")) {
         usage.cpu = usage.cpu.max(ticks / 100.0);
     }
 }
 
-/// `VmHWM`, in kilobytes. A program that has ended has none.
-fn peak(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn read(id: u32, file: &str) -> String {
+    fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default()
+}
+
+/// What a running process uses now.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Of all processors since its start, in seconds.
+    pub cpu: f64,
+    /// Its resident memory, in MiB.
+    pub resident: f64,
+    /// The most resident memory it ever had, in MiB.
+    pub peak: f64,
+}
+
+/// What a running process uses now.
+pub fn now(id: u32) -> Result<Now> {
+    let status = read(id, "status");
+    let mebibytes = |field| Some(kilobytes(&status, field)? / 1024.0);
+    let now = || {
+        let cpu = ticks(&read(id, "stat"))? / 100.0;
+        Some(Now { cpu, resident: mebibytes("VmRSS:")?, peak: mebibytes("VmHWM:")? })
+    };
+    now().with_context(|| format!("process {id} has ended"))
+}
+
+/// A line of `/proc/ID/status`, in kilobytes. A program that has ended has none.
+fn kilobytes(status: &str, field: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -78,12 +103,12 @@ fn ticks(stat: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{peak, ticks};
+    use super::{kilobytes, ticks};
 
     #[test]
     fn what_linux_says_of_a_process() {
-        assert_eq!(peak("Name:\tx\nVmHWM:\t    2048 kB\n"), Some(2048.0));
-        assert_eq!(peak("Name:\tx\n"), None);
+        assert_eq!(kilobytes("Name:\tx\nVmHWM:\t    2048 kB\n", "VmHWM:"), Some(2048.0));
+        assert_eq!(kilobytes("Name:\tx\n", "VmHWM:"), None);
         assert_eq!(ticks("7 (a b) c) R 1 2 3 4 5 6 7 8 9 10 31 11 0 0"), Some(42.0));
     }
 }

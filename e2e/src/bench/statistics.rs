@@ -38,6 +38,23 @@ impl fmt::Display for Rounds {
     }
 }
 
+/// Many measurements, sorted.
+pub struct Percentiles(Vec<f64>);
+
+impl Percentiles {
+    /// Sorts at least one measurement.
+    pub fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self(values)
+    }
+
+    /// The smallest value that this many per cent of all do not exceed.
+    pub fn at(&self, percent: usize) -> f64 {
+        let rank = (self.0.len() * percent).div_ceil(100).max(1);
+        self.0.get(rank - 1).copied().unwrap_or(f64::NAN)
+    }
+}
+
 /// A number with three significant digits or all before the point.
 pub struct Digits(pub f64);
 
@@ -55,7 +72,16 @@ impl fmt::Display for Digits {
 
 #[cfg(test)]
 mod tests {
-    use super::Rounds;
+    use super::{Percentiles, Rounds};
+
+    #[test]
+    fn so_many_are_not_greater() {
+        let hundred = Percentiles::of((1..=100).rev().map(f64::from).collect());
+        for (percent, expected) in [(50, 50.0), (99, 99.0), (100, 100.0)] {
+            assert_eq!(hundred.at(percent), expected, "{percent}");
+        }
+        assert_eq!(Percentiles::of(vec![2.0, 1.0]).at(99), 2.0);
+    }
 
     #[test]
     fn the_middle_and_the_range() {

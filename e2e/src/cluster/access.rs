@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, PostParams};
@@ -46,6 +47,13 @@ impl Output {
         }
         Ok(self.stdout)
     }
+}
+
+/// The API server's address and the authority of its certificate.
+fn server_of(kubeconfig: Kubeconfig) -> Option<(String, String)> {
+    let cluster = kubeconfig.clusters.into_iter().next()?.cluster?;
+    let authority: ByteString = serde_json::from_value(cluster.certificate_authority_data?.into()).ok()?;
+    Some((cluster.server?, String::from_utf8(authority.0).ok()?))
 }
 
 impl Cluster {
@@ -101,18 +109,49 @@ impl Cluster {
         command
     }
 
+    /// The URL of the API server.
+    ///
+    /// # Errors
+    ///
+    /// The kubeconfig does not tell.
+    pub fn server(&self) -> Result<String> {
+        Ok(self.entrance()?.0)
+    }
+
+    /// The URL of the API server, and the authority of its certificate.
+    fn entrance(&self) -> Result<(String, String)> {
+        let path = self.kubeconfig();
+        let entrance = server_of(Kubeconfig::read_from(&path)?);
+        entrance.with_context(|| format!("{} names no server and authority", path.display()))
+    }
+
     /// Writes a kubeconfig for a `ServiceAccount` that exists, with a token valid for a day.
     ///
     /// # Errors
     ///
     /// There is no such account, or the file cannot be written.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        let file = format!("{namespace}.{name}");
+        self.service_account_kubeconfig_at(&self.server()?, namespace, name, &file).await
+    }
+
+    /// The same for another way to the API server, in a file of this name.
+    ///
+    /// # Errors
+    ///
+    /// There is no such account, or the file cannot be written.
+    pub async fn service_account_kubeconfig_at(
+        &self,
+        server: &str,
+        namespace: &str,
+        name: &str,
+        file: &str,
+    ) -> Result<PathBuf> {
         let token = self.token(namespace, name).await?;
-        let server = format!("https://127.0.0.1:{}", self.state().port(API_SERVER)?);
-        let authority = tokio::fs::read_to_string(self.certificate_authority()).await?;
+        let (_, authority) = self.entrance()?;
         let cluster = self.options().name;
-        let yaml = kubeconfig::render(&cluster, &server, &authority, &Identity::Token(&token))?;
-        let path = kubeconfig_path(&self.directory, &format!("{namespace}.{name}"));
+        let yaml = kubeconfig::render(&cluster, server, &authority, &Identity::Token(&token))?;
+        let path = kubeconfig_path(&self.directory, file);
         files::write(&path, yaml)?;
         Ok(path)
     }

@@ -135,7 +135,8 @@ fn flags(options: &Options) -> Vec<String> {
         "--default-wait-for-vapb-generation=1",
         "--shutdown-delay=0",
     ];
-    fixed.iter().map(|flag| (*flag).to_owned()).chain([interval]).collect()
+    let further = options.gatekeeper_arguments.iter().cloned();
+    fixed.iter().map(|flag| (*flag).to_owned()).chain([interval]).chain(further).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ pub struct Options {
     pub failure_policy: FailurePolicy,
     /// Seconds between two audits.
     pub audit_interval: u32,
+    /// Further arguments of every Gatekeeper process.
+    #[serde(default)]
+    pub gatekeeper_arguments: Vec<String>,
     /// Whether the data directory stays when an owned cluster ends.
     pub keep: bool,
 }
@@ -39,6 +42,7 @@ impl Options {
             nodes: 1,
             failure_policy: FailurePolicy::Fail,
             audit_interval: 5,
+            gatekeeper_arguments: vec![],
             keep: std::env::var_os("GATEWRIGHT_E2E_KEEP").is_some(),
         }
     }

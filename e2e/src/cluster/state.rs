@@ -24,13 +24,16 @@ pub struct State {
     pub ports: BTreeMap<String, u16>,
     /// All processes that were ever started, by name.
     pub processes: BTreeMap<String, Process>,
+    /// What was there before in somebody else's cluster; none if the cluster is ours.
+    #[serde(default)]
+    pub before: Option<BTreeSet<String>>,
     /// Whether the start came to its end.
     pub complete: bool,
 }
 
 impl State {
     pub fn new(options: Options) -> Self {
-        Self { options, ports: BTreeMap::new(), processes: BTreeMap::new(), complete: false }
+        Self { options, ports: BTreeMap::new(), processes: BTreeMap::new(), before: None, complete: false }
     }
 
     pub fn load(directory: &Path) -> Result<Self> {

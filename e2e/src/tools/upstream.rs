@@ -39,7 +39,25 @@ const STAGES: Upstream = Upstream {
     ],
 };
 
-pub const ALL: [&Upstream; 2] = [&CHART, &STAGES];
+const OPEN_REPORTS: Upstream = Upstream {
+    name: "open-report-crds",
+    module: "reports",
+    source: "github.com/openreports/reports-api",
+    paths: &["config/crd/openreports.io_reports.yaml", "config/crd/openreports.io_clusterreports.yaml"],
+};
+
+/// Kyverno is where the CRDs of the working group are still shipped as a Go module.
+const POLICY_REPORTS: Upstream = Upstream {
+    name: "policy-report-crds",
+    module: "reports",
+    source: "github.com/kyverno/kyverno",
+    paths: &[
+        "config/crds/policyreport/wgpolicyk8s.io_policyreports.yaml",
+        "config/crds/policyreport/wgpolicyk8s.io_clusterpolicyreports.yaml",
+    ],
+};
+
+pub const ALL: [&Upstream; 4] = [&CHART, &STAGES, &OPEN_REPORTS, &POLICY_REPORTS];
 
 /// The directory of upstream's Helm chart of Gatekeeper.
 #[must_use]
@@ -51,6 +69,18 @@ pub fn gatekeeper_chart() -> PathBuf {
 #[must_use]
 pub fn kwok_stages() -> PathBuf {
     STAGES.directory()
+}
+
+/// The directory of the CRDs of `Report` and `ClusterReport`, group openreports.io.
+#[must_use]
+pub fn open_reports() -> PathBuf {
+    OPEN_REPORTS.directory()
+}
+
+/// The directory of the CRDs of `PolicyReport` and `ClusterPolicyReport`, group wgpolicyk8s.io.
+#[must_use]
+pub fn policy_reports() -> PathBuf {
+    POLICY_REPORTS.directory()
 }
 
 impl Upstream {

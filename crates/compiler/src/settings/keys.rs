@@ -148,7 +148,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "reports.enabled",
         default: "`true`",
         allowed: "`true`, `false`",
-        meaning: "Whether audit's results become PolicyReports, where that kind is installed",
+        meaning: "Whether what audit found becomes a report in each namespace, where a kind for that is installed; `false` removes those that are there",
         set: |settings, node| put(&mut settings.reports.enabled, boolean(node)),
     },
     Key {

@@ -1,10 +1,15 @@
 //! Expressions, and what can be known of them before they are evaluated.
 
+use std::collections::HashMap;
+
 use kube_cel::cel::{
     Context, ExecutionError, IdedExpr,
     common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, SelectExpr, operators},
     parser::Parser,
 };
+
+use super::deadline::in_time;
+use super::types::{Type, Types};
 
 /// An expression whose names are all known.
 #[derive(Debug)]
@@ -13,22 +18,39 @@ pub struct Expression {
     pub text: String,
     /// With `variables.x` as one name.
     pub tree: IdedExpr,
+    /// Its type.
+    pub kind: Type,
 }
+
+/// The template's variables before an expression, and their types.
+pub type Variables = HashMap<String, Type>;
 
 /// Names that every expression can refer to.
 const NAMES: [&str; 4] = ["object", "oldObject", "request", "namespaceObject"];
 
 impl Expression {
-    /// Parses an expression and looks up its names and functions.
+    /// Parses an expression, looks up its names and functions, and checks its types.
     ///
     /// # Errors
-    /// A sentence on the first thing that is not known.
-    pub fn compile(text: &str, variables: &[&str], functions: &Context<'_>) -> Result<Self, String> {
+    /// A sentence on the first thing that is not known or does not fit.
+    pub fn compile(
+        text: &str,
+        variables: &Variables,
+        functions: &Context<'_>,
+        wanted: &Type,
+    ) -> Result<Self, String> {
+        check_depth(text)?;
         let mut tree =
             Parser::default().enable_optional_syntax(true).parse(text).map_err(|error| error.to_string())?;
+        let written = tree.clone();
         let mut names = Names { variables, functions, local: vec![] };
         names.resolve(&mut tree)?;
-        Ok(Self { text: text.to_owned(), tree })
+        let refused = |error| format!("Kubernetes does not compile it: {error}");
+        let kind = Types { variables, local: vec![] }.of(&written).map_err(refused)?;
+        if !kind.fits(wanted) {
+            return Err(refused(format!("must evaluate to {wanted} but got {kind}")));
+        }
+        Ok(Self { text: text.to_owned(), tree, kind })
     }
 
     /// The name by which `variables.x` is known.
@@ -37,8 +59,40 @@ impl Expression {
     }
 }
 
+/// How many brackets may be open at a time.
+const DEEPEST: usize = 32;
+/// How many operators and fields may follow each other.
+const LONGEST: usize = 200;
+
+/// Each bracket and operator is a level of the syntax tree, and whoever walks it needs stack for all of them.
+fn check_depth(text: &str) -> Result<(), String> {
+    let (mut outer, mut length, mut quote) = (vec![], 0_usize, None);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => outer.push(std::mem::take(&mut length) + 1),
+            (None, ')' | ']' | '}') => length = outer.pop().unwrap_or(0),
+            (None, ',') => length = 0,
+            (None, '.' | '+' | '-' | '*' | '/' | '%' | '!' | '<' | '>' | '=' | '?' | '&' | '|') => {
+                length += 1
+            }
+            (None, _) => {}
+        }
+        if outer.len() > DEEPEST || length > LONGEST {
+            return Err(format!(
+                "is nested deeper than this engine goes: {DEEPEST} brackets, {LONGEST} operators and fields"
+            ));
+        }
+    }
+    Ok(())
+}
+
 struct Names<'a> {
-    variables: &'a [&'a str],
+    variables: &'a Variables,
     functions: &'a Context<'a>,
     /// Those of the macros around.
     local: Vec<String>,
@@ -88,6 +142,7 @@ impl Names<'_> {
                     [&mut found.accu_init, &mut found.loop_cond, &mut found.loop_step, &mut found.result];
                 parts.into_iter().try_for_each(|part| self.resolve(part))?;
                 self.local.truncate(outer);
+                found.loop_cond = in_time(std::mem::take(&mut found.loop_cond));
                 Ok(())
             }
             Expr::Literal(_) | Expr::Unspecified => Ok(()),
@@ -113,7 +168,7 @@ impl Names<'_> {
     }
 
     fn variable(&self, name: &str, asked_for: bool) -> Result<String, String> {
-        if !self.variables.contains(&name) {
+        if !self.variables.contains_key(name) {
             return Err(format!("`variables.{name}` is not defined before"));
         }
         if asked_for {

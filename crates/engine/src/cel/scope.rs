@@ -15,7 +15,7 @@ use kube_cel::{
 };
 use serde_json::Value as Json;
 
-use super::Expression;
+use super::{Deadline, Expression};
 
 /// A request, as expressions see it. Converted once for all constraints.
 pub struct Input {
@@ -50,9 +50,11 @@ impl Scope<'_> {
         input: &Input,
         parameters: &Json,
         variables: &[(String, Expression)],
+        deadline: &Deadline,
         run: impl FnOnce(&Scope<'_>) -> T,
     ) -> T {
-        let functions = functions();
+        let mut functions = functions();
+        deadline.register(&mut functions);
         let mut context = functions.new_inner_scope();
         let any = if matches!(input.object, Value::Null) { &input.old_object } else { &input.object };
         context.add_variable_from_value("object", input.object.clone());

@@ -1,9 +1,11 @@
 //! The source of a template in CEL.
 
+use std::time::Duration;
+
 use kube_cel::cel::Context;
 use serde_json::Value;
 
-use super::{CelProgram, Expression, Validation, scope::functions};
+use super::{CelProgram, Expression, Validation, expression::Variables, scope::functions, types::Type};
 use crate::TemplateError;
 
 /// Names that Gatekeeper gives itself.
@@ -15,17 +17,16 @@ impl CelProgram {
     ///
     /// # Errors
     /// What Gatekeeper refuses, and every expression that this engine cannot evaluate.
-    pub fn compile(source: &Value, pointer: &str) -> Result<Self, Vec<TemplateError>> {
+    pub fn compile(source: &Value, pointer: &str, limit: Duration) -> Result<Self, Vec<TemplateError>> {
         let functions = functions();
-        let mut compiler = Compiler { functions: &functions, errors: vec![] };
+        let known = RESERVED.into_iter().map(|name| (name.to_owned(), Type::Dyn)).collect();
+        let mut compiler = Compiler { functions: &functions, known, errors: vec![] };
         let fails = compiler.failure_policy(&source["failurePolicy"], pointer);
         let variables = compiler.variables(source, pointer);
-        let mut known = RESERVED.to_vec();
-        known.extend(variables.iter().map(|(name, _)| name.as_str()));
-        let conditions = compiler.conditions(source, &known, pointer);
-        let validations = compiler.validations(source, &known, pointer);
+        let conditions = compiler.conditions(source, pointer);
+        let validations = compiler.validations(source, pointer);
         if compiler.errors.is_empty() {
-            Ok(Self { conditions, variables, validations, fails })
+            Ok(Self { conditions, variables, validations, fails, limit })
         } else {
             Err(compiler.errors)
         }
@@ -35,6 +36,7 @@ impl CelProgram {
 /// Collects what is wrong, so that all of it can be told at once.
 struct Compiler<'a> {
     functions: &'a Context<'a>,
+    known: Variables,
     errors: Vec<TemplateError>,
 }
 
@@ -58,34 +60,33 @@ impl Compiler<'_> {
         for (pointer, entry) in self.entries(source, "variables", pointer) {
             let name = entry["name"].as_str().unwrap_or_default();
             self.check_name(name, &RESERVED, &pointer);
-            let known: Vec<String> = variables.iter().map(|(name, _)| plain(name).to_owned()).collect();
-            let known: Vec<&str> = RESERVED.into_iter().chain(known.iter().map(String::as_str)).collect();
-            if let Some(expression) = self.expression(entry, "expression", &known, &pointer) {
+            if let Some(expression) = self.expression(entry, "expression", &Type::Dyn, &pointer) {
+                self.known.insert(name.to_owned(), expression.kind.clone());
                 variables.push((Expression::variable(name), expression));
             }
         }
         variables
     }
 
-    fn conditions(&mut self, source: &Value, known: &[&str], pointer: &str) -> Vec<Expression> {
+    fn conditions(&mut self, source: &Value, pointer: &str) -> Vec<Expression> {
         let mut conditions = vec![];
         for (pointer, entry) in self.entries(source, "matchCondition", pointer) {
             self.check_name(entry["name"].as_str().unwrap_or_default(), &[], &pointer);
-            conditions.extend(self.expression(entry, "expression", known, &pointer));
+            conditions.extend(self.expression(entry, "expression", &Type::Bool, &pointer));
         }
         conditions
     }
 
-    fn validations(&mut self, source: &Value, known: &[&str], pointer: &str) -> Vec<Validation> {
+    fn validations(&mut self, source: &Value, pointer: &str) -> Vec<Validation> {
         let mut validations = vec![];
         for (pointer, entry) in self.entries(source, "validations", pointer) {
             let text = |field: &str| entry[field].as_str().unwrap_or_default();
             let message_expression = match text("messageExpression") {
                 "" => None,
-                _ => self.expression(entry, "messageExpression", known, &pointer),
+                _ => self.expression(entry, "messageExpression", &Type::String, &pointer),
             };
             let message = text("message").to_owned();
-            let expression = self.expression(entry, "expression", known, &pointer);
+            let expression = self.expression(entry, "expression", &Type::Bool, &pointer);
             validations.extend(expression.map(|expression| Validation {
                 expression,
                 message,
@@ -118,23 +119,122 @@ impl Compiler<'_> {
         }
     }
 
-    fn expression(
-        &mut self,
-        entry: &Value,
-        field: &str,
-        known: &[&str],
-        pointer: &str,
-    ) -> Option<Expression> {
+    fn expression(&mut self, entry: &Value, field: &str, wanted: &Type, pointer: &str) -> Option<Expression> {
         let pointer = format!("{pointer}/{field}");
-        let known: Vec<&str> = known.iter().map(|name| plain(name)).collect();
         let compiled = match entry[field].as_str() {
-            Some(text) => Expression::compile(text, &known, self.functions),
+            Some(text) => Expression::compile(text, &self.known, self.functions, wanted),
             None => Err("is required, a string".to_owned()),
         };
         compiled.map_err(|message| self.errors.push(TemplateError::new(pointer, message))).ok()
     }
 }
 
-fn plain(name: &str) -> &str {
-    name.strip_prefix("variables.").unwrap_or(name)
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::CelProgram;
+    use crate::cel::Input;
+
+    fn compile(expression: &str) -> Result<CelProgram, String> {
+        let source = json!({
+            "variables": [{"name": "x", "expression": "object.spec"}],
+            "validations": [{"expression": expression}],
+        });
+        let compiled = CelProgram::compile(&source, "", Duration::from_secs(1));
+        compiled.map_err(|errors| errors[0].message.clone())
+    }
+
+    fn piece() -> impl Strategy<Value = String> {
+        let pieces = [
+            "object",
+            ".spec",
+            ".?spec",
+            "[0]",
+            "[?0]",
+            "variables.x",
+            "request.kind",
+            "namespaceObject.metadata",
+            "has(object.spec)",
+            ".all(x, x > 1)",
+            ".exists(x, ",
+            ".exists_one(x, x)",
+            ".map(x, ",
+            ".filter(x, ",
+            ".map(k, v, k)",
+            ".startsWith('a')",
+            ".orValue(1)",
+            ".size()",
+            "size(",
+            "string(",
+            "int(",
+            "quantity('1')",
+            "math.greatest(",
+            "sets.contains(",
+            "format.named('x')",
+            "type(",
+            "1",
+            "-1",
+            "1u",
+            "1.5",
+            "'a'",
+            "b'a'",
+            "r'\\\\'",
+            "true",
+            "null",
+            " == ",
+            " != ",
+            " && ",
+            " || ",
+            " ? ",
+            " : ",
+            " in ",
+            " + ",
+            " % ",
+            "!",
+            "-",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            "{'a': 1}",
+            "[1, 'a']",
+            "Type{a: 1}",
+            ", ",
+            "x",
+            "@result",
+            "ä",
+            "\n",
+        ];
+        prop_oneof![12 => prop::sample::select(pieces.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,3}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_expression_is_compiled_or_refused(pieces in prop::collection::vec(piece(), 0..12)) {
+            if let Ok(program) = compile(&pieces.concat()) {
+                let object = json!({"spec": {"a": [1, "x", null]}});
+                let input = Input::new(&object, &Value::Null, &json!({"kind": {}}), &Value::Null);
+                program.evaluate(&input, &Value::Null);
+            }
+        }
+    }
+
+    /// A stack that overflows ends the process.
+    #[test]
+    fn what_is_nested_too_deep_is_refused() {
+        for (open, close) in [("(", ")"), ("[", "]"), ("!", ""), ("{1: ", "}"), ("size(", ")")] {
+            let nested = open.repeat(10_000) + "true" + &close.repeat(10_000);
+            assert!(compile(&nested).is_err(), "{open}");
+        }
+        assert!(compile(&format!("object{} == 1", ".a".repeat(10_000))).is_err());
+        assert!(compile(&format!("1{} == 1", " + 1".repeat(10_000))).is_err());
+    }
 }

@@ -49,7 +49,9 @@ pub fn divide(v: &[Value]) -> Option<Value> {
     if y.as_f64() == Some(0.0) {
         return None;
     }
-    Some(x.clone().divide(y).ok()?.into())
+    let quotient = x.clone().divide(y).ok()?;
+    // A whole one is no float: it is written without an exponent.
+    Some(quotient.as_i64().map_or_else(|| quotient.into(), Value::from))
 }
 
 /// Whole numbers; nothing is divided by zero.
@@ -79,12 +81,9 @@ pub fn union(v: &[Value]) -> Option<Value> {
     Some(one.iter().chain(other.iter()).cloned().collect::<std::collections::BTreeSet<_>>().into())
 }
 
-/// The result for two numbers of which one has a fraction; OPA's have more digits than regorus's.
+/// The result for two numbers of which one may have a fraction; OPA's have more digits than regorus's.
 fn decimal(x: &Value, y: &Value, operator: impl Fn(i128, i128) -> Option<i128>) -> Option<Value> {
     let ((x, places_x), (y, places_y)) = (fraction(x)?, fraction(y)?);
-    if places_x == 0 && places_y == 0 {
-        return None;
-    }
     let places = places_x.max(places_y);
     let scale = |digits: i128, from: u32| digits.checked_mul(10_i128.checked_pow(places - from)?);
     number(operator(scale(x, places_x)?, scale(y, places_y)?)?, places)

@@ -54,7 +54,10 @@ pub fn is_deprecated(name: &str) -> bool {
 
 /// Whether this engine has it.
 pub fn is_supported(name: &str) -> bool {
-    name == "print" || extensions::has(name) || OPERATORS.contains(&name) || BUILTINS.contains_key(name)
+    name == "print"
+        || extensions::find(name).is_some()
+        || OPERATORS.contains(&name)
+        || BUILTINS.contains_key(name)
 }
 
 /// The path of a reference that has only names and texts: `data.lib.x`.

@@ -1,14 +1,16 @@
 //! The functions that regorus does not have, or has in another way than OPA.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use regorus::{Engine, Value};
 
 use super::gofmt::sprintf;
+use super::text::number;
 use super::{arithmetic, networks, pattern};
 
 /// A function: undefined is what OPA makes of an error.
-type Function = fn(&[Value]) -> Option<Value>;
+pub type Function = fn(&[Value]) -> Option<Value>;
 
 const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("sprintf", 2, |v| Some(sprintf(v[0].as_string().ok()?, &array(&v[1])?).into())),
@@ -21,6 +23,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("cast_boolean", 1, |v| v[0].as_bool().is_ok().then(|| v[0].clone())),
     ("cast_null", 1, |v| (v[0] == Value::Null).then_some(Value::Null)),
     ("cast_object", 1, |v| v[0].as_object().is_ok().then(|| v[0].clone())),
+    ("abs", 1, |v| abs(&v[0])),
     ("array.flatten", 1, |v| Some(flatten(&array(&v[0])?))),
     ("upper", 1, |v| Some(case(v[0].as_string().ok()?, |c| single(c, c.to_uppercase())).into())),
     ("lower", 1, |v| Some(case(v[0].as_string().ok()?, |c| single(c, c.to_lowercase())).into())),
@@ -61,9 +64,16 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("net.cidr_intersects", 2, networks::intersects),
 ];
 
-/// Whether a function is here.
-pub fn has(name: &str) -> bool {
-    FUNCTIONS.iter().any(|(known, ..)| *known == name)
+/// A function, if it is here.
+pub fn find(name: &str) -> Option<Function> {
+    static BY_NAME: LazyLock<HashMap<&str, Function>> =
+        LazyLock::new(|| FUNCTIONS.iter().map(|(name, _, function)| (*name, *function)).collect());
+    BY_NAME.get(name).copied()
+}
+
+/// The functions' names, and how many arguments they take.
+pub fn signatures() -> impl Iterator<Item = (&'static str, usize)> {
+    FUNCTIONS.iter().map(|(name, arity, _)| (*name, usize::from(*arity)))
 }
 
 /// Makes them known to an engine, in place of its own.
@@ -118,9 +128,32 @@ fn case(text: &str, map: impl Fn(char) -> char) -> String {
     text.chars().map(map).collect()
 }
 
+/// JSON, with numbers as OPA writes them.
+fn json(value: &Value) -> Option<String> {
+    let list = |items: Vec<Option<String>>| Some(items.into_iter().collect::<Option<Vec<_>>>()?.join(","));
+    match value {
+        Value::Number(_) => Some(number(value)),
+        Value::Array(items) => Some(format!("[{}]", list(items.iter().map(json).collect())?)),
+        Value::Set(items) => Some(format!("[{}]", list(items.iter().map(json).collect())?)),
+        Value::Object(fields) if fields.keys().all(|key| key.as_string().is_ok()) => {
+            let field = |(key, value): (&Value, &Value)| {
+                Some(format!("{}:{}", serde_json::to_string(key).ok()?, json(value)?))
+            };
+            Some(format!("{{{}}}", list(fields.iter_sorted().map(field).collect())?))
+        }
+        other => serde_json::to_string(other).ok(),
+    }
+}
+
+/// The magnitude. What is computed is written without an exponent, if it is whole.
+fn abs(value: &Value) -> Option<Value> {
+    let magnitude = value.as_number().ok()?.abs();
+    Some(magnitude.as_i64().map_or_else(|| magnitude.into(), Value::from))
+}
+
 /// Go writes what HTML reads as a tag, and two line ends, as escapes.
 fn marshal(value: &Value) -> Option<String> {
-    let text = serde_json::to_string(value).ok()?;
+    let text = json(value)?;
     let escapes = BTreeMap::from([
         ('<', "\\u003c"),
         ('>', "\\u003e"),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use regorus::Value;
 
-use super::text::{quote, text};
+use super::text::{float, quote, text};
 
 /// An argument as OPA hands it to Go: a number that is an integer, any other number, or the text of anything else.
 enum Argument {
@@ -17,11 +17,12 @@ enum Argument {
 impl Argument {
     fn new(value: &Value) -> Self {
         match value {
-            Value::Number(number) => match (number.as_i64(), number.is_integer(), number.as_f64()) {
-                (Some(int), ..) => Self::Int(int),
-                (None, true, _) => Self::Big(number.format_decimal()),
-                (None, false, Some(float)) => Self::Float(float),
-                _ => Self::Text(number.format_decimal()),
+            Value::Number(number) => match (float(value), number.as_i64()) {
+                // Written without an exponent it is an integer to Go.
+                (Some(float), Some(int)) if float.abs() < 1e6 => Self::Int(int),
+                (Some(float), _) => Self::Float(float),
+                (None, Some(int)) => Self::Int(int),
+                (None, None) => Self::Big(number.format_decimal()),
             },
             Value::String(string) => Self::Text(string.to_string()),
             other => Self::Text(text(other)),
@@ -214,7 +215,7 @@ fn formatted(argument: &Argument, verb: char, flags: Flags) -> String {
     let fits = match argument {
         Argument::Int(int) => integer(*int, verb, flags),
         Argument::Big(digits) => matches!(verb, 'v' | 'd' | 's').then(|| pad(digits, flags)),
-        Argument::Float(float) => self::float(*float, verb, flags),
+        Argument::Float(float) => decimal(*float, verb, flags),
         Argument::Text(text) => string(text, verb, flags),
     };
     fits.unwrap_or_else(|| {
@@ -310,7 +311,7 @@ fn character(code: u64, verb: char, flags: Flags) -> String {
     }
 }
 
-fn float(float: f64, verb: char, flags: Flags) -> Option<String> {
+fn decimal(float: f64, verb: char, flags: Flags) -> Option<String> {
     let magnitude = float.abs();
     let digits = match verb {
         'v' | 'g' | 'G' => general(magnitude, flags.precision),
@@ -340,7 +341,7 @@ fn exponent(text: &str) -> String {
 }
 
 /// Go's `%g`: with an exponent if that is below -4 or not below the precision; 6 where none is given.
-fn general(magnitude: f64, precision: Option<usize>) -> String {
+pub fn general(magnitude: f64, precision: Option<usize>) -> String {
     let shortest = match precision {
         None => format!("{magnitude:e}"),
         Some(precision) => format!("{magnitude:.*e}", precision.max(1) - 1),

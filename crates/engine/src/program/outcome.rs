@@ -9,7 +9,8 @@ pub fn failure(error: &anyhow::Error, functions: &Functions) -> EvaluationError 
     let place = place.and_then(|place| Some(place.rsplit_once(':')?.0)).unwrap_or(ENTRY);
     let said = text.lines().last().unwrap_or_default();
     let said = said.strip_prefix("error: ").unwrap_or(said).trim();
-    let conflict = |place: &str, what: &str| EvaluationError(format!("{place}: eval_conflict_error: {what}"));
+    let conflict =
+        |place: &str, what: &str| EvaluationError::Failed(format!("{place}: eval_conflict_error: {what}"));
     if let Some((_, first)) = said.split_once("rule conflicts with rule at ") {
         let place = first.rsplit_once(':').map_or(first, |(place, _)| place);
         return conflict(place, "complete rules must not produce multiple outputs");
@@ -27,7 +28,7 @@ pub fn failure(error: &anyhow::Error, functions: &Functions) -> EvaluationError 
         _ if said.contains("rules must not produce") || said.contains("generated multiple times") => {
             conflict(place, "object keys must be unique")
         }
-        _ => EvaluationError(format!("{place}: {said}")),
+        _ => EvaluationError::Failed(format!("{place}: {said}")),
     }
 }
 
@@ -56,11 +57,10 @@ fn finding(element: &regorus::Value) -> Option<Result<Finding, EvaluationError>>
     let message = match element.get(&"msg".into())? {
         regorus::Value::String(message) => message.to_string(),
         other => {
-            let said = format!("msg is not a string but {other}: Gatekeeper fails the whole review");
-            return Some(Err(EvaluationError(said)));
+            return Some(Err(EvaluationError::Message(format!("msg is no string but {other}"))));
         }
     };
     let details = element.get(&"details".into()).cloned().unwrap_or_else(regorus::Value::new_object);
-    let details = serde_json::to_value(details).map_err(|error| EvaluationError(error.to_string()));
+    let details = serde_json::to_value(details).map_err(|error| EvaluationError::Failed(error.to_string()));
     Some(details.map(|details| Finding { message, details }))
 }

@@ -11,6 +11,7 @@ use std::fmt::Write;
 
 use regorus::unstable::{Expr, Import, Module, Query, Ref, Rule, RuleAssign, RuleBody, RuleHead, Span};
 
+use super::Trust;
 use super::names::Names;
 use super::scope::{RESERVED, Scope};
 use super::visit::Term;
@@ -25,7 +26,7 @@ use super::visit::Term;
 /// * What is imported is named by its full path: to regorus the imports of a module whose rules were evaluated all
 ///   together mean nothing any more in its functions.
 /// * `print` is gone.
-pub fn print(module: &Module, names: &Names<'_>, scope: &Scope, package: &str) -> String {
+pub fn print(module: &Module, names: &Names<'_>, scope: &Scope, package: &str, trust: Trust) -> String {
     let mut printer = Printer {
         out: String::new(),
         line: 1,
@@ -35,6 +36,7 @@ pub fn print(module: &Module, names: &Names<'_>, scope: &Scope, package: &str) -
         scope,
         pending: vec![],
         negated: false,
+        for_machine: trust == Trust::Proven,
     };
     printer.text("package ");
     printer.text(package);
@@ -81,6 +83,8 @@ struct Printer<'a> {
     pending: Vec<Condition>,
     /// Whether a negated expression is printed.
     negated: bool,
+    /// Whether regorus's machine evaluates it, and not its interpreter.
+    for_machine: bool,
 }
 
 impl Printer<'_> {

@@ -96,6 +96,7 @@ fn tokens(source: &Source) -> Result<Vec<Token>, Fault> {
 
 fn rewrite(source: &Source, version: RegoVersion) -> Result<String, Fault> {
     let tokens = tokens(source)?;
+    check_chains(&tokens)?;
     let mut insertions = separators(&tokens)?;
     if version == RegoVersion::V0 {
         insertions.extend(heads(source.contents(), &tokens));
@@ -107,6 +108,36 @@ fn rewrite(source: &Source, version: RegoVersion) -> Result<String, Fault> {
         text.insert_str(at, &inserted);
     }
     Ok(text)
+}
+
+/// How many operators and fields may follow each other: `a.b.c + d` has three. Each is a level of the syntax tree, and
+/// whoever walks it needs stack for all of them. Brackets are counted by the parser.
+const LONGEST_CHAIN: usize = 500;
+
+const LINKS: [&str; 17] =
+    [".", "+", "-", "*", "/", "%", "|", "&", "==", "!=", "<", "<=", ">", ">=", "=", ":=", "in"];
+
+fn check_chains(tokens: &[Token]) -> Result<(), Fault> {
+    let mut outer = vec![];
+    let mut length = 0_usize;
+    for (i, token) in tokens.iter().enumerate() {
+        let before = i.checked_sub(1).and_then(|before| tokens.get(before));
+        let next_line =
+            before.is_some_and(|before| before.ends_term() && before.span.line != token.span.line);
+        match token.text() {
+            "(" | "[" | "{" | "set(" => outer.push(std::mem::take(&mut length) + 1),
+            ")" | "]" | "}" => length = outer.pop().unwrap_or(0),
+            ";" | "," => length = 0,
+            text if LINKS.contains(&text) => length += 1,
+            _ if next_line => length = 0,
+            _ => {}
+        }
+        if length > LONGEST_CHAIN {
+            let said = format!("an expression is nested deeper than {LONGEST_CHAIN} operators and fields");
+            return Err((token.span.line as usize, said));
+        }
+    }
+    Ok(())
 }
 
 /// In a body, a line that starts with `(` is a new expression; regorus would call the reference before it.

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn compile(version: RegoVersion, entry: &str, libs: &[String]) -> Result<Program, Vec<CompileError>> {
-    Program::compile(&Modules { version, entry, libs }, Duration::from_secs(5))
+    Program::compile(&Modules { version, entry, libs }, Trust::Checked, Duration::from_secs(5))
 }
 
 fn messages(entry: &str, spec: &str) -> Vec<String> {
@@ -62,11 +64,11 @@ fn an_evaluation_ends() {
                  b := numbers.range(1, n); a[_] + b[_] == 0 }";
     let modules = Modules { version: RegoVersion::V0, entry, libs: &[] };
     let limit = Duration::from_millis(50);
-    let program = Program::compile(&modules, limit).unwrap();
+    let program = Program::compile(&modules, Trust::Checked, limit).unwrap();
     let start = std::time::Instant::now();
     let input = regorus::Value::from_json_str(r#"{"review": {"n": 20000}}"#).unwrap();
     let error = program.evaluate(&input, &regorus::Value::Undefined).unwrap_err();
-    assert!(error.0.contains("time"), "{error}");
+    assert!(error.to_string().contains("time"), "{error}");
     assert!(start.elapsed() < limit * 20, "{:?}", start.elapsed());
     let input = regorus::Value::from_json_str(r#"{"review": {"n": 2}}"#).unwrap();
     assert_eq!(program.evaluate(&input, &regorus::Value::Undefined), Ok(vec![]));
@@ -77,7 +79,9 @@ fn loading_evaluates_nothing() {
     let conflict = "p = 1 { not input.review.x }\np = 2 { true }\nviolation[{\"msg\": \"x\"}] { p == 2 }";
     let program = compile(RegoVersion::V0, &format!("package p\n{conflict}"), &[]).unwrap();
     let input = regorus::Value::new_object();
-    assert!(program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().0.contains("conflict"));
+    assert!(
+        program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().to_string().contains("conflict")
+    );
     assert_eq!(messages(conflict, r#"{"x": 1}"#), ["x"]);
 }
 
@@ -111,7 +115,9 @@ fn a_message_is_a_text() {
     let entry = "package p\nviolation[{\"msg\": 1}] { true }";
     let program = compile(RegoVersion::V0, entry, &[]).unwrap();
     let input = regorus::Value::new_object();
-    assert!(program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().0.contains("not a string"));
+    assert!(
+        program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().to_string().contains("no string")
+    );
 }
 
 #[test]
@@ -159,4 +165,112 @@ fn errors_are_undefined() {
     ] {
         assert_eq!(value(expression), None, "{expression}");
     }
+}
+
+/// Pieces of modules: what programs are made of, and what they are not.
+fn piece() -> impl Strategy<Value = String> {
+    let pieces = [
+        "violation[{\"msg\": msg}] {",
+        "violation contains {\"msg\": \"m\"} if {",
+        "p[x] {",
+        "p(x) = y {",
+        "p(x) := y if {",
+        "p := 1",
+        "default p = false\n",
+        "else = 2 {",
+        "} {",
+        "}\n",
+        "\n",
+        "; ",
+        "some x in input.review",
+        "some i, x in p",
+        "some x",
+        "every x in input.review { x }",
+        "not ",
+        "x := ",
+        "msg := ",
+        "x = ",
+        "[x, {\"a\": y}] = ",
+        "input.review.object",
+        "data.inventory",
+        "data.lib.a.b",
+        ".spec[_]",
+        "[i]",
+        "p",
+        "p(1)",
+        "count(x)",
+        "sprintf(\"%v %d\", [x, 1])",
+        "walk(input, [x, y])",
+        "regex.match(`a**`, x)",
+        "[x | x = p[_]]",
+        "{x | p[x]}",
+        "{x: y | p[x] = y}",
+        "with input as {}",
+        " == ",
+        " > ",
+        " + ",
+        " - ",
+        " | ",
+        "-x",
+        "1e400",
+        "\"a\\u0000\"",
+        "`raw`",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "import data.lib.a\n",
+        "import future.keywords\n",
+        "import rego.v1\n",
+        "package q\n",
+        "# comment\n",
+        "null",
+        "set()",
+        "ä",
+        "\u{0}",
+    ];
+    prop_oneof![12 => prop::sample::select(pieces.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,3}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_module_is_compiled_or_refused(
+        pieces in prop::collection::vec(piece(), 0..30),
+        is_lib: bool,
+        v1: bool,
+    ) {
+        let version = if v1 { RegoVersion::V1 } else { RegoVersion::V0 };
+        let text = pieces.concat();
+        let entry = "package p\nimport data.lib.a\nviolation[{\"msg\": m}] { m := a.b }";
+        let (entry, libs) = if is_lib {
+            (entry.to_owned(), vec![format!("package lib.a\n{text}")])
+        } else {
+            (format!("package p\n{text}"), vec![])
+        };
+        if let Ok(program) = compile(version, &entry, &libs) {
+            let input = r#"{"review": {"object": {"spec": [1, "a", null]}}}"#;
+            let input = regorus::Value::from_json_str(input).unwrap();
+            drop(program.evaluate(&input, &regorus::Value::Undefined));
+        }
+    }
+}
+
+/// A stack that overflows ends the process.
+#[test]
+fn what_is_nested_too_deep_is_refused() {
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{", "}"), ("{1: ", "}"), ("[x | x = ", "]"), ("f(", ")"), ("-", "")]
+    {
+        let nested = open.repeat(100_000) + "1" + &close.repeat(100_000);
+        refused(&format!("violation[{{\"msg\": msg}}] {{ msg := {nested} }}"));
+    }
+    let (_, said) =
+        refused(&format!("violation[{{\"msg\": msg}}] {{ msg := input{} }}", ".a".repeat(100_000)));
+    assert!(said.contains("nested"), "{said}");
+    let (_, said) = refused(&format!("violation[{{\"msg\": msg}}] {{ msg := 1{} }}", " + 1".repeat(100_000)));
+    assert!(said.contains("nested"), "{said}");
 }

@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use regorus::Value;
 
+use super::gofmt;
+
 /// A value as Rego.
 pub fn text(value: &Value) -> String {
     match value {
         Value::String(string) => quote(string, false),
-        Value::Number(number) => number.format_decimal(),
+        Value::Number(_) => number(value),
         Value::Array(items) => format!("[{}]", list(items.iter())),
         Value::Set(items) if items.iter().next().is_none() => "set()".into(),
         Value::Set(items) => format!("{{{}}}", list(items.iter())),
@@ -19,6 +21,22 @@ pub fn text(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// A number as it is written in JSON: what came as a float has an exponent where Go writes one.
+pub fn number(value: &Value) -> String {
+    let digits = || value.as_number().map(|number| number.format_decimal()).unwrap_or_default();
+    float(value).map_or_else(digits, |float| {
+        let sign = if float.is_sign_negative() { "-" } else { "" };
+        sign.to_owned() + &gofmt::general(float.abs(), None)
+    })
+}
+
+/// The number, if it is held as a float: a whole one too. Only those are written with decimals.
+pub fn float(value: &Value) -> Option<f64> {
+    let number = value.as_number().ok()?;
+    let is_float = !number.is_integer() || number.format_decimal_with_width(1).contains('.');
+    number.as_f64().filter(|_| is_float)
 }
 
 fn list<'a>(items: impl Iterator<Item = &'a Value>) -> String {

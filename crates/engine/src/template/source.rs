@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     TemplateError,
     cel::CelProgram,
-    program::{Modules, Program, RegoVersion},
+    program::{Modules, Program, RegoVersion, Trust},
 };
 
 /// The program of a template.
@@ -24,23 +24,27 @@ const CEL: &str = "K8sNativeValidation";
 
 impl Code {
     /// Chooses the engine and compiles its program. `rego` beside `code` replaces its Rego; CEL wins over Rego.
-    pub fn new(target: &Value, pointer: &str, limit: Duration) -> Result<Self, Vec<TemplateError>> {
+    pub fn new(
+        target: &Value,
+        pointer: &str,
+        trust: Trust,
+        limit: Duration,
+    ) -> Result<Self, Vec<TemplateError>> {
         let entries = entries(target, pointer)?;
         let entry = |engine: &str| entries.iter().position(|entry| entry["engine"] == engine);
         if let Some(index) = entry(CEL) {
             let pointer = format!("{pointer}/code/{index}/source");
-            return CelProgram::compile(&entries[index]["source"], &pointer).map(Self::Cel);
+            return CelProgram::compile(&entries[index]["source"], &pointer, limit).map(Self::Cel);
         }
         let inline = target["rego"].as_str().is_some_and(|rego| !rego.is_empty());
         match entry(REGO) {
-            _ if inline => {
-                rego(target, pointer, RegoVersion::V0, limit).map(|program| Self::Rego(Box::new(program)))
-            }
+            _ if inline => rego(target, pointer, (RegoVersion::V0, trust), limit)
+                .map(|program| Self::Rego(Box::new(program))),
             Some(index) => {
                 let pointer = format!("{pointer}/code/{index}/source");
                 let source = &entries[index]["source"];
                 let version = if source["version"] == "v1" { RegoVersion::V1 } else { RegoVersion::V0 };
-                rego(source, &pointer, version, limit).map(|program| Self::Rego(Box::new(program)))
+                rego(source, &pointer, (version, trust), limit).map(|program| Self::Rego(Box::new(program)))
             }
             None => Err(no_engine(entries, pointer).into()),
         }
@@ -83,14 +87,14 @@ fn no_engine(entries: &[Value], pointer: &str) -> TemplateError {
 fn rego(
     source: &Value,
     pointer: &str,
-    version: RegoVersion,
+    (version, trust): (RegoVersion, Trust),
     limit: Duration,
 ) -> Result<Program, Vec<TemplateError>> {
     let entry = source["rego"]
         .as_str()
         .ok_or_else(|| TemplateError::new(format!("{pointer}/rego"), "is required, a string"))?;
     let libs = libs(&source["libs"], &format!("{pointer}/libs"))?;
-    Program::compile(&Modules { version, entry, libs: &libs }, limit).map_err(|errors| {
+    Program::compile(&Modules { version, entry, libs: &libs }, trust, limit).map_err(|errors| {
         let field =
             |lib: Option<usize>| lib.map_or_else(|| "rego".to_owned(), |index| format!("libs/{index}"));
         let error = |error: crate::program::CompileError| TemplateError {

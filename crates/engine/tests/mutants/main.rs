@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::env;
 
 use anyhow::{Context, Result, ensure};
+use gatewright_engine::Engine;
 use gatewright_rules::{Lib, Rule, Subject, Template, catalogue};
 use judge::{Found, Trial};
 use mutations::{Mutant, mutants};
@@ -168,7 +169,7 @@ fn alone(template: &Template, rule: &'static Rule) -> Template {
 impl Changed<'_> {
     /// Without a change every trial passes.
     fn sound(&self) -> Result<Sound<'_>> {
-        let mut engine = judge::engine(&self.template)?;
+        let mut engine = judge::engine(&self.template, Engine::add_template)?;
         let judged = |trial: &&Trial| {
             let found = trial.judged(&mut engine, |input| self.reads(input))?;
             trial.check(&found).map(|()| found)
@@ -202,7 +203,9 @@ impl Sound<'_> {
     /// Whether no trial notices the change. A module that does not compile is noticed.
     fn survives(&self, mutant: &Mutant) -> Result<bool> {
         let subject = self.subject;
-        let Ok(mut engine) = judge::engine(&subject.changed(mutant)?) else { return Ok(false) };
+        let Ok(mut engine) = judge::engine(&subject.changed(mutant)?, Engine::add_template) else {
+            return Ok(false);
+        };
         let mut same = |(trial, sound): (&&Trial, &Found)| {
             let found = trial.judged(&mut engine, |input| subject.reads(input));
             found.is_ok_and(|found| trial.check(&found).is_ok() && found.details() == sound.details())

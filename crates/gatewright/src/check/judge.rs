@@ -1,6 +1,6 @@
 //! Judges one object.
 
-use gatewright_engine::{Request, Violation as Found, defaults};
+use gatewright_engine::{Request, ReviewError, Violation as Found, defaults};
 use serde_json::Value;
 
 use super::collect::Candidate;
@@ -108,8 +108,8 @@ impl Judge<'_> {
             None => match self.world.engine.review_expanded(&request, &self.world.expander) {
                 Ok(found) => found.into_iter().map(|found| self.violation(found)).collect(),
                 Err(error) => {
-                    let reason = format!("{}: {error}", policies::field(&error.pointer));
-                    return failed(placed, object, reason);
+                    let failed = failed(placed, object, reason(&error));
+                    return ObjectResult { operation: request.operation().to_owned(), ..failed };
                 }
             },
         };
@@ -170,6 +170,14 @@ fn created(placed: &Placed, mut object: Value) -> (Value, Vec<String>) {
     }
     assumed.extend(defaults::apply(&mut object));
     (object, assumed)
+}
+
+/// Why Gatekeeper fails to review an object.
+fn reason(error: &ReviewError) -> String {
+    match error {
+        ReviewError::Expansion(inner) => format!("{}: {error}", policies::field(&inner.pointer)),
+        ReviewError::Message { .. } => error.to_string(),
+    }
 }
 
 /// What a recorded request is about.

@@ -135,7 +135,7 @@ impl Builder<'_> {
     }
 
     fn own_template(&mut self, template: &Value) {
-        for error in self.engine.add_template(template).err().unwrap_or_default() {
+        for error in self.engine.add_proven_template(template).err().unwrap_or_default() {
             let message = format!("template {}: {}: {error}", template["metadata"]["name"], error.pointer);
             self.fail(built_in(), message);
         }

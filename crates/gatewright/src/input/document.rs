@@ -176,6 +176,10 @@ fn unpack(
         Err(message) => return fail(line, message),
     };
     let Some(items) = items else {
+        if (header.kind.as_str(), header.api_version.as_str()) == ("List", "v1") && !value["items"].is_array()
+        {
+            return fail(line, "List: items: a list has items, one or more objects".to_owned());
+        }
         let location = Location { file: Arc::clone(file), line };
         let origin = Arc::clone(origin);
         return vec![Ok(Document {

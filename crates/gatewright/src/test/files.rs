@@ -70,11 +70,19 @@ fn read(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("{}: cannot be read", name(path)))
 }
 
+fn unreadable(error: &walkdir::Error, folder: &Path) -> anyhow::Error {
+    let path = name(error.path().unwrap_or(folder));
+    match error.io_error() {
+        Some(cause) => anyhow::anyhow!("{path}: cannot be read: {cause}"),
+        None => anyhow::anyhow!("{path}: {error}"),
+    }
+}
+
 fn in_folder(folder: &Path, depth: usize) -> anyhow::Result<Vec<File>> {
     ensure!(folder.is_dir(), "{}: is no folder", name(folder));
     let mut found = vec![];
     for entry in WalkDir::new(folder).max_depth(depth).follow_links(true).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("{}: cannot be read", name(folder)))?;
+        let entry = entry.map_err(|error| unreadable(&error, folder))?;
         let path = entry.path();
         if !entry.file_type().is_file() || !is_yaml(path) {
             continue;

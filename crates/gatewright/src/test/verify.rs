@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use gatewright_engine::expand::Expander;
-use gatewright_engine::{EnforcementPoint, Engine, ExpansionError, Options, Pattern, Request, Violation};
+use gatewright_engine::{
+    EnforcementPoint, Engine, ExpansionError, Options, Pattern, Request, ReviewError, Violation,
+};
 use gatewright_gatekeeper::CONSTRAINT_GROUP;
 use serde_json::Value;
 
@@ -250,15 +252,25 @@ impl Running<'_> {
         if document.header.group() == "admission.k8s.io" && document.header.kind == "AdmissionReview" {
             let request = Request::from_admission_review(value)
                 .map_err(|error| broken(document.locate(&error.pointer), &error.pointer, &error.message))?;
-            return Ok(self.engine.review(&request));
+            return self.engine.review(&request).map_err(|error| unreviewed(&document, &error));
         }
         let request = Request::audit(value);
-        if self.test.expansion.is_empty() {
-            return Ok(self.engine.review(&request));
-        }
-        let found = self.engine.review_expanded(&request, &self.expander);
-        found.map_err(|error| broken(document.locate(&error.pointer), &error.pointer, &error.message))
+        let found = if self.test.expansion.is_empty() {
+            self.engine.review(&request)
+        } else {
+            self.engine.review_expanded(&request, &self.expander)
+        };
+        found.map_err(|error| unreviewed(&document, &error))
     }
+}
+
+fn unreviewed(document: &Document, error: &ReviewError) -> Problem {
+    Problem::Broken(match error {
+        ReviewError::Expansion(inner) => {
+            format!("{}: {}: {error}", document.locate(&inner.pointer), policies::field(&inner.pointer))
+        }
+        ReviewError::Message { .. } => format!("{}: {error}", document.location),
+    })
 }
 
 /// An assertion that makes sense.

@@ -16,6 +16,7 @@ use super::{Description, Kind, Labels, described};
 use crate::cache::Knowledge;
 use crate::conditions::find;
 use crate::leadership::Leadership;
+use crate::report::{Summary, Told};
 use crate::world::{Watched, World};
 use crate::{standard, system};
 
@@ -76,8 +77,27 @@ const QUEUE: Description = described(
     "What waits to be reconciled, or to be tried again after an error",
 );
 
+const TRUNCATED: Description = described(
+    "gatewright_constraints_truncated",
+    Kind::Gauge,
+    &[],
+    "Constraints of policies and standards of which audit found more violations than it lists: what is said of namespaces and objects is incomplete",
+);
+const REPORT_RESULTS: Description = described(
+    "gatewright_report_results",
+    Kind::Gauge,
+    &["result"],
+    "Results of all reports (fail, warn, skip), those included that a report counts and does not list",
+);
+const REPORTS_FAILED: Description = described(
+    "gatewright_reports_unwritten",
+    Kind::Gauge,
+    &[],
+    "Reports that are not as they should be, because somebody else's stands in the way or the API server refuses them",
+);
+
 /// All gauges of what the operator sees.
-pub(super) const DESCRIBED: [&Description; 10] = [
+pub(super) const DESCRIBED: [&Description; 13] = [
     &LEADER,
     &POLICIES,
     &CONSTRAINTS,
@@ -88,6 +108,9 @@ pub(super) const DESCRIBED: [&Description; 10] = [
     &ABSENT,
     &PROCESSES,
     &QUEUE,
+    &TRUNCATED,
+    &REPORT_RESULTS,
+    &REPORTS_FAILED,
 ];
 
 /// What the operator is and sees at the moment, for those who ask over HTTP.
@@ -171,7 +194,7 @@ fn samples(world: &World) -> Vec<(&'static Description, Samples)> {
             .map(|(name, known, count)| (vec![("cache", (*name).to_owned())], value(*known, *count)))
             .collect()
     };
-    vec![
+    let mut samples = vec![
         (&POLICIES, policies),
         (&CONSTRAINTS, constraints),
         (&VIOLATIONS, violations),
@@ -181,6 +204,20 @@ fn samples(world: &World) -> Vec<(&'static Description, Samples)> {
         (&ABSENT, by_cache(&|known, _| f64::from(u8::from(known == Knowledge::Absent)))),
         (&PROCESSES, single(number(world.expected_processes().len()))),
         (&QUEUE, single(number(world.waiting()))),
+    ];
+    samples.extend(world.reports.told.borrow().as_ref().map(samples_of_reports).into_iter().flatten());
+    samples
+}
+
+fn samples_of_reports(told: &Told) -> [(&'static Description, Samples); 3] {
+    let Summary { fail, warn, skip, .. } = told.results;
+    let result = |(name, count): (&str, usize)| (vec![("result", name.to_owned())], number(count));
+    let results = [("fail", fail), ("warn", warn), ("skip", skip)].map(result).into();
+    let single = |value: usize| Samples::from([(vec![], number(value))]);
+    [
+        (&TRUNCATED, single(told.truncated)),
+        (&REPORT_RESULTS, results),
+        (&REPORTS_FAILED, single(told.problems.len())),
     ]
 }
 

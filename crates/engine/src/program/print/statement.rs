@@ -51,7 +51,8 @@ impl Printer<'_> {
                 self.walk(&params[0], name);
             }
             _ => {
-                let _ = write!(self.out, "{name} := ");
+                self.text(name);
+                self.declare();
                 self.term(term);
             }
         }
@@ -217,7 +218,11 @@ impl Printer<'_> {
             _ if has_object(lhs) || *op == AssignOp::Eq && has_object(rhs) => self.unify(lhs, rhs),
             _ => {
                 self.term(lhs);
-                self.assign_op(op);
+                if *op == AssignOp::Eq {
+                    self.text(" = ")
+                } else {
+                    self.declare()
+                }
                 self.term(rhs);
             }
         }
@@ -238,6 +243,12 @@ impl Printer<'_> {
         self.term(lhs);
         self.text(if self.negated { " == " } else { " = " });
         self.term(rhs);
+    }
+
+    /// What is assigned must be defined, which regorus's machine forgets. As each variable has a name of its own, `=`
+    /// means the same, and there it does not.
+    fn declare(&mut self) {
+        self.text(if self.for_machine { " = " } else { " := " });
     }
 
     pub(super) fn assign_op(&mut self, op: &AssignOp) {

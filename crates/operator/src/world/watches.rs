@@ -1,0 +1,263 @@
+//! The watches that fill the caches, and whom an event wakes.
+
+use std::collections::BTreeSet;
+
+use gatewright_api::{GatewrightStatus, Guarded, SYSTEM_STATUS_NAME};
+use gatewright_compiler::{SYNC_SET, standards};
+use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exemptions};
+use gatewright_rules::Template;
+use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
+use kube::runtime::watcher;
+use kube::{Api, Resource, ResourceExt as _};
+
+use super::{
+    Owner, PlatformPod, Watched, World, constraint_resource, sync_set_resource, template_resource,
+    webhook_resource,
+};
+use crate::cache::{Cache, Change, Entry};
+use crate::live::Live;
+use crate::namespaces::namespace;
+use crate::queue::Key;
+use crate::system::SystemObject;
+use crate::watch::{Source, keep_filled};
+
+/// The `Config` of Gatekeeper has this name, or none.
+const CONFIG_NAME: &str = "config";
+
+/// Lists of large objects are taken in pages of this size.
+const PAGE_OF_LARGE_OBJECTS: u32 = 50;
+
+impl World {
+    pub(super) fn watch_policies<P: Watched>(&mut self) {
+        let api = Api::<Guarded<P>>::all(self.client.clone());
+        let (cache, wake, requests) =
+            (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.requests.clone());
+        let changed = move |change: Change| {
+            if change == Change::Everything {
+                requests.send(Key::System);
+            }
+            wake(change);
+            requests.send(Key::Routing);
+        };
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
+        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, |policy| policy, changed);
+    }
+
+    /// Templates and the constraints of each. A template's news concern all policies of its kind.
+    pub(super) fn watch_templates(&mut self) {
+        let wake = self.waker();
+        let requests = self.requests.clone();
+        let changed = move |change: Change| {
+            for template in gatewright_rules::catalogue() {
+                if matches!(&change, Change::Object(name) if *name != template.name()) {
+                    continue;
+                }
+                requests.send(Key::Template(template.kind));
+                requests.send(Key::System);
+                wake(template.kind);
+            }
+            requests.send(Key::Routing);
+            requests.send(Key::System);
+        };
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
+        let (api, cache) = (self.template_api(), self.templates.clone());
+        self.spawn(api, template_resource(), config, cache, Live::template, changed);
+        for template in gatewright_rules::catalogue() {
+            self.watch_constraints(template);
+        }
+    }
+
+    fn watch_constraints(&mut self, template: &'static Template) {
+        let (wake, requests) = (self.changed(template.kind), self.requests.clone());
+        let changed = move |change| {
+            if change != Change::Nothing {
+                requests.wake_reports();
+            }
+            wake(change);
+        };
+        let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
+        self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
+    }
+
+    /// What decides, beside our own objects, whether constraints are enforced.
+    pub(super) fn watch_gatekeeper(&mut self) {
+        let namespace = self.settings.gatekeeper_namespace.clone();
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        let cache = self.pods.clone();
+        self.spawn(pods, pod_resource(), watcher::Config::default(), cache, process, self.everybody());
+
+        let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
+        let (key, value) = SYSTEM_LABEL;
+        let config = match &self.settings.routing.upstream {
+            Some(name) => named(name),
+            None => watcher::Config::default().labels(&format!("{key}={value}")),
+        };
+        let reduce = |mut webhook: ValidatingWebhookConfiguration| {
+            webhook.metadata.managed_fields = None;
+            webhook
+        };
+        let cache = self.webhooks.clone();
+        self.spawn(webhooks, webhook_resource(), config, cache, reduce, self.everybody());
+
+        let resource =
+            ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
+        let resource = ApiResource { plural: "configs".to_owned(), ..resource };
+        let configs: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
+        let config = named(CONFIG_NAME);
+        let reduce = |object: DynamicObject| exemptions(&object.data["spec"]);
+        let cache = self.exemptions.clone();
+        self.spawn(configs, resource, config, cache, reduce, self.everybody());
+    }
+
+    /// What decides about the exec guard and our own webhook configuration, and these themselves.
+    pub(super) fn watch_routing(&mut self) {
+        let requests = self.requests.clone();
+        let changed = move |_| requests.send(Key::Routing);
+
+        let pods: Api<PartialObjectMeta<Pod>> = Api::all(self.client.clone());
+        let (key, value) = HERITAGE_LABEL;
+        let config = watcher::Config::default().labels(&format!("{key}={value}"));
+        let cache = self.platform_pods.clone();
+        self.spawn(pods, pod_resource(), config, cache, |_| PlatformPod, changed.clone());
+
+        let (api, cache) = (self.sync_set_api(), self.sync_sets.clone());
+        self.spawn(api, sync_set_resource(), named(SYNC_SET), cache, Live::from, changed);
+
+        let (api, cache) = (self.webhook_api(), self.own_webhook.clone());
+        let config = named(WEBHOOK_CONFIGURATION);
+        self.spawn(api, webhook_resource(), config, cache, Live::from, self.everybody());
+    }
+
+    /// Of a namespace only the metadata is asked for.
+    pub(super) fn watch_namespaces(&mut self) {
+        let requests = self.requests.clone();
+        let changed = move |change| {
+            if change != Change::Nothing {
+                requests.wake_reports();
+            }
+            match change {
+                Change::Nothing => {}
+                Change::Object(name) => requests.send(Key::Namespace(name)),
+                Change::Everything => requests.send(Key::Namespaces),
+            }
+        };
+        let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
+        let resource = ApiResource::erase::<Namespace>(&());
+        let cache = self.namespaces.cache.clone();
+        self.spawn(api, resource, watcher::Config::default(), cache, namespace, changed);
+    }
+
+    pub(super) fn watch_system(&mut self) {
+        let requests = self.requests.clone();
+        let (api, cache) = (self.system_api(), self.system.clone());
+        let resource = ApiResource::erase::<GatewrightStatus>(&());
+        let changed = move |_| requests.send(Key::System);
+        self.spawn(api, resource, named(SYSTEM_STATUS_NAME), cache, SystemObject::from, changed);
+    }
+
+    fn spawn<K, T>(
+        &mut self,
+        api: Api<K>,
+        resource: ApiResource,
+        config: watcher::Config,
+        cache: Cache<T>,
+        reduce: impl Fn(K) -> T + Send + Sync + 'static,
+        changed: impl Fn(Change) + Send + Sync + 'static,
+    ) where
+        K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+        T: Entry,
+    {
+        let source = Source { client: self.client.clone(), api, resource, config };
+        self.watches.spawn(keep_filled(source, cache, reduce, changed));
+    }
+
+    /// Wakes what has the object's name: policies and constraints share their names.
+    fn changed(&self, kind: &'static str) -> impl Fn(Change) + Send + Sync + 'static {
+        let (wake, requests) = (self.waker(), self.requests.clone());
+        let of_system = [Owner::Standards, Owner::ExecGuard].contains(&Owner::of(kind));
+        move |change| {
+            if of_system && change != Change::Nothing {
+                requests.send(Key::System);
+            }
+            match change {
+                Change::Nothing => {}
+                Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => requests.send(Key::Routing),
+                Change::Object(name) => requests.send(Key::Constraint(kind, name)),
+                Change::Everything => wake(kind),
+            }
+        }
+    }
+
+    /// Wakes everybody.
+    pub(crate) fn wake_everybody(&self) {
+        self.everybody()(Change::Everything);
+    }
+
+    /// Wakes everybody when anything has changed.
+    fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
+        let (wake, requests) = (self.waker(), self.requests.clone());
+        move |_| {
+            for template in gatewright_rules::catalogue() {
+                wake(template.kind);
+            }
+            requests.send(Key::System);
+        }
+    }
+
+    /// Wakes all constraints of a kind: those that should be there, and those that are.
+    fn waker(&self) -> impl Fn(&'static str) + Send + Sync + 'static {
+        let (security, operation) = (self.security.clone(), self.operation.clone());
+        let standards: Vec<_> =
+            standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
+        let constraints = self.constraints.clone();
+        let requests = self.requests.clone();
+        move |kind| {
+            let wanted = match Owner::of(kind) {
+                Owner::SecurityPolicy => security.names(),
+                Owner::OperationPolicy => operation.names(),
+                Owner::Standards => standards.clone(),
+                Owner::ExecGuard => return requests.send(Key::Routing),
+            };
+            let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
+            for name in names {
+                requests.send(Key::Constraint(kind, name));
+            }
+        }
+    }
+}
+
+fn process(pod: Pod) -> Process {
+    Process {
+        name: pod.name_any(),
+        version: version(&pod).unwrap_or_default(),
+        terminating: pod.metadata.deletion_timestamp.is_some() || has_ended(&pod),
+        labels: pod.metadata.labels.unwrap_or_default(),
+    }
+}
+
+/// A Pod that was evicted stays as an object, and will never run again.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
+}
+
+/// The digest or tag of the image of the first container, which in upstream's manifests is the only one.
+fn version(pod: &Pod) -> Option<String> {
+    let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
+    let name = image.rsplit('/').next()?;
+    let (_, version) = name.split_once('@').or_else(|| name.split_once(':'))?;
+    Some(version.to_owned())
+}
+
+fn pod_resource() -> ApiResource {
+    ApiResource::erase::<Pod>(&())
+}
+
+/// The one object of this name.
+fn named(name: &str) -> watcher::Config {
+    watcher::Config::default().fields(&format!("metadata.name={name}"))
+}
