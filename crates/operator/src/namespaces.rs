@@ -185,7 +185,7 @@ mod tests {
         let mut judged = Judged::default();
         assert_eq!(judged.count("K", "a", &of_team("a")), None, "not known is not none");
         judged.judge_all(vec![namespace("one", "a"), namespace("two", "b")]);
-        let mut counts = |judged: &mut Judged| {
+        let counts = |judged: &mut Judged| {
             [judged.count("K", "a", &of_team("a")).unwrap(), judged.count("K", "b", &of_team("b")).unwrap()]
         };
         assert_eq!(counts(&mut judged), [1, 1]);

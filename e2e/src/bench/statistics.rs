@@ -76,11 +76,10 @@ mod tests {
 
     #[test]
     fn so_many_are_not_greater() {
+        let is = |values: &Percentiles, percent, expected: f64| (values.at(percent) - expected).abs() < 0.1;
         let hundred = Percentiles::of((1..=100).rev().map(f64::from).collect());
-        for (percent, expected) in [(50, 50.0), (99, 99.0), (100, 100.0)] {
-            assert_eq!(hundred.at(percent), expected, "{percent}");
-        }
-        assert_eq!(Percentiles::of(vec![2.0, 1.0]).at(99), 2.0);
+        assert!(is(&hundred, 50, 50.0) && is(&hundred, 99, 99.0) && is(&hundred, 100, 100.0));
+        assert!(is(&Percentiles::of(vec![2.0, 1.0]), 99, 2.0));
     }
 
     #[test]
