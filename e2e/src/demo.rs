@@ -3,6 +3,7 @@
 mod guards;
 mod policies;
 mod replicas;
+mod reports;
 mod stage;
 mod workloads;
 
@@ -56,6 +57,7 @@ async fn play(stage: &mut Stage<'_>) -> Result<()> {
     policies::an_unsupported_field_is_said(stage).await?;
     guards::the_platforms_pods_are_guarded(stage).await?;
     guards::nodes_are_kept(stage).await?;
+    reports::a_team_reads_its_report(stage).await?;
     replicas::another_leads_when_one_dies(stage).await?;
     policies::a_deleted_policy_leaves_nothing(stage).await?;
     stage.title("What an administrator sees")?;
