@@ -98,7 +98,7 @@ impl Cluster {
         let spared: BTreeSet<_> = others.iter().map(|policy| constraint_of(policy)).collect();
         let mut wrong = objects(&live, &desired, &spared);
         wrong.extend(webhook(&live, before));
-        wrong.extend(valid.iter().copied().chain([&live.status]).flat_map(not_ready));
+        wrong.extend(valid.iter().copied().chain([&live.status]).filter_map(not_ready));
         wrong.extend(touched(&live, before));
         Ok(wrong)
     }

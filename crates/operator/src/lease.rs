@@ -212,8 +212,12 @@ impl Candidate {
                 Some(found) if holder(&found).is_some_and(|holder| *holder != self.identity) => {
                     return Ok(false);
                 }
-                // Edited, emptied or deleted by hand.
-                found => self.held = Some(self.claimed(found)),
+                // Edited, emptied or deleted by hand, or renewed without our hearing of it.
+                found => {
+                    let started = self.leadership.now();
+                    let lease = self.put(self.claimed(found)).await?;
+                    self.hold(lease, started);
+                }
             },
             Err(error) => return Err(error),
         }

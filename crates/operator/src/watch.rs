@@ -153,8 +153,8 @@ fn code(error: &watcher::Error) -> Option<u16> {
 fn answer(error: &watcher::Error) -> Option<&Status> {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
-        WatchError(status) => Some(status),
-        InitialListFailed(kube::Error::Api(status))
+        WatchError(status)
+        | InitialListFailed(kube::Error::Api(status))
         | WatchStartFailed(kube::Error::Api(status))
         | WatchFailed(kube::Error::Api(status)) => Some(status),
         _ => None,
