@@ -122,7 +122,8 @@ fn doing(verb: &str) -> String {
 
 /// Nothing may be concluded before, as just after the start.
 fn is_known(world: &World) -> bool {
-    world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
+    let judged = world.namespaces.knowledge() != Knowledge::Unknown;
+    judged && world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
 }
 
 fn told(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemStatus {

@@ -177,7 +177,7 @@ impl World {
             of("Pods of the platform", &self.platform_pods),
             of("SyncSet", &self.sync_sets),
             of("own webhook configuration", &self.own_webhook),
-            ("Namespace", self.namespaces.knowledge(), self.namespaces.cache.len()),
+            of("Namespace", &self.namespaces.cache),
             of("GatewrightStatus", &self.system),
         ];
         caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
