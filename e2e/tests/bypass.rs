@@ -15,7 +15,7 @@ async fn a_finalizer_keeps_nothing_out_of_judgement() -> Result<()> {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
         put(cluster, &namespace).await?;
         put(cluster, &policy()).await?;
-        let ready = ["wait", "--for=condition=Ready", "secpol/strict", "--timeout=60s"];
+        let ready = ["wait", "--for=condition=Ready", "secpol/strict", "--timeout=300s"];
         cluster.kubectl(&ready, None).await?.success()?;
         for object in objects() {
             put(cluster, &object).await?;
