@@ -165,7 +165,7 @@ fn gatewright(arguments: &[&str]) -> Result<std::process::Output> {
     Ok(std::process::Command::new(gatewright_e2e::operator::binary()?).args(arguments).output()?)
 }
 
-const OBJECTS: &str = r#"
+const OBJECTS: &str = r"
 apiVersion: v1
 kind: Namespace
 metadata: {name: prod, labels: {security.deckhouse.io/pod-policy: restricted}}
@@ -206,7 +206,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: elsewhere, namespace: dev}
 spec: {containers: [{name: app, image: example.com/app:1}]}
-"#;
+";
 
 const FOUND: [&str; 4] = [
     "good: ",

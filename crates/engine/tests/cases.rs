@@ -3,7 +3,7 @@
 
 mod judge;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use gatewright_compiler::templates;
 use gatewright_engine::Engine;
 use gatewright_rules::{Template, catalogue};
@@ -31,7 +31,7 @@ fn cases_of_the_exec_guard() -> Result<()> {
 
 fn cases_of(kind: &str) -> Result<()> {
     let is_it = |template: &&Template| template.kind == kind;
-    let template = catalogue().iter().find(is_it).expect("it is in the catalogue");
+    let template = catalogue().iter().find(is_it).context("not in the catalogue")?;
     let object = templates().into_iter().find(|object| object.metadata.name == Some(template.name()));
     let mut checked = judge::engine(&json!(object), Engine::add_template)?;
     let mut proven = judge::engine(&json!(object), Engine::add_proven_template)?;

@@ -212,7 +212,7 @@ mod tests {
             tokio::time::sleep(pause).await;
         }
         assert_eq!((pauses[0], pauses[1], pauses[9]), (FIRST_PAUSE, FIRST_PAUSE * 2, LONGEST_PAUSE));
-        tokio::time::sleep(CALM - Duration::from_secs(6)).await;
+        tokio::time::sleep(CALM.checked_sub(Duration::from_secs(6)).unwrap()).await;
         assert_eq!(backoff.failed(), LONGEST_PAUSE);
         tokio::time::sleep(CALM).await;
         assert_eq!(backoff.failed(), FIRST_PAUSE);

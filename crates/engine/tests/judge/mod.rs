@@ -110,7 +110,9 @@ pub fn engine(template: &Value, take: Take) -> Result<Engine> {
     take(&mut engine, template).map_err(|errors| anyhow!("{errors:?}"))?;
     if template["metadata"]["name"] == "d8denyexecheritage" {
         let ConnectCases { inventory, cases } = read("deny-exec-heritage/cases.yaml")?;
-        inventory.iter().for_each(|pod| engine.add_object(&pod.object()));
+        for pod in &inventory {
+            engine.add_object(&pod.object());
+        }
         let namespaces = cases.iter().filter_map(|case| case.pod.split('/').next());
         namespaces.for_each(|name| engine.add_object(&namespace(name, &json!({}))));
     }

@@ -92,12 +92,11 @@ fn mutants_of(kind: &str) -> Result<()> {
                 (&it.module, &it.definition, &it.change)
                     == (&subject.name, &mutant.definition, &mutant.change)
             };
-            match equivalents.iter().find(is_it) {
-                Some(equivalent) => drop(listed.insert(equivalent)),
-                None => {
-                    survivors.push(told(&subject.name, &mutant));
-                    println!("{}", survivors.last().context("it was pushed")?);
-                }
+            if let Some(equivalent) = equivalents.iter().find(is_it) {
+                listed.insert(equivalent);
+            } else {
+                survivors.push(told(&subject.name, &mutant));
+                println!("{}", survivors.last().context("it was pushed")?);
             }
         }
         println!("{}: {count} mutants so far, {} survivors", subject.name, survivors.len());
@@ -206,10 +205,10 @@ impl Sound<'_> {
         let Ok(mut engine) = judge::engine(&subject.changed(mutant)?, Engine::add_template) else {
             return Ok(false);
         };
-        let mut same = |(trial, sound): (&&Trial, &Found)| {
+        let same = |(trial, sound): (&&Trial, &Found)| {
             let found = trial.judged(&mut engine, |input| subject.reads(input));
             found.is_ok_and(|found| trial.check(&found).is_ok() && found.details() == sound.details())
         };
-        Ok(subject.trials.iter().zip(&self.found).all(|pair| same(pair)))
+        Ok(subject.trials.iter().zip(&self.found).all(same))
     }
 }

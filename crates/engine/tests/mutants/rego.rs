@@ -154,7 +154,7 @@ fn tokens(source: &str) -> Vec<Token> {
             '\n' => (Some(Kind::Newline), 1),
             '#' => (None, rest.find('\n').unwrap_or(rest.len())),
             '"' => (Some(Kind::Text), quoted(rest)),
-            '`' => (Some(Kind::Text), rest[1..].find('`').expect("it ends") + 2),
+            '`' => (Some(Kind::Text), rest[1..].find('`').map_or(rest.len(), |end| end + 2)),
             c if c.is_ascii_digit() => (Some(Kind::Number), while_in(rest, |c| c.is_ascii_digit())),
             c if c == '_' || c.is_ascii_alphabetic() => {
                 (Some(Kind::Name), while_in(rest, |c| c == '_' || c.is_ascii_alphanumeric()))
@@ -193,7 +193,8 @@ fn partners(source: &str, tokens: &[Token]) -> Vec<usize> {
         match &source[token.at.clone()] {
             "(" | "[" | "{" => open.push(i),
             ")" | "]" | "}" => {
-                let start = open.pop().expect("brackets are paired");
+                // What Gatekeeper compiles has pairs only.
+                let start = open.pop().unwrap_or(i);
                 partners[start] = i;
                 partners[i] = start;
             }
