@@ -132,8 +132,8 @@ async fn a_label_makes_no_constraint_be_written(world: &World<'_>) -> Result<()>
     let written = world.written(mark).await?;
     ensure!(!written.keys().any(|resource| resource.starts_with("d8")), "{written:?}");
     let statuses = written.get("securitypolicies/status").copied().unwrap_or_default();
-    // Two policies reach the namespace for a while; the others have no news.
-    ensure!(statuses <= 4, "{written:?}");
+    // Two policies reach the namespace for a while; the others have no news. A write that came too late is repeated.
+    ensure!(statuses < MANY_POLICIES / 2, "{written:?}");
     for number in 0..MANY_POLICIES {
         let policy = get(&world.client, &format!("{POLICIES}/{}", name(number))).await?;
         let expected = MANY_NAMESPACES / MANY_POLICIES;

@@ -323,8 +323,17 @@ async fn namespaces_that_are_reserved(world: &World<'_>) -> Result<()> {
 
 /// What the documentation lists the operator shows, each with its labels.
 async fn every_metric_is_shown(world: &World<'_>) -> Result<()> {
-    // So that something was put back.
+    // So that something failed, and something was put back.
+    world.kubectl(&["delete", "clusterrolebinding/gatewright"]).await?;
     world.kubectl(&["delete", "d8podsecuritystandard/d8-pod-security-baseline-warn"]).await?;
+    until("a failure is counted", SOON, async || {
+        let (_, text) = world.0.ask_replica(OPERATOR, "/metrics").await?;
+        Ok(text.contains("gatewright_reconciliation_errors_total{"))
+    })
+    .await?;
+    let rights = paths::repository().join("deploy/rbac.yaml");
+    let rights = rights.to_str().context("the path of the repository is not UTF-8")?;
+    world.kubectl(&["apply", "--server-side", "-f", rights]).await?;
     let documented = std::fs::read_to_string(paths::repository().join("docs/metrics.md"))?;
     let rows: Vec<Vec<_>> = documented
         .lines()

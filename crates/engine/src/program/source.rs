@@ -96,7 +96,7 @@ fn tokens(source: &Source) -> Result<Vec<Token>, Fault> {
 
 fn rewrite(source: &Source, version: RegoVersion) -> Result<String, Fault> {
     let tokens = tokens(source)?;
-    check_chains(&tokens)?;
+    check_depth(&tokens)?;
     let mut insertions = separators(&tokens)?;
     if version == RegoVersion::V0 {
         insertions.extend(heads(source.contents(), &tokens));
@@ -111,13 +111,17 @@ fn rewrite(source: &Source, version: RegoVersion) -> Result<String, Fault> {
 }
 
 /// How many operators and fields may follow each other: `a.b.c + d` has three. Each is a level of the syntax tree, and
-/// whoever walks it needs stack for all of them. Brackets are counted by the parser.
+/// whoever walks it needs stack for all of them.
 const LONGEST_CHAIN: usize = 500;
+
+/// How many brackets may be open. The parser needs much more stack for each than for a field, and of brackets that may
+/// begin a comprehension twice the time.
+const DEEPEST: usize = 20;
 
 const LINKS: [&str; 17] =
     [".", "+", "-", "*", "/", "%", "|", "&", "==", "!=", "<", "<=", ">", ">=", "=", ":=", "in"];
 
-fn check_chains(tokens: &[Token]) -> Result<(), Fault> {
+fn check_depth(tokens: &[Token]) -> Result<(), Fault> {
     let mut outer = vec![];
     let mut length = 0_usize;
     for (i, token) in tokens.iter().enumerate() {
@@ -132,8 +136,10 @@ fn check_chains(tokens: &[Token]) -> Result<(), Fault> {
             _ if next_line => length = 0,
             _ => {}
         }
-        if length > LONGEST_CHAIN {
-            let said = format!("an expression is nested deeper than {LONGEST_CHAIN} operators and fields");
+        if length > LONGEST_CHAIN || outer.len() > DEEPEST {
+            let said = format!(
+                "an expression is nested deeper than {LONGEST_CHAIN} operators and fields, or {DEEPEST} brackets"
+            );
             return Err((token.span.line as usize, said));
         }
     }

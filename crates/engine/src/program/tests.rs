@@ -266,8 +266,15 @@ fn what_is_nested_too_deep_is_refused() {
         [("(", ")"), ("[", "]"), ("{", "}"), ("{1: ", "}"), ("[x | x = ", "]"), ("f(", ")"), ("-", "")]
     {
         let nested = open.repeat(100_000) + "1" + &close.repeat(100_000);
-        refused(&format!("violation[{{\"msg\": msg}}] {{ msg := {nested} }}"));
+        let (_, said) = refused(&format!("violation[{{\"msg\": msg}}] {{ msg := {nested} }}"));
+        assert!(said.contains("nested"), "{said}");
     }
+    // As deep as it may be, the tree is walked on the small stack of a thread.
+    let nested = "[".repeat(8) + &"(".repeat(10) + "1" + &")".repeat(10) + &"]".repeat(8);
+    let entry =
+        format!("package p\nviolation[{{\"msg\": msg}}] {{ x := {nested}; msg := sprintf(\"%v\", [x]) }}");
+    let modules = Modules { version: RegoVersion::V0, entry: &entry, libs: &[] };
+    Program::compile(&modules, Trust::Checked, Duration::from_secs(1)).unwrap();
     let (_, said) =
         refused(&format!("violation[{{\"msg\": msg}}] {{ msg := input{} }}", ".a".repeat(100_000)));
     assert!(said.contains("nested"), "{said}");
