@@ -116,7 +116,7 @@ const LONGEST_CHAIN: usize = 500;
 
 /// How many brackets may be open. The parser needs much more stack for each than for a field, and of brackets that may
 /// begin a comprehension twice the time.
-const DEEPEST: usize = 20;
+const DEEPEST: usize = 16;
 
 const LINKS: [&str; 17] =
     [".", "+", "-", "*", "/", "%", "|", "&", "==", "!=", "<", "<=", ">", ">=", "=", ":=", "in"];

@@ -270,7 +270,7 @@ fn what_is_nested_too_deep_is_refused() {
         assert!(said.contains("nested"), "{said}");
     }
     // As deep as it may be, the tree is walked on the small stack of a thread.
-    let nested = "[".repeat(8) + &"(".repeat(10) + "1" + &")".repeat(10) + &"]".repeat(8);
+    let nested = "[".repeat(8) + &"(".repeat(6) + "1" + &")".repeat(6) + &"]".repeat(8);
     let entry =
         format!("package p\nviolation[{{\"msg\": msg}}] {{ x := {nested}; msg := sprintf(\"%v\", [x]) }}");
     let modules = Modules { version: RegoVersion::V0, entry: &entry, libs: &[] };
