@@ -69,14 +69,13 @@ impl Constraint {
                 ConstraintError::new(format!("/spec/match{}", error.pointer), error.message)
             })?;
         let parameters = spec.get("parameters").filter(|parameters| !parameters.is_null()).cloned();
-        let numbers = if point == EnforcementPoint::Gator { Numbers::Floats } else { Numbers::AsWritten };
         Ok(Self {
             reference: ConstraintRef { kind, name },
             action: action(spec, point)?,
             matcher,
             rego_parameters: parameters
                 .as_ref()
-                .map_or_else(|| object([]), |parameters| to_rego(parameters, numbers)),
+                .map_or_else(|| object([]), |parameters| to_rego(parameters, Numbers::Whole)),
             parameters,
         })
     }

@@ -5,10 +5,10 @@ use serde_json::Value;
 /// How a document's numbers came to OPA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbers {
-    /// As integers where they were written so: parameters that a controller reads from the API.
-    AsWritten,
-    /// Through Go's floats, which is how reviews and the inventory come, and all that `gator` reads. From a million on
-    /// OPA then holds (and prints) them with an exponent.
+    /// As integers where they are whole: parameters, in a cluster and in `gator verify` (not in `gator test`).
+    Whole,
+    /// Through Go's floats, which is how reviews and the inventory come. From a million on OPA then holds (and prints)
+    /// them with an exponent.
     Floats,
 }
 
@@ -36,12 +36,13 @@ pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, regorus::Value)>) 
 }
 
 fn to_number(number: &serde_json::Number, numbers: Numbers) -> regorus::Value {
-    const MILLION: f64 = 1e6;
     let float = number.as_f64().unwrap_or_default();
+    // Go's JSON writes whole floats without a point: on their way through it parameters become integers.
+    let bound = if numbers == Numbers::Whole { -(i64::MIN as f64) } else { 1e6 };
     let integer = match number.as_i64() {
-        Some(integer) if numbers == Numbers::AsWritten || float.abs() < MILLION => Some(integer),
-        #[allow(clippy::cast_possible_truncation)] // It is whole and small.
-        None if float.fract() == 0.0 && float.abs() < MILLION => Some(float as i64),
+        Some(integer) if numbers == Numbers::Whole || float.abs() < bound => Some(integer),
+        #[allow(clippy::cast_possible_truncation)] // It is whole and fits.
+        None if float.fract() == 0.0 && float.abs() < bound => Some(float as i64),
         _ => None,
     };
     integer.map_or_else(|| float.into(), Into::into)
