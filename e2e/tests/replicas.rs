@@ -81,7 +81,9 @@ impl World<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_replicas_writes() -> Result<()> {
-    Cluster::run(Options::new("test-replicas"), async |cluster| {
+    let gatekeeper_arguments = vec!["--exempt-namespace=gatewright-system".to_owned()];
+    let options = Options { gatekeeper_arguments, ..Options::new("test-replicas") };
+    Cluster::run(options, async |cluster| {
         let world = World(cluster);
         cluster.install_policies().await?;
         world.kubectl(&["create", "namespace", "shop"]).await?;
@@ -94,6 +96,7 @@ async fn one_of_two_replicas_writes() -> Result<()> {
         let leader = a_frozen_leader_writes_nothing_when_it_wakes(&world, leader).await?;
         let leader = a_killed_leader_is_replaced(&world, leader).await?;
         let leader = a_leader_that_stops_hands_over(&world, leader).await?;
+        a_leader_bears_a_dead_gatekeeper(&world, leader).await?;
         a_leader_without_an_api_server_ends(&world, leader).await
     })
     .await
@@ -185,6 +188,24 @@ async fn a_leader_that_stops_hands_over(world: &World<'_>, leader: &'static str)
     world.start(leader).await?;
     world.is(leader, "standby").await?;
     Ok(successor)
+}
+
+/// The failure policy is Fail, so that all writes are refused but those in the operator's own namespace.
+async fn a_leader_bears_a_dead_gatekeeper(world: &World<'_>, leader: &'static str) -> Result<()> {
+    const GATEKEEPER: &str = "gatekeeper-0";
+    let exempt = "admission.gatekeeper.sh/ignore=lease";
+    world.kubectl(&["label", "namespace", "gatewright-system", exempt]).await?;
+    world.0.kill(GATEKEEPER).await?;
+    let refused = world.0.answer(&["create", "namespace", "nobody-is-asked", "--dry-run=server"]).await?;
+    ensure!(refused.contains("failed calling webhook"), "{refused}");
+    let renewed = async || anyhow::Ok(world.0.lease().await?.renew_time.context("never renewed")?.0);
+    let before = renewed().await?;
+    tokio::time::sleep(LEASE * 2).await;
+    ensure!(renewed().await? > before, "the Lease is not renewed");
+    ensure!(world.0.leader(&REPLICAS).await? == leader, "another leads");
+    ensure!(REPLICAS.iter().all(|replica| world.0.is_running(replica)), "a replica has ended");
+    world.0.restart(GATEKEEPER).await?;
+    world.enforces("after-gatekeeper").await
 }
 
 async fn a_leader_without_an_api_server_ends(world: &World<'_>, leader: &'static str) -> Result<()> {

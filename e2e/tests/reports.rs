@@ -175,6 +175,10 @@ fn privileged_pod(name: &str, namespace: &str) -> Value {
     })
 }
 
+fn secret(name: &str, namespace: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
+}
+
 fn policy(kind: &str, name: &str, action: &str, namespaces: &[&str], policies: &Value) -> Value {
     json!({
         "apiVersion": "deckhouse.io/v1alpha1", "kind": kind, "metadata": {"name": name},
@@ -191,7 +195,16 @@ fn labels_required(kind: &str) -> Value {
 }
 
 async fn scenario(name: &str, run: impl AsyncFnOnce(&World<'_>) -> Result<()>) -> Result<()> {
-    let options = Options { audit_interval: 2, ..Options::new(name) };
+    scenario_with(name, &[], run).await
+}
+
+async fn scenario_with(
+    name: &str,
+    gatekeeper_arguments: &[&str],
+    run: impl AsyncFnOnce(&World<'_>) -> Result<()>,
+) -> Result<()> {
+    let gatekeeper_arguments = gatekeeper_arguments.iter().map(|it| (*it).to_owned()).collect();
+    let options = Options { audit_interval: 2, gatekeeper_arguments, ..Options::new(name) };
     Cluster::run(options, async |cluster| {
         cluster.install_policies().await?;
         run(&World(cluster)).await
@@ -363,7 +376,6 @@ async fn a_report_never_says_more_than_is_known() -> Result<()> {
         world.crds("apply", &tools::policy_reports()).await?;
         let list: Vec<_> = ["full", "shop", "quiet", "elsewhere", "taken"].map(|it| namespace(it, &own())).into();
         world.put(&json!({"apiVersion": "v1", "kind": "List", "items": list})).await?;
-        let secret = |name: &str, namespace: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}});
         let mut secrets: Vec<_> = (10..35).map(|i| secret(&format!("secret-{i}"), "full")).collect();
         secrets.extend(["shop", "taken"].map(|it| secret("late", it)));
         world.put(&json!({"apiVersion": "v1", "kind": "List", "items": secrets})).await?;
@@ -485,4 +497,27 @@ async fn left_over(world: &World<'_>) -> Result<()> {
     world.0.restart(OPERATOR).await?;
     until("what was left is gone", SOON, async || Ok(world.report(POLICY_REPORT, "shop").await?.is_null()))
         .await
+}
+
+/// How many violations are listed is Gatekeeper's to say: with the limit raised as documented, all are.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_higher_limit_more_is_told() -> Result<()> {
+    scenario_with("test-reports-limit", &["--constraint-violations-limit=30"], async |world| {
+        world.crds("apply", &tools::policy_reports()).await?;
+        world.put(&namespace("full", &own())).await?;
+        world.0.start_operator().await?;
+        world.put(&policy("OperationPolicy", "owners", "Dryrun", &["full"], &labels_required("/Secret"))).await?;
+        for (count, listed, skipped) in [(30, 30, 0), (31, 30, 1)] {
+            let items: Vec<_> = (0..count).map(|i| secret(&format!("secret-{i}"), "full")).collect();
+            world.put(&json!({"apiVersion": "v1", "kind": "List", "items": items})).await?;
+            until(&format!("{listed} of {count} are listed"), SOON, async || {
+                let summary = &world.report(POLICY_REPORT, "full").await?["summary"];
+                ensure!(summary["warn"] == listed && summary["skip"] == skipped, "{summary}");
+                Ok(true)
+            })
+            .await?;
+        }
+        Ok(())
+    })
+    .await
 }
