@@ -60,7 +60,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         listen: args.listen,
         set_log_level,
     };
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    // What the operator does is wait. Each further thread would keep memory of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(gatewright_operator::run(options, stop_signal()))?;
     Ok(ExitCode::SUCCESS)
 }
