@@ -38,7 +38,7 @@ pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, regorus::Value)>) 
 fn to_number(number: &serde_json::Number, numbers: Numbers) -> regorus::Value {
     let float = number.as_f64().unwrap_or_default();
     // Go's JSON writes whole floats without a point: on their way through it parameters become integers.
-    let bound = if numbers == Numbers::Whole { -(i64::MIN as f64) } else { 1e6 };
+    let bound = if numbers == Numbers::Whole { 2_f64.powi(63) } else { 1e6 };
     let integer = match number.as_i64() {
         Some(integer) if numbers == Numbers::Whole || float.abs() < bound => Some(integer),
         #[allow(clippy::cast_possible_truncation)] // It is whole and fits.
