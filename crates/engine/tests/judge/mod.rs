@@ -69,15 +69,18 @@ impl Trial {
 }
 
 impl Found {
-    /// The details of what was created and refused, one line each; and where the same stands in a CronJob.
+    /// The details of what was created and refused, one line each; and where the same stands in a controller.
     pub fn details(&self) -> Vec<String> {
         let Some((first, violations)) = self.0.first().filter(|(name, _)| name.ends_with(" CREATE")) else {
             return vec![];
         };
-        let cron_job = self.0.iter().find(|(name, _)| name == "CronJob CREATE" && name != first);
-        let nested = cron_job.iter().flat_map(|(_, found)| found);
         let fields = |details: &Value| details.get("field").or(details.get("fields")).cloned();
-        let nested = nested.filter_map(|found| Some(format!("in a CronJob: {}", fields(&found.details)?)));
+        let nested = ["CronJob", "Deployment"].into_iter().flat_map(|kind| {
+            let is_it = |name: &str| name == format!("{kind} CREATE") && name != first;
+            let controller = self.0.iter().find(|(name, _)| is_it(name));
+            let found = controller.into_iter().flat_map(|(_, found)| found);
+            found.filter_map(move |found| Some(format!("in a {kind}: {}", fields(&found.details)?)))
+        });
         violations.iter().map(|found| found.details.to_string()).chain(nested).collect()
     }
 }
