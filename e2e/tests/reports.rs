@@ -374,7 +374,8 @@ const INCOMPLETE: &str = "owners - skip -";
 async fn a_report_never_says_more_than_is_known() -> Result<()> {
     scenario("test-reports-bounds", async |world| {
         world.crds("apply", &tools::policy_reports()).await?;
-        let list: Vec<_> = ["full", "shop", "quiet", "elsewhere", "taken"].map(|it| namespace(it, &own())).into();
+        let list: Vec<_> =
+            ["full", "shop", "quiet", "elsewhere", "taken"].map(|it| namespace(it, &own())).into();
         world.put(&json!({"apiVersion": "v1", "kind": "List", "items": list})).await?;
         let mut secrets: Vec<_> = (10..35).map(|i| secret(&format!("secret-{i}"), "full")).collect();
         secrets.extend(["shop", "taken"].map(|it| secret("late", it)));
@@ -386,7 +387,9 @@ async fn a_report_never_says_more_than_is_known() -> Result<()> {
         world.put(&foreign).await?;
         world.0.start_operator().await?;
         let namespaces = ["full", "shop", "quiet", "taken"];
-        world.put(&policy("OperationPolicy", "owners", "Deny", &namespaces, &labels_required("/Secret"))).await?;
+        world
+            .put(&policy("OperationPolicy", "owners", "Deny", &namespaces, &labels_required("/Secret")))
+            .await?;
         truncated(world).await?;
         foreign_reports_stay(world).await?;
         nothing_is_written_while_nothing_changes(world).await?;
@@ -506,7 +509,9 @@ async fn with_a_higher_limit_more_is_told() -> Result<()> {
         world.crds("apply", &tools::policy_reports()).await?;
         world.put(&namespace("full", &own())).await?;
         world.0.start_operator().await?;
-        world.put(&policy("OperationPolicy", "owners", "Dryrun", &["full"], &labels_required("/Secret"))).await?;
+        world
+            .put(&policy("OperationPolicy", "owners", "Dryrun", &["full"], &labels_required("/Secret")))
+            .await?;
         for (count, listed, skipped) in [(30, 30, 0), (31, 30, 1)] {
             let items: Vec<_> = (0..count).map(|i| secret(&format!("secret-{i}"), "full")).collect();
             world.put(&json!({"apiVersion": "v1", "kind": "List", "items": items})).await?;
