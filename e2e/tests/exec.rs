@@ -258,6 +258,7 @@ async fn the_platforms_pods_are_guarded() -> Result<()> {
         edits_by_hand_are_undone(&world).await?;
         pods_that_nobody_has_seen(&world).await?;
         gatekeeper_down(&world).await?;
+        gatekeeper_uninstalled(&world).await?;
 
         world.kubectl(&["delete", "pod/deckhouse-0", "-n", "d8-system"]).await?;
         for object in [OURS, GUARD, INVENTORY] {
@@ -387,6 +388,18 @@ async fn gatekeeper_down(world: &World<'_>) -> Result<()> {
     world.patch(UPSTREAM, "json", &patch).await?;
     world.exec_says("developer", "d8-system/deckhouse-0", "inside").await?;
     world.0.restart("gatekeeper-0").await?;
+    world.exec_says("developer", "d8-system/deckhouse-0", REFUSED).await
+}
+
+/// Nothing of ours may then keep anybody out of Pods.
+async fn gatekeeper_uninstalled(world: &World<'_>) -> Result<()> {
+    let mut upstreams = world.get(UPSTREAM).await?;
+    world.kubectl(&["delete", UPSTREAM]).await?;
+    world.gone(OURS).await?;
+    world.exec_says("developer", "d8-system/deckhouse-0", "inside").await?;
+    upstreams["metadata"] =
+        json!({"name": upstreams["metadata"]["name"], "labels": upstreams["metadata"]["labels"]});
+    world.put(&upstreams).await?;
     world.exec_says("developer", "d8-system/deckhouse-0", REFUSED).await
 }
 
