@@ -17,6 +17,7 @@ use gatewright_engine::Engine;
 use gatewright_rules::{Lib, Rule, Subject, Template, catalogue};
 use judge::{Found, Trial};
 use mutations::{Mutant, mutants};
+use rego::Module;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -83,9 +84,10 @@ fn mutants_of(kind: &str) -> Result<()> {
     let is_wanted = |name: &str| wanted.split(',').any(|part| name.contains(part));
     for subject in subjects(template, &rooms).iter().filter(|subject| is_wanted(&subject.name)) {
         let sound = subject.sound()?;
-        for mutant in mutants(&subject.module) {
+        let used = subject.used(template);
+        for mutant in mutants(&subject.module).iter().filter(|mutant| used.contains(&mutant.definition)) {
             count += 1;
-            if !sound.survives(&mutant)? {
+            if !sound.survives(mutant)? {
                 continue;
             }
             let is_it = |it: &&Equivalent| {
@@ -95,7 +97,7 @@ fn mutants_of(kind: &str) -> Result<()> {
             if let Some(equivalent) = equivalents.iter().find(is_it) {
                 listed.insert(equivalent);
             } else {
-                survivors.push(told(&subject.name, &mutant));
+                survivors.push(told(&subject.name, mutant));
                 println!("{}", survivors.last().context("it was pushed")?);
             }
         }
@@ -175,6 +177,18 @@ impl Changed<'_> {
         };
         let found = self.trials.iter().map(judged).collect::<Result<_>>().context(self.name.clone())?;
         Ok(Sound { subject: self, found })
+    }
+
+    /// The definitions that the template uses: of a shared module perhaps not all.
+    fn used(&self, template: &Template) -> BTreeSet<String> {
+        let module = Module::new(&self.module);
+        if !template.libs.iter().any(|lib| lib.module() == self.module) {
+            return module.definitions().into_iter().map(|definition| definition.name).collect();
+        }
+        let entry = template.entry();
+        let libs = template.libs.iter().map(|lib| lib.module()).filter(|lib| *lib != self.module);
+        let others = libs.chain(template.rules.iter().map(|rule| rule.module)).chain([entry.as_str()]);
+        module.used_by(&others.map(Module::new).collect::<Vec<_>>())
     }
 
     /// Whether an input is judged: to most rules all kinds of workloads are one.

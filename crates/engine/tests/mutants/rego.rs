@@ -2,6 +2,7 @@
 //!
 //! The sources are formatted, so an expression of a body ends with its line or a semicolon.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// What a token is.
@@ -109,6 +110,29 @@ impl<'a> Module<'a> {
         let next = move |i: &usize| Some(self.after(*i)).filter(|next| *next < range.end);
         let first = Some(range.start).filter(|start| *start < range.end);
         std::iter::successors(first, next)
+    }
+
+    /// Those of our definitions that other modules name, and those that these need.
+    pub fn used_by(&self, others: &[Module<'_>]) -> BTreeSet<String> {
+        let package = self.source.lines().find_map(|line| line.strip_prefix("package ")).unwrap_or_default();
+        let alias = package.rsplit('.').next().unwrap_or_default();
+        let definitions = self.definitions();
+        let named = |other: &Module<'_>, name: &str| {
+            let mut tokens = 2..other.tokens.len();
+            tokens.any(|i| other.text(i) == name && other.text(i - 1) == "." && other.text(i - 2) == alias)
+        };
+        let mut used: BTreeSet<_> = definitions.iter().map(|definition| definition.name.clone()).collect();
+        used.retain(|name| others.iter().any(|other| named(other, name)));
+        loop {
+            let needed = definitions.iter().filter(|definition| used.contains(&definition.name));
+            let texts = needed.flat_map(|definition| definition.tokens.clone()).map(|i| self.text(i));
+            let needed: BTreeSet<_> = texts.filter(|text| !used.contains(*text)).collect();
+            let new: Vec<_> = definitions.iter().filter(|it| needed.contains(it.name.as_str())).collect();
+            if new.is_empty() {
+                return used;
+            }
+            used.extend(new.into_iter().map(|definition| definition.name.clone()));
+        }
     }
 
     /// The definitions, in order. Each begins a line that is not indented.
