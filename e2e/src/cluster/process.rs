@@ -5,8 +5,9 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,7 @@ impl Process {
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot start {} ({})", self.name, self.program.display()))?;
+        await_marks(&mut child)?;
         // Waits, so that a process that has ended does not stay in the process table.
         thread::spawn(move || child.wait());
         Ok(())
@@ -77,6 +79,15 @@ impl Process {
         }
         command
     }
+}
+
+/// For a moment after its start a process shows no environment: nobody would find it.
+fn await_marks(child: &mut Child) -> Result<()> {
+    let environment = format!("/proc/{}/environ", child.id());
+    while fs::read(&environment).is_ok_and(|marks| marks.is_empty()) && child.try_wait()?.is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Marks the process of `command` as one of the cluster with this data directory.
@@ -108,4 +119,24 @@ pub fn last_lines(cluster: &Path, name: &str) -> String {
 
 fn text(value: &OsStr) -> Result<String> {
     value.to_str().map(str::to_owned).with_context(|| format!("{} is not UTF-8", value.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::Signal;
+
+    #[test]
+    fn a_process_that_was_started_is_found() {
+        let cluster = std::env::temp_dir().join(format!("gatewright-process-{}", std::process::id()));
+        for i in 0..200 {
+            let name = format!("sleep-{i}");
+            let process = Process::from_command(&name, Command::new("sleep").arg("60"), None).unwrap();
+            process.spawn(&cluster).unwrap();
+            let found = processes::named(&cluster, &name);
+            assert_eq!(found.len(), 1, "{name}");
+            processes::signal(&found, Signal::KILL);
+        }
+        fs::remove_dir_all(&cluster).unwrap();
+    }
 }
