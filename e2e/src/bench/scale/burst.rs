@@ -177,6 +177,12 @@ fn print(many: usize, measured: &Measured) {
     row("policies as fast as they can be made, from the last one until all are applied", &measured.come);
     row("all policies deleted, until no constraint is left", &measured.swept);
     table.print(&format!("{many} policies, {many} constraints"));
+    let mut table = Table::new(["processor seconds", "client", PROCESSES[0], PROCESSES[1], PROCESSES[2]]);
+    for (title, rounds) in ["the operator, all at once", "bare loop"].into_iter().zip(&measured.cpu) {
+        let of = |i: usize| Rounds::of(rounds.iter().map(|round| round[i])).to_string();
+        table.row([title.to_owned(), of(0), of(1), of(2), of(3)]);
+    }
+    table.print("Until all are applied");
     let writes = Rounds::of(
         measured.writes.iter().map(|writes| writes / f64::from(u32::try_from(many).unwrap_or(u32::MAX))),
     );
