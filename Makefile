@@ -46,7 +46,7 @@ bench: tools ## Measure what policies cost in Gatekeeper, and the command line b
 	$(E2E) bench $(PART)
 
 .PHONY: bench-scale
-bench-scale: tools ## Measure how the operator bears 1,000 policies and 10,000 namespaces, on a local cluster (10 minutes)
+bench-scale: tools ## Measure how the operator bears 1,000 policies and 10,000 namespaces, on a local cluster (13 minutes)
 	cargo build --quiet --release --package gatewright
 	$(E2E) bench-scale $(PART)
 

@@ -18,6 +18,8 @@ const REPLICAS: [&str; 2] = ["gatewright-0", "gatewright-1"];
 
 const API_SERVER: &str = "kube-apiserver";
 
+const GATEKEEPER: &str = "gatekeeper-0";
+
 struct World<'a>(&'a Cluster);
 
 fn policy(name: &str) -> Value {
@@ -96,6 +98,7 @@ async fn one_of_two_replicas_writes() -> Result<()> {
         let leader = a_frozen_leader_writes_nothing_when_it_wakes(&world, leader).await?;
         let leader = a_killed_leader_is_replaced(&world, leader).await?;
         let leader = a_leader_that_stops_hands_over(&world, leader).await?;
+        let leader = a_dead_gatekeeper_ends_the_leader(&world, leader).await?;
         a_leader_bears_a_dead_gatekeeper(&world, leader).await?;
         a_leader_without_an_api_server_ends(&world, leader).await
     })
@@ -190,9 +193,22 @@ async fn a_leader_that_stops_hands_over(world: &World<'_>, leader: &'static str)
     Ok(successor)
 }
 
-/// The failure policy is Fail, so that all writes are refused but those in the operator's own namespace.
+/// The failure policy is Fail, so that the renewal is refused like every other write.
+async fn a_dead_gatekeeper_ends_the_leader(world: &World<'_>, leader: &'static str) -> Result<&'static str> {
+    world.0.kill(GATEKEEPER).await?;
+    until("the leader has ended", SOON, async || Ok(!world.0.is_running(leader))).await?;
+    // The other one cannot take over, says why, and goes on.
+    world.0.readiness(other(leader), 503, "failed calling webhook").await?;
+    ensure!(world.0.is_running(other(leader)), "the replica that stood by has ended, too");
+    world.0.restart(GATEKEEPER).await?;
+    let successor = world.0.leader(&[other(leader)]).await?;
+    world.start(leader).await?;
+    world.is(leader, "standby").await?;
+    Ok(successor)
+}
+
+/// All writes are refused but those in the operator's own namespace.
 async fn a_leader_bears_a_dead_gatekeeper(world: &World<'_>, leader: &'static str) -> Result<()> {
-    const GATEKEEPER: &str = "gatekeeper-0";
     let exempt = "admission.gatekeeper.sh/ignore=lease";
     world.kubectl(&["label", "namespace", "gatewright-system", exempt]).await?;
     world.0.kill(GATEKEEPER).await?;
