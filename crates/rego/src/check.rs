@@ -40,8 +40,9 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
     faults
 }
 
+/// A part of an object, `violation[x] = y`, does not count.
 fn is_violation(rule: &Rule) -> bool {
-    names::declared(rule).is_some_and(|(name, _)| name == "violation")
+    names::declared(rule).is_some_and(|(name, kind)| name == "violation" && kind != Kind::Object)
 }
 
 fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {

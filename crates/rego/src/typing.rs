@@ -101,8 +101,9 @@ impl Checker<'_> {
                 self.keyed(refr, value)
             }
             RuleHead::Func { args, assign: value, .. } => {
+                let arguments = args.iter().map(|argument| self.argument(argument)).collect();
                 let result = assign(value.as_ref()).map_or(Type::Boolean, |value| self.value(&value));
-                function(args.iter().map(|argument| self.argument(argument)).collect(), result)
+                function(arguments, result)
             }
         };
         self.open.pop();

@@ -196,6 +196,8 @@ fn operator(expr: &Expr) -> Option<(&'static str, Vec<&Term>)> {
             BoolOp::Ne => "neq",
         },
         Expr::AssignExpr { .. } => "equal",
+        // A number, of a number.
+        Expr::UnaryExpr { .. } => "abs",
         Expr::Membership { key: None, .. } => "internal.member_2",
         Expr::Membership { .. } => "internal.member_3",
         _ => return None,

@@ -29,6 +29,7 @@ impl Checker<'_> {
                 }
                 self.variable(span)
             }
+            _ if parts.is_empty() => Type::ANY,
             _ => self.value(root),
         };
         self.walk(term, start, &parts)
