@@ -68,13 +68,27 @@ impl Folder {
     /// # Errors
     /// There are no tests, or they do not run.
     pub fn verify(&self, tests: &[Value]) -> Result<Option<String>> {
+        let (passed, said) = self.suite(tests, &[])?;
+        Ok((!passed).then_some(said))
+    }
+
+    /// The same, and returns all that it says of each test and case.
+    ///
+    /// # Errors
+    /// As for [`Self::verify`].
+    pub fn verify_all(&self, tests: &[Value]) -> Result<String> {
+        Ok(self.suite(tests, &["-v"])?.1)
+    }
+
+    fn suite(&self, tests: &[Value], options: &[&str]) -> Result<(bool, String)> {
         ensure!(!tests.is_empty(), "no tests");
         let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
         self.write("suite.yaml", &suite)?;
-        let output = gator(&["verify", &self.0.join("suite.yaml").display().to_string()])?;
+        let suite = self.0.join("suite.yaml").display().to_string();
+        let output = gator(&[&["verify", suite.as_str()], options].concat())?;
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         ensure!(said.contains("PASS") || said.contains("FAIL"), "gator ran nothing: {said}");
-        Ok((!output.status.success()).then(|| said.into_owned()))
+        Ok((output.status.success(), said.into_owned()))
     }
 
     /// Removes the folder.

@@ -31,6 +31,7 @@ pub mod paths;
 pub mod proxy;
 pub mod replicas;
 pub mod requests;
+pub mod templates;
 pub mod tools;
 pub mod trial;
 

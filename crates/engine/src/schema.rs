@@ -11,7 +11,7 @@ pub use defaults::add_defaults;
 pub use rules::Rules;
 pub use structural::{check, preserve_unknown_fields};
 pub use unknown::unknown_field;
-pub use validate::validate;
+pub use validate::{faults, validate};
 
 /// Something in a value that its schema forbids, or in a schema that Kubernetes refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
