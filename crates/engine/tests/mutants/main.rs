@@ -155,7 +155,8 @@ fn lib_name(lib: Lib) -> String {
 
 /// The template with one of its rules, which is quicker to compile. The entry needs a rule about Pods.
 fn alone(template: &Template, rule: &'static Rule) -> Template {
-    let about_pods = rule.checks.iter().any(|check| matches!(check.subject, Subject::Pod(_)));
+    let about_pods =
+        rule.checks.iter().any(|check| matches!(check.subject, Subject::Pod(_) | Subject::PodAlone(_)));
     Template {
         kind: template.kind,
         title: template.title,
