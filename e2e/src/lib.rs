@@ -29,6 +29,7 @@ pub mod generate;
 pub mod operator;
 pub mod paths;
 pub mod proxy;
+pub mod reading;
 pub mod replicas;
 pub mod requests;
 pub mod tools;
