@@ -18,9 +18,7 @@
 pub mod answers;
 pub mod audit;
 pub mod author;
-pub mod bench;
 mod cluster;
-pub mod demo;
 pub mod desired;
 mod files;
 pub mod fixtures;
