@@ -9,10 +9,7 @@ use gatewright_e2e::desired::Before;
 use gatewright_e2e::generate::{Random, cases};
 use gatewright_e2e::operator::OPERATOR;
 use gatewright_e2e::proxy::{Fault, Proxy, Requests, Trouble};
-use gatewright_e2e::{Cluster, Options, until};
-
-/// Much more than anything here takes.
-const SOON: Duration = Duration::from_mins(1);
+use gatewright_e2e::{Cluster, SOON, Scenario, until};
 
 /// How long a fault lasts that has no end of its own.
 const WHILE: Duration = Duration::from_secs(3);
@@ -31,8 +28,8 @@ struct Scene<'a> {
 }
 
 async fn scene(name: &str, run: impl AsyncFnOnce(&Scene<'_>) -> Result<()>) -> Result<()> {
-    Cluster::run(Options::new(name), async |cluster| {
-        cluster.install_policies().await?;
+    let scenario = Scenario::new(name).without_operator();
+    Scenario::run(scenario, async |cluster| {
         let proxy = cluster.proxy(OPERATOR).await?;
         cluster.start_replica_behind(&proxy, OPERATOR, &["--leader-elect", "false"]).await?;
         let before = cluster.populate().await?;

@@ -8,16 +8,12 @@ mod kinds;
 mod policies;
 mod processes;
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
+use gatewright_e2e::manifests::{labelled_pod, namespace, no_privileged, operation_policy, security_policy};
 use gatewright_e2e::operator::{OPERATOR, OPERATOR_USER};
-use gatewright_e2e::{Cluster, Options, until};
+use gatewright_e2e::{Cluster, Options, SOON, Scenario, until};
 use http::Request;
 use serde_json::{Value, json};
-
-/// Much more than anything here takes, on a machine under load.
-const SOON: Duration = Duration::from_mins(1);
 
 /// The state of everything that is no policy.
 const SYSTEM: &str = "gatewrightstatus/cluster";
@@ -28,45 +24,34 @@ const CONSTRAINTS: &str = "/apis/constraints.gatekeeper.sh/v1beta1";
 /// Where policies stand.
 const POLICIES: &str = "/apis/deckhouse.io/v1alpha1";
 
-/// A cluster with the operator, and what the scenarios ask of it.
-struct World<'a> {
+/// A cluster with the operator, and a client to ask it quickly.
+struct Scene<'a> {
     cluster: &'a Cluster,
     client: kube::Client,
 }
 
 /// A cluster with the operator, one policy of each kind and a Pod to guard, so that there is one object of ours of
 /// every kind.
-async fn scenario(options: Options, run: impl AsyncFnOnce(&World<'_>) -> Result<()>) -> Result<()> {
-    Cluster::run(options, async |cluster| {
-        cluster.install_policies().await?;
-        let world = World { cluster, client: cluster.client().await? };
-        for name in ["shop", "d8-system"] {
-            cluster.put(&namespace(name)).await?;
-        }
-        until("the Pod of the platform is there", SOON, async || {
-            cluster.put(&platform_pod()).await.map(|()| true)
-        })
-        .await?;
-        cluster.put(&security_policy("strict", &json!({"allowPrivileged": false}))).await?;
-        cluster.put(&operation_policy("common")).await?;
-        cluster.start_operator().await?;
+async fn scene(options: Options, run: impl AsyncFnOnce(&Scene<'_>) -> Result<()>) -> Result<()> {
+    let platform = labelled_pod("d8-system", "deckhouse-0", &json!({"heritage": "deckhouse"}));
+    let objects = [namespace("shop"), namespace("d8-system"), platform];
+    let policies = [security_policy("strict", &no_privileged()), sources("common")];
+    let scenario = Scenario::on(options).objects(objects.into_iter().chain(policies));
+    Scenario::run(scenario, async |cluster| {
         for object in ["secpol/strict", "oppol/common", SYSTEM] {
-            world.ready(object).await?;
+            cluster.ready(object).await?;
         }
-        run(&world).await
+        run(&Scene { cluster, client: cluster.client().await? }).await
     })
     .await
 }
 
-impl World<'_> {
-    async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.cluster.kubectl(arguments, None).await?.success()
-    }
+/// An OperationPolicy about where images come from.
+fn sources(name: &str) -> Value {
+    operation_policy(name, &json!({"allowedRepos": ["registry.example.com"]}))
+}
 
-    async fn ready(&self, object: &str) -> Result<()> {
-        self.kubectl(&["wait", "--for=condition=Ready", object, "--timeout=55s"]).await.map(drop)
-    }
-
+impl Scene<'_> {
     /// The object at a path; none if there is none.
     async fn at(&self, path: &str) -> Result<Option<Value>> {
         match self.client.request(Request::get(path).body(vec![])?).await {
@@ -105,18 +90,6 @@ impl World<'_> {
         Ok(self.at(path).await?.unwrap_or_default())
     }
 
-    /// Waits until a privileged Pod is refused by this policy.
-    async fn refuses(&self, policy: &str) -> Result<()> {
-        until(&format!("{policy} refuses a privileged Pod"), SOON, async || {
-            let create = ["create", "--dry-run=server", "-f", "-"];
-            let output = self.cluster.kubectl(&create, Some(&privileged_pod().to_string())).await?;
-            let expected = format!("[{policy}] allowPrivileged: container \"app\"");
-            ensure!(output.stderr.contains(&expected), "{}", output.stderr);
-            Ok(true)
-        })
-        .await
-    }
-
     /// The operator's requests that write, with their verb, of which this holds.
     fn writes(&self, is: impl Fn(&Value) -> bool) -> Result<Vec<String>> {
         let reads = ["get", "list", "watch"];
@@ -128,47 +101,8 @@ impl World<'_> {
         Ok(self.cluster.audited(wrote)?.iter().map(text).collect())
     }
 
-    async fn metric(&self, series: &str) -> Result<u64> {
-        let (_, text) = self.cluster.ask_replica(OPERATOR, "/metrics").await?;
-        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        Ok(value.map_or("0", |value| value.trim_end_matches(".0")).parse()?)
+    /// A metric's series; none counts as 0.
+    async fn count(&self, series: &str) -> Result<u64> {
+        Ok(self.cluster.metric(OPERATOR, series).await?.map_or(Ok(0), |value| value.parse())?)
     }
-}
-
-fn policy(kind: &str, name: &str, policies: &Value) -> Value {
-    json!({
-        "apiVersion": "deckhouse.io/v1alpha1", "kind": kind, "metadata": {"name": name},
-        "spec": {"match": {"namespaceSelector": {"matchNames": ["shop"]}}, "policies": policies},
-    })
-}
-
-fn security_policy(name: &str, policies: &Value) -> Value {
-    policy("SecurityPolicy", name, policies)
-}
-
-fn operation_policy(name: &str) -> Value {
-    policy("OperationPolicy", name, &json!({"allowedRepos": ["registry.example.com"]}))
-}
-
-/// A namespace in which policies alone decide.
-fn namespace(name: &str) -> Value {
-    let labels = json!({"security.deckhouse.io/pod-policy": "privileged"});
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-}
-
-fn platform_pod() -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "deckhouse-0", "namespace": "d8-system", "labels": {"heritage": "deckhouse"}},
-        "spec": {"containers": [{"name": "app", "image": "registry.example.com/app:1"}]},
-    })
-}
-
-fn privileged_pod() -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "privileged", "namespace": "shop"},
-        "spec": {"containers": [{
-            "name": "app", "image": "registry.example.com/app:1", "securityContext": {"privileged": true},
-        }]},
-    })
 }

@@ -1,7 +1,8 @@
 //! Ways around policies that were open once, on the real control plane.
 
 use anyhow::{Result, ensure};
-use gatewright_e2e::{Cluster, Options};
+use gatewright_e2e::manifests::{namespace, security_policy};
+use gatewright_e2e::{Cluster, Scenario};
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "shop";
@@ -9,26 +10,20 @@ const NAMESPACE: &str = "shop";
 /// Whoever holds an object back with a finalizer while it is being deleted still has its effect.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finalizer_keeps_nothing_out_of_judgement() -> Result<()> {
-    Cluster::run(Options::new("test-bypass"), async |cluster| {
-        cluster.install_policies().await?;
-        cluster.start_operator().await?;
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-        put(cluster, &namespace).await?;
-        put(cluster, &policy()).await?;
-        let ready = ["wait", "--for=condition=Ready", "secpol/strict", "--timeout=300s"];
-        cluster.kubectl(&ready, None).await?.success()?;
-        for object in objects() {
-            put(cluster, &object).await?;
-        }
+    let scenario = Scenario::new("test-bypass").objects([namespace(NAMESPACE)]);
+    Scenario::run(scenario, async |cluster| {
+        cluster.put(&security_policy("strict", &policies())).await?;
+        cluster.ready("secpol/strict").await?;
+        cluster.put_all(&objects()).await?;
         for (object, patch, refused) in ATTEMPTS {
             let delete = ["delete", "-n", NAMESPACE, object, "--wait=false"];
-            cluster.kubectl(&delete, None).await?.success()?;
+            cluster.kubectl_ok(&delete).await?;
             let said = change(cluster, object, patch).await?;
             ensure!(said.contains(refused), "{object}: {said}");
         }
         // What is being deleted counts as ever: the reason why it must be judged.
         let asked = ["auth", "can-i", "get", "configmaps", "-n", NAMESPACE, "--as", "intruder"];
-        let answer = cluster.kubectl(&asked, None).await?.success()?;
+        let answer = cluster.kubectl_ok(&asked).await?;
         ensure!(answer.trim() == "yes", "{answer}");
         for (object, ..) in ATTEMPTS {
             change(cluster, object, r#"{"metadata": {"finalizers": null}}"#).await?;
@@ -59,28 +54,13 @@ const ATTEMPTS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-async fn put(cluster: &Cluster, manifest: &Value) -> Result<()> {
-    let arguments = ["apply", "--server-side", "-f", "-"];
-    cluster.kubectl(&arguments, Some(&manifest.to_string())).await?.success().map(drop)
-}
-
 /// What the API server answers to a change, be it yes or no.
 async fn change(cluster: &Cluster, object: &str, patch: &str) -> Result<String> {
-    let output =
-        cluster.kubectl(&["patch", "-n", NAMESPACE, object, "--type=merge", "-p", patch], None).await?;
-    Ok(output.stdout + &output.stderr)
+    cluster.answer(&["patch", "-n", NAMESPACE, object, "--type=merge", "-p", patch]).await
 }
 
-fn policy() -> Value {
-    json!({
-        "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "strict"},
-        "spec": {
-            "match": {"namespaceSelector": {"matchNames": [NAMESPACE]}},
-            "policies": {
-                "allowRbacWildcards": false, "allowedServiceTypes": ["ClusterIP"], "blockWildcardDomains": true,
-            },
-        },
-    })
+fn policies() -> Value {
+    json!({"allowRbacWildcards": false, "allowedServiceTypes": ["ClusterIP"], "blockWildcardDomains": true})
 }
 
 fn objects() -> [Value; 4] {

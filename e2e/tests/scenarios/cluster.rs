@@ -2,19 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use gatewright_e2e::{Cluster, Options, down, paths, running, until};
+use gatewright_e2e::{Cluster, Options, SOON, down, paths, running, until};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Api, ListParams};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gatewright-e2e");
 const POLICY: &str = include_str!("policy.yaml");
 const CONSTRAINT: &str = include_str!("constraint.yaml");
-/// Much more than anything here takes.
-const SOON: Duration = Duration::from_secs(30);
-
 fn without_gatekeeper(name: &str) -> Options {
     Options { gatekeepers: Vec::new(), ..Options::new(name) }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
-use gatewright_e2e::{Cluster, Options, paths};
+use gatewright_e2e::{Cluster, Options, Scenario, paths};
 use serde_json::{Value, json};
 
 const WHERE: &str = r#""match": {"namespaceSelector": {"matchNames": ["a"]}}"#;
@@ -206,8 +206,8 @@ const WRONG: &[(&str, &str, &str)] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests() -> Result<()> {
     let options = Options { gatekeepers: vec![], nodes: 0, ..Options::new("test-manifests") };
-    Cluster::run(options, async |cluster| {
-        cluster.install_policies().await?;
+    let scenario = Scenario::on(options).without_operator();
+    Scenario::run(scenario, async |cluster| {
         wrong_manifests_are_refused_in_a_sentence(cluster).await?;
         names_are_limited(cluster).await?;
         three_states_and_null_survive_storage(cluster).await?;
@@ -252,8 +252,7 @@ async fn three_states_and_null_survive_storage(cluster: &Cluster) -> Result<()> 
     });
     let created = create(cluster, &policy("SecurityPolicy", "states", &spec), false).await?;
     ensure!(created.is_ok(), "{created:?}");
-    let stored =
-        cluster.kubectl(&["get", "securitypolicy", "states", "-o", "json"], None).await?.success()?;
+    let stored = cluster.kubectl_ok(&["get", "securitypolicy", "states", "-o", "json"]).await?;
     let stored: Value = serde_json::from_str(&stored)?;
     ensure!(stored["spec"] == spec, "{}", stored["spec"]);
     let parsed: SecurityPolicy = serde_json::from_value(stored)?;
@@ -312,10 +311,10 @@ async fn explain_explains(cluster: &Cluster) -> Result<()> {
         ("oppol.spec.policies.allowedRepos", "The registries and repositories"),
         ("oppol.spec.enforcementAction", "What happens to an object that violates the policy"),
     ] {
-        let said = cluster.kubectl(&["explain", field], None).await?.success()?;
+        let said = cluster.kubectl_ok(&["explain", field]).await?;
         ensure!(said.contains(expected), "{field}: {said}");
     }
-    let listed = cluster.kubectl(&["get", "gatewright"], None).await?.success()?;
+    let listed = cluster.kubectl_ok(&["get", "gatewright"]).await?;
     ensure!(listed.contains("securitypolicy.deckhouse.io/states"), "the category gatewright lists {listed}");
     Ok(())
 }

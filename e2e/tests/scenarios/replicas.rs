@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use gatewright_e2e::{Cluster, Condition, Options, until};
+use gatewright_e2e::manifests::{namespace, no_privileged, security_policy};
+use gatewright_e2e::{Cluster, Condition, Options, SOON, Scenario, until};
 use serde_json::{Value, json};
-
-/// Much more than anything here takes.
-const SOON: Duration = Duration::from_mins(1);
 
 /// How long a leader that is gone holds up the other.
 const LEASE: Duration = Duration::from_secs(10);
@@ -20,236 +18,202 @@ const API_SERVER: &str = "kube-apiserver";
 
 const GATEKEEPER: &str = "gatekeeper-0";
 
-struct World<'a>(&'a Cluster);
-
 fn policy(name: &str) -> Value {
-    json!({
-        "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": name},
-        "spec": {
-            "match": {"namespaceSelector": {"matchNames": ["shop"]}},
-            "policies": {"allowPrivileged": false},
-        },
-    })
+    security_policy(name, &no_privileged())
 }
 
 fn other(replica: &str) -> &'static str {
     if replica == REPLICAS[0] { REPLICAS[1] } else { REPLICAS[0] }
 }
 
-impl World<'_> {
-    async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.0.kubectl(arguments, None).await?.success()
-    }
+async fn start(cluster: &Cluster, replica: &str) -> Result<()> {
+    let seconds = LEASE.as_secs().to_string();
+    cluster.start_replica(replica, &["--lease-seconds", &seconds]).await
+}
 
-    async fn start(&self, replica: &str) -> Result<()> {
-        let seconds = LEASE.as_secs().to_string();
-        self.0.start_replica(replica, &["--lease-seconds", &seconds]).await
-    }
+/// Somebody's new policy is enforced.
+async fn enforces(cluster: &Cluster, name: &str) -> Result<()> {
+    cluster.put(&policy(name)).await?;
+    cluster.ready(&format!("secpol/{name}")).await
+}
 
-    async fn metric(&self, replica: &str, series: &str) -> Result<Option<String>> {
-        let (code, text) = self.0.ask_replica(replica, "/metrics").await?;
-        ensure!(code == 200, "{code} {text}");
-        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        Ok(line.map(str::to_owned))
-    }
+/// How many writes of a replica the API server has answered, but for those of the Lease.
+fn writes(cluster: &Cluster, replica: &str) -> Result<usize> {
+    Ok(cluster.writes(replica)?.iter().filter(|write| !write.is_lease()).count())
+}
 
-    /// Waits until a series has this value.
-    async fn shows(&self, replica: &str, series: &str, value: &str) -> Result<()> {
-        until(&format!("{replica} shows {series} {value}"), SOON, async || {
-            let found = self.metric(replica, series).await?;
-            ensure!(found.as_deref().is_some_and(|found| found.trim_end_matches(".0") == value), "{found:?}");
-            Ok(true)
-        })
-        .await
-    }
-
-    async fn enforces(&self, name: &str) -> Result<()> {
-        let text = policy(name).to_string();
-        self.0.kubectl(&["apply", "--server-side", "-f", "-"], Some(&text)).await?.success()?;
-        self.kubectl(&["wait", "--for=condition=Ready", &format!("secpol/{name}"), "--timeout=60s"])
-            .await
-            .map(drop)
-    }
-
-    /// How many writes of a replica the API server has answered, but for those of the Lease.
-    fn writes(&self, replica: &str) -> Result<usize> {
-        Ok(self.0.writes(replica)?.iter().filter(|write| !write.is_lease()).count())
-    }
-
-    async fn is(&self, replica: &str, role: &str) -> Result<()> {
-        self.0.readiness(replica, 200, &format!("ok: {role}\n")).await
-    }
+async fn is(cluster: &Cluster, replica: &str, role: &str) -> Result<()> {
+    cluster.readiness(replica, 200, &format!("ok: {role}\n")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_replicas_writes() -> Result<()> {
     let gatekeeper_arguments = vec!["--exempt-namespace=gatewright-system".to_owned()];
     let options = Options { gatekeeper_arguments, ..Options::new("test-replicas") };
-    Cluster::run(options, async |cluster| {
-        let world = World(cluster);
-        cluster.install_policies().await?;
-        world.kubectl(&["create", "namespace", "shop"]).await?;
+    let scenario = Scenario::on(options).without_operator().objects([namespace("shop")]);
+    Scenario::run(scenario, async |cluster| {
         for replica in REPLICAS {
-            world.start(replica).await?;
+            start(cluster, replica).await?;
         }
-        let leader = world.0.leader(&REPLICAS).await?;
-        world.enforces("first").await?;
-        both_tell_what_they_are(&world, leader).await?;
-        let leader = a_frozen_leader_writes_nothing_when_it_wakes(&world, leader).await?;
-        let leader = a_killed_leader_is_replaced(&world, leader).await?;
-        let leader = a_leader_that_stops_hands_over(&world, leader).await?;
-        let leader = a_dead_gatekeeper_ends_the_leader(&world, leader).await?;
-        a_leader_bears_a_dead_gatekeeper(&world, leader).await?;
-        a_leader_without_an_api_server_ends(&world, leader).await
+        let leader = cluster.leader(&REPLICAS).await?;
+        enforces(cluster, "first").await?;
+        both_tell_what_they_are(cluster, leader).await?;
+        let leader = a_frozen_leader_writes_nothing_when_it_wakes(cluster, leader).await?;
+        let leader = a_killed_leader_is_replaced(cluster, leader).await?;
+        let leader = a_leader_that_stops_hands_over(cluster, leader).await?;
+        let leader = a_dead_gatekeeper_ends_the_leader(cluster, leader).await?;
+        a_leader_bears_a_dead_gatekeeper(cluster, leader).await?;
+        a_leader_without_an_api_server_ends(cluster, leader).await
     })
     .await
 }
 
-async fn both_tell_what_they_are(world: &World<'_>, leader: &str) -> Result<()> {
+async fn both_tell_what_they_are(cluster: &Cluster, leader: &str) -> Result<()> {
     let standby = other(leader);
-    world.is(leader, "leader").await?;
-    world.is(standby, "standby").await?;
-    world.shows(leader, "gatewright_leader", "1").await?;
-    world.shows(standby, "gatewright_leader", "0").await?;
+    is(cluster, leader, "leader").await?;
+    is(cluster, standby, "standby").await?;
+    cluster.measures(leader, "gatewright_leader", "1").await?;
+    cluster.measures(standby, "gatewright_leader", "0").await?;
     ensure!(
-        world.writes(leader)? > 5 && world.writes(standby)? == 0,
+        writes(cluster, leader)? > 5 && writes(cluster, standby)? == 0,
         "the replica that stands by has written"
     );
     // Both see everything.
     for replica in REPLICAS {
         let ready =
             r#"gatewright_policies{kind="SecurityPolicy",condition="Ready",status="True",reason="Ready"}"#;
-        world.shows(replica, ready, "1").await?;
-        world
-            .shows(replica, r#"gatewright_constraints{kind="PodSecurityStandard",state="enforced"}"#, "6")
+        cluster.measures(replica, ready, "1").await?;
+        cluster
+            .measures(replica, r#"gatewright_constraints{kind="PodSecurityStandard",state="enforced"}"#, "6")
             .await?;
-        world
-            .shows(replica, r#"gatewright_constraints{kind="SecurityPolicy",state="enforced"}"#, "1")
+        cluster
+            .measures(replica, r#"gatewright_constraints{kind="SecurityPolicy",state="enforced"}"#, "1")
             .await?;
-        world.shows(replica, r#"gatewright_kind_absent{cache="ConstraintTemplate"}"#, "0").await?;
-        world.shows(replica, "gatewright_gatekeeper_processes", "1").await?;
-        world.shows(replica, "gatewright_settings_valid", "1").await?;
-        let (code, text) = world.0.ask_replica(replica, "/livez").await?;
+        cluster.measures(replica, r#"gatewright_kind_absent{cache="ConstraintTemplate"}"#, "0").await?;
+        cluster.measures(replica, "gatewright_gatekeeper_processes", "1").await?;
+        cluster.measures(replica, "gatewright_settings_valid", "1").await?;
+        let (code, text) = cluster.ask_replica(replica, "/livez").await?;
         ensure!(code == 200 && text == "ok\n", "{code} {text}");
     }
-    let writes = r#"gatewright_writes_total{resource="constrainttemplates",verb="create"}"#;
-    ensure!(world.metric(leader, writes).await?.is_some() && world.metric(standby, writes).await?.is_none());
+    let creates = r#"gatewright_writes_total{resource="constrainttemplates",verb="create"}"#;
+    ensure!(
+        cluster.metric(leader, creates).await?.is_some() && cluster.metric(standby, creates).await?.is_none()
+    );
 
     // Drift is undone, and counted.
     let patch = r#"{"spec": {"enforcementAction": "dryrun"}}"#;
-    world.kubectl(&["patch", "d8securitypolicy/first", "--type=merge", "-p", patch]).await?;
-    world.shows(leader, r#"gatewright_repairs_total{kind="D8SecurityPolicy"}"#, "1").await?;
+    cluster.kubectl_ok(&["patch", "d8securitypolicy/first", "--type=merge", "-p", patch]).await?;
+    cluster.measures(leader, r#"gatewright_repairs_total{kind="D8SecurityPolicy"}"#, "1").await?;
 
     until("there is an event of the policy", SOON, async || {
         let about =
             "--field-selector=involvedObject.kind=SecurityPolicy,involvedObject.name=first,reason=Ready";
-        Ok(!world.kubectl(&["get", "events", "-n", "default", about, "-o", "name"]).await?.is_empty())
+        Ok(!cluster.kubectl_ok(&["get", "events", "-n", "default", about, "-o", "name"]).await?.is_empty())
     })
     .await
 }
 
 async fn a_frozen_leader_writes_nothing_when_it_wakes(
-    world: &World<'_>,
+    cluster: &Cluster,
     leader: &'static str,
 ) -> Result<&'static str> {
-    world.0.freeze(leader)?;
-    let successor = world.0.leader(&[other(leader)]).await?;
+    cluster.freeze(leader)?;
+    let successor = cluster.leader(&[other(leader)]).await?;
     // It has something to do when it wakes.
-    world.enforces("while-frozen").await?;
-    world.kubectl(&["delete", "d8securitypolicy/first"]).await?;
-    world.enforces("first").await?;
-    let before = world.writes(leader)?;
-    world.0.thaw(leader)?;
-    until("the former leader has ended", SOON, async || Ok(!world.0.is_running(leader))).await?;
+    enforces(cluster, "while-frozen").await?;
+    cluster.kubectl_ok(&["delete", "d8securitypolicy/first"]).await?;
+    enforces(cluster, "first").await?;
+    let before = writes(cluster, leader)?;
+    cluster.thaw(leader)?;
+    until("the former leader has ended", SOON, async || Ok(!cluster.is_running(leader))).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let after = world.writes(leader)?;
+    let after = writes(cluster, leader)?;
     ensure!(before == after, "{} writes of a leader that was replaced", after - before);
-    world.start(leader).await?;
-    world.is(leader, "standby").await?;
+    start(cluster, leader).await?;
+    is(cluster, leader, "standby").await?;
     Ok(successor)
 }
 
-async fn a_killed_leader_is_replaced(world: &World<'_>, leader: &'static str) -> Result<&'static str> {
-    world.0.kill(leader).await?;
+async fn a_killed_leader_is_replaced(cluster: &Cluster, leader: &'static str) -> Result<&'static str> {
+    cluster.kill(leader).await?;
     let killed = Instant::now();
-    let successor = world.0.leader(&[other(leader)]).await?;
+    let successor = cluster.leader(&[other(leader)]).await?;
     let took = killed.elapsed();
-    ensure!(took < LEASE * 3, "replaced after {took:?}");
-    world.enforces("after-kill").await?;
-    world.start(leader).await?;
-    world.is(leader, "standby").await?;
+    ensure!(took < LEASE * 4, "replaced after {took:?}");
+    enforces(cluster, "after-kill").await?;
+    start(cluster, leader).await?;
+    is(cluster, leader, "standby").await?;
     Ok(successor)
 }
 
-async fn a_leader_that_stops_hands_over(world: &World<'_>, leader: &'static str) -> Result<&'static str> {
+async fn a_leader_that_stops_hands_over(cluster: &Cluster, leader: &'static str) -> Result<&'static str> {
     let stopped = Instant::now();
-    world.0.stop(leader).await?;
-    let successor = world.0.leader(&[other(leader)]).await?;
+    cluster.stop(leader).await?;
+    let successor = cluster.leader(&[other(leader)]).await?;
     let took = stopped.elapsed();
     ensure!(took < LEASE, "handed over only after {took:?}");
-    world.enforces("after-stop").await?;
-    world.start(leader).await?;
-    world.is(leader, "standby").await?;
+    enforces(cluster, "after-stop").await?;
+    start(cluster, leader).await?;
+    is(cluster, leader, "standby").await?;
     Ok(successor)
 }
 
 /// The failure policy is Fail, so that the renewal is refused like every other write.
-async fn a_dead_gatekeeper_ends_the_leader(world: &World<'_>, leader: &'static str) -> Result<&'static str> {
-    world.0.kill(GATEKEEPER).await?;
-    until("the leader has ended", SOON, async || Ok(!world.0.is_running(leader))).await?;
+async fn a_dead_gatekeeper_ends_the_leader(cluster: &Cluster, leader: &'static str) -> Result<&'static str> {
+    cluster.kill(GATEKEEPER).await?;
+    until("the leader has ended", SOON, async || Ok(!cluster.is_running(leader))).await?;
     // The other one cannot take over, says why, and goes on.
-    world.0.readiness(other(leader), 503, "failed calling webhook").await?;
-    ensure!(world.0.is_running(other(leader)), "the replica that stood by has ended, too");
-    world.0.restart(GATEKEEPER).await?;
-    let successor = world.0.leader(&[other(leader)]).await?;
-    world.start(leader).await?;
-    world.is(leader, "standby").await?;
+    cluster.readiness(other(leader), 503, "failed calling webhook").await?;
+    ensure!(cluster.is_running(other(leader)), "the replica that stood by has ended, too");
+    cluster.restart(GATEKEEPER).await?;
+    let successor = cluster.leader(&[other(leader)]).await?;
+    start(cluster, leader).await?;
+    is(cluster, leader, "standby").await?;
     Ok(successor)
 }
 
 /// All writes are refused but those in the operator's own namespace.
-async fn a_leader_bears_a_dead_gatekeeper(world: &World<'_>, leader: &'static str) -> Result<()> {
+async fn a_leader_bears_a_dead_gatekeeper(cluster: &Cluster, leader: &'static str) -> Result<()> {
     let exempt = "admission.gatekeeper.sh/ignore=lease";
-    world.kubectl(&["label", "namespace", "gatewright-system", exempt]).await?;
-    world.0.kill(GATEKEEPER).await?;
-    let refused = world.0.answer(&["create", "namespace", "nobody-is-asked", "--dry-run=server"]).await?;
+    cluster.kubectl_ok(&["label", "namespace", "gatewright-system", exempt]).await?;
+    cluster.kill(GATEKEEPER).await?;
+    let refused = cluster.answer(&["create", "namespace", "nobody-is-asked", "--dry-run=server"]).await?;
     ensure!(refused.contains("failed calling webhook"), "{refused}");
-    let renewed = async || anyhow::Ok(world.0.lease().await?.renew_time.context("never renewed")?.0);
+    let renewed = async || anyhow::Ok(cluster.lease().await?.renew_time.context("never renewed")?.0);
     let before = renewed().await?;
     tokio::time::sleep(LEASE * 2).await;
     ensure!(renewed().await? > before, "the Lease is not renewed");
-    ensure!(world.0.leader(&REPLICAS).await? == leader, "another leads");
-    ensure!(REPLICAS.iter().all(|replica| world.0.is_running(replica)), "a replica has ended");
-    world.0.restart(GATEKEEPER).await?;
-    world.enforces("after-gatekeeper").await
+    ensure!(cluster.leader(&REPLICAS).await? == leader, "another leads");
+    ensure!(REPLICAS.iter().all(|replica| cluster.is_running(replica)), "a replica has ended");
+    cluster.restart(GATEKEEPER).await?;
+    enforces(cluster, "after-gatekeeper").await
 }
 
-async fn a_leader_without_an_api_server_ends(world: &World<'_>, leader: &'static str) -> Result<()> {
-    world.0.kill(API_SERVER).await?;
-    until("the leader has ended", SOON, async || Ok(!world.0.is_running(leader))).await?;
-    ensure!(world.0.is_running(other(leader)), "the replica that stood by has ended, too");
-    let log = std::fs::read_to_string(world.0.log(leader))?;
+async fn a_leader_without_an_api_server_ends(cluster: &Cluster, leader: &'static str) -> Result<()> {
+    cluster.kill(API_SERVER).await?;
+    until("the leader has ended", SOON, async || Ok(!cluster.is_running(leader))).await?;
+    ensure!(cluster.is_running(other(leader)), "the replica that stood by has ended, too");
+    let log = std::fs::read_to_string(cluster.log(leader))?;
     ensure!(log.contains("lost the lease"), "{log}");
-    world.0.restart(API_SERVER).await?;
-    let successor = world.0.leader(&[other(leader)]).await?;
-    world.is(successor, "leader").await?;
-    world.enforces("after-outage").await
+    cluster.restart(API_SERVER).await?;
+    let successor = cluster.leader(&[other(leader)]).await?;
+    is(cluster, successor, "leader").await?;
+    enforces(cluster, "after-outage").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_follow_their_file() -> Result<()> {
-    Cluster::run(Options::new("test-settings"), async |cluster| {
-        let world = World(cluster);
-        cluster.install_policies().await?;
+    let scenario = Scenario::new("test-settings").without_operator();
+    Scenario::run(scenario, async |cluster| {
         let mount = Mount::new(cluster.directory().join("settings"))?;
         let replica = REPLICAS[0];
         let path = mount.0.join(SETTINGS);
         let config = path.to_str().context("not UTF-8")?;
         mount.becomes("podSecurityStandards:\n  enforcementAction: Warn\n")?;
         cluster.start_replica(replica, &["--config", config, "--leader-elect", "false"]).await?;
-        world.enforces("first").await?;
+        enforces(cluster, "first").await?;
         let excluded = async |constraint: &str| {
-            world.kubectl(&["get", constraint, "-o", "jsonpath={.spec.match.excludedNamespaces}"]).await
+            cluster.kubectl_ok(&["get", constraint, "-o", "jsonpath={.spec.match.excludedNamespaces}"]).await
         };
         ensure!(!excluded("d8securitypolicy/first").await?.contains("platform-*"));
 
@@ -263,7 +227,7 @@ async fn settings_follow_their_file() -> Result<()> {
 
         // A broken file is told once, with everything that is wrong, and changes nothing.
         mount.becomes("systemNamespaces: []\nrouting:\n  conect: off\n  delete: never\n")?;
-        world.shows(replica, "gatewright_settings_valid", "0").await?;
+        cluster.measures(replica, "gatewright_settings_valid", "0").await?;
         tokio::time::sleep(Duration::from_secs(3)).await;
         ensure!(
             excluded("d8securitypolicy/first").await?.contains("platform-*"),
@@ -279,12 +243,12 @@ async fn settings_follow_their_file() -> Result<()> {
         );
 
         mount.becomes("")?;
-        world.shows(replica, "gatewright_settings_valid", "1").await?;
+        cluster.measures(replica, "gatewright_settings_valid", "1").await?;
         until("the defaults hold again", SOON, async || {
             Ok(!excluded("d8securitypolicy/first").await?.contains("platform-*"))
         })
         .await?;
-        the_log_obeys(&world, replica, &mount).await
+        the_log_obeys(cluster, replica, &mount).await
     })
     .await
 }
@@ -312,9 +276,9 @@ impl Mount {
 }
 
 /// What the log tells changes while the process runs, and goes back to what it was told at the start.
-async fn the_log_obeys(world: &World<'_>, replica: &str, mount: &Mount) -> Result<()> {
+async fn the_log_obeys(cluster: &Cluster, replica: &str, mount: &Mount) -> Result<()> {
     let lines = |level: &str| -> Result<usize> {
-        let log = std::fs::read_to_string(world.0.log(replica))?;
+        let log = std::fs::read_to_string(cluster.log(replica))?;
         Ok(log.lines().filter(|line| line.split_whitespace().nth(1) == Some(level)).count())
     };
     ensure!(lines("DEBUG")? == 0 && lines("INFO")? > 0);
@@ -324,13 +288,13 @@ async fn the_log_obeys(world: &World<'_>, replica: &str, mount: &Mount) -> Resul
     // Not even that a policy became ready.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let before = lines("INFO")?;
-    world.enforces("unsaid").await?;
+    enforces(cluster, "unsaid").await?;
     ensure!(lines("INFO")? == before, "the log tells more than errors");
     mount.becomes("")?;
     // The first of them may come before the file is looked at.
     until("the log tells what becomes ready", SOON, async || {
-        world.enforces("said").await?;
-        world.kubectl(&["delete", "secpol/said"]).await?;
+        enforces(cluster, "said").await?;
+        cluster.kubectl_ok(&["delete", "secpol/said"]).await?;
         Ok(lines("INFO")? > before)
     })
     .await
@@ -344,16 +308,15 @@ const DOCKER_CFG: &str = "eyJhdXRocyI6eyJyZWdpc3RyeS5leGFtcGxlLmNvbSI6eyJhdXRoIj
 /// log, in metrics, in events, in what Gatekeeper gets, or in the policy's status.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_json_and_keeps_secrets() -> Result<()> {
-    Cluster::run(Options::new("test-log"), async |cluster| {
-        let world = World(cluster);
-        cluster.install_policies().await?;
+    let scenario = Scenario::new("test-log").without_operator();
+    Scenario::run(scenario, async |cluster| {
         let replica = REPLICAS[0];
         let path = cluster.directory().join(SETTINGS);
         let config = path.to_str().context("not UTF-8")?;
         std::fs::write(&path, "log: {level: trace}")?;
         let arguments = ["--config", config, "--leader-elect", "false", "--log-format", "json"];
         cluster.start_replica(replica, &arguments).await?;
-        world.enforces("first").await?;
+        enforces(cluster, "first").await?;
 
         let mut secret = policy("secret");
         secret["spec"]["policies"]["verifyImageSignatures"] = json!([{
@@ -371,7 +334,7 @@ async fn the_log_is_json_and_keeps_secrets() -> Result<()> {
         let says = "spec.policies.allowedCapabilities";
         cluster.condition("secpol/secret", Condition::no("Valid", "Invalid", says)).await?;
         std::fs::write(&path, "log: {level: nonsense}")?;
-        world.shows(replica, "gatewright_settings_valid", "0").await?;
+        cluster.measures(replica, "gatewright_settings_valid", "0").await?;
         let (_, metrics) = cluster.ask_replica(replica, "/metrics").await?;
         cluster.stop(replica).await?;
         every_line_is_json(cluster, replica)?;

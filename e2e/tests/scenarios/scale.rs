@@ -7,12 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use gatewright_e2e::answers::{Answers, Mark, writes};
 use gatewright_e2e::audit::{LISTED, audit};
 use gatewright_e2e::requests::{Form, POLICIES, all, get, send};
-use gatewright_e2e::{Cluster, Options, until};
+use gatewright_e2e::{Cluster, Options, SOON, Scenario, until};
 use kube::Client;
 use serde_json::{Value, json};
-
-/// Much more than anything here takes, also on a machine under load.
-const SOON: Duration = Duration::from_mins(2);
 
 /// A while in which something that is to be written would be.
 const WHILE: Duration = Duration::from_secs(4);
@@ -22,13 +19,14 @@ const MANY_NAMESPACES: usize = 300;
 
 const STANDARD: &str = "security.deckhouse.io/pod-policy";
 
-struct World<'a> {
+/// A cluster, and what its operator is asked through.
+struct Crowd<'a> {
     cluster: &'a Cluster,
     client: Client,
     answers: Answers,
 }
 
-impl World<'_> {
+impl Crowd<'_> {
     async fn create(&self, path: &str, objects: impl Iterator<Item = Value>) -> Result<()> {
         let create = |object: Value| {
             let (client, path) = (self.client.clone(), path.to_owned());
@@ -93,27 +91,27 @@ fn namespace(name: &str, team: &str) -> Value {
 async fn many_policies_and_namespaces() -> Result<()> {
     // What audit finds is written by hand: Gatekeeper's own would come in between.
     let options = Options { audit_interval: 0, ..Options::new("test-scale") };
-    Cluster::run(options, async |cluster| {
+    let scenario = Scenario::on(options).without_operator();
+    Scenario::run(scenario, async |cluster| {
         let answers = Answers::new(&cluster.audit_log());
-        let world = World { cluster, client: cluster.client().await?, answers };
-        cluster.install_policies().await?;
+        let crowd = Crowd { cluster, client: cluster.client().await?, answers };
         let others = (0..MANY_NAMESPACES)
             .map(|i| namespace(&format!("other-{i}"), &format!("team-{}", i % MANY_POLICIES)));
-        world.create("/api/v1/namespaces", others.chain([namespace("shop", "shop")])).await?;
+        crowd.create("/api/v1/namespaces", others.chain([namespace("shop", "shop")])).await?;
         cluster.start_operator().await?;
-        world.create(POLICIES, (0..MANY_POLICIES).map(policy)).await?;
+        crowd.create(POLICIES, (0..MANY_POLICIES).map(policy)).await?;
         let wait = ["wait", "--for=condition=Ready", "secpol", "--all", "--timeout=60s"];
-        cluster.kubectl(&wait, None).await?.success()?;
-        a_label_makes_no_constraint_be_written(&world).await?;
-        audit_is_told_once(&world).await
+        cluster.kubectl_ok(&wait).await?;
+        a_label_makes_no_constraint_be_written(&crowd).await?;
+        audit_is_told_once(&crowd).await
     })
     .await
 }
 
 /// What holds in a namespace is decided by what its labels are at the time of a request.
-async fn a_label_makes_no_constraint_be_written(world: &World<'_>) -> Result<()> {
-    world.written(world.answers.mark()?).await?;
-    let mark = world.answers.mark()?;
+async fn a_label_makes_no_constraint_be_written(crowd: &Crowd<'_>) -> Result<()> {
+    crowd.written(crowd.answers.mark()?).await?;
+    let mark = crowd.answers.mark()?;
     for (labels, says) in [
         (json!({STANDARD: "baseline"}), "[d8-pod-security-baseline-deny]"),
         (json!({STANDARD: "privileged"}), "let in"),
@@ -121,21 +119,21 @@ async fn a_label_makes_no_constraint_be_written(world: &World<'_>) -> Result<()>
         (json!({"team": "team-8"}), "[policy-8]"),
         (json!({"team": "shop"}), "let in"),
     ] {
-        world.label(&labels).await?;
+        crowd.label(&labels).await?;
         until(&format!("{labels} is obeyed"), SOON, async || {
-            let said = world.answer().await?;
+            let said = crowd.answer().await?;
             ensure!(said.contains(says), "{said}");
             Ok(true)
         })
         .await?;
     }
-    let written = world.written(mark).await?;
+    let written = crowd.written(mark).await?;
     ensure!(!written.keys().any(|resource| resource.starts_with("d8")), "{written:?}");
     let statuses = written.get("securitypolicies/status").copied().unwrap_or_default();
     // Two policies reach the namespace for a while; the others have no news. A write that came too late is repeated.
     ensure!(statuses < MANY_POLICIES / 2, "{written:?}");
     for number in 0..MANY_POLICIES {
-        let policy = get(&world.client, &format!("{POLICIES}/{}", name(number))).await?;
+        let policy = get(&crowd.client, &format!("{POLICIES}/{}", name(number))).await?;
         let expected = MANY_NAMESPACES / MANY_POLICIES;
         ensure!(policy["status"]["namespaces"] == expected, "{policy}");
     }
@@ -143,27 +141,27 @@ async fn a_label_makes_no_constraint_be_written(world: &World<'_>) -> Result<()>
 }
 
 /// News are written once; that the same was found again is none.
-async fn audit_is_told_once(world: &World<'_>) -> Result<()> {
-    let mark = world.answers.mark()?;
+async fn audit_is_told_once(crowd: &Crowd<'_>) -> Result<()> {
+    let mark = crowd.answers.mark()?;
     for unlisted in [0, 5] {
-        let mark = world.answers.mark()?;
-        audit(&world.client, (0..MANY_POLICIES).map(name), unlisted).await?;
-        let written = world.written(mark).await?;
+        let mark = crowd.answers.mark()?;
+        audit(&crowd.client, (0..MANY_POLICIES).map(name), unlisted).await?;
+        let written = crowd.written(mark).await?;
         let expected = BTreeMap::from([("securitypolicies/status".to_owned(), MANY_POLICIES)]);
         ensure!(written == expected, "{written:?}");
-        let policy = get(&world.client, &format!("{POLICIES}/{}", name(7))).await?;
+        let policy = get(&crowd.client, &format!("{POLICIES}/{}", name(7))).await?;
         ensure!(policy["status"]["violations"]["total"] == LISTED + unlisted, "{policy}");
         ensure!(policy["status"]["violations"]["truncated"] == unlisted, "{policy}");
     }
-    ensure!(!writes(&world.answers.since(mark)?).is_empty(), "the audit log is not read");
+    ensure!(!writes(&crowd.answers.since(mark)?).is_empty(), "the audit log is not read");
 
-    let (mark, said) = (world.answers.mark()?, std::fs::read_to_string(world.cluster.log("gatewright"))?);
+    let (mark, said) = (crowd.answers.mark()?, std::fs::read_to_string(crowd.cluster.log("gatewright"))?);
     for _ in 0..5 {
-        audit(&world.client, (0..MANY_POLICIES).map(name), 5).await?;
+        audit(&crowd.client, (0..MANY_POLICIES).map(name), 5).await?;
     }
-    let written = world.written(mark).await?;
+    let written = crowd.written(mark).await?;
     ensure!(written.is_empty(), "nothing new was found, and yet {written:?}");
-    let now = std::fs::read_to_string(world.cluster.log("gatewright"))?;
+    let now = std::fs::read_to_string(crowd.cluster.log("gatewright"))?;
     ensure!(said == now, "the operator talks of what is not new: {}", &now[said.len()..]);
     Ok(())
 }

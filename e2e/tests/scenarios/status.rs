@@ -1,60 +1,27 @@
 //! What a policy's status tells, on the real control plane: what audit found, how far the policy is in numbers and in
 //! Deckhouse's words, and reasons that need a Gatekeeper or an API server that does not do what it should.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
+use gatewright_compiler::POLICY_LABEL;
+use gatewright_e2e::manifests::{self, labelled_namespace, no_privileged, privileged_pod};
 use gatewright_e2e::operator::{OPERATOR, OPERATOR_USER};
-use gatewright_e2e::{Cluster, Condition, Options, until};
+use gatewright_e2e::{Cluster, Condition, Options, SOON, Scenario, until};
 use serde_json::{Value, json};
-
-/// Much more than anything here takes, also on a machine under load.
-const SOON: Duration = Duration::from_mins(1);
 
 const STRICT: &str = "secpol/strict";
 const SYSTEM: &str = "gatewrightstatus/cluster";
 
+/// A namespace in which policies alone decide, and all of this test.
 fn namespace(name: &str) -> Value {
-    let labels = json!({"security.deckhouse.io/pod-policy": "privileged", "shops": "yes"});
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-}
-
-fn privileged_pod(namespace: &str, name: &str) -> Value {
-    let container = json!({"name": "app", "image": "registry.example.com/app:1", "securityContext": {"privileged": true}});
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace},
-        "spec": {"containers": [container]},
-    })
+    labelled_namespace(name, &json!({POLICY_LABEL: "privileged", "shops": "yes"}))
 }
 
 /// A policy for all namespaces of this test.
 fn policy(name: &str, action: &str, policies: &Value) -> Value {
-    json!({
-        "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": name},
-        "spec": {
-            "enforcementAction": action,
-            "match": {"namespaceSelector": {"labelSelector": {"matchLabels": {"shops": "yes"}}}},
-            "policies": policies,
-        },
-    })
-}
-
-fn no_privileged() -> Value {
-    json!({"allowPrivileged": false})
-}
-
-async fn put_all(cluster: &Cluster, items: &[Value]) -> Result<()> {
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-    // A namespace takes Pods once it has its service account.
-    until("everything is taken", SOON, async || cluster.put(&list).await.map(|()| true)).await
-}
-
-async fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
-    cluster.kubectl(arguments, None).await?.success()
-}
-
-async fn ready(cluster: &Cluster, object: &str) -> Result<()> {
-    kubectl(cluster, &["wait", "--for=condition=Ready", object, "--timeout=60s"]).await.map(drop)
+    let r#match = json!({"namespaceSelector": {"labelSelector": {"matchLabels": {"shops": "yes"}}}});
+    let mut policy = manifests::policy("SecurityPolicy", name, &r#match, policies);
+    policy["spec"]["enforcementAction"] = json!(action);
+    policy
 }
 
 /// Three Pods in the first namespace, one in each of sixteen, and ten in the last one: 29 in 18 namespaces.
@@ -68,17 +35,12 @@ fn population() -> Vec<(String, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_audit_found_is_told() -> Result<()> {
     let options = Options { audit_interval: 2, ..Options::new("test-status") };
-    Cluster::run(options, async |cluster| {
-        let population = population();
-        let namespaces: Vec<_> = (0..18).map(|number| namespace(&format!("shop-{number:02}"))).collect();
-        put_all(cluster, &namespaces).await?;
-        let pods: Vec<_> =
-            population.iter().map(|(namespace, name)| privileged_pod(namespace, name)).collect();
-        put_all(cluster, &pods).await?;
-        cluster.install_policies().await?;
-        cluster.start_operator().await?;
+    let namespaces = (0..18).map(|number| namespace(&format!("shop-{number:02}")));
+    let pods = population().into_iter().map(|(namespace, name)| privileged_pod(&namespace, &name));
+    let scenario = Scenario::on(options).objects(namespaces.chain(pods));
+    Scenario::run(scenario, async |cluster| {
         cluster.put(&policy("strict", "Deny", &no_privileged())).await?;
-        ready(cluster, STRICT).await?;
+        cluster.ready(STRICT).await?;
         more_than_gatekeeper_lists(cluster).await?;
         columns_are_as_promised(cluster).await?;
         nothing_is_written_for_the_time_alone(cluster).await?;
@@ -116,7 +78,7 @@ async fn more_than_gatekeeper_lists(cluster: &Cluster) -> Result<()> {
 
 async fn columns_are_as_promised(cluster: &Cluster) -> Result<()> {
     let table = async |wide: &[&str]| -> Result<(String, String)> {
-        let table = kubectl(cluster, &[&["get", STRICT], wide].concat()).await?;
+        let table = cluster.kubectl_ok(&[&["get", STRICT], wide].concat()).await?;
         let mut rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "));
         Ok((rows.next().context("no header")?, rows.next().context("no row")?))
     };
@@ -127,7 +89,7 @@ async fn columns_are_as_promised(cluster: &Cluster) -> Result<()> {
     ensure!(header.ends_with(" AGE VALID APPLIED ENFORCED REASON SYNCED"), "{header}");
     ensure!(row.ends_with(" True True True Ready True"), "{row}");
     let (header, row) =
-        (kubectl(cluster, &["get", SYSTEM]).await?, kubectl(cluster, &["get", "gatewright"]).await?);
+        (cluster.kubectl_ok(&["get", SYSTEM]).await?, cluster.kubectl_ok(&["get", "gatewright"]).await?);
     ensure!(
         header.starts_with("NAME") && row.contains("strict") && row.contains("cluster"),
         "{header} {row}"
@@ -180,21 +142,21 @@ async fn by_what_happens_to_them(cluster: &Cluster) -> Result<()> {
         let mut trial = policy("trial", action, &no_privileged());
         trial["spec"]["match"] = json!({"namespaceSelector": {"matchNames": ["shop-00"]}});
         cluster.put(&trial).await?;
-        ready(cluster, "secpol/trial").await?;
+        cluster.ready("secpol/trial").await?;
         let mut expected = json!({"deny": 0, "warn": 0, "dryrun": 0});
         expected[action.to_lowercase()] = json!(3);
         cluster.shows("secpol/trial", "/status/violations/byEnforcement", &expected).await?;
         let violations = cluster.get(&["secpol/trial"]).await?["status"]["violations"].take();
         ensure!(violations["total"] == 3 && violations["truncated"] == 0, "{violations}");
     }
-    kubectl(cluster, &["delete", "secpol/trial"]).await.map(drop)
+    cluster.kubectl_ok(&["delete", "secpol/trial"]).await.map(drop)
 }
 
 async fn what_is_mended_is_no_longer_told(cluster: &Cluster) -> Result<()> {
     let told = cluster.get(&[STRICT]).await?["status"]["violations"]["auditTimestamp"].take();
     let delete = async |namespace: &str| {
         let arguments = ["delete", "pods", "--all", "--force", "--grace-period=0", "-n", namespace];
-        kubectl(cluster, &arguments).await.map(drop)
+        cluster.kubectl_ok(&arguments).await.map(drop)
     };
     // None of these is listed.
     delete("shop-17").await?;
@@ -240,10 +202,8 @@ async fn what_gatekeeper_cannot_compile_is_told() -> Result<()> {
         gatekeeper_arguments: vec!["--disable-opa-builtin=sprintf".to_owned()],
         ..Options::new("test-rejected")
     };
-    Cluster::run(options, async |cluster| {
-        cluster.install_policies().await?;
-        cluster.put(&namespace("shop")).await?;
-        cluster.start_operator().await?;
+    let scenario = Scenario::on(options).objects([namespace("shop")]);
+    Scenario::run(scenario, async |cluster| {
         cluster.put(&policy("strict", "Deny", &no_privileged())).await?;
         for says in [
             "gatekeeper-0 cannot compile our ConstraintTemplate: ",
@@ -265,16 +225,14 @@ async fn what_gatekeeper_cannot_compile_is_told() -> Result<()> {
 /// The API server refuses what the operator writes: that is told, others go on, and it ends when the cause does.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_api_server_refuses_is_told() -> Result<()> {
-    Cluster::run(Options::new("test-refused"), async |cluster| {
-        cluster.install_policies().await?;
-        cluster.put(&namespace("shop")).await?;
-        cluster.start_operator_with("podSecurityStandards: {version: v1.99}").await?;
+    let scenario = Scenario::new("test-refused").objects([namespace("shop")]);
+    Scenario::run(scenario.settings("podSecurityStandards: {version: v1.99}"), async |cluster| {
         cluster.put(&policy("strict", "Deny", &no_privileged())).await?;
-        ready(cluster, STRICT).await?;
+        cluster.ready(STRICT).await?;
         a_version_that_is_not_known_yet(cluster).await?;
 
         let refuses = refusal_of("late");
-        put_all(cluster, &refuses).await?;
+        cluster.put_all(&refuses).await?;
         until("the API server refuses the constraint", SOON, async || {
             let constraint = json!({
                 "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "D8SecurityPolicy", "metadata": {"name": "late"},
@@ -291,10 +249,10 @@ async fn what_the_api_server_refuses_is_told() -> Result<()> {
         cluster.condition("secpol/late", Condition::no("Ready", "ApplyFailed", "")).await?;
         // The others do not wait for it.
         cluster.put(&policy("other", "Deny", &no_privileged())).await?;
-        ready(cluster, "secpol/other").await?;
+        cluster.ready("secpol/other").await?;
 
-        kubectl(cluster, &["delete", "validatingadmissionpolicybinding/refuses"]).await?;
-        ready(cluster, "secpol/late").await?;
+        cluster.kubectl_ok(&["delete", "validatingadmissionpolicybinding/refuses"]).await?;
+        cluster.ready("secpol/late").await?;
         turns_are_told_as_events(cluster).await
     })
     .await

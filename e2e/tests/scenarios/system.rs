@@ -1,110 +1,53 @@
 //! What the operator tells beside the conditions of policies, on the real control plane: the state of everything that
 //! is no policy, what audit found, which namespaces policies reach, and labels that mean nothing.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
+use gatewright_e2e::manifests::{self, everybody_may, labelled_namespace, no_privileged, privileged_pod};
 use gatewright_e2e::operator::OPERATOR;
-use gatewright_e2e::{Cluster, Options, paths, until};
+use gatewright_e2e::{Cluster, Options, SOON, Scenario, paths, until};
 use serde_json::{Value, json};
-
-/// Much more than anything here takes, also on a machine under load.
-const SOON: Duration = Duration::from_mins(1);
 
 const POLICY: &str = "security.deckhouse.io/pod-policy";
 const ACTION: &str = "security.deckhouse.io/pod-policy-action";
 
-struct World<'a>(&'a Cluster);
-
-impl World<'_> {
-    async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.0.kubectl(arguments, None).await?.success()
-    }
-
-    async fn put(&self, manifest: &Value) -> Result<()> {
-        let arguments = ["apply", "--server-side", "-f", "-"];
-        self.0.kubectl(&arguments, Some(&manifest.to_string())).await?.success().map(drop)
-    }
-
-    async fn get(&self, what: &str) -> Result<Value> {
-        Ok(serde_json::from_str(&self.kubectl(&["get", "-o", "json", what]).await?)?)
-    }
-
-    /// What the API server says when the labels of a namespace are set so, be it yes or no.
-    async fn label(&self, namespace: &str, labels: &[&str]) -> Result<String> {
-        let arguments = [&["label", "--overwrite", "namespace", namespace], labels].concat();
-        let output = self.0.kubectl(&arguments, None).await?;
-        Ok(output.stdout + &output.stderr)
-    }
-
-    /// Waits until an object's status holds this.
-    async fn shows(&self, what: &str, pointer: &str, expected: &Value) -> Result<()> {
-        until(&format!("{what} has {pointer} {expected}"), SOON, async || {
-            let found = self.get(what).await?;
-            let value = found.pointer(pointer).unwrap_or(&Value::Null);
-            ensure!(value == expected, "{value}");
-            Ok(true)
-        })
-        .await
-    }
-
-    async fn metric(&self, series: &str) -> Result<Option<String>> {
-        let (_, text) = self.0.ask_replica(OPERATOR, "/metrics").await?;
-        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        Ok(found.map(|value| value.trim_end_matches(".0").to_owned()))
-    }
+/// What the API server says when the labels of a namespace are set so, be it yes or no.
+async fn label(cluster: &Cluster, namespace: &str, labels: &[&str]) -> Result<String> {
+    let arguments = [&["label", "--overwrite", "namespace", namespace], labels].concat();
+    let output = cluster.kubectl(&arguments, None).await?;
+    Ok(output.stdout + &output.stderr)
 }
 
-fn namespace(name: &str, labels: &Value) -> Value {
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-}
-
+/// A policy that only warns.
 fn policy(namespaces: &[&str]) -> Value {
-    json!({
-        "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "strict"},
-        "spec": {
-            "enforcementAction": "Warn",
-            "match": {"namespaceSelector": {"matchNames": namespaces}},
-            "policies": {"allowPrivileged": false},
-        },
-    })
-}
-
-fn privileged_pod(namespace: &str) -> Value {
-    let container = json!({"name": "app", "image": "registry.example.com/app:1", "securityContext": {"privileged": true}});
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "privileged", "namespace": namespace},
-        "spec": {"containers": [container]},
-    })
+    let r#match = json!({"namespaceSelector": {"matchNames": namespaces}});
+    let mut policy = manifests::policy("SecurityPolicy", "strict", &r#match, &no_privileged());
+    policy["spec"]["enforcementAction"] = json!("Warn");
+    policy
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_state_of_everything_is_told() -> Result<()> {
     let options = Options { audit_interval: 2, ..Options::new("test-system") };
-    Cluster::run(options, async |cluster| {
-        let world = World(cluster);
-        for name in ["shop", "till"] {
-            world.put(&namespace(name, &json!({ACTION: "warn"}))).await?;
-        }
-        cluster.install_policies().await?;
-        cluster.start_operator().await?;
-        what_is_no_policy(&world).await?;
-        what_a_policy_reaches_and_finds(&world).await?;
-        labels_that_mean_nothing(&world).await?;
-        labels_that_are_refused(&world).await?;
-        namespaces_that_are_reserved(&world).await?;
-        every_metric_is_shown(&world).await
+    let namespaces = ["shop", "till"].map(|name| labelled_namespace(name, &json!({ACTION: "warn"})));
+    let scenario = Scenario::on(options).objects(namespaces);
+    Scenario::run(scenario, async |cluster| {
+        what_is_no_policy(cluster).await?;
+        what_a_policy_reaches_and_finds(cluster).await?;
+        labels_that_mean_nothing(cluster).await?;
+        labels_that_are_refused(cluster).await?;
+        namespaces_that_are_reserved(cluster).await?;
+        every_metric_is_shown(cluster).await
     })
     .await
 }
 
-async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
+async fn what_is_no_policy(cluster: &Cluster) -> Result<()> {
     until("the status is there", SOON, async || {
-        Ok(world.get("gatewrightstatus/cluster").await?["status"]["conditions"].is_array())
+        Ok(cluster.get(&["gatewrightstatus/cluster"]).await?["status"]["conditions"].is_array())
     })
     .await?;
-    world.kubectl(&["wait", "--for=condition=Ready", "gatewrightstatus/cluster", "--timeout=60s"]).await?;
-    let status = world.get("gatewrightstatus/cluster").await?["status"].take();
+    cluster.ready("gatewrightstatus/cluster").await?;
+    let status = cluster.get(&["gatewrightstatus/cluster"]).await?["status"].take();
     let reasons: Vec<_> = status["conditions"].as_array().context("no conditions")?.iter().collect();
     let reasons: Vec<_> = reasons.iter().map(|it| format!("{}={}", it["type"], it["reason"])).collect();
     let reasons = reasons.join(" ").replace('"', "");
@@ -121,35 +64,34 @@ async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
     ensure!(processes[0]["version"].as_str().is_some_and(|it| it.starts_with("v3.")), "{processes:?}");
     ensure!(status["standards"].as_array().is_some_and(|all| all.len() == 6), "{status}");
     // Both namespaces of ours; the default namespace has no label.
-    until("the namespaces count", SOON, async || {
-        let found = world.metric(r#"gatewright_namespaces{level="baseline",action="warn"}"#).await?;
-        ensure!(found.as_deref() == Some("2"), "{found:?}");
-        Ok(true)
-    })
-    .await?;
+    cluster.measures(OPERATOR, r#"gatewright_namespaces{level="baseline",action="warn"}"#, "2").await?;
     // Written by hand: it comes back.
     let patch = r#"{"status": {"conditions": []}}"#;
-    world
-        .kubectl(&["patch", "gatewrightstatus/cluster", "--subresource=status", "--type=merge", "-p", patch])
+    cluster
+        .kubectl_ok(&[
+            "patch",
+            "gatewrightstatus/cluster",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            patch,
+        ])
         .await?;
-    world
-        .kubectl(&["wait", "--for=condition=Ready", "gatewrightstatus/cluster", "--timeout=60s"])
-        .await
-        .map(drop)
+    cluster.ready("gatewrightstatus/cluster").await
 }
 
-async fn what_a_policy_reaches_and_finds(world: &World<'_>) -> Result<()> {
-    world.put(&policy(&["nowhere"])).await?;
-    world.shows("secpol/strict", "/status/namespaces", &json!(0)).await?;
-    world.kubectl(&["wait", "--for=condition=Ready", "secpol/strict", "--timeout=60s"]).await?;
-    let row = world.kubectl(&["get", "secpol/strict", "-o", "wide", "--no-headers"]).await?;
+async fn what_a_policy_reaches_and_finds(cluster: &Cluster) -> Result<()> {
+    cluster.put(&policy(&["nowhere"])).await?;
+    cluster.shows("secpol/strict", "/status/namespaces", &json!(0)).await?;
+    cluster.ready("secpol/strict").await?;
+    let row = cluster.kubectl_ok(&["get", "secpol/strict", "-o", "wide", "--no-headers"]).await?;
     ensure!(row.contains("NoNamespaces"), "{row}");
 
     for name in ["shop", "till"] {
-        world.put(&privileged_pod(name)).await?;
+        cluster.put(&privileged_pod(name, "privileged")).await?;
     }
-    world
-        .kubectl(&[
+    cluster
+        .kubectl_ok(&[
             "patch",
             "secpol/strict",
             "--type=merge",
@@ -157,18 +99,15 @@ async fn what_a_policy_reaches_and_finds(world: &World<'_>) -> Result<()> {
             r#"{"spec": {"match": {"namespaceSelector": {"matchNames": ["shop", "till"]}}}}"#,
         ])
         .await?;
-    world.shows("secpol/strict", "/status/namespaces", &json!(2)).await?;
-    world.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(2)).await?;
-    world.shows("secpol/strict", "/status/deckhouse/synced", &json!("True")).await?;
-    let header = world.kubectl(&["get", "secpol"]).await?;
+    cluster.shows("secpol/strict", "/status/namespaces", &json!(2)).await?;
+    cluster.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(2)).await?;
+    cluster.shows("secpol/strict", "/status/deckhouse/synced", &json!("True")).await?;
+    let header = cluster.kubectl_ok(&["get", "secpol"]).await?;
     ensure!(["NAMESPACES", "VIOLATIONS", "READY"].iter().all(|column| header.contains(column)), "{header}");
     let series = r#"gatewright_violations{kind="SecurityPolicy",policy="strict",action="warn"}"#;
-    until("the violations are a metric", SOON, async || {
-        Ok(world.metric(series).await?.as_deref() == Some("2"))
-    })
-    .await?;
+    cluster.measures(OPERATOR, series, "2").await?;
     until("the standard's violations stand in the status", SOON, async || {
-        let found = world.get("gatewrightstatus/cluster").await?;
+        let found = cluster.get(&["gatewrightstatus/cluster"]).await?;
         let all = found["status"]["standards"].as_array().context("no standards")?;
         let warn =
             all.iter().find(|it| it["constraint"] == "d8-pod-security-baseline-warn").context("absent")?;
@@ -180,23 +119,23 @@ async fn what_a_policy_reaches_and_finds(world: &World<'_>) -> Result<()> {
     })
     .await?;
     // A namespace that comes is counted; no constraint is written for it.
-    world.kubectl(&["delete", "namespace", "till", "--wait=false"]).await?;
-    world.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(1)).await.map(drop)
+    cluster.kubectl_ok(&["delete", "namespace", "till", "--wait=false"]).await?;
+    cluster.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(1)).await
 }
 
 /// The events about labels in a namespace.
-async fn events(world: &World<'_>, namespace: &str) -> Result<Vec<String>> {
-    let found = world.kubectl(&["get", "events", "-n", namespace, "-o", "json"]).await?;
+async fn events(cluster: &Cluster, namespace: &str) -> Result<Vec<String>> {
+    let found = cluster.kubectl_ok(&["get", "events", "-n", namespace, "-o", "json"]).await?;
     let found: Value = serde_json::from_str(&found)?;
     let events = found["items"].as_array().into_iter().flatten();
     let ours = events.filter(|event| event["reason"] == "MeaninglessLabel" && event["type"] == "Warning");
     Ok(ours.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect())
 }
 
-async fn labels_that_mean_nothing(world: &World<'_>) -> Result<()> {
-    world.label("shop", &[&format!("{POLICY}=resticted")]).await?;
+async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
+    label(cluster, "shop", &[&format!("{POLICY}=resticted")]).await?;
     until("an event says so", SOON, async || {
-        let events = events(world, "shop").await?;
+        let events = events(cluster, "shop").await?;
         ensure!(
             events.len() == 1
                 && events[0].contains(
@@ -208,30 +147,30 @@ async fn labels_that_mean_nothing(world: &World<'_>) -> Result<()> {
     })
     .await?;
     // Another label, and another operator: nothing new.
-    world.label("shop", &["tier=web"]).await?;
-    world.0.kill(OPERATOR).await?;
-    world.0.start_operator().await?;
-    world.label("shop", &[&format!("{ACTION}=Deny")]).await?;
-    until("the other label is told", SOON, async || Ok(events(world, "shop").await?.len() > 1)).await?;
-    let events = events(world, "shop").await?;
+    label(cluster, "shop", &["tier=web"]).await?;
+    cluster.kill(OPERATOR).await?;
+    cluster.start_operator().await?;
+    label(cluster, "shop", &[&format!("{ACTION}=Deny")]).await?;
+    until("the other label is told", SOON, async || Ok(events(cluster, "shop").await?.len() > 1)).await?;
+    let events = events(cluster, "shop").await?;
     ensure!(events.len() == 2, "{events:?}");
     Ok(())
 }
 
-async fn labels_that_are_refused(world: &World<'_>) -> Result<()> {
+async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
     let path = paths::repository().join("deploy/namespace-labels.yaml");
-    world.kubectl(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
+    cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
     let refused = "which means nothing: allowed are privileged, baseline, restricted";
     until("a meaningless value is refused", SOON, async || {
-        let said = world.label("kube-public", &[&format!("{POLICY}=Restricted")]).await?;
+        let said = label(cluster, "kube-public", &[&format!("{POLICY}=Restricted")]).await?;
         // Until the API server has taken in the policy it says yes.
-        world.label("kube-public", &[&format!("{POLICY}-")]).await?;
+        label(cluster, "kube-public", &[&format!("{POLICY}-")]).await?;
         ensure!(said.contains(&format!("has the value \"Restricted\", {refused}")), "{said}");
         Ok(true)
     })
     .await?;
-    world.put(&namespace("fresh", &json!({}))).await?;
-    for (label, accepted) in [
+    cluster.put(&labelled_namespace("fresh", &json!({}))).await?;
+    for (value, accepted) in [
         (format!("{POLICY}=privileged"), true),
         (format!("{POLICY}=baseline"), true),
         (format!("{POLICY}=restricted"), true),
@@ -241,42 +180,33 @@ async fn labels_that_are_refused(world: &World<'_>) -> Result<()> {
         (format!("{ACTION}=dryrun"), true),
         (format!("{ACTION}=audit"), false),
     ] {
-        let said = world.label("fresh", &[&label]).await?;
-        ensure!(said.contains("means nothing") != accepted, "{label}: {said}");
+        let said = label(cluster, "fresh", &[&value]).await?;
+        ensure!(said.contains("means nothing") != accepted, "{value}: {said}");
     }
-    let created = world.put(&namespace("wrong", &json!({ACTION: "Warn"}))).await;
+    let created = cluster.put(&labelled_namespace("wrong", &json!({ACTION: "Warn"}))).await;
     ensure!(created.is_err_and(|error| format!("{error:#}").contains("allowed are deny, warn, dryrun")));
     // What was wrong before can still be changed, and mended.
-    let said = world.label("shop", &["tier=db"]).await?;
+    let said = label(cluster, "shop", &["tier=db"]).await?;
     ensure!(said.contains("labeled"), "{said}");
-    let said = world.label("shop", &[&format!("{POLICY}=restricted"), &format!("{ACTION}-")]).await?;
+    let said = label(cluster, "shop", &[&format!("{POLICY}=restricted"), &format!("{ACTION}-")]).await?;
     ensure!(said.contains("namespace/shop modified"), "{said}");
-    world.kubectl(&["delete", "namespace", "fresh", "--wait=false"]).await.map(drop)
-}
-
-/// Users who may make namespaces, as far as RBAC is asked.
-fn may_make_namespaces() -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "everybody"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}],
-    })
+    cluster.kubectl_ok(&["delete", "namespace", "fresh", "--wait=false"]).await.map(drop)
 }
 
 /// What the API server says when somebody makes a namespace, which is not kept.
-async fn make(world: &World<'_>, user: &str, namespace: &str) -> Result<String> {
+async fn make(cluster: &Cluster, user: &str, namespace: &str) -> Result<String> {
     let user = format!("--as={user}");
-    world.0.answer(&["create", "namespace", namespace, "--dry-run=server", &user]).await
+    cluster.answer(&["create", "namespace", namespace, "--dry-run=server", &user]).await
 }
 
-async fn namespaces_that_are_reserved(world: &World<'_>) -> Result<()> {
-    world.put(&may_make_namespaces()).await?;
+async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
+    cluster.put(&everybody_may()).await?;
     let path = paths::repository().join("deploy/reserved-namespaces.yaml");
     let path = path.to_str().context("not UTF-8")?;
-    world.kubectl(&["apply", "-f", path]).await?;
+    cluster.kubectl_ok(&["apply", "-f", path]).await?;
     let refused = "namespaces named d8-*, kube-* are the platform's, and user \"developer\" may not make one";
     until("a reserved name is refused", SOON, async || {
-        let said = make(world, "developer", "d8-mine").await?;
+        let said = make(cluster, "developer", "d8-mine").await?;
         ensure!(said.contains(refused), "{said}");
         Ok(true)
     })
@@ -291,51 +221,51 @@ async fn namespaces_that_are_reserved(world: &World<'_>) -> Result<()> {
         ("system:serviceaccount:kube-system:addons", "kube-mine", true),
         ("system:kube-controller-manager", "kube-mine", true),
     ] {
-        let said = make(world, user, namespace).await?;
+        let said = make(cluster, user, namespace).await?;
         ensure!(said.contains(&format!("namespace/{namespace} created")) == allowed, "{user}: {said}");
         ensure!(said.contains("may not make one") != allowed, "{user}: {said}");
     }
     // The administrator of the cluster, of the group system:masters, is asked no such thing; what is there stays usable.
-    world.kubectl(&["create", "namespace", "d8-platform"]).await?;
+    cluster.kubectl_ok(&["create", "namespace", "d8-platform"]).await?;
     for arguments in [
         &["label", "namespace", "d8-platform", "tier=web", "--as=developer"][..],
         &["delete", "namespace", "d8-platform", "--wait=false", "--as=developer"],
     ] {
-        world.kubectl(arguments).await?;
+        cluster.kubectl_ok(arguments).await?;
     }
     // A name that the API server makes up is judged, too.
     let generated =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "d8-mine-"}});
     let output =
-        world.0.kubectl(&["create", "--as=developer", "-f", "-"], Some(&generated.to_string())).await?;
+        cluster.kubectl(&["create", "--as=developer", "-f", "-"], Some(&generated.to_string())).await?;
     ensure!(output.stderr.contains(refused), "{}", output.stderr);
     // Another installer can be named, and other names reserved.
     let text = std::fs::read_to_string(path)?;
     let text =
         text.replace("['system:kube-controller-manager']", "['developer']").replace("'kube-'", "'infra-'");
-    world.0.kubectl(&["apply", "-f", "-"], Some(&text)).await?.success()?;
+    cluster.kubectl(&["apply", "-f", "-"], Some(&text)).await?.success()?;
     until("the named installer may", SOON, async || {
-        Ok(make(world, "developer", "d8-mine").await?.contains("created")
-            && make(world, "tester", "infra-mine").await?.contains("d8-*, infra-* are the platform's"))
+        Ok(make(cluster, "developer", "d8-mine").await?.contains("created")
+            && make(cluster, "tester", "infra-mine").await?.contains("d8-*, infra-* are the platform's"))
     })
     .await
 }
 
 /// What the documentation lists the operator shows, each with its labels.
-async fn every_metric_is_shown(world: &World<'_>) -> Result<()> {
+async fn every_metric_is_shown(cluster: &Cluster) -> Result<()> {
     // So that something failed, and something was put back.
-    world.kubectl(&["delete", "clusterrolebinding/gatewright", "clusterrolebinding/everybody"]).await?;
+    cluster.kubectl_ok(&["delete", "clusterrolebinding/gatewright", "clusterrolebinding/everybody"]).await?;
     until("a failure is counted", SOON, async || {
         // Again and again: until the authorizer has noticed, the operator puts it back.
         let constraint = "d8podsecuritystandard/d8-pod-security-baseline-warn";
-        world.kubectl(&["delete", "--ignore-not-found", constraint]).await?;
-        let (_, text) = world.0.ask_replica(OPERATOR, "/metrics").await?;
+        cluster.kubectl_ok(&["delete", "--ignore-not-found", constraint]).await?;
+        let (_, text) = cluster.ask_replica(OPERATOR, "/metrics").await?;
         Ok(text.contains("gatewright_reconciliation_errors_total{"))
     })
     .await?;
     let rights = paths::repository().join("deploy/rbac.yaml");
     let rights = rights.to_str().context("the path of the repository is not UTF-8")?;
-    world.kubectl(&["apply", "--server-side", "-f", rights]).await?;
+    cluster.kubectl_ok(&["apply", "--server-side", "-f", rights]).await?;
     let documented = std::fs::read_to_string(paths::repository().join("docs/metrics.md"))?;
     let rows: Vec<Vec<_>> = documented
         .lines()
@@ -344,7 +274,7 @@ async fn every_metric_is_shown(world: &World<'_>) -> Result<()> {
         .collect();
     ensure!(rows.len() > 15, "{rows:?}");
     until("every metric is shown", SOON, async || {
-        let (_, text) = world.0.ask_replica(OPERATOR, "/metrics").await?;
+        let (_, text) = cluster.ask_replica(OPERATOR, "/metrics").await?;
         for row in &rows {
             let end = if row[1] == "histogram" { "_count" } else { "" };
             let series = format!("gatewright_{}{end}", row[0]);

@@ -2,21 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use gatewright_e2e::fixtures::{self, Fixture, LEVELS};
 use gatewright_e2e::generate::{Audience, Random, cases, pods, shrink};
-use gatewright_e2e::{Cluster, Options, paths, until};
+use gatewright_e2e::manifests::labelled_namespace;
+use gatewright_e2e::{Cluster, SOON, Scenario, paths, until};
 use kube::Client;
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use proptest::strategy::ValueTree as _;
 use serde_json::{Value, json};
-
-/// Much more than it takes until a constraint is enforced.
-const SOON: Duration = Duration::from_secs(30);
 
 /// How many requests are under way at a time.
 const CONCURRENCY: usize = 12;
@@ -60,15 +57,14 @@ const REASONS: &[(&str, &str)] = &[
 /// The API server's own admission and ours, side by side.
 #[tokio::test(flavor = "multi_thread")]
 async fn pod_security_admission_agrees() -> Result<()> {
-    Cluster::run(Options::new("test-psa"), async |cluster| {
+    Scenario::run(Scenario::new("test-psa").without_operator(), async |cluster| {
         let client = cluster.client().await?;
         let version = format!("v1.{}", client.apiserver_version().await?.minor);
-        cluster.install_policies().await?;
         cluster.start_operator_with(&format!("podSecurityStandards: {{version: {version}}}")).await?;
         let class = json!({
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "low"}, "value": 1,
         });
-        put(cluster, &class).await?;
+        cluster.put(&class).await?;
         for level in LEVELS {
             let theirs = json!({
                 OURS: "privileged",
@@ -207,10 +203,9 @@ fn pod_security_reasons(text: &str) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn fixtures_and_extended_standards() -> Result<()> {
     let Some(fixtures) = fixtures::newest()? else { return Ok(()) };
-    Cluster::run(Options::new("test-fixtures"), async |cluster| {
+    let scenario = Scenario::new("test-fixtures");
+    Scenario::run(scenario, async |cluster| {
         let client = cluster.client().await?;
-        cluster.install_policies().await?;
-        cluster.start_operator().await?;
         for level in LEVELS {
             ready_namespace(cluster, &client, level, &json!({OURS: level})).await?;
         }
@@ -280,9 +275,8 @@ async fn an_extended_standard(cluster: &Cluster, client: &Client) -> Result<()> 
         let plain = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain"}, "spec": {"containers": [{"name": "app", "image": good}]}});
         ensure!(matches!(ask(client, "restricted", &plain).await?, Answer::Refused(_)));
         cluster
-            .kubectl(&["delete", "k8sallowedrepos/prod-repo", "constrainttemplate/k8sallowedrepos"], None)
-            .await?
-            .success()?;
+            .kubectl_ok(&["delete", "k8sallowedrepos/prod-repo", "constrainttemplate/k8sallowedrepos"])
+            .await?;
     }
     Ok(())
 }
@@ -298,12 +292,7 @@ async fn create(cluster: &Cluster, namespace: &str, [init, app]: [&str; 2]) -> R
             "containers": [{"name": "app", "image": app, "securityContext": context}],
         },
     });
-    let output = cluster.kubectl(&["create", "--dry-run=server", "-f", "-"], Some(&pod.to_string())).await?;
-    Ok(output.stdout + &output.stderr)
-}
-
-async fn put(cluster: &Cluster, manifest: &Value) -> Result<()> {
-    apply(cluster, &manifest.to_string()).await
+    cluster.try_create(&pod).await
 }
 
 async fn apply(cluster: &Cluster, manifest: &str) -> Result<()> {
@@ -312,11 +301,7 @@ async fn apply(cluster: &Cluster, manifest: &str) -> Result<()> {
 
 /// Creates a namespace, and waits until it takes good Pods and refuses bad ones.
 async fn ready_namespace(cluster: &Cluster, client: &Client, name: &str, labels: &Value) -> Result<()> {
-    put(
-        cluster,
-        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),
-    )
-    .await?;
+    cluster.put(&labelled_namespace(name, labels)).await?;
     let pod = |host_pid| {
         let context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
         json!({

@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 
-use super::SOON;
 use super::stage::Stage;
-use gatewright_e2e::until;
+use gatewright_e2e::{SOON, until};
 
 const GUARDED: &str =
     "[deny-exec-heritage-pods] exec into Pod d8-system/platform is refused: it belongs to the platform";

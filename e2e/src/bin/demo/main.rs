@@ -8,7 +8,6 @@ mod stage;
 mod workloads;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -17,9 +16,6 @@ use gatewright_e2e::{Cluster, Options, down};
 use stage::Stage;
 
 const NAME: &str = "demo";
-
-/// Much more than anything here takes.
-const SOON: Duration = Duration::from_mins(3);
 
 /// Shows on a local cluster what policies do, and checks every answer
 #[derive(Parser)]

@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::SOON;
 use super::stage::Stage;
-use gatewright_e2e::until;
+use gatewright_e2e::{SOON, until};
 
 const MORE_REPOS: &str =
     r#"[{"op": "add", "path": "/spec/policies/allowedRepos/-", "value": "registry.example.com.evil.io"}]"#;

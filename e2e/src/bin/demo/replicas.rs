@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::SOON;
 use super::stage::Stage;
-use gatewright_e2e::{Cluster, until};
+use gatewright_e2e::{Cluster, SOON, until};
 
 const REPLICAS: [&str; 2] = ["gatewright-0", "gatewright-1"];
 

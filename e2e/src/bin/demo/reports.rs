@@ -2,9 +2,8 @@
 
 use anyhow::{Context, Result};
 
-use super::SOON;
 use super::stage::Stage;
-use gatewright_e2e::{tools, until};
+use gatewright_e2e::{SOON, tools, until};
 
 const RESULTS: [&str; 6] = [
     "get",

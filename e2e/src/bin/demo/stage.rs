@@ -4,8 +4,7 @@ use std::io::{IsTerminal as _, Write as _, stdout};
 
 use anyhow::{Result, ensure};
 
-use super::SOON;
-use gatewright_e2e::{Cluster, Output, paths, until};
+use gatewright_e2e::{Cluster, Output, SOON, paths, until};
 
 /// The cluster, and what was not as it should be.
 pub(super) struct Stage<'a> {

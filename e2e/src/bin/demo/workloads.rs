@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 
-use super::SOON;
 use super::stage::Stage;
-use gatewright_e2e::until;
+use gatewright_e2e::{SOON, until};
 
 /// What the API server must answer to each workload, in order.
 const REFUSED: &[(&str, &[&str])] = &[

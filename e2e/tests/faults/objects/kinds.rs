@@ -3,88 +3,89 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use gatewright_e2e::manifests::security_policy;
 use gatewright_e2e::operator::OPERATOR;
-use gatewright_e2e::{Condition, Options, paths, until};
+use gatewright_e2e::{Condition, Options, SOON, paths, until};
 use serde_json::{Value, json};
 
-use super::{CONSTRAINTS, SOON, SYSTEM, World, operation_policy, scenario, security_policy};
+use super::{CONSTRAINTS, SYSTEM, Scene, scene, sources};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kinds_of_gatekeeper_go_and_come_back() -> Result<()> {
-    scenario(Options::new("test-faults-kinds"), async |world| {
-        let before = world.cluster.before_the_fault().await?;
+    scene(Options::new("test-faults-kinds"), async |scene| {
+        let before = scene.cluster.before_the_fault().await?;
         for kind in ["d8securitypolicy", "d8podsecuritystandard", "d8denyexecheritage"] {
-            delete_kind(world, &format!("{kind}.constraints.gatekeeper.sh")).await?;
-            world.cluster.becomes_as_desired(&before, &[]).await.with_context(|| kind.to_owned())?;
+            delete_kind(scene, &format!("{kind}.constraints.gatekeeper.sh")).await?;
+            scene.cluster.becomes_as_desired(&before, &[]).await.with_context(|| kind.to_owned())?;
         }
-        inventory_and_config(world).await?;
-        world.cluster.becomes_as_desired(&before, &[]).await?;
-        templates(world).await?;
-        world.cluster.becomes_as_desired(&before, &[]).await?;
-        world.refuses("strict").await
+        inventory_and_config(scene).await?;
+        scene.cluster.becomes_as_desired(&before, &[]).await?;
+        templates(scene).await?;
+        scene.cluster.becomes_as_desired(&before, &[]).await?;
+        scene.cluster.enforces("strict").await
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_kinds_go_and_come_back() -> Result<()> {
-    scenario(Options::new("test-faults-own-kinds"), async |world| {
-        world.cluster.install_foreign_objects().await?;
-        let before = world.cluster.before_the_fault().await?;
-        delete_kind(world, "gatewrightstatuses.gatewright.io").await?;
-        install_own_crds(world).await?;
-        world.cluster.becomes_as_desired(&before, &[]).await?;
-        what_is_not_served_is_not_gone(world).await?;
-        world.cluster.becomes_as_desired(&before, &[]).await?;
-        with_their_kind_policies_go(world).await?;
-        world.cluster.becomes_as_desired(&before, &[]).await?;
-        world.refuses("strict").await
+    scene(Options::new("test-faults-own-kinds"), async |scene| {
+        scene.cluster.install_foreign_objects().await?;
+        let before = scene.cluster.before_the_fault().await?;
+        delete_kind(scene, "gatewrightstatuses.gatewright.io").await?;
+        install_own_crds(scene).await?;
+        scene.cluster.becomes_as_desired(&before, &[]).await?;
+        what_is_not_served_is_not_gone(scene).await?;
+        scene.cluster.becomes_as_desired(&before, &[]).await?;
+        with_their_kind_policies_go(scene).await?;
+        scene.cluster.becomes_as_desired(&before, &[]).await?;
+        scene.cluster.enforces("strict").await
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_forbidden_is_not_gone() -> Result<()> {
-    scenario(Options::new("test-faults-forbidden"), async |world| {
-        world.cluster.install_foreign_objects().await?;
-        let before = world.cluster.before_the_fault().await?;
-        let role = world.at("/apis/rbac.authorization.k8s.io/v1/clusterroles/gatewright").await?;
+    scene(Options::new("test-faults-forbidden"), async |scene| {
+        scene.cluster.install_foreign_objects().await?;
+        let before = scene.cluster.before_the_fault().await?;
+        let role = scene.at("/apis/rbac.authorization.k8s.io/v1/clusterroles/gatewright").await?;
         let mut less = role.context("no role")?["rules"].take();
         let rules = less.as_array_mut().context("no rules")?;
         rules.retain(|rule| rule["resources"] != json!(["securitypolicies", "operationpolicies"]));
         let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/gatewright";
-        world.merge(path, "somebody", &json!({"rules": less})).await?;
+        scene.merge(path, "somebody", &json!({"rules": less})).await?;
         // A watch that runs is not cut.
-        world.cluster.restart("kube-apiserver").await?;
-        world.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
+        scene.cluster.restart("kube-apiserver").await?;
+        scene.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
         let says = "does not serve SecurityPolicy, OperationPolicy, or not to the operator";
-        world.cluster.condition(SYSTEM, Condition::no("PoliciesServed", "NotServed", says)).await?;
+        scene.cluster.condition(SYSTEM, Condition::no("PoliciesServed", "NotServed", says)).await?;
         let constraint = format!("{CONSTRAINTS}/d8securitypolicy/strict");
         ensure!(
-            world.at(&constraint).await?.is_some(),
+            scene.at(&constraint).await?.is_some(),
             "a constraint was deleted that is only forbidden to see"
         );
 
         // Also for an operator that has never seen the policies.
-        world.cluster.restart(OPERATOR).await?;
-        world.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
+        scene.cluster.restart(OPERATOR).await?;
+        scene.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         ensure!(
-            world.at(&constraint).await?.is_some(),
+            scene.at(&constraint).await?.is_some(),
             "a constraint was deleted that is only forbidden to see"
         );
 
         let rbac = paths::repository().join("deploy/rbac.yaml");
         let rbac = rbac.to_str().context("not UTF-8")?;
-        world.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", rbac]).await?;
-        world.cluster.becomes_as_desired(&before, &[]).await?;
-        world.cluster.put(&security_policy("later", &json!({"allowHostPID": false}))).await?;
-        world.ready("secpol/later").await
+        scene.cluster.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", rbac]).await?;
+        scene.cluster.becomes_as_desired(&before, &[]).await?;
+        scene.cluster.put(&security_policy("later", &json!({"allowHostPID": false}))).await?;
+        scene.cluster.ready("secpol/later").await
     })
     .await
 }
 
-impl World<'_> {
+impl Scene<'_> {
     async fn not_ready_because(&self, says: &str) -> Result<()> {
         until(&format!("/readyz says {says:?}"), SOON * 2, async || {
             let (code, text) = self.cluster.ask_replica(OPERATOR, "/readyz").await?;
@@ -96,106 +97,106 @@ impl World<'_> {
 }
 
 /// Deletes a CRD, and with it all objects of its kind.
-async fn delete_kind(world: &World<'_>, crd: &str) -> Result<()> {
-    world.kubectl(&["delete", "crd", crd, "--timeout=50s"]).await.map(drop)
+async fn delete_kind(scene: &Scene<'_>, crd: &str) -> Result<()> {
+    scene.cluster.kubectl_ok(&["delete", "crd", crd, "--timeout=50s"]).await.map(drop)
 }
 
-async fn install_own_crds(world: &World<'_>) -> Result<()> {
+async fn install_own_crds(scene: &Scene<'_>) -> Result<()> {
     let crds = paths::repository().join("crds");
     let crds = crds.to_str().context("not UTF-8")?;
-    world.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", crds]).await.map(drop)
+    scene.cluster.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", crds]).await.map(drop)
 }
 
-async fn inventory_and_config(world: &World<'_>) -> Result<()> {
+async fn inventory_and_config(scene: &Scene<'_>) -> Result<()> {
     let config = json!({
         "apiVersion": "config.gatekeeper.sh/v1alpha1", "kind": "Config",
         "metadata": {"name": "config", "namespace": "gatekeeper-system"},
         "spec": {"match": [{"excludedNamespaces": ["sho*"], "processes": ["sync"]}]},
     });
-    world.cluster.put(&config).await?;
+    scene.cluster.put(&config).await?;
     let guard = format!("{CONSTRAINTS}/d8denyexecheritage/deny-exec-heritage-pods");
     let allowed = |expected: Value| {
         move |guard: &Value| guard["spec"]["parameters"]["unknownPodsAllowedIn"] == expected
     };
-    world.becomes("the guard knows of the Config", &guard, allowed(json!(["sho*"]))).await?;
-    delete_kind(world, "configs.config.gatekeeper.sh").await?;
-    world
+    scene.becomes("the guard knows of the Config", &guard, allowed(json!(["sho*"]))).await?;
+    delete_kind(scene, "configs.config.gatekeeper.sh").await?;
+    scene
         .becomes("the guard knows that it is gone", &guard, |guard| {
             guard["spec"]["parameters"]["unknownPodsAllowedIn"].as_array().is_none_or(Vec::is_empty)
         })
         .await?;
-    delete_kind(world, "syncsets.syncset.gatekeeper.sh").await?;
+    delete_kind(scene, "syncsets.syncset.gatekeeper.sh").await?;
     let says = "Gatekeeper serves no SyncSets";
-    world.cluster.condition(SYSTEM, Condition::no("ExecGuard", "NotApplied", says)).await?;
+    scene.cluster.condition(SYSTEM, Condition::no("ExecGuard", "NotApplied", says)).await?;
     // The guard itself stays: without inventory it lets nobody in, which is the safe side.
-    ensure!(world.at(&guard).await?.is_some(), "the guard is gone");
-    world.cluster.install_gatekeeper_crds().await
+    ensure!(scene.at(&guard).await?.is_some(), "the guard is gone");
+    scene.cluster.install_gatekeeper_crds().await
 }
 
 /// With their kind go the templates, with them in time their kinds, and with these all constraints.
-async fn templates(world: &World<'_>) -> Result<()> {
-    delete_kind(world, "constrainttemplates.templates.gatekeeper.sh").await?;
+async fn templates(scene: &Scene<'_>) -> Result<()> {
+    delete_kind(scene, "constrainttemplates.templates.gatekeeper.sh").await?;
     let says = "the API server serves no ConstraintTemplates";
-    world.cluster.condition(SYSTEM, Condition::no("GatekeeperFound", "WaitingForGatekeeper", says)).await?;
-    world.not_ready_because("not served, or not to the operator: ConstraintTemplate").await?;
-    world.cluster.install_gatekeeper_crds().await?;
+    scene.cluster.condition(SYSTEM, Condition::no("GatekeeperFound", "WaitingForGatekeeper", says)).await?;
+    scene.not_ready_because("not served, or not to the operator: ConstraintTemplate").await?;
+    scene.cluster.install_gatekeeper_crds().await?;
     // Gatekeeper does not look for a kind again that it has lost; a container that is started anew does.
-    world.cluster.restart("gatekeeper-0").await
+    scene.cluster.restart("gatekeeper-0").await
 }
 
 /// A 404 alone says nothing of objects: the policies are still there.
-async fn what_is_not_served_is_not_gone(world: &World<'_>) -> Result<()> {
+async fn what_is_not_served_is_not_gone(scene: &Scene<'_>) -> Result<()> {
     let crd = "crd/securitypolicies.deckhouse.io";
     let serve = async |served: bool| {
         let patch = json!([{"op": "replace", "path": "/spec/versions/0/served", "value": served}]);
-        world.kubectl(&["patch", crd, "--type=json", "-p", &patch.to_string()]).await
+        scene.cluster.kubectl_ok(&["patch", crd, "--type=json", "-p", &patch.to_string()]).await
     };
     let constraint = format!("{CONSTRAINTS}/d8securitypolicy/strict");
-    let before = world.at(&constraint).await?.context("no constraint")?;
+    let before = scene.at(&constraint).await?.context("no constraint")?;
     serve(false).await?;
-    world.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
+    scene.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
     let says = "does not serve SecurityPolicy, or not to the operator";
-    world.cluster.condition(SYSTEM, Condition::no("PoliciesServed", "NotServed", says)).await?;
+    scene.cluster.condition(SYSTEM, Condition::no("PoliciesServed", "NotServed", says)).await?;
     // What is left of them is kept as it is.
     let patch = json!({"spec": {"enforcementAction": "dryrun"}});
-    world.merge(&constraint, "somebody", &patch).await?;
-    world.becomes("the edit is undone", &constraint, |found| found["spec"] == before["spec"]).await?;
-    world.cluster.restart(OPERATOR).await?;
-    world.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
+    scene.merge(&constraint, "somebody", &patch).await?;
+    scene.becomes("the edit is undone", &constraint, |found| found["spec"] == before["spec"]).await?;
+    scene.cluster.restart(OPERATOR).await?;
+    scene.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let after =
-        world.at(&constraint).await?.context("the constraint of a policy that is not served is gone")?;
+        scene.at(&constraint).await?.context("the constraint of a policy that is not served is gone")?;
     ensure!(after["metadata"]["uid"] == before["metadata"]["uid"], "{after}");
-    world.refuses("strict").await?;
+    scene.cluster.enforces("strict").await?;
     // The other kind does not notice.
-    world.cluster.put(&operation_policy("meanwhile")).await?;
-    world.ready("oppol/meanwhile").await?;
+    scene.cluster.put(&sources("meanwhile")).await?;
+    scene.cluster.ready("oppol/meanwhile").await?;
     serve(true).await?;
-    world.ready("secpol/strict").await
+    scene.cluster.ready("secpol/strict").await
 }
 
 /// Deleting their kind deletes the policies, as Kubernetes has it, and so their constraints; nothing else goes, and it is
 /// told. Policies that come back are enforced again.
-async fn with_their_kind_policies_go(world: &World<'_>) -> Result<()> {
-    delete_kind(world, "securitypolicies.deckhouse.io").await?;
+async fn with_their_kind_policies_go(scene: &Scene<'_>) -> Result<()> {
+    delete_kind(scene, "securitypolicies.deckhouse.io").await?;
     let constraint = format!("{CONSTRAINTS}/d8securitypolicy/strict");
-    until("the constraint is gone", SOON, async || Ok(world.at(&constraint).await?.is_none())).await?;
-    world.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
+    until("the constraint is gone", SOON, async || Ok(scene.at(&constraint).await?.is_none())).await?;
+    scene.not_ready_because("not served, or not to the operator: SecurityPolicy").await?;
     let says = "does not serve SecurityPolicy, or not to the operator";
-    world.cluster.condition(SYSTEM, Condition::no("PoliciesServed", "NotServed", says)).await?;
-    world.ready("oppol/common").await?;
-    world.cluster.condition(SYSTEM, Condition::yes("StandardsEnforced", "Enforced", "")).await?;
+    scene.cluster.condition(SYSTEM, Condition::no("PoliciesServed", "NotServed", says)).await?;
+    scene.cluster.ready("oppol/common").await?;
+    scene.cluster.condition(SYSTEM, Condition::yes("StandardsEnforced", "Enforced", "")).await?;
     let of_strict = |event: &Value| {
         event["objectRef"]["name"] == "strict" && event["objectRef"]["resource"] == "d8securitypolicy"
     };
-    let writes = world.writes(of_strict)?.len();
+    let writes = scene.writes(of_strict)?.len();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    ensure!(world.writes(of_strict)?.len() == writes, "the operator works on what is gone");
-    ensure!(world.at(&constraint).await?.is_none(), "a constraint was made for a policy that is gone");
-    install_own_crds(world).await?;
+    ensure!(scene.writes(of_strict)?.len() == writes, "the operator works on what is gone");
+    ensure!(scene.at(&constraint).await?.is_none(), "a constraint was made for a policy that is gone");
+    install_own_crds(scene).await?;
     until("the policy is taken", SOON, async || {
-        world.cluster.put(&security_policy("strict", &json!({"allowPrivileged": false}))).await.map(|()| true)
+        scene.cluster.put(&security_policy("strict", &json!({"allowPrivileged": false}))).await.map(|()| true)
     })
     .await?;
-    world.ready("secpol/strict").await
+    scene.cluster.ready("secpol/strict").await
 }

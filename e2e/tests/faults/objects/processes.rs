@@ -3,33 +3,34 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use gatewright_e2e::manifests::security_policy;
 use gatewright_e2e::{Condition, Options};
 use serde_json::{Value, json};
 
-use super::{CONSTRAINTS, SYSTEM, World, scenario, security_policy};
+use super::{CONSTRAINTS, SYSTEM, Scene, scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_with_different_views_are_told_apart() -> Result<()> {
     let options =
         Options { gatekeepers: Options::gatekeeper_names(3), ..Options::new("test-faults-processes") };
-    scenario(options, async |world| {
-        world.cluster.install_foreign_objects().await?;
-        let before = world.cluster.before_the_fault().await?;
-        one_is_frozen(world).await?;
-        one_is_killed(world).await?;
-        world.cluster.becomes_as_desired(&before, &[]).await?;
-        one_is_gone_for_good(world).await?;
-        one_was_evicted(world).await?;
-        all_are_killed(world).await?;
-        world.cluster.becomes_as_desired(&before, &[]).await?;
-        world.refuses("strict").await
+    scene(options, async |scene| {
+        scene.cluster.install_foreign_objects().await?;
+        let before = scene.cluster.before_the_fault().await?;
+        one_is_frozen(scene).await?;
+        one_is_killed(scene).await?;
+        scene.cluster.becomes_as_desired(&before, &[]).await?;
+        one_is_gone_for_good(scene).await?;
+        one_was_evicted(scene).await?;
+        all_are_killed(scene).await?;
+        scene.cluster.becomes_as_desired(&before, &[]).await?;
+        scene.cluster.enforces("strict").await
     })
     .await
 }
 
 /// A process that hangs is behind; it catches up when it wakes.
-async fn one_is_frozen(world: &World<'_>) -> Result<()> {
-    let cluster = world.cluster;
+async fn one_is_frozen(scene: &Scene<'_>) -> Result<()> {
+    let cluster = scene.cluster;
     cluster.freeze("gatekeeper-1")?;
     cluster
         .put(&security_policy("strict", &json!({"allowPrivileged": false, "allowHostIPC": false})))
@@ -37,47 +38,47 @@ async fn one_is_frozen(world: &World<'_>) -> Result<()> {
     let says = "gatekeeper-1 has generation 1 of the constraint, not 2";
     cluster.condition("secpol/strict", Condition::no("Enforced", "NotEnforcedBy", says)).await?;
     cluster.thaw("gatekeeper-1")?;
-    world.ready("secpol/strict").await?;
+    scene.cluster.ready("secpol/strict").await?;
     let says = "enforced by gatekeeper-0, gatekeeper-1, gatekeeper-2";
     cluster.condition("secpol/strict", Condition::yes("Enforced", "Enforced", says)).await
 }
 
 /// What came while a process was down it has never seen.
-async fn one_is_killed(world: &World<'_>) -> Result<()> {
-    let cluster = world.cluster;
+async fn one_is_killed(scene: &Scene<'_>) -> Result<()> {
+    let cluster = scene.cluster;
     cluster.kill("gatekeeper-1").await?;
     cluster.put(&security_policy("new", &json!({"allowHostIPC": false}))).await?;
     let says = "gatekeeper-1 has not reported on the constraint";
     cluster.condition("secpol/new", Condition::no("Enforced", "NotEnforcedBy", says)).await?;
     // A template that is made anew is another one, of which the process knows nothing.
-    world.delete("/apis/templates.gatekeeper.sh/v1/constrainttemplates/d8operationpolicy").await?;
+    scene.delete("/apis/templates.gatekeeper.sh/v1/constrainttemplates/d8operationpolicy").await?;
     let says = "gatekeeper-1 has not reported on the template";
     cluster.condition("oppol/common", Condition::no("Enforced", "NotEnforcedBy", says)).await?;
     let says = "d8operationpolicy: gatekeeper-1 has not reported on the template";
     cluster.condition(SYSTEM, Condition::no("TemplatesInstalled", "NotEnforcedBy", says)).await?;
     cluster.restart("gatekeeper-1").await?;
     for object in ["secpol/new", "oppol/common", SYSTEM] {
-        world.ready(object).await?;
+        scene.cluster.ready(object).await?;
     }
     Ok(())
 }
 
 /// What a process has said does not count any more when its Pod is gone.
-async fn one_is_gone_for_good(world: &World<'_>) -> Result<()> {
-    let cluster = world.cluster;
+async fn one_is_gone_for_good(scene: &Scene<'_>) -> Result<()> {
+    let cluster = scene.cluster;
     cluster.kill("gatekeeper-2").await?;
-    world.kubectl(&["delete", "pod/gatekeeper-2", "-n", "gatekeeper-system", "--force"]).await?;
+    scene.cluster.kubectl_ok(&["delete", "pod/gatekeeper-2", "-n", "gatekeeper-system", "--force"]).await?;
     let constraint = format!("{CONSTRAINTS}/d8securitypolicy/new");
     let entry =
         json!({"id": "gatekeeper-9", "operations": ["webhook"], "observedGeneration": 1, "enforced": false});
     // An entry that Gatekeeper forgets to take away.
-    let mut stale = world.at(&constraint).await?.context("no constraint")?["status"]["byPod"].take();
+    let mut stale = scene.at(&constraint).await?.context("no constraint")?["status"]["byPod"].take();
     stale.as_array_mut().context("no entries")?.push(entry);
-    world.merge(&format!("{constraint}/status"), "somebody", &json!({"status": {"byPod": stale}})).await?;
+    scene.merge(&format!("{constraint}/status"), "somebody", &json!({"status": {"byPod": stale}})).await?;
     cluster.put(&security_policy("new", &json!({"allowHostIPC": false, "allowHostPID": false}))).await?;
     let is_current = |found: &Value| found["status"]["observedGeneration"] == found["metadata"]["generation"];
     let path = format!("{}/securitypolicies/new", super::POLICIES);
-    world.becomes("the policy was looked at", &path, is_current).await?;
+    scene.becomes("the policy was looked at", &path, is_current).await?;
     let says = "enforced by gatekeeper-0, gatekeeper-1";
     cluster.condition("secpol/new", Condition::yes("Enforced", "Enforced", says)).await?;
     let processes = cluster.get(&[SYSTEM]).await?["status"]["processes"].take();
@@ -86,7 +87,7 @@ async fn one_is_gone_for_good(world: &World<'_>) -> Result<()> {
 }
 
 /// A Pod that was evicted stays as an object, but nobody must wait for it.
-async fn one_was_evicted(world: &World<'_>) -> Result<()> {
+async fn one_was_evicted(scene: &Scene<'_>) -> Result<()> {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "gatekeeper-evicted", "namespace": "gatekeeper-system",
@@ -94,29 +95,33 @@ async fn one_was_evicted(world: &World<'_>) -> Result<()> {
         "spec": {"containers": [{"name": "manager", "image": "registry.example.com/gatekeeper:1"}],
                  "schedulingGates": [{"name": "example.com/never"}]},
     });
-    world.cluster.put(&pod).await?;
+    scene.cluster.put(&pod).await?;
     let says = "gatekeeper-evicted has not reported";
-    world.cluster.condition("secpol/new", Condition::no("Enforced", "NotEnforcedBy", says)).await?;
+    scene.cluster.condition("secpol/new", Condition::no("Enforced", "NotEnforcedBy", says)).await?;
     let path = "/api/v1/namespaces/gatekeeper-system/pods/gatekeeper-evicted/status";
-    world.merge(path, "kubelet", &json!({"status": {"phase": "Failed", "reason": "Evicted"}})).await?;
-    world.ready("secpol/new").await?;
-    world.kubectl(&["delete", "pod/gatekeeper-evicted", "-n", "gatekeeper-system", "--force"]).await.map(drop)
+    scene.merge(path, "kubelet", &json!({"status": {"phase": "Failed", "reason": "Evicted"}})).await?;
+    scene.cluster.ready("secpol/new").await?;
+    scene
+        .cluster
+        .kubectl_ok(&["delete", "pod/gatekeeper-evicted", "-n", "gatekeeper-system", "--force"])
+        .await
+        .map(drop)
 }
 
 /// With failure policy Fail nothing can be written that Gatekeeper would be asked about; that is tried again.
-async fn all_are_killed(world: &World<'_>) -> Result<()> {
-    let cluster = world.cluster;
+async fn all_are_killed(scene: &Scene<'_>) -> Result<()> {
+    let cluster = scene.cluster;
     for name in ["gatekeeper-0", "gatekeeper-1"] {
         cluster.kill(name).await?;
     }
     let constraint = format!("{CONSTRAINTS}/d8securitypolicy/new");
     let request =
-        world.merge(&constraint, "somebody", &json!({"spec": {"enforcementAction": "dryrun"}})).await;
+        scene.merge(&constraint, "somebody", &json!({"spec": {"enforcementAction": "dryrun"}})).await;
     ensure!(request.is_err(), "Gatekeeper is dead, and the API server does not ask it");
     tokio::time::sleep(Duration::from_secs(3)).await;
     for name in ["gatekeeper-0", "gatekeeper-1"] {
         cluster.restart(name).await?;
     }
     cluster.put(&security_policy("new", &json!({"allowHostIPC": false}))).await?;
-    world.ready("secpol/new").await
+    scene.cluster.ready("secpol/new").await
 }

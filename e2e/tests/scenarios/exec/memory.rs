@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::{StreamExt as _, TryStreamExt as _};
+use gatewright_e2e::manifests::{labelled_pod, namespace};
 use gatewright_e2e::{Cluster, Options};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 
-use super::{UPSTREAM, World, namespace, pod};
+use super::UPSTREAM;
 
 /// What the inventory of the guard costs a Gatekeeper process. `cargo test … --test scenarios -- memory --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
@@ -19,9 +20,8 @@ async fn memory_of_the_inventory() -> Result<()> {
     let count: usize = std::env::var("GATEWRIGHT_PODS").map_or(Ok(10_000), |count| count.parse())?;
     let options = Options { nodes: 0, audit_interval: 3600, ..Options::new("bench-inventory") };
     Cluster::run(options, async |cluster| {
-        let world = World(cluster);
-        world.put(&namespace("many")).await?;
-        world.kubectl(&["delete", UPSTREAM]).await?;
+        cluster.put(&namespace("many")).await?;
+        cluster.kubectl_ok(&["delete", UPSTREAM]).await?;
         let pods: kube::Api<DynamicObject> =
             kube::Api::namespaced_with(cluster.client().await?, "many", &ApiResource::erase::<Pod>(&()));
         let create = |number| {
@@ -35,7 +35,7 @@ async fn memory_of_the_inventory() -> Result<()> {
         let created = futures::stream::iter((1..count).map(create)).buffer_unordered(32);
         created.try_for_each(|_| std::future::ready(Ok(()))).await?;
         let before = resident(cluster).await?;
-        world.put(&json!(gatewright_compiler::sync_set())).await?;
+        cluster.put(&json!(gatewright_compiler::sync_set())).await?;
         let after = resident(cluster).await?;
         println!(
             "{count} Pods of {bytes} bytes; MiB resident and at most: {before:?}, with inventory {after:?}"
@@ -58,7 +58,8 @@ fn large_pod(number: usize) -> Value {
             "livenessProbe": probe, "readinessProbe": probe,
         })
     };
-    let mut pod = pod("many", &format!("web-{number}"), &json!({"app": "web", "number": number.to_string()}));
+    let labels = json!({"app": "web", "number": number.to_string()});
+    let mut pod = labelled_pod("many", &format!("web-{number}"), &labels);
     // In place of a status, which running Pods have.
     pod["metadata"]["annotations"] = json!({"status": format!("{number:0>1500}")});
     pod["spec"]["containers"] = json!([container("app"), container("sidecar")]);

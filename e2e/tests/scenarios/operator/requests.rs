@@ -1,20 +1,20 @@
 //! What people's requests are answered: objects that were there before a policy, and namespaces' labels.
 
 use anyhow::{Result, ensure};
+use gatewright_e2e::manifests::{
+    labelled_namespace, namespace, no_privileged, pod, privileged_pod, security_policy,
+};
 use gatewright_e2e::operator::OPERATOR;
-use gatewright_e2e::{Options, until};
+use gatewright_e2e::{SOON, Scenario, until};
 use serde_json::{Value, json};
-
-use super::{SOON, labelled, namespace, no_privileged, pod, privileged, scenario, security_policy};
 
 /// What was there before a policy stays editable, but nobody may use it to run something new.
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_that_were_there_before_stay_editable() -> Result<()> {
-    scenario(Options::new("test-update"), async |world| {
-        world.put(&namespace("shop")).await?;
-        let mut old = pod("old", "shop", privileged());
+    Scenario::run(Scenario::new("test-update").objects([namespace("shop")]), async |cluster| {
+        let mut old = privileged_pod("shop", "old");
         old["metadata"]["finalizers"] = json!(["example.com/hold"]);
-        world.answer(&["create", "-f", "-"], &old).await?;
+        cluster.create(&old).await?;
         let deployment = json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "old", "namespace": "shop"},
             "spec": {
@@ -22,12 +22,12 @@ async fn objects_that_were_there_before_stay_editable() -> Result<()> {
                 "template": {"metadata": {"labels": {"app": "old"}}, "spec": old["spec"]},
             },
         });
-        world.answer(&["create", "-f", "-"], &deployment).await?;
-        world.put(&security_policy("strict", &no_privileged())).await?;
-        world.ready("secpol/strict").await?;
-        world.refuses("strict").await?;
+        cluster.create(&deployment).await?;
+        cluster.put(&security_policy("strict", &no_privileged())).await?;
+        cluster.ready("secpol/strict").await?;
+        cluster.enforces("strict").await?;
 
-        let in_shop = async |arguments: &[&str]| world.0.kubectl(&[&["-n", "shop"], arguments].concat(), None).await;
+        let in_shop = async |arguments: &[&str]| cluster.kubectl(&[&["-n", "shop"], arguments].concat(), None).await;
         for allowed in [
             &["label", "pod/old", "a=b"][..],
             &["annotate", "deployment/old", "a=b"],
@@ -62,60 +62,52 @@ async fn objects_that_were_there_before_stay_editable() -> Result<()> {
 /// A namespace's label takes effect with the very next request, whether the operator runs or not.
 #[tokio::test(flavor = "multi_thread")]
 async fn standards_hold_by_label() -> Result<()> {
-    scenario(Options::new("test-standards"), async |world| {
-        let label = async |labels: &Value| world.put(&labelled("plain", labels)).await;
-        let answer = async |container: Value| {
-            world.answer(&["create", "--dry-run=server", "-f", "-"], &pod("plain", "plain", container)).await
-        };
+    let scenario = Scenario::new("test-standards");
+    Scenario::run(scenario, async |cluster| {
+        let label = async |labels: &Value| cluster.put(&labelled_namespace("plain", labels)).await;
+        let (plain, privileged) = (pod("plain", "plain"), privileged_pod("plain", "plain"));
         label(&json!({})).await?;
         let baseline = "[d8-pod-security-baseline-deny] privileged:";
-        until("the default standard holds", SOON, async || {
-            let said = answer(privileged()).await?;
-            ensure!(said.contains(baseline), "{said}");
-            Ok(true)
-        })
-        .await?;
-        let said = answer(json!({})).await?;
+        cluster.answers(&privileged, baseline).await?;
+        let said = cluster.try_create(&plain).await?;
         ensure!(said.contains("created"), "{said}");
 
-        world.0.kill(OPERATOR).await?;
+        cluster.kill(OPERATOR).await?;
         let restricted = "[d8-pod-security-restricted-deny] allowPrivilegeEscalation:";
         let policy = "security.deckhouse.io/pod-policy";
         let action = "security.deckhouse.io/pod-policy-action";
-        for (labels, container, expected) in [
-            (json!({policy: "restricted"}), json!({}), restricted),
-            (json!({policy: "privileged"}), privileged(), "pod/plain created"),
-            (json!({policy: "resticted"}), privileged(), baseline),
+        for (labels, pod, expected) in [
+            (json!({policy: "restricted"}), &plain, restricted),
+            (json!({policy: "privileged"}), &privileged, "pod/plain created"),
+            (json!({policy: "resticted"}), &privileged, baseline),
             (
                 json!({policy: "restricted", action: "warn"}),
-                json!({}),
+                &plain,
                 "Warning: [d8-pod-security-restricted-warn]",
             ),
-            (json!({policy: "restricted", action: "dryrun"}), json!({}), "pod/plain created"),
-            (json!({policy: "restricted", action: "Deny"}), json!({}), restricted),
+            (json!({policy: "restricted", action: "dryrun"}), &plain, "pod/plain created"),
+            (json!({policy: "restricted", action: "Deny"}), &plain, restricted),
         ] {
             label(&labels).await?;
-            let said = answer(container).await?;
+            let said = cluster.try_create(pod).await?;
             ensure!(said.contains(expected), "{labels}: {said}");
             ensure!(!expected.contains("created") || !said.contains("Warning"), "{labels}: {said}");
         }
-        let said = world
-            .answer(&["create", "--dry-run=server", "-f", "-"], &pod("plain", "kube-system", privileged()))
-            .await?;
+        let said = cluster.try_create(&privileged_pod("kube-system", "plain")).await?;
         ensure!(said.contains("created"), "a system namespace is under a standard: {said}");
 
-        world.0.restart(OPERATOR).await?;
+        cluster.restart(OPERATOR).await?;
         let object = "d8podsecuritystandard/d8-pod-security-baseline-warn";
-        let good = world.get(&[object]).await?;
-        world.kubectl(&["delete", object]).await?;
+        let good = cluster.get(&[object]).await?;
+        cluster.kubectl_ok(&["delete", object]).await?;
         until("the constraint is back", SOON, async || {
-            Ok(world.get(&[object]).await?["spec"] == good["spec"])
+            Ok(cluster.get(&[object]).await?["spec"] == good["spec"])
         })
         .await?;
         let patch = r#"{"spec": {"match": {"namespaceSelector": null}}}"#;
-        world.kubectl(&["patch", object, "--type=merge", "-p", patch]).await?;
-        world.restored("a removed selector", object, &good["spec"]).await?;
-        let all = world.get(&["d8podsecuritystandard"]).await?;
+        cluster.kubectl_ok(&["patch", object, "--type=merge", "-p", patch]).await?;
+        cluster.restored("a removed selector", object, &good["spec"]).await?;
+        let all = cluster.get(&["d8podsecuritystandard"]).await?;
         ensure!(all["items"].as_array().is_some_and(|items| items.len() == 6), "{all}");
         Ok(())
     })
