@@ -6,6 +6,8 @@ mod image;
 mod object;
 mod operation;
 mod security;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use super::example::{self, Candidate};
 use super::metadata::Metadata;
 use super::{Error, Page, Read, anchor, load, message, parse};
 use crate::pod_security_standard::controls::{CONTROLS, Control, Relaxation};
-use crate::{Lib, Rule, Template, pod_security_standard, security_policy};
+use crate::{Definition, Lib, Rule, Template};
 
 const FILE: &str = "pod-security-standards.md";
 const HEAD: &str = "# Pod Security Standards: the controls\n\n[Pod Security \
@@ -59,7 +59,7 @@ impl StandardCase {
 }
 
 /// The page, and its section of the index.
-pub(super) fn page(template: &Template, read: Read<'_>) -> Result<(Page, String), Error> {
+pub(super) fn page(template: &Definition, read: Read<'_>) -> Result<(Page, String), Error> {
     let path = "pod-security-standard/cases.yaml";
     let StandardCases { cases } = parse(path, &load(read, path)?)?;
     let candidates: Vec<_> =
@@ -72,7 +72,11 @@ pub(super) fn page(template: &Template, read: Read<'_>) -> Result<(Page, String)
         for control in of_room(rule.name) {
             text.push_str(&section(rule, control, &candidates, &all)?);
         }
-        text.push_str(&metadata.related(twin(rule, &security_policy::TEMPLATE, "security-policy.md")?));
+        text.push_str(&metadata.related(twin(
+            rule,
+            Template::SecurityPolicy.definition(),
+            "security-policy.md",
+        )?));
     }
     let index = format!(
         "\n## [Pod Security Standards]({FILE})\n\nFor namespaces [whose label says so](../standards.md).\n{}",
@@ -146,7 +150,7 @@ fn notes(control: &Control) -> String {
 }
 
 /// A link to the rule of the same name in another template, if there is one.
-pub(super) fn twin(rule: &Rule, template: &Template, file: &str) -> Result<Option<String>, Error> {
+pub(super) fn twin(rule: &Rule, template: &Definition, file: &str) -> Result<Option<String>, Error> {
     let Some(twin) = template.rules.iter().find(|twin| twin.name == rule.name) else { return Ok(None) };
     let title = Metadata::of(twin.name, twin.module)?.title;
     let whose = if file == FILE { "the standards" } else { "SecurityPolicy" };
@@ -155,5 +159,5 @@ pub(super) fn twin(rule: &Rule, template: &Template, file: &str) -> Result<Optio
 
 /// A link to what the standards say of what a rule is about.
 pub(super) fn counterpart(rule: &Rule) -> Result<Option<String>, Error> {
-    twin(rule, &pod_security_standard::TEMPLATE, FILE)
+    twin(rule, Template::PodSecurityStandard.definition(), FILE)
 }
