@@ -138,6 +138,15 @@ impl Kind {
     }
 }
 
+/// The English plural of a kind, which is also how its resource is named.
+pub(crate) fn plural(kind: &str) -> String {
+    match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with('s') => format!("{kind}es"),
+        None => format!("{kind}s"),
+    }
+}
+
 /// The `match.kinds` for a set of kinds: one entry per group, in order.
 #[must_use]
 pub fn match_kinds(kinds: &[Kind]) -> Vec<MatchKinds> {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use strum::VariantArray;
 
 use crate::kinds::Kind;
+use crate::pod_security_standard::controls;
 use crate::rule::{Check, Rule, Subject, Volatile};
 use crate::{deny_exec_heritage, operation_policy, pod_security_standard, security_policy};
 
@@ -67,12 +68,15 @@ pub struct Definition {
 pub enum Entry {
     /// Made from the checks of the rules: the template of a policy kind.
     Generated,
+    /// Made from the controls of the standards, around this frame.
+    Controls(&'static str),
     /// Written by hand, for rules that are no checks of a policy's fields.
     Written(&'static str),
 }
 
 /// A Rego module that several rules share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Lib {
     /// Faults of the controls of a standard, and messages.
     Control,
@@ -185,8 +189,17 @@ impl Definition {
     pub fn entry(&self) -> String {
         match self.entry {
             Entry::Generated => self.generated_entry(),
+            Entry::Controls(frame) => controls::entry(frame, &self.imports()),
             Entry::Written(module) => module.to_owned(),
         }
+    }
+
+    /// The packages of all modules, sorted.
+    fn imports(&self) -> Vec<String> {
+        let libs = self.libs.iter().map(|lib| format!("lib.{}", lib.as_ref()));
+        let mut imports: Vec<_> = libs.chain(self.rules.iter().map(Rule::package)).collect();
+        imports.sort_unstable();
+        imports
     }
 
     /// For each check a rule that tests the check's parameter, the cheap and indexed thing, before it asks for
@@ -211,7 +224,7 @@ fn check_rule(rule: &Rule, check: &Check) -> String {
     let guard = guard.expression(field);
     let set = format!("{}.{findings}", rule.identifier());
     let (target, gate) = match subject {
-        Subject::Pod(looks_at) => {
+        Subject::Pod(looks_at) | Subject::PodAlone(looks_at) => {
             ("pod_violations", format!("not update.same_judged({})", rego_set(looks_at)))
         }
         Subject::Objects(kinds) if kinds.iter().any(Kind::acts_while_deleted) => {
