@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use gatewright_gatekeeper::Action;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::{Action, EnforcementPoint, Engine, Options, Request, Violation};
+use crate::{EnforcementPoint, Engine, Options, Request, Violation};
 
 const REGO: &str = r#"package a
 violation[{"msg": "found", "details": {"namespace": input.review.namespaceObject}}] { true }"#;
