@@ -84,7 +84,7 @@ fn of_a_page(
     let labels = constraint["spec"]["match"]["namespaceSelector"]["matchLabels"].clone();
     let objects = fixtures.iter().map(|fixture| named(fixture.pod.clone(), &fixture.file));
     let trial = Trial {
-        templates: vec![template(SecurityPolicy::TEMPLATE)?],
+        templates: vec![template(SecurityPolicy::TEMPLATE)],
         constraints: vec![constraint],
         namespaces: vec![namespace(&labels)],
         objects: objects.collect(),

@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 use gatewright_e2e::tools;
-use gatewright_engine::program::{Modules, Program, RegoVersion, Trust};
+use gatewright_rego::{Modules, Program, RegoVersion, Trust};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ impl Probe {
         format!("package probe\n{}\n{}", self.rego, rules.collect::<String>())
     }
 
-    fn compile(&self) -> Result<Program, Vec<gatewright_engine::program::CompileError>> {
+    fn compile(&self) -> Result<Program, Vec<gatewright_rego::CompileError>> {
         let version = if self.version == "v1" { RegoVersion::V1 } else { RegoVersion::V0 };
         let entry = self.entry();
         let modules = Modules { version, entry: &entry, libs: &self.libs };
@@ -203,7 +203,7 @@ fn cases(directory: &Directory, number: usize, probe: &Probe, program: &Program)
         let object = object(i, input);
         directory.write(&file, &object)?;
         let input = json!({"review": {"object": object}, "parameters": probe.parameters()});
-        let found = program.evaluate(&serde_json::from_value(input)?, &regorus::Value::Undefined);
+        let found = program.evaluate(&serde_json::from_value(input)?, &gatewright_rego::Value::Undefined);
         let messages = match found {
             Ok(findings) => findings.into_iter().map(|finding| finding.message).collect(),
             Err(error) => vec![error.to_string()],

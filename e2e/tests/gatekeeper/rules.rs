@@ -11,7 +11,7 @@ use gatewright_e2e::paths;
 use gatewright_e2e::trial::{Trial, difference, namespace, template};
 use gatewright_rules::cases::connect::{ConnectCase, ConnectCases};
 use gatewright_rules::cases::{Case, Cases};
-use gatewright_rules::{Rule, deny_exec_heritage};
+use gatewright_rules::{Rule, Template};
 use serde_json::{Value, json};
 
 #[test]
@@ -27,7 +27,7 @@ fn cases_of_operation_policy() -> Result<()> {
 #[test]
 fn cases_of_deny_exec_heritage() -> Result<()> {
     let directory = Folder::new()?;
-    directory.write("template.yaml", &template(&deny_exec_heritage::TEMPLATE)?)?;
+    directory.write("template.yaml", &template(Template::DenyExecHeritage))?;
     let path = paths::repository().join("templates/deny-exec-heritage/cases.yaml");
     let ConnectCases { inventory, cases } = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
     let mut known = vec![];
@@ -68,10 +68,10 @@ fn connect_test(directory: &Folder, known: &[String], number: usize, case: &Conn
 /// Writes a Gatekeeper suite for all rules of a policy kind and lets `gator verify` run it.
 fn verify<P: Compile>(folder: &str) -> Result<()> {
     let directory = Folder::new()?;
-    directory.write("template.yaml", &template(P::TEMPLATE)?)?;
+    directory.write("template.yaml", &template(P::TEMPLATE))?;
     directory.write("namespace.yaml", &namespace(&json!({})))?;
     let mut tests = vec![];
-    for rule in P::TEMPLATE.rules {
+    for rule in P::TEMPLATE.rules() {
         let cases = cases(folder, rule.name)?;
         every_check_refuses(rule, &cases)?;
         for (number, case) in cases.iter().enumerate() {
@@ -129,9 +129,9 @@ fn details_of_operation_policy() -> Result<()> {
 /// Suites assert messages alone. What audit sees of the cases of a rule is judged by all policies of these cases, by
 /// both engines, and must be equal with its details.
 fn details<P: Compile>(folder: &str) -> Result<()> {
-    for rule in P::TEMPLATE.rules {
+    for rule in P::TEMPLATE.rules() {
         let mut trial = Trial {
-            templates: vec![template(P::TEMPLATE)?],
+            templates: vec![template(P::TEMPLATE)],
             namespaces: vec![namespace(&json!({}))],
             ..Trial::default()
         };

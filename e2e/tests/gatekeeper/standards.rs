@@ -10,8 +10,9 @@ use gatewright_e2e::fixtures::{self, Fixture, LEVELS, NEWEST_IN_MODULE};
 use gatewright_e2e::gator::{Folder, assertions};
 use gatewright_e2e::paths;
 use gatewright_e2e::trial::{Judge, Trial, Violation, namespace, template};
+use gatewright_rules::Template;
 use gatewright_rules::cases::{Case, NAMESPACE, StandardCase, StandardCases};
-use gatewright_rules::pod_security_standard::{NEWEST_MINOR, TEMPLATE};
+use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 use serde_json::{Value, json};
 
 /// The controls that refuse each object.
@@ -84,7 +85,7 @@ fn fixtures_of_a_version(fixtures: &[Fixture], level: &str, minor: u32, judge: J
 #[test]
 fn own_cases() -> Result<()> {
     let folder = Folder::new()?;
-    folder.write("template.yaml", &template(&TEMPLATE)?)?;
+    folder.write("template.yaml", &template(Template::PodSecurityStandard))?;
     let path = paths::repository().join("templates/pod-security-standard/cases.yaml");
     let cases: StandardCases = serde_saphyr::from_str(&fs::read_to_string(&path)?)?;
     every_control_refuses(&cases.cases)?;
@@ -97,7 +98,7 @@ fn own_cases() -> Result<()> {
 
 /// A control that never fires is the worst bug there is.
 fn every_control_refuses(cases: &[StandardCase]) -> Result<()> {
-    let entry = TEMPLATE.entry();
+    let entry = Template::PodSecurityStandard.definition().entry();
     let controls = entry.split("control.violation(\"").skip(1).filter_map(|rest| rest.split('"').next());
     let refused = cases.iter().flat_map(|standard| &standard.case.violations);
     let names: BTreeSet<_> = refused.filter_map(|message| message.split(':').next()).collect();
@@ -144,7 +145,7 @@ fn trial(level: &str, minor: u32) -> Result<Trial> {
     let standards = Standards { version: StandardVersion::V1(minor), ..Standards::default() };
     let settings = Settings { standards, ..Settings::default() };
     Ok(Trial {
-        templates: vec![template(&TEMPLATE)?],
+        templates: vec![template(Template::PodSecurityStandard)],
         constraints: vec![denying(&settings, level)?],
         namespaces: vec![labelled(level)],
         objects: vec![],

@@ -1,12 +1,12 @@
 //! Our defaults are the API server's: each manifest in `defaults/` is created on a real server, without being kept, and
-//! what comes back is what `gatewright_engine::defaults` makes of the same manifest. Debug containers cannot be created
+//! what comes back is what `gatewright_kube_defaults` makes of the same manifest. Debug containers cannot be created
 //! with their Pod: they are added to one that is there.
 
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_e2e::{Cluster, Options, paths};
-use gatewright_engine::defaults;
+use gatewright_kube_defaults as defaults;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};

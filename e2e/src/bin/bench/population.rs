@@ -26,7 +26,7 @@ pub fn pod(number: u32) -> Value {
         break_something(&mut pod, number / 10);
     }
     // `gator` judges what it reads; `check` judges what the API server would make of it.
-    gatewright_engine::defaults::apply(&mut pod);
+    gatewright_kube_defaults::apply(&mut pod);
     pod
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use gatewright_compiler::Compile;
 use gatewright_gatekeeper::{ConstraintTemplate, RegoSource};
-use gatewright_rules::{Lib, Rule, Template, pod_security_standard};
+use gatewright_rules::{Definition, Lib, Rule, Template};
 use serde_json::{Value, json};
 
 /// A template and its constraint.
@@ -22,21 +22,20 @@ pub struct Pair {
 /// The rules of a policy's constraint, each apart: same match, same parameters.
 pub fn of_policy<P: Compile>(constraint: &Value) -> Result<Vec<Pair>> {
     let parameters = &constraint["spec"]["parameters"];
-    let rules = P::TEMPLATE
-        .rules
-        .iter()
-        .filter(|rule| rule.checks.iter().any(|it| parameters.get(it.field).is_some()));
+    let template = P::TEMPLATE.definition();
+    let demands = |rule: &&Rule| rule.checks.iter().any(|it| parameters.get(it.field).is_some());
+    let rules = template.rules.iter().filter(demands);
     rules
         .map(|rule| {
             let used = |field: &str| rule.checks.iter().any(|check| check.field == field);
-            pair(P::TEMPLATE, &name(rule.name), &entry_of(P::TEMPLATE, rule), &used, constraint)
+            pair(template, &name(rule.name), &entry_of(template, rule), &used, constraint)
         })
         .collect()
 }
 
 /// The controls that hold under the newest `restricted`, each apart: same match, same parameters.
 pub fn of_standard(constraint: &Value) -> Result<Vec<Pair>> {
-    let template = &pod_security_standard::TEMPLATE;
+    let template = Template::PodSecurityStandard.definition();
     let entry = template.entry();
     let blocks: Vec<_> = entry.split("\n\n").collect();
     let controls = blocks.iter().filter(|block| block.starts_with("by_") && holds(block));
@@ -75,7 +74,7 @@ fn uses(blocks: &[&str], path: &str) -> bool {
 }
 
 /// The generated entry of one rule alone.
-fn entry_of(template: &Template, rule: &Rule) -> String {
+fn entry_of(template: &Definition, rule: &Rule) -> String {
     let whole = template.entry();
     let others: Vec<_> =
         template.rules.iter().filter(|it| it.name != rule.name).map(Rule::identifier).collect();
@@ -92,7 +91,7 @@ fn entry_of(template: &Template, rule: &Rule) -> String {
 }
 
 fn pair(
-    of: &Template,
+    of: &Definition,
     name: &str,
     entry: &str,
     used: &dyn Fn(&str) -> bool,
@@ -122,7 +121,7 @@ fn name(rule: &str) -> String {
 }
 
 /// The modules of a template, by package.
-fn modules(of: &Template) -> Result<BTreeMap<&'static str, &'static str>> {
+fn modules(of: &Definition) -> Result<BTreeMap<&'static str, &'static str>> {
     let texts = of.libs.iter().map(|lib: &Lib| lib.module()).chain(of.rules.iter().map(|rule| rule.module));
     texts
         .map(|text| {

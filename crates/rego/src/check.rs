@@ -7,7 +7,7 @@ use regorus::unstable::{ArithOp, Expr, Module, Rule, RuleHead};
 use super::builtins::{self, Builtin};
 use super::names::{self, Callee, Kind, Names, Rules};
 use super::scope::{self, RESERVED, Scope};
-use super::source::Fault;
+use super::token::Fault;
 use super::visit::{self, Call, Node, Term};
 
 /// A function that needs more than the input.

@@ -7,7 +7,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleH
 use super::builtins;
 use super::names::Names;
 use super::scope::{self, Scope};
-use super::source::Fault;
+use super::token::Fault;
 use super::visit::{self, Term};
 
 /// Variables by their own names.

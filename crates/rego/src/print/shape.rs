@@ -2,7 +2,7 @@
 
 use regorus::unstable::Expr;
 
-use crate::program::visit;
+use crate::visit;
 
 /// Whether an object stands in a pattern, and variables in it.
 pub fn has_object(pattern: &Expr) -> bool {

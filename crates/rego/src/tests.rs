@@ -10,9 +10,8 @@ fn compile(version: RegoVersion, entry: &str, libs: &[String]) -> Result<Program
 
 fn messages(entry: &str, spec: &str) -> Vec<String> {
     let program = compile(RegoVersion::V0, &format!("package p\n{entry}"), &[]).unwrap();
-    let input =
-        regorus::Value::from_json_str(&format!(r#"{{"review": {spec}, "parameters": {{}}}}"#)).unwrap();
-    let found = program.evaluate(&input, &regorus::Value::Undefined).unwrap();
+    let input = Value::from_json_str(&format!(r#"{{"review": {spec}, "parameters": {{}}}}"#)).unwrap();
+    let found = program.evaluate(&input, &Value::Undefined).unwrap();
     found.into_iter().map(|finding| finding.message).collect()
 }
 
@@ -23,7 +22,7 @@ fn refused(entry: &str) -> (usize, String) {
 
 #[test]
 fn the_catalogue_compiles() {
-    for template in gatewright_rules::catalogue() {
+    for template in gatewright_rules::Template::ALL.iter().map(|template| template.definition()) {
         let libs =
             template.libs.iter().map(|lib| lib.module()).chain(template.rules.iter().map(|rule| rule.module));
         let libs: Vec<_> = libs.map(str::to_owned).collect();
@@ -66,22 +65,20 @@ fn an_evaluation_ends() {
     let limit = Duration::from_millis(50);
     let program = Program::compile(&modules, Trust::Checked, limit).unwrap();
     let start = std::time::Instant::now();
-    let input = regorus::Value::from_json_str(r#"{"review": {"n": 20000}}"#).unwrap();
-    let error = program.evaluate(&input, &regorus::Value::Undefined).unwrap_err();
+    let input = Value::from_json_str(r#"{"review": {"n": 20000}}"#).unwrap();
+    let error = program.evaluate(&input, &Value::Undefined).unwrap_err();
     assert!(error.to_string().contains("time"), "{error}");
     assert!(start.elapsed() < limit * 20, "{:?}", start.elapsed());
-    let input = regorus::Value::from_json_str(r#"{"review": {"n": 2}}"#).unwrap();
-    assert_eq!(program.evaluate(&input, &regorus::Value::Undefined), Ok(vec![]));
+    let input = Value::from_json_str(r#"{"review": {"n": 2}}"#).unwrap();
+    assert_eq!(program.evaluate(&input, &Value::Undefined), Ok(vec![]));
 }
 
 #[test]
 fn loading_evaluates_nothing() {
     let conflict = "p = 1 { not input.review.x }\np = 2 { true }\nviolation[{\"msg\": \"x\"}] { p == 2 }";
     let program = compile(RegoVersion::V0, &format!("package p\n{conflict}"), &[]).unwrap();
-    let input = regorus::Value::new_object();
-    assert!(
-        program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().to_string().contains("conflict")
-    );
+    let input = Value::new_object();
+    assert!(program.evaluate(&input, &Value::Undefined).unwrap_err().to_string().contains("conflict"));
     assert_eq!(messages(conflict, r#"{"x": 1}"#), ["x"]);
 }
 
@@ -92,7 +89,7 @@ fn threads_share_a_program() {
                  violation[{\"msg\": m}] { m := data.inventory.cluster[_] }";
     let program = compile(RegoVersion::V0, entry, &[]).unwrap();
     shared(&program);
-    let inventory = regorus::Value::from_json_str(r#"{"cluster": {"x": "shared"}}"#).unwrap();
+    let inventory = Value::from_json_str(r#"{"cluster": {"x": "shared"}}"#).unwrap();
     std::thread::scope(|threads| {
         for thread in 0..4 {
             let (program, inventory) = (&program, &inventory);
@@ -100,7 +97,7 @@ fn threads_share_a_program() {
                 for round in 0..100 {
                     let name = format!("{thread}-{round}");
                     let input = format!(r#"{{"review": {{"list": ["{name}"]}}}}"#);
-                    let input = regorus::Value::from_json_str(&input).unwrap();
+                    let input = Value::from_json_str(&input).unwrap();
                     let found = program.evaluate(&input, inventory).unwrap();
                     let found: Vec<_> = found.into_iter().map(|finding| finding.message).collect();
                     assert_eq!(found, [name, "shared".into()]);
@@ -114,10 +111,8 @@ fn threads_share_a_program() {
 fn a_message_is_a_text() {
     let entry = "package p\nviolation[{\"msg\": 1}] { true }";
     let program = compile(RegoVersion::V0, entry, &[]).unwrap();
-    let input = regorus::Value::new_object();
-    assert!(
-        program.evaluate(&input, &regorus::Value::Undefined).unwrap_err().to_string().contains("no string")
-    );
+    let input = Value::new_object();
+    assert!(program.evaluate(&input, &Value::Undefined).unwrap_err().to_string().contains("no string"));
 }
 
 #[test]
@@ -125,10 +120,9 @@ fn the_inventory_is_shared() {
     let entry = "package p\nviolation[{\"msg\": m}] { m := data.inventory.cluster[_] }";
     let program = compile(RegoVersion::V0, entry, &[]).unwrap();
     assert!(program.reads_inventory());
-    let input = regorus::Value::new_object();
+    let input = Value::new_object();
     for name in ["a", "b"] {
-        let inventory =
-            regorus::Value::from_json_str(&format!(r#"{{"cluster": {{"x": "{name}"}}}}"#)).unwrap();
+        let inventory = Value::from_json_str(&format!(r#"{{"cluster": {{"x": "{name}"}}}}"#)).unwrap();
         for _ in 0..2 {
             let found = program.evaluate(&input, &inventory).unwrap();
             assert_eq!(found[0].message, name);
@@ -253,8 +247,8 @@ proptest! {
         };
         if let Ok(program) = compile(version, &entry, &libs) {
             let input = r#"{"review": {"object": {"spec": [1, "a", null]}}}"#;
-            let input = regorus::Value::from_json_str(input).unwrap();
-            drop(program.evaluate(&input, &regorus::Value::Undefined));
+            let input = Value::from_json_str(input).unwrap();
+            drop(program.evaluate(&input, &Value::Undefined));
         }
     }
 }

@@ -5,7 +5,8 @@ use regorus::unstable::Module;
 use super::names::{self, Kind, Names, Rules};
 use super::outcome::Functions;
 use super::scope::Scope;
-use super::source::{self, Fault};
+use super::source;
+use super::token::{self, Fault};
 use super::{CompileError, ENTRY, Modules, builtins, check as checks, safety};
 
 /// A module with its place among the others.
@@ -99,7 +100,7 @@ pub fn check(units: &[Unit]) -> Result<(), Vec<CompileError>> {
 pub fn misplaced(units: &[Unit], error: &anyhow::Error) -> CompileError {
     let text = error.to_string();
     let unit = units.iter().find(|unit| text.contains(&format!("--> {}:", unit.file())));
-    unit.unwrap_or(&units[0]).error(source::fault(text))
+    unit.unwrap_or(&units[0]).error(token::fault(text))
 }
 
 /// Where functions of several definitions have their second.

@@ -1,26 +1,30 @@
-//! Rego programs, evaluated as OPA evaluates them.
+//! Rego programs, compiled as Gatekeeper compiles them and evaluated as OPA evaluates them, on regorus.
 
 mod arithmetic;
 mod builtins;
 mod bytecode;
 mod check;
+mod convert;
 mod extensions;
+mod float;
 mod gofmt;
 mod keywords;
 mod names;
 mod networks;
 mod outcome;
-mod pattern;
 mod print;
+mod regex;
 mod safety;
 mod scope;
 mod source;
 mod text;
+mod token;
 mod tree;
 mod units;
 mod visit;
 
-pub use pattern::Pattern;
+pub use convert::{Numbers, object, to_rego};
+pub use regorus::Value;
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -28,13 +32,10 @@ use std::time::Duration;
 
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, PolicyLengthConfig};
-use serde_json::Value;
 
 use bytecode::Bytecode;
 use names::Names;
 use tree::Tree;
-
-use crate::convert::object;
 
 /// The dialect of a template's Rego.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub struct Finding {
     /// `msg`.
     pub message: String,
     /// `details`; an empty object if there are none.
-    pub details: Value,
+    pub details: serde_json::Value,
 }
 
 /// There are no findings.
@@ -138,7 +139,7 @@ impl Program {
         for unit in &units {
             let names = Names::new(&unit.module, &unit.package, &rules);
             let text = print::print(&unit.module, &names, &unit.scope, &unit.package, trust);
-            let failed = |error: anyhow::Error| vec![unit.error(source::fault(error))];
+            let failed = |error: anyhow::Error| vec![unit.error(token::fault(error))];
             engine.add_policy(unit.file(), text).map_err(failed)?;
         }
         let machine = match trust {
@@ -163,12 +164,8 @@ impl Program {
     ///
     /// # Errors
     /// A conflict of rules, the time limit, a message that is no string.
-    pub fn evaluate(
-        &self,
-        input: &regorus::Value,
-        inventory: &regorus::Value,
-    ) -> Result<Vec<Finding>, EvaluationError> {
-        let inventory = if self.reads_inventory { inventory } else { &regorus::Value::Undefined };
+    pub fn evaluate(&self, input: &Value, inventory: &Value) -> Result<Vec<Finding>, EvaluationError> {
+        let inventory = if self.reads_inventory { inventory } else { &Value::Undefined };
         let found = match &self.machine {
             Machine::Tree(tree) => tree.evaluate(input.clone(), inventory),
             Machine::Bytecode(bytecode) => bytecode.evaluate(input.clone(), inventory),
@@ -185,7 +182,7 @@ fn engine(version: RegoVersion, timer: ExecutionTimerConfig) -> Engine {
     engine.set_rego_v0(version == RegoVersion::V0);
     engine.set_strict_builtin_errors(false);
     engine.set_policy_length_config(PolicyLengthConfig {
-        max_col: source::MAX_COLUMN,
+        max_col: token::MAX_COLUMN,
         max_file_bytes: NonZeroUsize::MAX,
         max_lines: NonZeroUsize::MAX,
     });
@@ -195,8 +192,8 @@ fn engine(version: RegoVersion, timer: ExecutionTimerConfig) -> Engine {
 }
 
 /// The document `data`.
-fn data(inventory: &regorus::Value) -> regorus::Value {
-    let inventory = Some(inventory).filter(|inventory| **inventory != regorus::Value::Undefined);
+fn data(inventory: &Value) -> Value {
+    let inventory = Some(inventory).filter(|inventory| **inventory != Value::Undefined);
     object(inventory.map(|inventory| ("inventory", inventory.clone())))
 }
 

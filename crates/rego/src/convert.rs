@@ -13,6 +13,7 @@ pub enum Numbers {
 }
 
 /// A document as a value of the Rego engine.
+#[must_use]
 pub fn to_rego(value: &Value, numbers: Numbers) -> regorus::Value {
     match value {
         Value::Null => regorus::Value::Null,

@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use regorus::unstable::{BUILTINS, Expr};
 
 use super::extensions;
-use super::print::OPERATORS;
 
 /// A function of OPA.
 pub struct Builtin {
@@ -54,10 +53,7 @@ pub fn is_deprecated(name: &str) -> bool {
 
 /// Whether this engine has it.
 pub fn is_supported(name: &str) -> bool {
-    name == "print"
-        || extensions::find(name).is_some()
-        || OPERATORS.contains(&name)
-        || BUILTINS.contains_key(name)
+    name == "print" || extensions::find(name).is_some() || BUILTINS.contains_key(name)
 }
 
 /// The path of a reference that has only names and texts: `data.lib.x`.

@@ -1,7 +1,7 @@
 //! Keywords that were names in Rego before 1.0, unless a module imports them. regorus warns on the standard error where
 //! it meets such a name.
 
-use super::source::{Fault, Token};
+use super::token::{Fault, Token};
 
 const KEYWORDS: [&str; 3] = ["every", "if", "in"];
 

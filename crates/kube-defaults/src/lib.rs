@@ -7,7 +7,6 @@
 mod apparmor;
 mod assumed;
 mod autoscaling;
-mod base64;
 mod image;
 mod kinds;
 mod normal;

@@ -6,8 +6,8 @@ use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Query};
 
 use super::shape::{self, has_object, is_walk};
 use super::{Condition, Printer};
-use crate::program::builtins;
-use crate::program::visit::Term;
+use crate::builtins;
+use crate::visit::Term;
 
 impl Printer<'_> {
     pub(super) fn query(&mut self, query: &Query) {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use regorus::Value;
 
-use super::gofmt;
+use super::float::general;
 
 /// A value as Rego.
 pub fn text(value: &Value) -> String {
@@ -30,7 +30,7 @@ pub fn number(value: &Value) -> String {
         || number.format_decimal(),
         |float| {
             let sign = if float.is_sign_negative() { "-" } else { "" };
-            sign.to_owned() + &gofmt::general(float.abs(), None)
+            sign.to_owned() + &general(float.abs(), None)
         },
     )
 }

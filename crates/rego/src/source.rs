@@ -1,97 +1,25 @@
 //! From a module's text to its syntax tree: what OPA's grammar allows and regorus's parser does not is rewritten before
 //! it is parsed. No line moves.
 
-use std::num::NonZeroU32;
-use std::ops::Range;
-
 use regorus::Source;
-use regorus::unstable::{Lexer, Module, Parser, Span, TokenKind};
+use regorus::unstable::{Module, Parser, TokenKind};
 
 use super::RegoVersion;
-
-/// Columns that a line may have. A rewritten rule stands on few lines.
-pub const MAX_COLUMN: NonZeroU32 = NonZeroU32::MAX;
-
-/// What is wrong with a module, and in which line.
-pub type Fault = (usize, String);
+use super::token::{self, Fault, MAX_COLUMN, Token, fault, tokens};
 
 /// Parses a module.
 pub fn parse(text: &str, version: RegoVersion) -> Result<Module, Fault> {
     if text.trim().is_empty() {
         return Err((0, "the module is empty".into()));
     }
-    let source = source(text)?;
-    let source = self::source(&rewrite(&source, version)?)?;
+    let source = token::source(text)?;
+    let source = token::source(&rewrite(&source, version)?)?;
     let mut parser = Parser::new(&source).map_err(fault)?;
     parser.set_max_col(MAX_COLUMN);
     if version == RegoVersion::V1 {
         parser.enable_rego_v1().map_err(fault)?;
     }
     parser.parse().map_err(fault)
-}
-
-fn source(text: &str) -> Result<Source, Fault> {
-    Source::from_contents("module".into(), text.to_owned()).map_err(fault)
-}
-
-/// regorus says where in the second line, and what in the last.
-pub fn fault(error: impl std::fmt::Display) -> Fault {
-    let text = error.to_string();
-    let line = text.lines().find_map(|line| line.strip_prefix("--> ")?.split(':').nth(1)?.parse().ok());
-    let said = text.lines().last().unwrap_or_default();
-    let said = said.strip_prefix("error: ").unwrap_or(said).trim();
-    (line.unwrap_or(0), format!("rego_parse_error: {said}"))
-}
-
-/// A token as the rewriting sees it.
-pub struct Token {
-    kind: TokenKind,
-    /// Its place; of a text, without quotes.
-    pub span: Span,
-    /// Its bytes with quotes.
-    pub bytes: Range<usize>,
-}
-
-impl Token {
-    /// What is written; nothing for a text.
-    pub fn text(&self) -> &str {
-        match self.kind {
-            TokenKind::String | TokenKind::RawString => "",
-            _ => self.span.text(),
-        }
-    }
-
-    /// Whether a reference may end here.
-    fn ends_reference(&self) -> bool {
-        matches!(self.text(), "]" | ")") || self.kind == TokenKind::Ident && !KEYWORDS.contains(&self.text())
-    }
-
-    /// Whether a term may end here.
-    pub fn ends_term(&self) -> bool {
-        self.ends_reference()
-            || self.text() == "}"
-            || matches!(self.kind, TokenKind::String | TokenKind::RawString | TokenKind::Number)
-            || matches!(self.text(), "true" | "false" | "null")
-    }
-}
-
-const KEYWORDS: [&str; 13] = [
-    "not", "in", "if", "else", "as", "with", "some", "every", "contains", "default", "true", "false", "null",
-];
-
-fn tokens(source: &Source) -> Result<Vec<Token>, Fault> {
-    let mut lexer = Lexer::new(source);
-    lexer.set_max_col(MAX_COLUMN);
-    let mut tokens = vec![];
-    loop {
-        let token = lexer.next_token().map_err(fault)?;
-        let quotes = usize::from(matches!(token.0, TokenKind::String | TokenKind::RawString));
-        let bytes = token.1.start as usize - quotes..token.1.end as usize + quotes;
-        match token.0 {
-            TokenKind::Eof => return Ok(tokens),
-            kind => tokens.push(Token { kind, span: token.1, bytes }),
-        }
-    }
 }
 
 fn rewrite(source: &Source, version: RegoVersion) -> Result<String, Fault> {

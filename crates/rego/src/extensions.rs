@@ -7,7 +7,7 @@ use regorus::{Engine, Value};
 
 use super::gofmt::sprintf;
 use super::text::number;
-use super::{arithmetic, networks, pattern};
+use super::{arithmetic, networks, regex};
 
 /// A function: undefined is what OPA makes of an error.
 pub type Function = fn(&[Value]) -> Option<Value>;
@@ -50,14 +50,14 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("internal.or", 2, arithmetic::union),
     ("internal.member_2", 2, |v| Some(is_member(&v[0], &v[1]).into())),
     ("internal.member_3", 3, |v| Some((v[2][&v[0]] == v[1] && v[2].as_set().is_err()).into())),
-    ("re_match", 2, pattern::is_match),
-    ("regex.match", 2, pattern::is_match),
-    ("regex.is_valid", 1, |v| Some(pattern::is_valid(&v[0]).into())),
-    ("regex.split", 2, pattern::split),
-    ("regex.replace", 3, pattern::replace),
-    ("regex.find_n", 3, pattern::find_n),
-    ("regex.find_all_string_submatch_n", 3, pattern::find_all_string_submatch_n),
-    ("semver.is_valid", 1, |v| Some(pattern::is_version(&v[0]).into())),
+    ("re_match", 2, regex::is_match),
+    ("regex.match", 2, regex::is_match),
+    ("regex.is_valid", 1, |v| Some(regex::is_valid(&v[0]).into())),
+    ("regex.split", 2, regex::split),
+    ("regex.replace", 3, regex::replace),
+    ("regex.find_n", 3, regex::find_n),
+    ("regex.find_all_string_submatch_n", 3, regex::find_all_string_submatch_n),
+    ("semver.is_valid", 1, |v| Some(regex::is_version(&v[0]).into())),
     ("units.parse", 1, |v| arithmetic::quantity(v[0].as_string().ok()?)),
     ("net.cidr_overlap", 2, networks::contains),
     ("net.cidr_contains", 2, networks::contains),

@@ -6,7 +6,7 @@ use regorus::unstable::{ArithOp, BinOp, Expr, Query, Span};
 
 use super::shape::{has_object, is_walk};
 use super::{Condition, Printer};
-use crate::program::visit::Term;
+use crate::visit::Term;
 
 impl Printer<'_> {
     pub(super) fn term(&mut self, expr: &Term) {

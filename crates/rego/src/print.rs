@@ -49,19 +49,6 @@ pub fn print(module: &Module, names: &Names<'_>, scope: &Scope, package: &str, t
     printer.out
 }
 
-/// The names of what the printed modules call in place of operators.
-pub const OPERATORS: [&str; 9] = [
-    "internal.plus",
-    "internal.minus",
-    "internal.mul",
-    "internal.div",
-    "internal.rem",
-    "internal.and",
-    "internal.or",
-    "internal.member_2",
-    "internal.member_3",
-];
-
 /// What must hold beside the statement that is printed.
 enum Condition {
     /// A variable is the same as a pattern, which may bind variables.

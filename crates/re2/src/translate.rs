@@ -1,131 +1,11 @@
-//! `regex.*` with the syntax of Go's RE2.
+//! From RE2's syntax to that of Rust's `regex`.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::iter::Peekable;
-use std::rc::Rc;
 use std::str::Chars;
 
-use regex::bytes::Regex;
-use regorus::Value;
-
-/// Patterns that a thread keeps compiled.
-const KEPT: usize = 256;
-
-thread_local! {
-    static COMPILED: RefCell<HashMap<String, Option<Rc<Regex>>>> = RefCell::default();
-}
-
-fn compiled(pattern: &Value) -> Option<Rc<Regex>> {
-    let pattern: &str = pattern.as_string().ok()?;
-    COMPILED.with_borrow_mut(|compiled| {
-        if let Some(regex) = compiled.get(pattern) {
-            return regex.clone();
-        }
-        if compiled.len() >= KEPT {
-            compiled.clear();
-        }
-        let regex = translate(pattern).and_then(|pattern| Regex::new(&pattern).ok()).map(Rc::new);
-        compiled.insert(pattern.to_owned(), regex.clone());
-        regex
-    })
-}
-
-/// A regular expression in the syntax of Go's RE2.
-#[derive(Clone, Debug)]
-pub struct Pattern(Regex);
-
-impl Pattern {
-    /// Reads it; none if RE2 refuses it.
-    #[must_use]
-    pub fn new(pattern: &str) -> Option<Self> {
-        translate(pattern).and_then(|pattern| Regex::new(&pattern).ok()).map(Self)
-    }
-
-    /// Whether it is found somewhere in a text.
-    #[must_use]
-    pub fn is_match(&self, text: &str) -> bool {
-        self.0.is_match(text.as_bytes())
-    }
-}
-
-/// `regex.match(pattern, text)`.
-pub fn is_match(v: &[Value]) -> Option<Value> {
-    let text: &str = v[1].as_string().ok()?;
-    Some(compiled(&v[0])?.is_match(text.as_bytes()).into())
-}
-
-/// `regex.is_valid(pattern)`.
-pub fn is_valid(pattern: &Value) -> bool {
-    compiled(pattern).is_some()
-}
-
-/// `regex.split(pattern, text)`: an empty match at the start splits nothing.
-pub fn split(v: &[Value]) -> Option<Value> {
-    let text: &str = v[1].as_string().ok()?;
-    let regex = compiled(&v[0])?;
-    let pattern: &str = v[0].as_string().ok()?;
-    if !pattern.is_empty() && text.is_empty() {
-        return Some(vec![Value::from("")].into());
-    }
-    let (mut parts, mut begin, mut end) = (vec![], 0, 0);
-    for found in regex.find_iter(text.as_bytes()) {
-        end = found.start();
-        if found.end() != 0 {
-            parts.push(part(&text.as_bytes()[begin..end]));
-        }
-        begin = found.end();
-    }
-    if end != text.len() {
-        parts.push(part(&text.as_bytes()[begin..]));
-    }
-    Some(parts.into())
-}
-
-fn part(bytes: &[u8]) -> Value {
-    Value::from(String::from_utf8_lossy(bytes).into_owned())
-}
-
-/// `regex.replace(text, pattern, replacement)`.
-pub fn replace(v: &[Value]) -> Option<Value> {
-    let (text, replacement) = (v[0].as_string().ok()?, v[2].as_string().ok()?);
-    Some(part(&compiled(&v[1])?.replace_all(text.as_bytes(), replacement.as_bytes())))
-}
-
-/// How many matches are asked for: all if the number is negative.
-fn limit(number: &Value) -> Option<usize> {
-    Some(usize::try_from(number.as_i64().ok()?).unwrap_or(usize::MAX))
-}
-
-/// `regex.find_n(pattern, text, number)`.
-pub fn find_n(v: &[Value]) -> Option<Value> {
-    let text: &str = v[1].as_string().ok()?;
-    let (regex, limit) = (compiled(&v[0])?, limit(&v[2])?);
-    Some(
-        regex
-            .find_iter(text.as_bytes())
-            .take(limit)
-            .map(|found| part(found.as_bytes()))
-            .collect::<Vec<_>>()
-            .into(),
-    )
-}
-
-/// `regex.find_all_string_submatch_n(pattern, text, number)`.
-pub fn find_all_string_submatch_n(v: &[Value]) -> Option<Value> {
-    let text: &str = v[1].as_string().ok()?;
-    let (regex, limit) = (compiled(&v[0])?, limit(&v[2])?);
-    let matches = regex.captures_iter(text.as_bytes()).take(limit).map(|captures| {
-        let groups =
-            captures.iter().map(|group| part(group.map_or(b"".as_slice(), |group| group.as_bytes())));
-        Value::from(groups.collect::<Vec<_>>())
-    });
-    Some(matches.collect::<Vec<_>>().into())
-}
-
 /// The same pattern in the syntax of Rust's `regex`; none if RE2 refuses it.
-fn translate(pattern: &str) -> Option<String> {
+pub fn translate(pattern: &str) -> Option<String> {
     let mut translator = Translator { rest: pattern.chars().peekable(), out: String::new(), repeated: false };
     while let Some(c) = translator.rest.next() {
         translator.item(c)?;
@@ -378,11 +258,4 @@ fn literal(c: char, out: &mut String) {
     } else {
         out.push(c);
     }
-}
-
-/// Whether a value is a semantic version; a `v` may stand before it.
-pub fn is_version(value: &Value) -> bool {
-    const PART: &str = "(?:\\.[0-9A-Za-z-]+)*";
-    let version = format!("^v?[0-9]+\\.[0-9]+\\.[0-9]+(?:-[0-9A-Za-z-]+{PART})?(?:\\+[0-9A-Za-z-]+{PART})?$");
-    is_match(&[version.into(), value.clone()]) == Some(Value::Bool(true))
 }

@@ -3,7 +3,7 @@
 use regorus::unstable::{BoolOp, Expr};
 
 use super::Printer;
-use crate::program::visit::Term;
+use crate::visit::Term;
 
 impl Printer<'_> {
     /// What OPA takes out of a negated expression.

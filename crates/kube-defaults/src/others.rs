@@ -1,9 +1,10 @@
 //! Defaults of kinds beside workloads that depend on other fields.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
+use super::pod_spec;
 use super::table::{fill, is_unset, visit};
-use super::{base64, pod_spec};
 
 /// A Namespace carries its own name as a label, and the finalizer that empties it.
 pub(super) fn namespace(object: &mut Value) {
@@ -26,7 +27,7 @@ pub(super) fn secret(object: &mut Value) {
     }
     visit(object, "data+", &mut |data| {
         for (name, text) in &texts {
-            data[name] = json!(base64::encode(text.as_str().unwrap_or_default().as_bytes()));
+            data[name] = json!(STANDARD.encode(text.as_str().unwrap_or_default()));
         }
     });
 }
