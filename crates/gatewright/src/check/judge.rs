@@ -177,7 +177,7 @@ fn created(placed: &Placed, mut object: Value) -> (Value, Vec<String>) {
 fn reason(error: &ReviewError) -> String {
     match error {
         ReviewError::Expansion(inner) => format!("{}: {error}", policies::field(&inner.pointer)),
-        ReviewError::Message { .. } => error.to_string(),
+        ReviewError::Message { .. } | ReviewError::Engine { .. } => error.to_string(),
     }
 }
 
