@@ -40,13 +40,12 @@ impl KindMatch {
     pub fn new(spec: &Value) -> Self {
         Self::deserialize(&spec["match"]).unwrap_or_default()
     }
-}
 
-impl UserConstraint<'_> {
-    /// Whether objects of a kind are judged. As in Gatekeeper, an empty list or a star means any, and any scope but
+    /// Whether objects of a kind are matched. As in Gatekeeper, an empty list or a star means any, and any scope but
     /// the two known ones means both.
-    pub(crate) fn is_about(&self, group: &str, kind: &str, namespaced: bool) -> bool {
-        let in_scope = match self.matches.scope.as_str() {
+    #[must_use]
+    pub fn is_about(&self, group: &str, kind: &str, namespaced: bool) -> bool {
+        let in_scope = match self.scope.as_str() {
             "Namespaced" => namespaced,
             "Cluster" => !namespaced,
             _ => true,
@@ -54,12 +53,12 @@ impl UserConstraint<'_> {
         let has = |list: &[String], one: &str| {
             list.is_empty() || list.iter().any(|entry| entry == "*" || entry == one)
         };
-        let kinds = &self.matches.kinds;
-        in_scope
-            && (kinds.is_empty()
-                || kinds.iter().any(|entry| has(&entry.api_groups, group) && has(&entry.kinds, kind)))
+        let of_kind = |entry: &Kinds| has(&entry.api_groups, group) && has(&entry.kinds, kind);
+        in_scope && (self.kinds.is_empty() || self.kinds.iter().any(of_kind))
     }
+}
 
+impl UserConstraint<'_> {
     /// Whether the constraint names the kind itself, not just by a star.
     pub(crate) fn names(&self, group: &str, kind: &str) -> bool {
         self.matches.kinds.iter().any(|entry| {

@@ -124,7 +124,7 @@ impl Demand<'_> {
         };
         let wanted = |request: &Request| {
             let mut meant = self.constraints.iter().filter(|one| one.template.means(CONNECT));
-            self.guard || meant.any(|one| one.is_about("", &request.kind, true))
+            self.guard || meant.any(|one| one.matches.is_about("", &request.kind, true))
         };
         requests.into_iter().map(request).filter(wanted).collect()
     }
@@ -135,7 +135,7 @@ impl Demand<'_> {
             let mut meant = self.constraints.iter().filter(|one| one.template.means(DELETE));
             meant.any(|one| {
                 one.names(&resource.group, &resource.kind)
-                    && one.is_about(&resource.group, &resource.kind, resource.namespaced)
+                    && one.matches.is_about(&resource.group, &resource.kind, resource.namespaced)
             })
         };
         let request = |resource: &Resource| Request {
@@ -178,7 +178,7 @@ impl Demand<'_> {
     /// The constraints that would take the request for one of theirs.
     fn woken_by(&self, request: &Request) -> impl Iterator<Item = &UserConstraint<'_>> {
         let asleep = self.constraints.iter().filter(|one| one.template.is_woken_by_any());
-        asleep.filter(|one| one.is_about(&request.route.group, &request.kind, request.namespaced))
+        asleep.filter(|one| one.matches.is_about(&request.route.group, &request.kind, request.namespaced))
     }
 
     fn is_routed(&self, route: &Route, namespaced: bool) -> bool {

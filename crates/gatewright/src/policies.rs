@@ -9,7 +9,8 @@ use gatewright_compiler::{Compile, Compiled, Settings, compile};
 use gatewright_gatekeeper::Constraint;
 use serde_path_to_error::{Path, Segment};
 
-use crate::input::{Document, InputError};
+use crate::diagnostics;
+use crate::input::{self, Document, InputError};
 
 /// The group of the policy kinds.
 pub const GROUP: &str = "deckhouse.io";
@@ -60,7 +61,7 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
     }
     let value = document.value();
     let policy: P = serde_path_to_error::deserialize(&value)
-        .map_err(|error| vec![at(&pointer_of(error.path()), error.to_string())])?;
+        .map_err(|error| vec![at(&pointer_of(error.path()), described(&error))])?;
     let mut compiled = compile(&policy, settings).map_err(|invalid| {
         let problems = invalid.problems.iter();
         problems.map(|problem| at(&pointer(&problem.field), problem.to_string())).collect::<Vec<_>>()
@@ -73,6 +74,24 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
     }
     compiled.constraint.as_mut().map(mark_rendered);
     Ok(compiled)
+}
+
+/// The field and what is wrong with it, without its value.
+fn described(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let message = input::without_values(&error.inner().to_string());
+    match error.path().to_string().as_str() {
+        "." => message,
+        path => format!("{path}: {message}"),
+    }
+}
+
+/// Says what people may not expect of a policy.
+pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled) {
+    let subject = format!("{}: {kind} {}", document.location, document.header.name);
+    compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
+    if compiled.constraint.is_none() {
+        diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
+    }
 }
 
 /// Marks a constraint as nobody's who has an operator, and without an owner: a uid in a file is of no object.
