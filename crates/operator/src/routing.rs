@@ -10,8 +10,7 @@ use gatewright_gatekeeper::{
     DELETE, Demand, Finding, KindMatch, Plan, Resource, Route, TemplateSource, UserConstraint,
     WEBHOOK_CONFIGURATION, configuration, routes_all, upstream,
 };
-use gatewright_rules::deny_exec_heritage::TEMPLATE;
-use gatewright_rules::subresources;
+use gatewright_rules::{Template, subresources};
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use kube::core::DynamicObject;
 use kube::discovery::Discovery;
@@ -75,7 +74,7 @@ fn is_known(world: &World) -> bool {
         world.platform_pods.knowledge(),
         world.sync_sets.knowledge(),
         world.exemptions.knowledge(),
-        world.constraints(&TEMPLATE).knowledge(),
+        world.constraints(Template::DenyExecHeritage).knowledge(),
     ];
     gatekeeper && world.own_webhook.is_complete() && !rest.contains(&Knowledge::Unknown)
 }
