@@ -1,10 +1,12 @@
 //! What a YAML document consists of, by the grammar of libyaml. kubectl reads with a translation of that library, which
 //! takes what YAML 1.2 forbids: lines of quoted text at the depth of their key, tabs before them, for example.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 use libyaml_safer::{Encoding, Error, EventData, Mark, Parser, ScalarStyle};
 
+use super::guard::Guarded;
 use super::split::newlines;
 use super::yaml::YamlError;
 
@@ -48,17 +50,19 @@ pub struct Scalar {
 /// Reads a document part by part.
 pub struct Events<'t> {
     parser: Parser<Pieces<'t>>,
-    text: &'t str,
-    lines: Lines<'t>,
+    guarded: Guarded<'t>,
+    at: usize,
+    line: usize,
 }
 
 impl<'t> Events<'t> {
     /// The parts of a text.
     pub fn new(text: &'t str) -> Self {
+        let guarded = Guarded::new(text);
         let mut parser = Parser::new();
         parser.set_encoding(Encoding::Utf8);
-        parser.set_input(Pieces(text));
-        Self { parser, text, lines: Lines { text: text.as_bytes(), at: 0, line: 1 } }
+        parser.set_input(Pieces { text: guarded.text.clone(), read: 0 });
+        Self { parser, guarded, at: 0, line: 1 }
     }
 
     /// The next part; none at the end.
@@ -71,7 +75,8 @@ impl<'t> Events<'t> {
             let part = match event.data {
                 EventData::StreamEnd => return Ok(None),
                 EventData::Alias { anchor } => Part::Alias(anchor),
-                EventData::Scalar { anchor, tag, value: text, style, .. } => {
+                EventData::Scalar { anchor, tag, value, style, .. } => {
+                    let text = self.guarded.unmarked(value);
                     let plain = matches!(style, ScalarStyle::Plain);
                     let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                     Part::Scalar(Scalar { text, plain, block, anchor, tag })
@@ -87,15 +92,29 @@ impl<'t> Events<'t> {
 
     /// The line on which a part begins, from 1.
     pub fn line(&mut self, event: &Event) -> usize {
-        self.lines.of_mark(event.mark)
+        self.line_of(event.mark)
+    }
+
+    /// The line as editors count them; YAML ends lines at more characters. Marks mostly come in order, so the text is
+    /// read once.
+    fn line_of(&mut self, mark: Mark) -> usize {
+        let text = self.guarded.text.as_bytes();
+        let end = usize::try_from(mark.index).map_or(text.len(), |index| index.min(text.len()));
+        if end < self.at {
+            (self.at, self.line) = (0, 1);
+        }
+        self.line += newlines(&text[self.at..end]);
+        self.at = end;
+        self.line
     }
 
     fn error(&mut self, error: &Error) -> YamlError {
         if let Some(mark) = error.problem_mark() {
-            return YamlError { line: self.lines.of_mark(mark), message: problem(error) };
+            return YamlError { line: self.line_of(mark), message: problem(error) };
         }
-        let before = self.text.find(is_control).unwrap_or_default();
-        let line = newlines(&self.text.as_bytes()[..before]) + 1;
+        let text = &self.guarded.text;
+        let before = text.find(is_control).unwrap_or_default();
+        let line = newlines(&text.as_bytes()[..before]) + 1;
         YamlError { line, message: error.problem().to_owned() }
     }
 }
@@ -113,32 +132,15 @@ fn is_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}') || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// The lines of a text, as editors count them. YAML ends lines at more characters. Marks mostly come in order, so the
-/// text is read once.
-struct Lines<'t> {
-    text: &'t [u8],
-    at: usize,
-    line: usize,
-}
-
-impl Lines<'_> {
-    fn of_mark(&mut self, mark: Mark) -> usize {
-        let end = usize::try_from(mark.index).map_or(self.text.len(), |index| index.min(self.text.len()));
-        if end < self.at {
-            (self.at, self.line) = (0, 1);
-        }
-        self.line += newlines(&self.text[self.at..end]);
-        self.at = end;
-        self.line
-    }
-}
-
 /// A text, piece by piece: the parser keeps each as characters, which take four times the memory.
-struct Pieces<'t>(&'t str);
+struct Pieces<'t> {
+    text: Cow<'t, str>,
+    read: usize,
+}
 
 impl Read for Pieces<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.as_bytes().read(buffer)?;
+        let read = self.fill_buf()?.read(buffer)?;
         self.consume(read);
         Ok(read)
     }
@@ -147,10 +149,11 @@ impl Read for Pieces<'_> {
 impl BufRead for Pieces<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         const PIECE: usize = 4096;
-        Ok(&self.0.as_bytes()[..self.0.floor_char_boundary(PIECE)])
+        let end = self.text.floor_char_boundary(self.read.saturating_add(PIECE));
+        Ok(&self.text.as_bytes()[self.read..end])
     }
 
     fn consume(&mut self, amount: usize) {
-        self.0 = self.0.get(amount..).unwrap_or_default();
+        self.read = self.text.len().min(self.read.saturating_add(amount));
     }
 }

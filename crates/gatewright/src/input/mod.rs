@@ -7,6 +7,7 @@ mod document;
 mod events;
 mod exclude;
 mod files;
+mod guard;
 mod json;
 mod limit;
 mod lines;
