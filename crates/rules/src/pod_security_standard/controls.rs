@@ -221,12 +221,17 @@ pub(crate) fn entry(frame: &str, imports: &[String]) -> String {
     for replacement in replacements.filter_map(Control::replacement) {
         entry.push_str(&rule(&replacement.in_force(), replacement.in_force_if()));
     }
-    CONTROLS.iter().for_each(|control| entry.push_str(&control.rule()));
+    for control in CONTROLS {
+        entry.push_str(&control.rule());
+    }
     entry
 }
 
 fn rule(head: &str, conditions: impl IntoIterator<Item = String>) -> String {
-    let body: String = conditions.into_iter().map(|condition| format!("\t{condition}\n")).collect();
+    let mut body = String::new();
+    for condition in conditions {
+        let _ = writeln!(body, "\t{condition}");
+    }
     format!("\n{head} if {{\n{body}}}\n")
 }
 
