@@ -1,6 +1,6 @@
 //! What a rule tells the template, beside its Rego.
 
-use gatewright_gatekeeper::Route;
+use gatewright_gatekeeper::{Operation, Route};
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
@@ -152,6 +152,6 @@ impl Volatile {
             Self::Resources => "pods/resize",
             Self::Tolerations => return None,
         };
-        Some(Route { group: String::new(), resource: resource.to_owned(), operation: "UPDATE" })
+        Some(Route { group: String::new(), resource: resource.to_owned(), operation: Operation::Update })
     }
 }

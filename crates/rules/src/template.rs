@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gatewright_api::PolicyKind;
-use gatewright_gatekeeper::{ConstraintTemplate, RegoSource};
+use gatewright_gatekeeper::{ConstraintTemplate, Operation, RegoSource};
 use kube::core::schema::StructuralSchemaRewriter;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -51,7 +51,7 @@ pub struct Definition {
     /// What the template is, in a few words.
     pub title: &'static str,
     /// The operations that are judged. Never empty, which would mean all.
-    pub operations: &'static [&'static str],
+    pub operations: &'static [Operation],
     /// The shared modules that the rules import. Each costs compile time and memory in every Gatekeeper process, so
     /// a template carries only those it uses.
     pub libs: &'static [Lib],
@@ -111,7 +111,7 @@ impl Lib {
 }
 
 /// What changes an object: the operations of a template whose rules judge objects.
-pub const WRITES: &[&str] = &["CREATE", "UPDATE"];
+pub const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
 
 impl Template {
     /// Every template, in the order in which they are documented.
