@@ -18,6 +18,10 @@ CRATES_TESTS := $(patsubst %,--test %,$(notdir $(basename $(wildcard crates/*/te
 	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs)))))
 E2E_TESTS := --test gatekeeper --test engines --test scenarios
 
+# Whoever has RUST_BACKTRACE set for panics would have one taken for each error as well, and the Rego parser makes errors
+# of all the ways that it tries.
+export RUST_LIB_BACKTRACE ?= 0
+
 TIMES := $(TARGET_DIR)/test-times.md
 # $(call timed,WHAT,COMMAND) runs a command and notes how long it took, for `make test-times`.
 timed = @echo '$(2)'; begun=$$(date +%s); $(2); mkdir -p $(TARGET_DIR); \
