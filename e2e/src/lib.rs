@@ -27,6 +27,7 @@ pub mod manifests;
 pub mod operator;
 pub mod paths;
 pub mod proxy;
+pub mod reading;
 pub mod replicas;
 pub mod requests;
 mod scenario;
