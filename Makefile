@@ -40,9 +40,10 @@ demo: ## Show the whole path on a local cluster (KEEP=1 leaves it running)
 
 .PHONY: test
 test: ## Run everything but the long scenarios of faults
-	@rm -f $(TIMES)
-	@$(side_by_side) tools checks
-	@$(MAKE) --no-print-directory run-e2e
+	@rm -f $(TIMES); begun=$$(date +%s); \
+	$(side_by_side) tools checks; \
+	$(MAKE) --no-print-directory run-e2e; \
+	echo "| all | $$(($$(date +%s) - begun)) |" >> $(TIMES)
 
 # One after the other: cargo does one thing at a time.
 .PHONY: checks
