@@ -18,6 +18,10 @@ CRATES_TESTS := $(patsubst %,--test %,$(notdir $(basename $(wildcard crates/*/te
 	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs)))))
 E2E_TESTS := --test gatekeeper --test engines --test scenarios
 
+# Whoever has RUST_BACKTRACE set for panics would have one taken for each error as well, and the Rego parser makes errors
+# of all the ways that it tries.
+export RUST_LIB_BACKTRACE ?= 0
+
 TIMES := $(TARGET_DIR)/test-times.md
 # $(call timed,WHAT,COMMAND) runs a command and notes how long it took, for `make test-times`.
 timed = @echo '$(2)'; begun=$$(date +%s); $(2); mkdir -p $(TARGET_DIR); \
@@ -36,9 +40,10 @@ demo: ## Show the whole path on a local cluster (KEEP=1 leaves it running)
 
 .PHONY: test
 test: ## Run everything but the long scenarios of faults
-	@rm -f $(TIMES)
-	@$(side_by_side) tools checks
-	@$(MAKE) --no-print-directory run-e2e
+	@rm -f $(TIMES); begun=$$(date +%s); \
+	$(side_by_side) tools checks; \
+	$(MAKE) --no-print-directory run-e2e; \
+	echo "| all | $$(($$(date +%s) - begun)) |" >> $(TIMES)
 
 # One after the other: cargo does one thing at a time.
 .PHONY: checks

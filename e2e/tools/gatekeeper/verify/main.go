@@ -1,17 +1,18 @@
 // Command verify runs one of Gatekeeper's Suite files as `gator verify` does, with gator's own runner, engine and
 // output, but compiles each template once instead of once for each case.
 //
-// gator makes a new client for each case and adds template, constraint and inventory to it. Here one client stays as
-// long as the template stays the same; constraints and inventory of the case before are removed from it.
+// gator makes a new client for each case, reads and adds the template, the constraint and the inventory. Here there is
+// one client, from which the constraint and the inventory of the case before are removed; its template stays until
+// another one comes. A template that was read is not read again: for it, the runner reads its path alone.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 
 	constraintclient "github.com/open-policy-agent/frameworks/constraint/pkg/client"
@@ -19,32 +20,38 @@ import (
 	"github.com/open-policy-agent/frameworks/constraint/pkg/types"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/gator"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/gator/verify"
+	"github.com/open-policy-agent/gatekeeper/v3/pkg/target"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// client is gator's, with what was added to it since it was last handed out.
+// client is gator's, with what was added to it.
 type client struct {
 	*constraintclient.Client
+	files       *files
 	template    *templates.ConstraintTemplate
 	constraints []*unstructured.Unstructured
-	data        []any
 }
 
-// clients hands out the one client that there is.
-type clients struct{ current *client }
+// files are those of the machine, but for the templates that were read before.
+type files struct {
+	fs.FS
+	// read has the templates that were read, by their path.
+	read map[string]*templates.ConstraintTemplate
+	// last is the path that was read last.
+	last string
+}
 
-func (c *clients) next(_ ...gator.Opt) (gator.Client, error) {
-	if c.current == nil {
-		made, err := newClient()
-		if err != nil {
-			return nil, err
-		}
-		c.current = made
+// ReadFile reads a file, or names a template that was read before.
+func (f *files) ReadFile(path string) ([]byte, error) {
+	f.last = path
+	if _, known := f.read[path]; known {
+		const named = `{"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate", "metadata": {"name": %q}}`
+		return fmt.Appendf(nil, named, path), nil
 	}
-	return c.current, c.current.clear()
+	return fs.ReadFile(f.FS, path)
 }
 
-func newClient() (*client, error) {
+func newClient(files *files) (*client, error) {
 	made, err := gator.NewOPAClient(false)
 	if err != nil {
 		return nil, err
@@ -53,7 +60,12 @@ func newClient() (*client, error) {
 	if !is {
 		return nil, fmt.Errorf("gator's client is a %T", made)
 	}
-	return &client{Client: gators}, nil
+	return &client{Client: gators, files: files}, nil
+}
+
+// next hands out the client for another case.
+func (c *client) next(_ ...gator.Opt) (gator.Client, error) {
+	return c, c.clear()
 }
 
 // clear removes what the case before has added; its template stays.
@@ -64,18 +76,20 @@ func (c *client) clear() error {
 			return err
 		}
 	}
-	for _, object := range c.data {
-		if _, err := c.Client.RemoveData(ctx, object); err != nil {
-			return err
-		}
-	}
-	c.constraints, c.data = nil, nil
-	return nil
+	c.constraints = nil
+	// All at once: of an object that is removed alone, its kind would stay, empty.
+	_, err := c.Client.RemoveData(ctx, target.WipeData())
+	return err
 }
 
 // AddTemplate compiles a template that is another one than that of the case before.
 func (c *client) AddTemplate(ctx context.Context, template *templates.ConstraintTemplate) (*types.Responses, error) {
-	if c.template != nil && reflect.DeepEqual(c.template, template) {
+	if known, is := c.files.read[template.Name]; is {
+		template = known
+	} else {
+		c.files.read[c.files.last] = template
+	}
+	if c.template == template {
 		return types.NewResponses(), nil
 	}
 	if c.template != nil {
@@ -84,10 +98,9 @@ func (c *client) AddTemplate(ctx context.Context, template *templates.Constraint
 		}
 		c.template = nil
 	}
-	added := template.DeepCopy()
-	responses, err := c.Client.AddTemplate(ctx, template)
+	responses, err := c.Client.AddTemplate(ctx, template.DeepCopy())
 	if err == nil {
-		c.template = added
+		c.template = template
 	}
 	return responses, err
 }
@@ -97,15 +110,6 @@ func (c *client) AddConstraint(ctx context.Context, constraint *unstructured.Uns
 	responses, err := c.Client.AddConstraint(ctx, constraint)
 	if err == nil {
 		c.constraints = append(c.constraints, constraint)
-	}
-	return responses, err
-}
-
-// AddData adds an object to the inventory that the next case does not see.
-func (c *client) AddData(ctx context.Context, object any) (*types.Responses, error) {
-	responses, err := c.Client.AddData(ctx, object)
-	if err == nil {
-		c.data = append(c.data, object)
 	}
 	return responses, err
 }
@@ -126,7 +130,7 @@ func run(path string) error {
 	if err != nil {
 		return err
 	}
-	root := os.DirFS("/")
+	root := &files{FS: os.DirFS("/"), read: map[string]*templates.ConstraintTemplate{}}
 	suites, err := verify.ReadSuites(root, strings.TrimPrefix(absolute, "/"), path, false)
 	if err != nil {
 		return err
@@ -135,7 +139,11 @@ func run(path string) error {
 	if err != nil {
 		return err
 	}
-	runner, err := verify.NewRunner(root, (&clients{}).next)
+	client, err := newClient(root)
+	if err != nil {
+		return err
+	}
+	runner, err := verify.NewRunner(root, client.next)
 	if err != nil {
 		return err
 	}
