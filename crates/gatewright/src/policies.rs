@@ -5,10 +5,11 @@ mod schema;
 use std::fmt;
 
 use gatewright_api::{POLICY_API_VERSION, POLICY_GROUP, PolicyKind, names, with_policy_type};
-use gatewright_compiler::{Compile, Compiled, Settings, compile};
+use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile};
 use gatewright_gatekeeper::Constraint;
 use serde_path_to_error::{Path, Segment};
 
+use crate::check::Scopes;
 use crate::diagnostics;
 use crate::input::{self, Document, InputError};
 
@@ -76,12 +77,26 @@ fn described(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
 }
 
 /// Says what people may not expect of a policy.
-pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled) {
+pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: &Scopes) {
     let subject = format!("{}: {kind} {}", document.location, document.header.name);
     compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
+    unknown_kinds(document, compiled, scopes).iter().for_each(diagnostics::note);
     if compiled.constraint.is_none() {
         diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
     }
+}
+
+/// What to say of the kinds that a policy names and that nothing here defines, each with the line of its field.
+fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) -> Vec<String> {
+    let said = |named: &NamedKind| {
+        let said = scopes.unknown(&named.group, &named.kind)?;
+        let location = document.locate(&pointer(&named.field));
+        Some(format!(
+            "{location}: {} {}: {}: {said}",
+            document.header.kind, document.header.name, named.field
+        ))
+    };
+    compiled.named_kinds.iter().filter_map(said).collect()
 }
 
 /// Marks a constraint as nobody's who has an operator, and without an owner: a uid in a file is of no object.

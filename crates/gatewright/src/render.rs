@@ -11,6 +11,7 @@ use gatewright_compiler::{GuardMode, Settings, exec_guard, standards, sync_set, 
 use gatewright_gatekeeper::{Constraint, ConstraintTemplate, SyncSet};
 use serde::Serialize;
 
+use crate::check::Scopes;
 use crate::input::{Reading, ReadingArgs};
 use crate::settings::SettingsArgs;
 use crate::{FAILED, diagnostics, input, policies};
@@ -123,7 +124,7 @@ fn constraints(filenames: &[PathBuf], reading: &Reading, settings: &Settings) ->
         };
         match policies::compiled(&document, kind, settings) {
             Ok(compiled) => {
-                policies::tell(&document, kind, &compiled);
+                policies::tell(&document, kind, &compiled, &Scopes::default());
                 constraints.extend(compiled.constraint);
             }
             Err(errors) => errors.into_iter().for_each(&mut fail),

@@ -32,7 +32,7 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
     let validated = validate(policy, world);
     let mut written = None;
     let (report, result) = match validated {
-        Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
+        Ok(Compiled { constraint: Some(constraint), routes, notes, .. }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
             let report = outcome.report(world, &snapshot, policy, compiles(&notes), &routes);
             if report.enforced.reason == Reason::NotEnforcedBy

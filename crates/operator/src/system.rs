@@ -291,7 +291,7 @@ fn deny_exec_heritage_routes() -> Vec<gatewright_gatekeeper::Route> {
         .map(|resource| gatewright_gatekeeper::Route {
             group: String::new(),
             resource: resource.to_owned(),
-            operation: gatewright_gatekeeper::CONNECT,
+            operation: gatewright_gatekeeper::Operation::Connect,
         })
         .to_vec()
 }
@@ -361,7 +361,7 @@ pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
         let reached = |live| world.namespaces.reached_by(Template::PodSecurityStandard, &name, live);
         StandardStatus {
             level: constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned(),
-            action: constraint.spec.enforcement_action,
+            action: constraint.spec.enforcement_action.to_string(),
             namespaces: live.as_deref().and_then(reached).unwrap_or_default(),
             violations: live.and_then(|live| live.audit.as_ref().map(|audit| audit.total)),
             constraint: name,
@@ -383,9 +383,12 @@ mod tests {
     #[test]
     fn only_what_keeps_requests_away_is_a_fault_of_the_routing() {
         let report = |findings| RoutingReport { findings, ..RoutingReport::default() };
-        let off = Finding::Off { operation: "CONNECT", resources: vec!["pods/exec".to_owned()] };
+        let off = Finding::Off {
+            operation: gatewright_gatekeeper::Operation::Connect,
+            resources: vec!["pods/exec".to_owned()],
+        };
         let woken = |routed| Finding::WokenByMistake {
-            operation: "CONNECT",
+            operation: gatewright_gatekeeper::Operation::Connect,
             resources: vec!["pods/exec".to_owned()],
             constraints: vec!["k/c".to_owned()],
             routed,

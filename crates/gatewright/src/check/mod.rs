@@ -22,6 +22,7 @@ use crate::settings::SettingsArgs;
 use crate::{FAILED, diagnostics};
 use collect::{Collected, collect};
 use judge::{Judge, Placed};
+pub use kinds::Scopes;
 use namespaces::{NamespaceLabels, Told};
 use notes::Unread;
 use report::{Format, Report};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use gatewright_compiler::{Settings, standards, templates};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::{ConstraintRef, Engine, Options};
-use gatewright_gatekeeper::{Constraint, Finding, KindMatch, NamespaceGlob, TemplateSource, exemptions};
+use gatewright_gatekeeper::{Constraint, Finding, Matcher, NamespaceGlob, TemplateSource, exemptions};
 use gatewright_rules::kinds::{CONTROLLERS, Kind};
 use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub struct World {
     pub namespaces: Namespaces,
     owners: HashMap<ConstraintRef, PolicyRef>,
     /// What constraints match that are nobody's policy.
-    foreign: Vec<KindMatch>,
+    foreign: Vec<Matcher>,
     exempt: Vec<String>,
     system: Vec<String>,
     gatekeeper_namespace: String,
@@ -43,7 +43,7 @@ pub struct Builder<'a> {
     owners: HashMap<ConstraintRef, PolicyRef>,
     seen: HashMap<(String, String), Location>,
     broken: HashSet<String>,
-    foreign: Vec<KindMatch>,
+    foreign: Vec<Matcher>,
     problems: Vec<InputError>,
 }
 
@@ -91,7 +91,10 @@ impl World {
     pub fn reads_template(&self, group: &str, kind: &str) -> bool {
         let of_kind = |one: &Kind| one.group == group && one.kind == kind;
         let ours = CONTROLLERS.iter().any(of_kind) && self.engine.names_kind(group, kind);
-        ours || self.foreign.iter().any(|matches| matches.is_about(group, kind, true))
+        ours || self
+            .foreign
+            .iter()
+            .any(|matches| matches.allows_scope(true) && matches.matches_kind(group, kind))
     }
 
     /// Whether the standards never reach a namespace, and policies only if they name it.
@@ -180,7 +183,7 @@ impl Builder<'_> {
             }
             match policies::compiled(document, *kind, self.settings) {
                 Ok(compiled) => {
-                    policies::tell(document, *kind, &compiled);
+                    policies::tell(document, *kind, &compiled, &collected.scopes);
                     let Some(constraint) = compiled.constraint else { continue };
                     let owner = PolicyRef { kind: kind.to_string(), name: document.header.name.clone() };
                     self.compiled(&constraint, owner, &document.location);
@@ -259,7 +262,7 @@ impl Builder<'_> {
                     let name = document.header.name.clone();
                     self.owners.insert(ConstraintRef { kind: kind.clone(), name }, owner);
                 }
-                None => self.foreign.push(KindMatch::new(&value["spec"])),
+                None => self.foreign.push(Matcher::of_spec(&value["spec"])),
             }
         }
     }
