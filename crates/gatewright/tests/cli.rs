@@ -215,18 +215,6 @@ fn junit_is_valid() -> Result {
 }
 
 #[test]
-fn an_empty_folder_is_an_error() -> Result {
-    let folder = std::env::temp_dir().join(format!("gatewright-empty-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let path = folder.to_str().ok_or("no path")?;
-    let assert = gatewright(&["check", "-f", path])?.assert().code(2);
-    let said = String::from_utf8(assert.get_output().stderr.clone())?;
-    assert!(said.contains("holds no manifests: no file *.yaml, *.yml or *.json"), "{said}");
-    std::fs::remove_dir(folder)?;
-    Ok(())
-}
-
-#[test]
 fn render_names_kinds_that_may_not_exist() -> Result {
     let assert = gatewright(&["render", "-f", "../never.in/kinds.yaml"])?.assert().code(0);
     let said = String::from_utf8(assert.get_output().stderr.clone())?;
