@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
-use gatewright_gatekeeper::{Candidate, Namespace};
+use gatewright_gatekeeper::{Candidate, Namespace, Operation};
 use gatewright_rego::{EvaluationError, Finding, Numbers, Program, object, to_rego};
 use serde_json::Value;
 
@@ -157,7 +157,7 @@ impl<'a> Review<'a> {
     /// As in the API server, and other than for Rego, a deleted object is the old one only.
     fn cel(&self) -> &Input {
         self.cel.get_or_init(|| {
-            let deleted = self.request.operation() == "DELETE";
+            let deleted = self.request.operation() == Some(Operation::Delete);
             let object = if deleted { &Value::Null } else { self.request.object() };
             let namespace = self.attached_namespace().map_or(&Value::Null, |known| &known.json);
             Input::new(object, self.request.old_object(), &cel::request(self.request.review()), namespace)

@@ -1,11 +1,12 @@
-//! What only the webhook and audit do; the rest is compared with `gator` in `e2e/tests/engine.rs`.
+//! What only the webhook and audit do; the rest is compared with `gator` in `e2e/tests/gatekeeper/engine.rs`.
 
 use std::time::Duration;
 
+use gatewright_gatekeeper::Action;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::{Action, EnforcementPoint, Engine, Options, Request, Violation};
+use crate::{EnforcementPoint, Engine, Options, Request, Violation};
 
 const REGO: &str = r#"package a
 violation[{"msg": "found", "details": {"namespace": input.review.namespaceObject}}] { true }"#;

@@ -18,6 +18,7 @@ mod sync;
 mod template;
 mod user_constraint;
 mod webhook;
+mod words;
 
 pub use audit::{Audit, AuditedViolation, audit};
 pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
@@ -29,8 +30,9 @@ pub use matching::{Candidate, MatchError, Matcher, Namespace, Source, group_and_
 pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
 pub use readiness::{Subject, TemplateError, Verdict, judge, judge_template};
 pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routes_all, routing, upstream};
-pub use source::{CONNECT, DELETE, TemplateSource};
+pub use source::TemplateSource;
 pub use sync::{GroupVersionKind, SYNC_SET_GROUP, SYNC_SET_VERSION, SyncSet};
 pub use template::{ConstraintTemplate, RegoSource, TEMPLATE_GROUP, TEMPLATE_VERSION};
-pub use user_constraint::{KindMatch, UserConstraint};
+pub use user_constraint::UserConstraint;
 pub use webhook::{Demand, Plan, Resource, RoutingMode, WEBHOOK, WEBHOOK_CONFIGURATION, configuration};
+pub use words::{Action, Operation};

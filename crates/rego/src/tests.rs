@@ -22,7 +22,7 @@ fn refused(entry: &str) -> (usize, String) {
 
 #[test]
 fn the_catalogue_compiles() {
-    for template in gatewright_rules::catalogue() {
+    for template in gatewright_rules::Template::ALL.iter().map(|template| template.definition()) {
         let libs =
             template.libs.iter().map(|lib| lib.module()).chain(template.rules.iter().map(|rule| rule.module));
         let libs: Vec<_> = libs.map(str::to_owned).collect();
@@ -407,6 +407,17 @@ fn what_only_this_engine_cannot_do_is_no_violation() {
     assert_eq!(program.evaluate(&input, &Value::Undefined).unwrap().len(), 1);
     let conflict = "p = 1 { true }\np = 2 { input.review }\nviolation[{\"msg\": \"x\"}] { p == 2 }";
     let program = compile(RegoVersion::V0, &format!("package p\n{conflict}"), &[]).unwrap();
+    assert!(matches!(program.evaluate(&input, &Value::Undefined), Err(EvaluationError::Failed(_))));
+}
+
+/// OPA does not come to a contradiction in a body that reads a field that is not there.
+#[test]
+fn what_is_absent_is_found_before_a_contradiction() {
+    let entry = "f(x) = x { true }\nf(x) = true { x }\n\
+                 violation[{\"msg\": msg}] { msg := sprintf(\"%v %v\", [f(5), input.review.absent]) }";
+    assert!(messages(entry, "{}").is_empty());
+    let program = compile(RegoVersion::V0, &format!("package p\n{entry}"), &[]).unwrap();
+    let input = Value::from_json_str(r#"{"review": {"absent": 1}}"#).unwrap();
     assert!(matches!(program.evaluate(&input, &Value::Undefined), Err(EvaluationError::Failed(_))));
 }
 

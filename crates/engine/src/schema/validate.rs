@@ -80,7 +80,7 @@ fn check_type(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault>
     if fits {
         Ok(())
     } else {
-        Err(Fault::new(pointer, format!("is `{value}`; it must be {}", wanted(schema))))
+        Err(Fault::of(pointer, &format!("`{value}`"), format!("it must be {}", wanted(schema))))
     }
 }
 
@@ -94,7 +94,7 @@ fn check_enum(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault>
         return Ok(());
     }
     let allowed = allowed.iter().map(plain).collect::<Vec<_>>().join(", ");
-    Err(Fault::new(pointer, format!("is `{}`; allowed are {allowed}", plain(value))))
+    Err(Fault::of(pointer, &format!("`{}`", plain(value)), format!("allowed are {allowed}")))
 }
 
 fn plain(value: &Value) -> String {
@@ -107,7 +107,7 @@ fn check_text(schema: &Value, text: &str, pointer: &str) -> Result<(), Fault> {
     if cached(pattern).is_ok_and(|pattern| pattern.is_match(text)) {
         return Ok(());
     }
-    Err(Fault::new(pointer, format!("is `{text}`, which does not match the pattern `{pattern}`")))
+    Err(Fault::of(pointer, &format!("`{text}`"), format!("it must match the pattern `{pattern}`")))
 }
 
 fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
@@ -116,19 +116,19 @@ fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Faul
         let exclusive = flag(schema, "exclusiveMinimum");
         if number < least || (exclusive && number <= least) {
             let bound = if exclusive { "greater than" } else { "at least" };
-            return Err(Fault::new(pointer, format!("is {value}; it must be {bound} {least}")));
+            return Err(Fault::of(pointer, &value.to_string(), format!("it must be {bound} {least}")));
         }
     }
     if let Some(most) = schema["maximum"].as_f64() {
         let exclusive = flag(schema, "exclusiveMaximum");
         if number > most || (exclusive && number >= most) {
             let bound = if exclusive { "less than" } else { "at most" };
-            return Err(Fault::new(pointer, format!("is {value}; it must be {bound} {most}")));
+            return Err(Fault::of(pointer, &value.to_string(), format!("it must be {bound} {most}")));
         }
     }
     match schema["multipleOf"].as_f64() {
         Some(factor) if (number / factor).fract() != 0.0 => {
-            Err(Fault::new(pointer, format!("is {value}; it must be a multiple of {factor}")))
+            Err(Fault::of(pointer, &value.to_string(), format!("it must be a multiple of {factor}")))
         }
         _ => Ok(()),
     }

@@ -63,7 +63,7 @@ impl Schema {
         let mut found = vec![];
         faults(&self.structure, policy, "", &mut found);
         if !found.is_empty() {
-            let refused = |fault: Fault| Refused { pointer: fault.pointer, message: fault.message };
+            let refused = |fault: Fault| Refused { pointer: fault.pointer, message: fault.discreet };
             return found.into_iter().map(refused).collect();
         }
         let rules = kube_cel::validate_compiled(&self.rules, policy, None).err();
