@@ -8,7 +8,7 @@ pub mod connect;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use crate::kinds::{CONTROLLERS, Kind, POD};
+use crate::kinds::{CONTROLLERS, Kind, POD, plural};
 use crate::pod_security_standard::{Level, Parameters};
 use crate::security_policy::host_network::Range;
 
