@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Module, Rule, RuleHead};
 
 use super::builtins;
-use super::keywords::PREFIX;
+use super::keywords::{self, PREFIX};
 use super::names::{self, Callee, Kind, Names, Rules};
 use super::scope::{self, RESERVED, Scope};
 use super::token::Fault;
@@ -37,8 +37,16 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
     }
     for rule in &module.policy {
         visit::rule(rule, &mut |node| reference(&node, &mut faults));
+        faults.extend(keyword(rule, module).map(|said| (rule.span().line as usize, said)));
     }
     faults
+}
+
+/// In Rego 1.0 a keyword is no name of a rule.
+fn keyword(rule: &Rule, module: &Module) -> Option<String> {
+    let (name, _) = names::declared(rule)?;
+    let is_keyword = module.rego_v1 && keywords::KEYWORDS.contains(&name.as_str());
+    is_keyword.then(|| format!("rego_parse_error: unexpected {name} keyword"))
 }
 
 /// Of a part of an object Gatekeeper knows the name only where it has one key and a value: `violation[x] = y`.

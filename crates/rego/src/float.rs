@@ -38,3 +38,21 @@ pub fn general(magnitude: f64, precision: Option<usize>) -> String {
         Some(_) => format!("{magnitude:.decimals$}"),
     }
 }
+
+/// Go's `%x`: `0x1.8p+01` is 3.
+pub fn hexadecimal_exponent(magnitude: f64) -> String {
+    if magnitude == 0.0 {
+        return "0x0p+00".to_owned();
+    }
+    let bits = magnitude.to_bits();
+    let (exponent, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
+    // A subnormal number has no leading one: it is shifted until it has.
+    let shift = if exponent == 0 { fraction.leading_zeros() - 11 } else { 0 };
+    let power = i64::try_from(exponent.max(1)).unwrap_or_default() - 1023 - i64::from(shift);
+    let fraction = fraction << shift & ((1 << 52) - 1);
+    let digits = format!("{fraction:013x}");
+    let digits = digits.trim_end_matches('0');
+    let point = if digits.is_empty() { "" } else { "." };
+    let sign = if power < 0 { '-' } else { '+' };
+    format!("0x1{point}{digits}p{sign}{:02}", power.unsigned_abs())
+}

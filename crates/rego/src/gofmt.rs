@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use regorus::Value;
 
-use super::float::{general, scientific};
+use super::float::{general, hexadecimal_exponent, scientific};
 use super::text::{float, quote, text};
 
 /// An argument as OPA hands it to Go: a number that is an integer, any other number, or the text of anything else.
@@ -272,7 +272,11 @@ fn integer(int: i64, verb: char, flags: Flags) -> Option<String> {
         'O' => (format!("{magnitude:o}"), "0o"),
         'x' => (format!("{magnitude:x}"), if flags.sharp { "0x" } else { "" }),
         'X' => (format!("{magnitude:X}"), if flags.sharp { "0X" } else { "" }),
-        'c' | 'q' => return Some(pad(&character(magnitude, verb, flags), flags)),
+        // Nothing negative is a character.
+        'c' | 'q' => {
+            let code = if int < 0 { u64::MAX } else { magnitude };
+            return Some(pad(&character(code, verb, flags), flags));
+        }
         'U' => return Some(pad(&format!("U+{magnitude:04X}"), Flags { zero: false, ..flags })),
         _ => return None,
     };
@@ -318,6 +322,7 @@ fn decimal(float: f64, verb: char, flags: Flags) -> Option<String> {
         'v' | 'g' | 'G' => general(magnitude, flags.precision),
         'e' | 'E' => scientific(magnitude, flags.precision.unwrap_or(6)),
         'f' | 'F' => format!("{magnitude:.*}", flags.precision.unwrap_or(6)),
+        'x' | 'X' if flags.precision.is_none() => hexadecimal_exponent(magnitude),
         _ => return None,
     };
     let digits = if verb.is_ascii_uppercase() { digits.to_uppercase() } else { digits };

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use super::token::{Fault, Token};
 
-const KEYWORDS: [&str; 4] = ["contains", "every", "if", "in"];
+/// Those that came after Rego was in use.
+pub const KEYWORDS: [&str; 4] = ["contains", "every", "if", "in"];
 
 /// How a name begins that would be a keyword.
 pub const PREFIX: &str = "__name_";

@@ -24,11 +24,13 @@ pub fn failure(error: &anyhow::Error, functions: &Functions) -> EvaluationError 
             let rule = called(&text).and_then(|name| functions.get(name)).map_or(place, String::as_str);
             conflict(rule, "functions must not produce multiple outputs for same inputs")
         }
-        _ if said.contains("rules should not produce") => {
-            conflict(place, "complete rules must not produce multiple outputs")
-        }
-        _ if said.contains("rules must not produce") || said.contains("generated multiple times") => {
+        _ if said.contains("generated multiple times")
+            || said.contains("rules must not produce") && is_keyed(&text) =>
+        {
             conflict(place, "object keys must be unique")
+        }
+        _ if said.contains("rules should not produce") || said.contains("rules must not produce") => {
+            conflict(place, "complete rules must not produce multiple outputs")
         }
         _ => internal(place, said).into(),
     }
@@ -49,14 +51,27 @@ pub fn internal(place: &str, said: &str) -> EngineError {
 /// By the last part of a function's name, where its second definition is: OPA names the one that disagrees.
 pub type Functions = std::collections::HashMap<String, String>;
 
-/// The last part of the name of the function before the parenthesis that regorus shows.
-fn called(error: &str) -> Option<&str> {
+/// The line that regorus shows, from the place on that it names, and what stands before that.
+fn shown(error: &str) -> Option<(&str, &str)> {
     let mut place = error.lines().find_map(|line| line.strip_prefix("--> "))?.rsplit(':');
     let column: usize = place.next()?.parse().ok()?;
     let number = format!("{} | ", place.next()?);
     let line = error.lines().find_map(|line| line.strip_prefix(&number))?;
-    let (parenthesis, _) = line.char_indices().nth(column.checked_sub(1)?)?;
-    line[..parenthesis].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()
+    let (at, _) = line.char_indices().nth(column.checked_sub(1)?)?;
+    Some(line.split_at(at))
+}
+
+/// The last part of the name of the function before the parenthesis that regorus shows.
+fn called(error: &str) -> Option<&str> {
+    shown(error)?.0.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+/// Whether the rule that regorus shows is a part of an object: `p[x] = y`.
+fn is_keyed(error: &str) -> bool {
+    let name = |line: &str| {
+        line.trim_start_matches(|c: char| c.is_alphanumeric() || "_.".contains(c)).starts_with('[')
+    };
+    shown(error).is_some_and(|(_, line)| name(line))
 }
 
 /// The elements of `violation`, as Gatekeeper's hook takes them: of an object the keys.

@@ -208,6 +208,17 @@ impl Resolver {
         }
     }
 
+    /// From here on the innermost body knows a name that it does not declare: that of a function.
+    fn mention(&mut self, function: &str) {
+        let Some(body) = self.open.last_mut() else { return };
+        for own in [function.to_owned(), format!("{PREFIX}{function}")] {
+            if body.declared.contains(&own) {
+                let variable = Variable { own: own.clone(), first: First::Referenced, used: true };
+                body.variables.entry(own).or_insert(variable);
+            }
+        }
+    }
+
     fn statements(&mut self, query: &Query) {
         query.stmts.iter().for_each(|statement| self.statement(statement));
     }
@@ -338,6 +349,7 @@ impl Resolver {
                 if self.open.iter().any(|body| known(body, name) || known(body, &other)) {
                     self.fault(span.line, &format!("called function {name} shadowed"));
                 }
+                self.mention(name);
             }
             Expr::RefDot { refr, .. } => self.called(refr),
             Expr::RefBrack { refr, index, .. } => {

@@ -302,6 +302,7 @@ fn a_declaration_is_not_seen_above_it() {
         ("not x := 1", "inside negated expression"),
         ("1 := 1", "cannot assign to 1"),
         ("startswith := 1; startswith(\"a\", \"b\")", "startswith shadowed"),
+        ("x := count([]); count := x", "var count referenced above"),
     ] {
         let said = refused(&format!("violation[{{\"msg\": \"x\"}}] {{ {body} }}")).1;
         assert!(said.contains(why), "{body}: {said}");

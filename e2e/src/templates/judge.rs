@@ -274,8 +274,7 @@ pub fn object(number: usize) -> Value {
         }
         _ => json!({}),
     };
-    let labels =
-        if number == 3 { json!(null) } else { json!({"plan": "gold", "a": "1", "b/c": "<&>\u{2028}"}) };
+    let labels = if number == 3 { json!(null) } else { json!({"plan": "gold", "a": "1", "b/c": "<&>"}) };
     json!({
         "apiVersion": "example.com/v1", "kind": "Probe",
         "metadata": {"name": format!("object-{number}"), "labels": labels}, "spec": spec,

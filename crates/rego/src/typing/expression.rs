@@ -19,7 +19,8 @@ impl Checker<'_> {
                 // OPA looks at the references in it, and no further.
                 visit::query(query, true, &mut |node| {
                     if let visit::Node::Term { term, .. } = node
-                        && matches!(term.as_ref(), Expr::RefDot { .. } | Expr::RefBrack { .. })
+                        && builtins::prefix(term).is_some()
+                        && !matches!(term.as_ref(), Expr::Var { .. })
                     {
                         self.value(term);
                     }
