@@ -28,7 +28,7 @@ enum Refuses {
 }
 
 /// Where the two may differ, as docs/check.md lists it: who refuses the file, in which words, and what is in it.
-const LISTED: [(&str, Refuses, &str, &str); 12] = [
+const LISTED: [(&str, Refuses, &str, &str); 14] = [
     ("a key that stands twice", Refuses::Ours, "stands here a second time", ""),
     // The one that counts for kubectl is another.
     ("infinite, under a key that stands twice", Refuses::Ours, "no number that JSON has", "."),
@@ -36,6 +36,9 @@ const LISTED: [(&str, Refuses, &str, &str); 12] = [
     ("!!binary", Refuses::Ours, "!!binary", "!!binary"),
     ("a second document", Refuses::Ours, "a second document", ""),
     ("text behind the end of a document", Refuses::Ours, "", "..."),
+    // To YAML, lines end there, too.
+    ("text behind the end of a document", Refuses::Ours, "", "\u{2028}---"),
+    ("text behind the end of a document", Refuses::Ours, "", "\r---"),
     ("a tag before a comma", Refuses::Ours, "a tag", "!"),
     ("a colon before a comma", Refuses::Ours, "found unexpected ':'", ":"),
     ("a question mark in a flow list", Refuses::Kubectl, "did not find expected ','", "?"),
