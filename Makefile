@@ -8,6 +8,8 @@ CARGO_DENY := 0.20.2
 E2E := cargo run --quiet --bin gatewright-e2e --
 # Commands name no package: what each selects would be built with other features of the dependencies, once again.
 SCENARIOS := cargo test --features gatewright-e2e/cluster
+# Modules that a table of rules declares: cargo fmt does not see them.
+IN_TABLES := $(wildcard crates/rules/src/security_policy/*.rs crates/rules/src/operation_policy/*.rs)
 TOOLS_DIR := $(or $(GATEWRIGHT_TOOLS),$(CURDIR)/.tools)
 
 .PHONY: help
@@ -51,6 +53,7 @@ bench-scale: tools ## Measure how the operator bears 1,000 policies and 10,000 n
 .PHONY: lint
 lint: deny ## Check formatting, lints, generated files, licences and sources
 	cargo fmt --all --check
+	rustfmt --check $(IN_TABLES)
 	cargo clippy --workspace --all-targets --all-features --quiet -- --deny warnings
 
 .PHONY: deny
@@ -63,6 +66,7 @@ $(TOOLS_DIR)/cargo-deny-$(CARGO_DENY)/bin/cargo-deny:
 .PHONY: fmt
 fmt: ## Format the code
 	cargo fmt --all
+	rustfmt $(IN_TABLES)
 
 .PHONY: build
 build: ## Build the gatewright binary for development

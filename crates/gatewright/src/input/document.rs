@@ -51,12 +51,12 @@ impl Header {
 
     fn of(value: &Value) -> Result<Self, String> {
         if !value.is_object() {
-            return Err("is no object: a manifest is a map with apiVersion and kind".to_owned());
+            return Err("is not an object: a manifest is a map with apiVersion and kind".to_owned());
         }
         let text = |pointer: &str| match value.pointer(pointer) {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(format!("{}: {other} is no text", pointer[1..].replace('/', "."))),
+            Some(other) => Err(format!("{}: {other} is not a text", pointer[1..].replace('/', "."))),
         };
         let header = Self {
             api_version: text("/apiVersion")?,
@@ -67,7 +67,7 @@ impl Header {
         };
         for (field, text) in [("kind", &header.kind), ("apiVersion", &header.api_version)] {
             if text.is_empty() {
-                return Err(format!("no {field}: this is no Kubernetes object"));
+                return Err(format!("no {field}: this is not a Kubernetes object"));
             }
         }
         Ok(header)

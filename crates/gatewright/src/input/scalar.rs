@@ -16,7 +16,7 @@ pub fn resolve(text: &str) -> Result<Value, String> {
             Value::Bool(false)
         }
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf"
-        | "-.Inf" | "-.INF" => return Err(format!("{text} is no number that JSON has")),
+        | "-.Inf" | "-.INF" => return Err(format!("{text} is not a number that JSON has")),
         _ => match text.as_bytes()[0] {
             b'.' => float(text).unwrap_or_else(|| text.into()),
             b'+' | b'-' | b'0'..=b'9' => number(&text.replace('_', "")).unwrap_or_else(|| text.into()),
@@ -38,7 +38,7 @@ pub fn tagged(tag: &str, text: &str) -> Result<Value, String> {
         "float" => found.is_number(),
         _ => found.is_null(),
     };
-    if fits { Ok(found) } else { Err(format!("{text:?} is no !!{tag}")) }
+    if fits { Ok(found) } else { Err(format!("{text:?} is not a value of !!{tag}")) }
 }
 
 /// The text of a key: JSON knows no others.
@@ -53,7 +53,7 @@ pub fn key(value: Value) -> Result<String, String> {
             .map(short_float)
             .ok_or_else(|| format!("{number} cannot be a key; write it in quotes")),
         Value::Null => Err("a key that is empty or null".to_owned()),
-        Value::Array(_) | Value::Object(_) => Err("a key that is no text".to_owned()),
+        Value::Array(_) | Value::Object(_) => Err("a key that is not a text".to_owned()),
     }
 }
 

@@ -174,7 +174,7 @@ impl<'t> Builder<'t> {
             }
             let key = scalar::key(key).map_err(|message| error(span, message))?;
             if !written.insert(key.clone()) {
-                return Err(error(span, format!("the key {key:?} stands here a second time")));
+                return Err(error(span, format!("the key {key:?} is here a second time")));
             }
             let value = self.field(&key, depth)?;
             fields.insert(key, value);

@@ -149,7 +149,7 @@ impl Runner<'_> {
 fn load(engine: &mut Engine, constraint: &Document) -> Result<(), (String, bool)> {
     if constraint.header.group() != CONSTRAINT_GROUP {
         let location = constraint.locate("/apiVersion");
-        return Err((format!("{location}: {} is no constraint", constraint.header.kind), false));
+        return Err((format!("{location}: {} is not a constraint", constraint.header.kind), false));
     }
     engine.add_constraint(&constraint.value()).map_err(|error| {
         let location = constraint.locate(&error.pointer);
@@ -169,7 +169,7 @@ fn expander(folder: &Path, file: &str) -> Result<Expander, Problem> {
         };
         if document.header.group() != "expansion.gatekeeper.sh" || document.header.kind != "ExpansionTemplate"
         {
-            return Err(refuse("/kind", "is no ExpansionTemplate"));
+            return Err(refuse("/kind", "is not an ExpansionTemplate"));
         }
         let added = expander.add(&document.value());
         added.map_err(|ExpansionError { pointer, message }| refuse(&pointer, &message))?;
