@@ -204,13 +204,11 @@ fn operations(template: &Value) -> Result<Vec<Operation>, TemplateError> {
     Ok(listed)
 }
 
-/// The schema of the constraints' parameters.
+/// The schema of the constraints' parameters. Without `validation` the older versions of templates have a legacy schema,
+/// too, which takes anything.
 fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Schema>, TemplateError> {
     const POINTER: &str = "/spec/crd/spec/validation/openAPIV3Schema";
-    let Some(validation) = template.pointer("/spec/crd/spec/validation").filter(|found| found.is_object())
-    else {
-        return Ok(None);
-    };
+    let validation = template.pointer("/spec/crd/spec/validation").unwrap_or(&Value::Null);
     let legacy = validation["legacySchema"].as_bool().unwrap_or(legacy_by_default);
     let mut parameters = match &validation["openAPIV3Schema"] {
         Value::Null if legacy => json!({}),

@@ -10,7 +10,8 @@ use gatewright_gatekeeper::Constraint;
 use serde_path_to_error::{Path, Segment};
 
 use crate::check::Scopes;
-use crate::input::{Document, InputError};
+use crate::diagnostics;
+use crate::input::{self, Document, InputError};
 
 /// Which policies this is: the kind of a document.
 pub fn kind_of(document: &Document) -> Option<PolicyKind> {
@@ -51,7 +52,7 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
     }
     let value = document.value();
     let policy: P = serde_path_to_error::deserialize(&value)
-        .map_err(|error| vec![at(&pointer_of(error.path()), error.to_string())])?;
+        .map_err(|error| vec![at(&pointer_of(error.path()), described(&error))])?;
     let mut compiled = compile(&policy, settings).map_err(|invalid| {
         let problems = invalid.problems.iter();
         problems.map(|problem| at(&pointer(&problem.field), problem.to_string())).collect::<Vec<_>>()
@@ -67,7 +68,7 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
 }
 
 /// What to say of the kinds that a policy names and that nothing here defines, each with the line of its field.
-pub fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) -> Vec<String> {
+fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) -> Vec<String> {
     let said = |named: &NamedKind| {
         let said = scopes.unknown(&named.group, &named.kind)?;
         let location = document.locate(&pointer(&named.field));
@@ -77,6 +78,25 @@ pub fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) 
         ))
     };
     compiled.named_kinds.iter().filter_map(said).collect()
+}
+
+/// The field and what is wrong with it, without its value.
+fn described(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let message = input::without_values(&error.inner().to_string());
+    match error.path().to_string().as_str() {
+        "." => message,
+        path => format!("{path}: {message}"),
+    }
+}
+
+/// Says what people may not expect of a policy.
+pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: &Scopes) {
+    let subject = format!("{}: {kind} {}", document.location, document.header.name);
+    compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
+    unknown_kinds(document, compiled, scopes).iter().for_each(diagnostics::note);
+    if compiled.constraint.is_none() {
+        diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
+    }
 }
 
 /// Marks a constraint as nobody's who has an operator, and without an owner: a uid in a file is of no object.

@@ -89,6 +89,16 @@ impl Cluster {
         until(&format!("{object} is ready"), SOON, async || self.kubectl_ok(&wait).await.map(|_| true)).await
     }
 
+    /// Waits until all objects of these kinds are ready.
+    ///
+    /// # Errors
+    /// They are not in time.
+    pub async fn all_ready(&self, kinds: &str) -> Result<()> {
+        let wait = ["wait", "--for=condition=Ready", kinds, "--all", "--timeout=50s"];
+        until(&format!("all {kinds} are ready"), SOON, async || self.kubectl_ok(&wait).await.map(|_| true))
+            .await
+    }
+
     /// Waits until a change of an object by hand is undone.
     ///
     /// # Errors

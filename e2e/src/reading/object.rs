@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 /// An object of any kind.
-#[derive(Clone, Copy)]
 pub struct Object<'a>(pub &'a Value);
 
 /// The pod spec of a workload, with what stands beside it.
@@ -27,17 +26,17 @@ pub struct Container<'a> {
 
 impl<'a> Object<'a> {
     /// The group and the kind.
-    pub fn kind(self) -> (&'a str, &'a str) {
+    pub fn kind(&self) -> (&'a str, &'a str) {
         let version = self.0["apiVersion"].as_str().unwrap_or_default();
         (version.split_once('/').map_or("", |(group, _)| group), self.0["kind"].as_str().unwrap_or_default())
     }
 
-    pub fn is(self, group: &str, kind: &str) -> bool {
+    pub fn is(&self, group: &str, kind: &str) -> bool {
         self.kind() == (group, kind)
     }
 
     /// The Pod, or that of the template of a controller that the rules look at.
-    pub fn pod(self) -> Option<Pod<'a>> {
+    pub fn pod(&self) -> Option<Pod<'a>> {
         let (group, kind) = self.kind();
         let template = match (group, kind) {
             ("", "Pod") => self.0,

@@ -96,7 +96,7 @@ async fn workloads_live_and_die() -> Result<()> {
         let create = ["create", "deployment", "web", "--image=none", "--replicas=2", "--namespace=work"];
         kubectl(cluster, &create).await?;
         let wait =
-            ["wait", "deployment/web", "--for=condition=Available", "--timeout=30s", "--namespace=work"];
+            ["wait", "deployment/web", "--for=condition=Available", "--timeout=100s", "--namespace=work"];
         kubectl(cluster, &wait).await?;
 
         let client = cluster.client().await?;
@@ -117,7 +117,7 @@ async fn workloads_live_and_die() -> Result<()> {
         .await?;
 
         kubectl(cluster, &["create", "configmap", "leftover", "--namespace=work"]).await?;
-        kubectl(cluster, &["delete", "namespace", "work", "--timeout=30s"]).await?;
+        kubectl(cluster, &["delete", "namespace", "work", "--timeout=100s"]).await?;
         assert!(Api::<Namespace>::all(client).get_opt("work").await?.is_none());
         Ok(())
     })

@@ -169,7 +169,7 @@ fn with_pods(name: &str, pods: &[(&str, &str)]) -> Scenario {
 
 async fn pods_run(cluster: &Cluster) -> Result<()> {
     cluster
-        .kubectl_ok(&["wait", "--for=condition=Ready", "pods", "--all", "-A", "--timeout=50s"])
+        .kubectl_ok(&["wait", "--for=condition=Ready", "pods", "--all", "-A", "--timeout=100s"])
         .await
         .map(drop)
 }

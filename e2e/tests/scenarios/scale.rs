@@ -100,8 +100,7 @@ async fn many_policies_and_namespaces() -> Result<()> {
         crowd.create("/api/v1/namespaces", others.chain([namespace("shop", "shop")])).await?;
         cluster.start_operator().await?;
         crowd.create(POLICIES, (0..MANY_POLICIES).map(policy)).await?;
-        let wait = ["wait", "--for=condition=Ready", "secpol", "--all", "--timeout=60s"];
-        cluster.kubectl_ok(&wait).await?;
+        cluster.all_ready("secpol").await?;
         a_label_makes_no_constraint_be_written(&crowd).await?;
         audit_is_told_once(&crowd).await
     })

@@ -114,6 +114,9 @@ pub struct ObjectResult {
     pub violations: Vec<Violation>,
     /// What had to be assumed.
     pub assumed: Vec<String>,
+    /// Whether it has a Pod template that no rule reads.
+    #[serde(skip)]
+    pub unread: bool,
 }
 
 /// How many objects have which verdict.

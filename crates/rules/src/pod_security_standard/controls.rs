@@ -216,18 +216,18 @@ pub(crate) fn entry(frame: &str, imports: &[String]) -> String {
         let _ = writeln!(entry, "import data.{import}");
     }
     let _ = write!(entry, "\n{body}");
-    Relaxation::iter().for_each(|relaxation| entry.push_str(&relaxation.definition()));
+    entry.extend(Relaxation::iter().map(Relaxation::definition));
     let replacements = CONTROLS.iter().filter(|control| !control.is_baseline_alone());
     for replacement in replacements.filter_map(Control::replacement) {
         entry.push_str(&rule(&replacement.in_force(), replacement.in_force_if()));
     }
-    CONTROLS.iter().for_each(|control| entry.push_str(&control.rule()));
+    entry.extend(CONTROLS.iter().map(Control::rule));
     entry
 }
 
 fn rule(head: &str, conditions: impl IntoIterator<Item = String>) -> String {
-    let body: String = conditions.into_iter().map(|condition| format!("\t{condition}\n")).collect();
-    format!("\n{head} if {{\n{body}}}\n")
+    let body: Vec<_> = conditions.into_iter().collect();
+    format!("\n{head} if {{\n\t{}\n}}\n", body.join("\n\t"))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const ROUTED: [&str; 5] = [
 pub(super) async fn the_platforms_pods_are_guarded(stage: &mut Stage<'_>) -> Result<()> {
     stage.title("Nobody but the platform enters the platform's Pods")?;
     stage.kubectl(&["apply", "-f", "examples/guards/platform.yaml"]).await?;
-    let wait = ["wait", "--for=condition=Ready", "-n", "d8-system", "pod/platform", "--timeout=30s"];
+    let wait = ["wait", "--for=condition=Ready", "-n", "d8-system", "pod/platform", "--timeout=100s"];
     stage.kubectl(&wait).await?;
     let exec = ["exec", "-n", "d8-system", "platform", "--", "echo", "inside"];
     let stands = stage.settles(&exec, GUARDED).await;
@@ -54,7 +54,7 @@ pub(super) async fn nodes_are_kept(stage: &mut Stage<'_>) -> Result<()> {
     let output = stage.kubectl(&["delete", "node", "spare"]).await?;
     stage.check("the Node is kept", kept && output.stderr.contains(KEPT));
     stage.kubectl(&["label", "node", "spare", "example.com/allow-delete=true"]).await?;
-    let output = stage.kubectl(&["delete", "node", "spare", "--timeout=30s"]).await?;
+    let output = stage.kubectl(&["delete", "node", "spare", "--timeout=100s"]).await?;
     stage.check("with the label it can be deleted", output.status.success());
     stage.kubectl(&["delete", "-f", "examples/guards/node-delete.yaml"]).await?;
     let routed = until("deletions are no longer sent", SOON, async || {

@@ -74,7 +74,7 @@ async fn play(stage: &mut Stage<'_>) -> Result<()> {
     policies::a_deleted_policy_leaves_nothing(stage).await?;
     stage.title("What an administrator sees")?;
     stage.kubectl(&["get", "securitypolicies,operationpolicies", "-o", "wide"]).await?;
-    let wait = ["wait", "--for=condition=Ready", "gatewrightstatus/cluster", "--timeout=60s"];
+    let wait = ["wait", "--for=condition=Ready", "gatewrightstatus/cluster", "--timeout=100s"];
     let output = stage.kubectl(&wait).await?;
     stage.check("all that is no policy works, too", output.status.success());
     stage.kubectl(&["get", "gatewrightstatus", "-o", "wide"]).await.map(drop)

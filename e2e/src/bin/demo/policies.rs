@@ -17,7 +17,7 @@ pub(super) async fn policies_become_ready(stage: &mut Stage<'_>) -> Result<()> {
     stage.cluster.install_policies().await?;
     super::replicas::start(stage.cluster).await?;
     stage.kubectl(&["apply", "-f", "examples/policies"]).await?;
-    let wait = ["wait", "--for=condition=Ready", "secpol,oppol", "--all", "--timeout=30s"];
+    let wait = ["wait", "--for=condition=Ready", "secpol,oppol", "--all", "--timeout=100s"];
     let output = stage.kubectl(&wait).await?;
     stage.check("every policy is valid, applied and enforced", output.status.success());
     stage.kubectl(&["get", "d8securitypolicy,d8operationpolicy"]).await?;
@@ -27,7 +27,7 @@ pub(super) async fn policies_become_ready(stage: &mut Stage<'_>) -> Result<()> {
 pub(super) async fn an_edit_takes_effect(stage: &mut Stage<'_>) -> Result<()> {
     stage.title("An edit of a policy takes effect")?;
     stage.kubectl(&["patch", "oppol", "common", "--type=json", "-p", MORE_REPOS]).await?;
-    stage.kubectl(&["wait", "--for=condition=Ready", "oppol/common", "--timeout=30s"]).await?;
+    stage.kubectl(&["wait", "--for=condition=Ready", "oppol/common", "--timeout=100s"]).await?;
     let output = stage.dry_run("foreign-registry-pod").await?;
     stage.check("what was foreign is allowed", output.status.success());
     let output = stage.dry_run("good-pod").await?;
@@ -47,7 +47,7 @@ pub(super) async fn what_is_deleted_comes_back(stage: &mut Stage<'_>) -> Result<
     })
     .await?;
     println!("  (back after at most {} ms)", start.elapsed().as_millis());
-    stage.kubectl(&["wait", "--for=condition=Ready", "secpol/baseline", "--timeout=30s"]).await?;
+    stage.kubectl(&["wait", "--for=condition=Ready", "secpol/baseline", "--timeout=100s"]).await?;
     let output = stage.dry_run("privileged-pod").await?;
     stage.check("it refuses as before", output.stderr.contains("[baseline] allowPrivileged"));
     Ok(())

@@ -46,7 +46,7 @@ pub(super) async fn another_leads_when_one_dies(stage: &mut Stage<'_>) -> Result
     stage.check("the other leads", second.is_ok());
     stage.kubectl(&["delete", "d8operationpolicy", "common"]).await?;
     let back = stage.settles(&["get", "d8operationpolicy", "common"], "common").await;
-    let output = stage.kubectl(&["wait", "--for=condition=Ready", "oppol/common", "--timeout=30s"]).await?;
+    let output = stage.kubectl(&["wait", "--for=condition=Ready", "oppol/common", "--timeout=100s"]).await?;
     stage.check("and mends what somebody deletes", back && output.status.success());
     stage.cluster.restart(first).await
 }

@@ -58,7 +58,7 @@ pub(super) async fn workloads_are_refused(stage: &mut Stage<'_>) -> Result<()> {
 pub(super) async fn good_ones_pass(stage: &mut Stage<'_>) -> Result<()> {
     stage.title("A good one passes")?;
     stage.apply("good-pod").await?;
-    let wait = ["wait", "--for=condition=Ready", "-n", "shop", "pod/good", "--timeout=30s"];
+    let wait = ["wait", "--for=condition=Ready", "-n", "shop", "pod/good", "--timeout=100s"];
     let output = stage.kubectl(&wait).await?;
     stage.check("the Pod runs", output.status.success());
     Ok(())

@@ -98,7 +98,7 @@ impl Scene<'_> {
 
 /// Deletes a CRD, and with it all objects of its kind.
 async fn delete_kind(scene: &Scene<'_>, crd: &str) -> Result<()> {
-    scene.cluster.kubectl_ok(&["delete", "crd", crd, "--timeout=50s"]).await.map(drop)
+    scene.cluster.kubectl_ok(&["delete", "crd", crd, "--timeout=100s"]).await.map(drop)
 }
 
 async fn install_own_crds(scene: &Scene<'_>) -> Result<()> {

@@ -104,13 +104,13 @@ async fn examples_hold(cluster: &Cluster) -> Result<()> {
 /// The Pods were there before the constraint that they violate, whose template lists no operations.
 async fn bad_pods_can_be_deleted(cluster: &Cluster) -> Result<()> {
     cluster.answers(&pod("shop", "bad"), "invalid image repo").await?;
-    cluster.kubectl_ok(&["delete", "pod/db-0", "-n", "production", "--timeout=30s"]).await?;
+    cluster.kubectl_ok(&["delete", "pod/db-0", "-n", "production", "--timeout=100s"]).await?;
     // Not while the constraint refuses it, but the next check needs it.
     let mut again = pod("production", "db-0");
     again["spec"]["containers"][0]["image"] = json!("mycompany.registry.com/app:1");
     cluster.put(&again).await?;
     cluster
-        .kubectl_ok(&["wait", "--for=condition=Ready", "pod/db-0", "-n", "production", "--timeout=50s"])
+        .kubectl_ok(&["wait", "--for=condition=Ready", "pod/db-0", "-n", "production", "--timeout=100s"])
         .await
         .map(drop)
 }
@@ -128,7 +128,7 @@ async fn a_sleeper_is_not_woken(cluster: &Cluster) -> Result<()> {
     cluster.condition(SYSTEM, Condition::no("Ready", "NotRouted", says)).await?;
     let all = ["CONNECT pods/attach", "CONNECT pods/exec", "DELETE nodes"];
     routes_become(cluster, &all).await?;
-    cluster.kubectl_ok(&["delete", "pod/web-0", "-n", "shop", "--timeout=30s"]).await?;
+    cluster.kubectl_ok(&["delete", "pod/web-0", "-n", "shop", "--timeout=100s"]).await?;
     // Another operator tells nothing anew.
     cluster.kill(OPERATOR).await?;
     cluster.restart(OPERATOR).await?;
@@ -182,7 +182,7 @@ async fn our_examples_hold() -> Result<()> {
         cluster.put(&node).await?;
         cluster.kubectl_ok(&["delete", "node/spare"]).await?;
         // Nobody else's deletions are asked about, and nothing is found wrong.
-        cluster.kubectl_ok(&["delete", "pod/web-0", "-n", "shop", "--timeout=30s"]).await?;
+        cluster.kubectl_ok(&["delete", "pod/web-0", "-n", "shop", "--timeout=100s"]).await?;
         cluster.condition(SYSTEM, Condition::yes("Routing", "Routed", "Gatekeeper is asked about all")).await
     })
     .await

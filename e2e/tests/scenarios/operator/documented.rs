@@ -65,10 +65,9 @@ async fn random_policies_become_ready(cluster: &Cluster) -> Result<()> {
         manifests.extend(named.map(|(i, policy)| policy.named(&format!("random-{i}"))));
     }
     cluster.put_all(&manifests).await.with_context(|| format!("seed {seed}"))?;
-    let all = ["secpol,oppol", "--all", "--timeout=60s"];
-    let ready = cluster.kubectl_ok(&[&["wait", "--for=condition=Ready"], &all[..]].concat()).await;
-    ready.with_context(|| format!("seed {seed}"))?;
-    cluster.kubectl_ok(&[&["delete"], &all[..]].concat()).await.map(drop)
+    let kinds = "secpol,oppol";
+    cluster.all_ready(kinds).await.with_context(|| format!("seed {seed}"))?;
+    cluster.kubectl_ok(&["delete", kinds, "--all", "--timeout=100s"]).await.map(drop)
 }
 
 /// The documented pair demands a read-only root file system and two capabilities dropped: exactly that passes both.

@@ -100,7 +100,7 @@ async fn a_steady_cluster_sees_no_write() -> Result<()> {
         for i in 0..10 {
             cluster.put(&security_policy(&format!("p{i}"), &no_privileged())).await?;
         }
-        cluster.kubectl_ok(&["wait", "--for=condition=Ready", "secpol", "--all", "--timeout=60s"]).await?;
+        cluster.all_ready("secpol").await?;
         until("audit has found the old Pods", SOON, async || {
             Ok(cluster.get(&["d8securitypolicy/p0"]).await?["status"]["totalViolations"] == 3)
         })

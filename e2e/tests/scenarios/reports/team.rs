@@ -151,7 +151,7 @@ async fn what_is_gone_is_gone(cluster: &Cluster) -> Result<()> {
         Ok(report(cluster, POLICY_REPORT, "shop").await?.is_null())
     })
     .await?;
-    cluster.kubectl_ok(&["delete", "namespace", "till", "--timeout=120s"]).await?;
+    cluster.kubectl_ok(&["delete", "namespace", "till", "--timeout=100s"]).await?;
     ensure!(report(cluster, POLICY_REPORT, "till").await?.is_null(), "a report in a namespace that is gone");
     cluster.put(&privileged_pod("shop", "web")).await?;
     reports(cluster, POLICY_REPORT, "shop", &SHOP).await?;
