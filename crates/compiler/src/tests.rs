@@ -385,8 +385,7 @@ fn cluster_scoped_kinds_need_labels_of_their_own(
                 assert_eq!(compiled.constraint.unwrap().spec.r#match.scope, scope);
             }
             (Err(invalid), None) => {
-                let expected =
-                    format!("spec.policies.{field}.watchKinds[1]: {kind} is cluster-scoped");
+                let expected = format!("spec.policies.{field}.watchKinds[1]: {kind} is cluster-scoped");
                 assert!(invalid.to_string().starts_with(&expected), "{invalid}");
             }
             (compiled, scope) => panic!("{compiled:?} is not {scope:?}"),

@@ -91,7 +91,10 @@ impl World {
     pub fn reads_template(&self, group: &str, kind: &str) -> bool {
         let of_kind = |one: &Kind| one.group == group && one.kind == kind;
         let ours = CONTROLLERS.iter().any(of_kind) && self.engine.names_kind(group, kind);
-        ours || self.foreign.iter().any(|matches| matches.allows_scope(true) && matches.matches_kind(group, kind))
+        ours || self
+            .foreign
+            .iter()
+            .any(|matches| matches.allows_scope(true) && matches.matches_kind(group, kind))
     }
 
     /// Whether the standards never reach a namespace, and policies only if they name it.
