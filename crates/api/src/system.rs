@@ -27,7 +27,7 @@ pub const SYSTEM_STATUS_NAME: &str = "cluster";
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].status",
-        description = "Whether everything that is no policy works"
+        description = "Whether everything that is not a policy works"
     ),
     printcolumn(
         name = "Gatekeeper",

@@ -3,6 +3,9 @@
 //! A policy compiles to at most one constraint, or it is refused as a whole with every problem named. Nothing is
 //! ever left out in silence: a field without a rule refuses the policy.
 
+#[macro_use]
+mod table;
+
 mod exec_guard;
 mod namespaces;
 mod operation;
@@ -161,8 +164,7 @@ fn out_of_reach(check: &Check, reach: Reach, parameters: &Value) -> Option<Strin
 fn only_in_namespaces(kinds: &[Kind]) -> Option<String> {
     let custom: BTreeSet<_> = kinds.iter().filter(|kind| kind.is_custom()).map(|kind| &*kind.kind).collect();
     let custom: Vec<_> = custom.into_iter().collect();
-    (!custom.is_empty())
-        .then(|| format!("{} is judged only where it stands in namespaces", custom.join(", ")))
+    (!custom.is_empty()).then(|| format!("{} is judged only where it is namespaced", custom.join(", ")))
 }
 
 /// All templates, as they should be in the cluster.

@@ -178,13 +178,12 @@ fn created(placed: &Placed, mut object: Value) -> (Value, Vec<String>) {
         Some(namespace) => {
             object["metadata"]["namespace"] = namespace.clone().into();
             if placed.namespace_assumed {
-                assumed.push(format!("it stands in namespace {namespace}: it names none"));
+                assumed.push(format!("its namespace is {namespace}: it names none"));
             }
             if placed.scope == Scope::Assumed {
                 let kind = &placed.candidate.header.kind;
-                assumed.push(format!(
-                    "{kind} stands in namespaces: its CustomResourceDefinition is not in the input"
-                ));
+                assumed
+                    .push(format!("{kind} is namespaced: its CustomResourceDefinition is not in the input"));
             }
         }
         None => {

@@ -131,7 +131,7 @@ impl Builder<'_> {
                 true
             }
             Some(first) => {
-                let message = format!("{kind} {} stands here a second time; the first is {first}", key.1);
+                let message = format!("{kind} {} is here a second time; the first is {first}", key.1);
                 self.fail(document.location.clone(), message);
                 false
             }

@@ -184,7 +184,7 @@ impl Builder<'_> {
             }
             let key = self.key(&event, depth)?;
             if fields.contains_key(&key) && !merged.remove(&key) {
-                return Err(self.error(&event, format!("the key {key:?} stands here a second time")));
+                return Err(self.error(&event, format!("the key {key:?} is here a second time")));
             }
             let value = self.field(&key, depth)?;
             fields.insert(key, value);
@@ -199,7 +199,7 @@ impl Builder<'_> {
                 self.anchored(scalar.anchor.as_ref(), value)
             }
             Part::Alias(name) => self.alias(event, name, depth + 1)?,
-            _ => return Err(self.error(event, "a key that is no text")),
+            _ => return Err(self.error(event, "a key that is not a text")),
         };
         scalar::key(value).map_err(|message| self.error(event, message))
     }

@@ -159,7 +159,7 @@ fn kind_by_fields(cases: &[Case]) -> PolicyKind {
 
 /// The kind and the `spec.policies` of the one policy of a file.
 fn tested_policy(path: &Path, reading: &Reading) -> anyhow::Result<(PolicyKind, Value)> {
-    ensure!(!path.exists() || path.is_file(), "policy: {} is no file", input::name(path));
+    ensure!(!path.exists() || path.is_file(), "policy: {} is not a file", input::name(path));
     let documents: Result<Vec<_>, _> = input::read(&[path.to_owned()], reading).collect();
     let documents = documents.context("policy")?;
     let mut found = documents.iter().filter_map(|document| Some((document, policies::kind_of(document)?)));
