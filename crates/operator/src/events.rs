@@ -19,7 +19,7 @@ use tracing::warn;
 use crate::Error;
 use crate::error::request;
 use crate::metrics::Metrics;
-use crate::world::Watched;
+use crate::watch::world::Watched;
 
 /// How many events may wait. A burst beyond that is dropped: the policies' status tells the same.
 const WAITING: usize = 1000;

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::Error;
-use crate::cache::Knowledge;
 use crate::metrics::{Metrics, State};
+use crate::watch::cache::Knowledge;
 
 /// Without these kinds nothing can be enforced.
 const ESSENTIAL: [&str; 4] =
@@ -91,7 +91,7 @@ fn missing(
 #[cfg(test)]
 mod tests {
     use super::missing;
-    use crate::cache::Knowledge::{Absent, Complete, Unknown};
+    use crate::watch::cache::Knowledge::{Absent, Complete, Unknown};
 
     #[test]
     fn what_is_missing_is_told() {
