@@ -19,7 +19,6 @@ use tracing::warn;
 use crate::Error;
 use crate::error::request;
 use crate::metrics::Metrics;
-use crate::watch::world::Watched;
 
 /// How many events may wait. A burst beyond that is dropped: the policies' status tells the same.
 const WAITING: usize = 1000;
@@ -52,7 +51,7 @@ pub(crate) fn channel(metrics: Metrics) -> (Events, mpsc::Receiver<Happening>) {
 
 impl Events {
     /// A policy has become ready, or is no longer, or for another reason.
-    pub(crate) fn turned<P: Watched>(&self, policy: &ObjectMeta, ready: &Condition) {
+    pub(crate) fn turned<P: gatewright_api::Policy>(&self, policy: &ObjectMeta, ready: &Condition) {
         let about = ObjectReference {
             api_version: Some(P::api_version(&()).into_owned()),
             kind: Some(P::kind(&()).into_owned()),

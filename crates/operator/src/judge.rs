@@ -4,11 +4,15 @@
 
 pub(crate) mod builtin;
 pub(crate) mod conditions;
+pub(crate) mod draft;
 pub(crate) mod enforcement;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod object;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod standard;
 pub(crate) mod summary;
 pub(crate) mod template;
+#[cfg(test)]
+mod tests;

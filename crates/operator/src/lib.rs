@@ -16,7 +16,6 @@ mod lease;
 mod metrics;
 mod names;
 mod namespaces;
-mod policy;
 mod reconcile;
 mod report;
 mod routing;

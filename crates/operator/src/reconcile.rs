@@ -10,10 +10,10 @@ use crate::act::carry_out::Writer;
 use crate::judge::builtin::Builtin;
 use crate::judge::plan::Next;
 use crate::metrics::Metrics;
-use crate::watch::observe::{StandardSnapshot, TemplateSnapshot};
-use crate::watch::world::World;
+use crate::watch::observe::{PolicySnapshot, StandardSnapshot, TemplateSnapshot};
+use crate::watch::world::{Watched, World};
 use crate::watch::{Key, Owner};
-use crate::{Error, judge, namespaces, policy, report, routing, system};
+use crate::{Error, judge, namespaces, report, routing, system};
 
 /// What reconciliations work with.
 pub(crate) struct Work {
@@ -40,8 +40,8 @@ async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
         Key::Namespace(name) => Ok(namespaces::reconcile(world, &name)),
         Key::Namespaces => Ok(namespaces::reconcile_all(world)),
         Key::Constraint(kind, name) => match Owner::of(kind) {
-            Owner::SecurityPolicy => policy::reconcile::<SecurityPolicy>(world, &name).await,
-            Owner::OperationPolicy => policy::reconcile::<OperationPolicy>(world, &name).await,
+            Owner::SecurityPolicy => policy::<SecurityPolicy>(work, &name).await,
+            Owner::OperationPolicy => policy::<OperationPolicy>(work, &name).await,
             Owner::Standards => standard(work, &name).await,
             Owner::ExecGuard => routing::reconcile(world).await,
         },
@@ -57,6 +57,12 @@ async fn template(work: &Work, kind: &str) -> Result<Next, Error> {
     };
     let snapshot = TemplateSnapshot::observe(&work.world, template);
     let plan = judge::template::decide(&snapshot, &work.builtin);
+    Writer::new(&work.world).carry_out(plan).await
+}
+
+async fn policy<P: Watched>(work: &Work, name: &str) -> Result<Next, Error> {
+    let Some(snapshot) = PolicySnapshot::<P>::observe(&work.world, name) else { return Ok(Next::Change) };
+    let plan = judge::policy::decide(&snapshot, &work.builtin);
     Writer::new(&work.world).carry_out(plan).await
 }
 

@@ -1,16 +1,27 @@
 //! Carries out plans. Nothing else writes objects.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use gatewright_api::{OperationPolicy, Policy, PolicyKind, SecurityPolicy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
 use tracing::{info, warn};
 
 use crate::Error;
-use crate::act::apply;
+use crate::act::{apply, status};
+use crate::error::request;
+use crate::judge::conditions::turned;
+use crate::judge::draft::Draft;
 use crate::judge::plan::{Action, Next, Plan, Status};
 use crate::watch::desired::{Applied, Found, Prepared, Write};
 use crate::watch::kind::Id;
 use crate::watch::live::Live;
 use crate::watch::world::World;
+
+/// How long a cache may lag before a deletion is looked at again.
+const CACHE_LAG: Duration = Duration::from_millis(200);
 
 /// Writes objects, and says what was written.
 #[derive(Clone, Copy)]
@@ -28,30 +39,36 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// The first that is to be tried again. What stands in the way goes by itself, and is watched.
     pub(crate) async fn carry_out(self, plan: Plan) -> Result<Next, Error> {
-        let Plan { actions, mut status, next } = plan;
+        let Plan { actions, mut status, mut next } = plan;
         let mut failed = None;
         for action in actions {
             let id = action.id().clone();
-            if let Err(error) = self.act(action).await {
-                status.failed(&id, &error);
-                failed = failed.or(Some(error).filter(|error| !error.is_obstacle()));
+            match self.act(action).await {
+                Ok(then) => next = next.or(then),
+                Err(error) => {
+                    // What changed in between is looked at again, and no matter of any status.
+                    if !error.is_stale() {
+                        status.failed(&id, &error);
+                    }
+                    failed = failed.or(Some(error).filter(|error| !error.is_obstacle()));
+                }
             }
         }
-        match status {
-            Status::Nothing => {}
-        }
+        self.publish(status).await?;
         failed.map_or(Ok(next), Err)
     }
 
-    async fn act(self, action: Action) -> Result<(), Error> {
+    async fn act(self, action: Action) -> Result<Next, Error> {
         match action {
-            Action::Apply { prepared, write, repair } => self.apply(prepared, write, repair).await.map(drop),
-            Action::Remember(prepared) => {
-                self.world.last_applied.found(prepared);
-                Ok(())
+            Action::Apply { prepared, write, repair } => {
+                self.apply(prepared, write, repair).await?;
             }
-            Action::Delete { id, live } => self.delete(&id, &live).await,
+            Action::Remember(prepared) => self.world.last_applied.found(prepared),
+            Action::Delete { id, live } => self.delete(&id, &live).await?,
+            Action::Sweep { policy, id, live } => return self.sweep(policy, &id, &live).await,
+            Action::Forget(id) => self.forget(&id),
         }
+        Ok(Next::Change)
     }
 
     /// Makes an object as it should be, and says what was done: to whom, too, if it undid what somebody else did.
@@ -61,9 +78,8 @@ impl<'a> Writer<'a> {
             Write::Create => None,
             Write::Update { live, .. } => Some(&**live),
         };
-        let uid = &applied.live().uid;
         if repair {
-            self.repaired(&prepared, &write, uid);
+            self.repaired(&prepared, &write, &applied.live().uid);
         } else {
             written(&prepared.id, &write);
         }
@@ -97,6 +113,63 @@ impl<'a> Writer<'a> {
     pub(crate) async fn delete(self, id: &Id, live: &Live) -> Result<(), Error> {
         apply::delete(&self.world.client, id, live).await?;
         self.world.last_applied.deleted(id, live);
+        Ok(())
+    }
+
+    /// The caches of policies and of constraints do not move together: only the API server knows that there is no
+    /// policy.
+    async fn sweep(self, policy: PolicyKind, id: &Id, live: &Live) -> Result<Next, Error> {
+        let exists = match policy {
+            PolicyKind::SecurityPolicy => self.exists::<SecurityPolicy>(&id.name).await?,
+            PolicyKind::OperationPolicy => self.exists::<OperationPolicy>(&id.name).await?,
+        };
+        if exists {
+            return Ok(Next::After(CACHE_LAG));
+        }
+        self.delete(id, live).await.map(|()| Next::Change)
+    }
+
+    async fn exists<P: Policy>(self, name: &str) -> Result<bool, Error> {
+        let policies: Api<P> = Api::all(self.world.client.clone());
+        let doing = format!("looking for {} {name}", P::KIND);
+        match request(doing, policies.get_metadata(name)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_absence_of(name) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn forget(self, id: &Id) {
+        self.world.last_applied.forget(id);
+        self.world.namespaces.forget(id.kind.as_str(), &id.name);
+    }
+
+    async fn publish(self, status: Status) -> Result<(), Error> {
+        match status {
+            Status::Nothing => Ok(()),
+            Status::Policy(draft) => match draft.kind {
+                PolicyKind::SecurityPolicy => self.publish_policy::<SecurityPolicy>(&draft).await,
+                PolicyKind::OperationPolicy => self.publish_policy::<OperationPolicy>(&draft).await,
+            },
+        }
+    }
+
+    /// Writes the status if anything but time changed. The write fails if the policy changed in between.
+    async fn publish_policy<P: Policy>(self, draft: &Draft) -> Result<(), Error> {
+        let Some(status) = draft.status(&Time(Timestamp::now())) else { return Ok(()) };
+        self.world.last_applied.published(&draft.id);
+        if draft.previous.as_ref() == Some(&status) {
+            return Ok(());
+        }
+        match status::replace::<P>(&self.world.client, &draft.policy, &status).await {
+            Err(error) if error.is_not_found() => return Ok(()),
+            result => result?,
+        }
+        if let Some(ready) = turned(draft.previous.as_ref(), &status) {
+            let (kind, name) = (P::KIND, &draft.id.name);
+            info!(%kind, name, ready = ready.status, reason = ready.reason, because = ready.message, "policy");
+            self.world.events.turned::<P>(&draft.policy, ready);
+        }
         Ok(())
     }
 }

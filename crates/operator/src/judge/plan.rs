@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatewright_api::PolicyKind;
+
 use crate::Error;
+use crate::judge::draft::Draft;
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::Id;
 use crate::watch::live::Live;
@@ -33,6 +36,10 @@ pub(crate) enum Action {
     Remember(Arc<Prepared>),
     /// Delete an object of ours.
     Delete { id: Id, live: Arc<Live> },
+    /// Delete the constraint of a policy that is gone, if the API server says so, too: caches do not move together.
+    Sweep { policy: PolicyKind, id: Id, live: Arc<Live> },
+    /// Forget an object that is gone with what it was made from.
+    Forget(Id),
 }
 
 /// What is to be said. It is a draft: that something is applied can be said only of what is
@@ -42,6 +49,8 @@ pub(crate) enum Status {
     /// Nothing.
     #[default]
     Nothing,
+    /// The status of a policy.
+    Policy(Box<Draft>),
 }
 
 /// What a reconciliation leaves to be done.
@@ -57,10 +66,17 @@ pub(crate) enum Next {
 impl Plan {
     /// Looks again after a while, or earlier if somebody else wants that.
     pub(crate) fn look_again(&mut self, pause: Duration) {
-        self.next = match self.next {
-            Next::After(before) if before < pause => self.next,
-            Next::After(_) | Next::Change => Next::After(pause),
-        };
+        self.next = self.next.or(Next::After(pause));
+    }
+}
+
+impl Next {
+    /// Whichever comes first.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Change, next) | (next, Self::Change) => next,
+            (Self::After(one), Self::After(other)) => Self::After(one.min(other)),
+        }
     }
 }
 
@@ -69,16 +85,17 @@ impl Action {
     pub(crate) fn id(&self) -> &Id {
         match self {
             Self::Apply { prepared, .. } | Self::Remember(prepared) => &prepared.id,
-            Self::Delete { id, .. } => id,
+            Self::Delete { id, .. } | Self::Sweep { id, .. } | Self::Forget(id) => id,
         }
     }
 }
 
 impl Status {
     /// An action failed.
-    pub(crate) fn failed(&mut self, _id: &Id, _error: &Error) {
+    pub(crate) fn failed(&mut self, _id: &Id, error: &Error) {
         match self {
             Self::Nothing => {}
+            Self::Policy(draft) => draft.failed(error),
         }
     }
 }

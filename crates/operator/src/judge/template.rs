@@ -15,4 +15,4 @@ pub(crate) fn decide(snapshot: &TemplateSnapshot, builtin: &Builtin) -> Plan {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -186,7 +186,7 @@ fn samples(Seen { world, builtin, waiting }: &Seen) -> Vec<(&'static Description
     let operation = statuses::<OperationPolicy>(world);
     for (kind, name, status) in security.iter().chain(&operation) {
         count_conditions(kind, status, &mut policies);
-        let counts = status.constraints.unwrap_or_default();
+        let counts = status.constraints.clone().unwrap_or_default();
         count_constraints(kind, [counts.desired, counts.applied, counts.enforced], &mut constraints);
         violations.extend(violations_of(kind, name, status));
     }

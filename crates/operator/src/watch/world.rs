@@ -24,7 +24,8 @@ use crate::system::SystemObject;
 use crate::watch::cache::{Cache, Entry, Knowledge};
 use crate::watch::foreign::ForeignConstraints;
 use crate::watch::key::{Changes, Key};
-use crate::watch::last_applied::LastApplied;
+use crate::watch::kind::{Id, Kind};
+use crate::watch::last_applied::{LastApplied, Observed};
 use crate::watch::live::Live;
 
 /// The caches, and what they are filled with.
@@ -49,7 +50,7 @@ pub(crate) struct World {
     pub(crate) reports: Reports,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
-    pub(super) constraints: BTreeMap<&'static str, Cache<Live>>,
+    constraints: BTreeMap<&'static str, Cache<Live>>,
     /// What we last left in the API.
     pub(crate) last_applied: Arc<LastApplied>,
     pub(crate) metrics: Metrics,
@@ -205,6 +206,22 @@ impl World {
         self.changes.send(Key::Constraint(kind, name));
     }
 
+    /// One object that we write: as it is seen, and what is remembered of it.
+    pub(crate) fn observed(&self, id: &Id) -> Observed {
+        self.last_applied.observed(id, self.live(id))
+    }
+
+    /// Reports are too large to be kept as they are.
+    fn live(&self, id: &Id) -> Option<Arc<Live>> {
+        match id.kind {
+            Kind::Template => self.templates.get(&id.name),
+            Kind::Constraint(kind) => self.constraints.get(kind)?.get(&id.name),
+            Kind::SyncSet => self.sync_sets.get(&id.name),
+            Kind::Webhooks => self.own_webhook.get(&id.name),
+            Kind::Report(_) => None,
+        }
+    }
+
     /// The constraints of a template.
     pub(crate) fn constraints(&self, template: &Template) -> &Cache<Live> {
         &self.constraints[template.kind]
@@ -213,44 +230,5 @@ impl World {
     /// Where the object with the state of everything that is no policy lives.
     pub(crate) fn system_api(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &ApiResource::erase::<GatewrightStatus>(&()))
-    }
-}
-
-/// A snapshot of one policy and of what is decided about it.
-pub(crate) struct Snapshot<P> {
-    pub(crate) policies_served: bool,
-    pub(crate) policy: Option<Arc<Guarded<P>>>,
-    pub(crate) constraints_served: bool,
-    pub(crate) constraint: Option<Arc<Live>>,
-    pub(crate) templates_served: bool,
-    pub(crate) template: Option<Arc<Live>>,
-}
-
-impl<P: Watched> Snapshot<P> {
-    /// None while something is not known yet, as just after the start: then nothing may be concluded, and the cache
-    /// that is filled last wakes everybody.
-    pub(crate) fn take(world: &World, name: &str) -> Option<Self> {
-        let constraints = world.constraints(P::TEMPLATE);
-        let knowledge = [
-            P::cache(world).knowledge(),
-            constraints.knowledge(),
-            world.templates.knowledge(),
-            world.pods.knowledge(),
-            world.webhooks.knowledge(),
-            world.exemptions.knowledge(),
-            world.own_webhook.knowledge(),
-            world.namespaces.knowledge(),
-        ];
-        if knowledge.contains(&Knowledge::Unknown) {
-            return None;
-        }
-        Some(Self {
-            policies_served: P::cache(world).is_complete(),
-            policy: P::cache(world).get(name),
-            constraints_served: constraints.is_complete(),
-            constraint: constraints.get(name),
-            templates_served: world.templates.is_complete(),
-            template: world.templates.get(&P::TEMPLATE.name()),
-        })
     }
 }
