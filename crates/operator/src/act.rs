@@ -2,5 +2,6 @@
 
 pub(crate) mod apply;
 pub(crate) mod carry_out;
+pub(crate) mod publish;
 pub(crate) mod queue;
 pub(crate) mod status;

@@ -8,9 +8,11 @@ pub(crate) mod draft;
 pub(crate) mod enforcement;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod guard;
 pub(crate) mod object;
 pub(crate) mod plan;
 pub(crate) mod policy;
+pub(crate) mod routing;
 pub(crate) mod standard;
 pub(crate) mod summary;
 pub(crate) mod template;

@@ -9,7 +9,6 @@ mod courtesy;
 mod error;
 mod events;
 mod gate;
-mod guard;
 mod judge;
 mod leadership;
 mod lease;
@@ -18,7 +17,6 @@ mod names;
 mod namespaces;
 mod reconcile;
 mod report;
-mod routing;
 mod server;
 mod settings;
 mod system;
@@ -27,7 +25,6 @@ mod watch;
 pub use error::Error;
 pub use metrics::metrics_reference;
 pub use names::FIELD_MANAGER;
-pub use routing::RoutingReport;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
@@ -36,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_compiler::{LogLevel, Settings};
+use gatewright_rules::Template;
 use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use tracing::info;
@@ -207,8 +205,8 @@ impl Operator {
             World::watch(self.client.clone(), settings.clone(), last_applied, &changes, metrics, events);
         let (world, builtin) = (Arc::new(world), Arc::new(Builtin::new(settings)));
         self.state.set(Arc::clone(&world), Arc::clone(&builtin), requests.clone());
-        for template in gatewright_rules::catalogue() {
-            requests.send(Key::Template(template.kind));
+        for template in Template::ALL {
+            requests.send(Key::Template(*template));
         }
         queue::hold(&requests, &mut keys, self.state.leadership.gained()).await;
         let work = Arc::new(Work { world, builtin, metrics: self.metrics.clone() });

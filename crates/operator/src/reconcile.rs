@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
-use gatewright_api::{OperationPolicy, SecurityPolicy};
+use gatewright_api::with_policy_type;
+use gatewright_rules::{Owner, Template};
 
 use crate::act::carry_out::Writer;
 use crate::judge::builtin::Builtin;
 use crate::judge::plan::Next;
 use crate::metrics::Metrics;
-use crate::watch::observe::{PolicySnapshot, StandardSnapshot, TemplateSnapshot};
+use crate::watch::Key;
+use crate::watch::observe::{PolicySnapshot, RoutingSnapshot, StandardSnapshot, TemplateSnapshot};
 use crate::watch::world::{Watched, World};
-use crate::watch::{Key, Owner};
-use crate::{Error, judge, namespaces, report, routing, system};
+use crate::{Error, judge, namespaces, report, system};
 
 /// What reconciliations work with.
 pub(crate) struct Work {
@@ -36,25 +37,21 @@ pub(crate) fn measured(work: Arc<Work>, key: Key) -> BoxFuture<'static, Result<N
 async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
     let world = &work.world;
     match key {
-        Key::Template(kind) => template(work, kind).await,
+        Key::Template(which) => template(work, which).await,
         Key::Namespace(name) => Ok(namespaces::reconcile(world, &name)),
         Key::Namespaces => Ok(namespaces::reconcile_all(world)),
-        Key::Constraint(kind, name) => match Owner::of(kind) {
-            Owner::SecurityPolicy => policy::<SecurityPolicy>(work, &name).await,
-            Owner::OperationPolicy => policy::<OperationPolicy>(work, &name).await,
+        Key::Constraint(template, name) => match template.owner() {
+            Owner::Policy(kind) => with_policy_type!(kind, P => policy::<P>(work, &name).await),
             Owner::Standards => standard(work, &name).await,
-            Owner::ExecGuard => routing::reconcile(world).await,
+            Owner::ExecGuard => routing(work).await,
         },
-        Key::Routing => routing::reconcile(world).await,
+        Key::Routing => routing(work).await,
         Key::System => system::reconcile(world, &work.builtin).await,
         Key::Reports => report::reconcile(world).await,
     }
 }
 
-async fn template(work: &Work, kind: &str) -> Result<Next, Error> {
-    let Some(template) = gatewright_rules::catalogue().iter().find(|template| template.kind == kind) else {
-        return Ok(Next::Change);
-    };
+async fn template(work: &Work, template: Template) -> Result<Next, Error> {
     let snapshot = TemplateSnapshot::observe(&work.world, template);
     let plan = judge::template::decide(&snapshot, &work.builtin);
     Writer::new(&work.world).carry_out(plan).await
@@ -64,6 +61,15 @@ async fn policy<P: Watched>(work: &Work, name: &str) -> Result<Next, Error> {
     let Some(snapshot) = PolicySnapshot::<P>::observe(&work.world, name) else { return Ok(Next::Change) };
     let plan = judge::policy::decide(&snapshot, &work.builtin);
     Writer::new(&work.world).carry_out(plan).await
+}
+
+async fn routing(work: &Work) -> Result<Next, Error> {
+    let Some((snapshot, asked)) = RoutingSnapshot::observe(&work.world).await else {
+        return Ok(Next::Change);
+    };
+    let plan = judge::routing::decide(&snapshot, &work.builtin);
+    let next = Writer::new(&work.world).carry_out(plan).await?;
+    asked.map(|()| next)
 }
 
 async fn standard(work: &Work, name: &str) -> Result<Next, Error> {

@@ -8,8 +8,8 @@ use gatewright_api::{
 };
 use gatewright_compiler::{EXEC_GUARD, GuardMode};
 use gatewright_gatekeeper::{Finding, PodStatus, Verdict, judge_template};
-use gatewright_rules::pod_security_standard::{self, NEWEST_MINOR};
-use gatewright_rules::{Template, deny_exec_heritage};
+use gatewright_rules::Template;
+use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, PostParams};
@@ -24,11 +24,11 @@ use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::enforcement::{enforced as judge_enforced, not_enforced_by, rejected};
 use crate::judge::plan::Next;
-use crate::routing::RoutingReport;
 use crate::watch::Kind;
 use crate::watch::cache::{Entry, Knowledge};
 use crate::watch::desired::{Found, Prepared};
 use crate::watch::observe::{Gatekeeper, StandardSnapshot, TemplateSnapshot};
+use crate::watch::published::RoutingOutcome;
 use crate::watch::world::{Watched as _, World};
 use crate::{Error, FIELD_MANAGER, judge, report};
 
@@ -201,18 +201,12 @@ fn found(world: &World, expected: &BTreeSet<String>) -> Judgement {
 }
 
 fn templates(world: &World, builtin: &Builtin, expected: &BTreeSet<String>) -> Judgement {
-    let all =
-        gatewright_rules::catalogue().iter().map(|template| installed(world, builtin, template, expected));
+    let all = Template::ALL.iter().map(|template| installed(world, builtin, *template, expected));
     let missing = all.into_iter().find(|judgement| !judgement.holds);
     missing.unwrap_or_else(|| Judgement::yes(Reason::Installed, "Gatekeeper has taken in every template"))
 }
 
-fn installed(
-    world: &World,
-    builtin: &Builtin,
-    template: &'static Template,
-    expected: &BTreeSet<String>,
-) -> Judgement {
+fn installed(world: &World, builtin: &Builtin, template: Template, expected: &BTreeSet<String>) -> Judgement {
     let name = template.name();
     let snapshot = TemplateSnapshot::observe(world, template);
     let Some(live) = &snapshot.template.live else {
@@ -222,8 +216,7 @@ fn installed(
     if let Some(obstacle) = live.obstacle() {
         return Judgement::failed(&obstacle.error(&snapshot.id));
     }
-    let found = builtin.template(template.kind).map(|prepared| prepared.compare(Some(live)));
-    if !matches!(found, Some(Found::Applied(_))) {
+    if !matches!(builtin.template(template).compare(Some(live)), Found::Applied(_)) {
         let message = format!("the ConstraintTemplate {name} is not as it should be; the log tells why");
         return Judgement::no(Reason::ApplyFailed, message);
     }
@@ -274,8 +267,8 @@ fn exec_guard(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
     if let Some(problem) = report.guard_problem {
         return Judgement::no(Reason::NotApplied, problem);
     }
-    let template = world.templates.get(&deny_exec_heritage::TEMPLATE.name());
-    let constraint = world.constraints(&deny_exec_heritage::TEMPLATE).get(EXEC_GUARD);
+    let template = world.templates.get(&Template::DenyExecHeritage.name());
+    let constraint = world.constraints(Template::DenyExecHeritage).get(EXEC_GUARD);
     let Some((template, constraint)) = template.zip(constraint) else {
         return Judgement::no(
             Reason::WaitingForGatekeeper,
@@ -283,7 +276,7 @@ fn exec_guard(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
         );
     };
     let guard = gatewright_compiler::exec_guard(&world.settings, &unsynced(world));
-    let kind = Kind::Constraint(deny_exec_heritage::TEMPLATE.kind);
+    let kind = Kind::Constraint(Template::DenyExecHeritage);
     let prepared = Prepared::new(kind, &guard.metadata, &guard);
     let Found::Applied(applied) = prepared.compare(Some(&constraint)) else {
         return Judgement::no(Reason::NotApplied, "the constraint of the exec guard is not as it should be");
@@ -323,7 +316,7 @@ fn not_looked() -> Judgement {
 
 /// What the administrator has decided, or a user's template that is wrong in itself, is told and is no fault of the
 /// routing.
-fn routing(report: Option<&RoutingReport>) -> Judgement {
+fn routing(report: Option<&RoutingOutcome>) -> Judgement {
     let Some(report) = report else { return not_looked() };
     let told = |findings: Vec<&Finding>| {
         findings
@@ -375,11 +368,11 @@ fn processes(world: &World, expected: &BTreeSet<String>) -> Vec<GatekeeperProces
 
 /// The standards, and what became of each with each action.
 pub(crate) fn standards(world: &World, builtin: &Builtin) -> Vec<StandardStatus> {
-    let constraints = world.constraints(&pod_security_standard::TEMPLATE);
+    let constraints = world.constraints(Template::PodSecurityStandard);
     let of = |standard: &judge::builtin::Standard| {
         let name = standard.prepared.id.name.clone();
         let live = constraints.get(&name).filter(|live| live.ours);
-        let reached = |live| world.namespaces.reached_by(pod_security_standard::TEMPLATE.kind, &name, live);
+        let reached = |live| world.namespaces.reached_by(Template::PodSecurityStandard, &name, live);
         StandardStatus {
             level: standard.level.clone(),
             action: standard.action.clone(),
@@ -393,7 +386,7 @@ pub(crate) fn standards(world: &World, builtin: &Builtin) -> Vec<StandardStatus>
 
 #[cfg(test)]
 mod tests {
-    use super::{RoutingReport, find, news, routing};
+    use super::{RoutingOutcome, find, news, routing};
     use crate::events::Notice;
     use crate::judge::conditions::Judgement;
     use gatewright_api::{Reason, SystemCondition, SystemStatus};
@@ -403,7 +396,7 @@ mod tests {
 
     #[test]
     fn only_what_keeps_requests_away_is_a_fault_of_the_routing() {
-        let report = |findings| RoutingReport { findings, ..RoutingReport::default() };
+        let report = |findings| RoutingOutcome { findings, ..RoutingOutcome::default() };
         let off = Finding::Off { operation: "CONNECT", resources: vec!["pods/exec".to_owned()] };
         let woken = |routed| Finding::WokenByMistake {
             operation: "CONNECT",
@@ -422,7 +415,7 @@ mod tests {
             assert!(judgement.holds == holds && judgement.message.starts_with(says), "{judgement:?}");
         }
         let problem = Some("refused".to_owned());
-        let failed = routing(Some(&RoutingReport { routing_problem: problem, ..RoutingReport::default() }));
+        let failed = routing(Some(&RoutingOutcome { routing_problem: problem, ..RoutingOutcome::default() }));
         assert_eq!(failed, Judgement::no(Reason::ApplyFailed, "refused"));
         assert!(!routing(None).holds);
     }
@@ -435,7 +428,7 @@ mod tests {
         let both = || vec![notice(&finding), notice(&other)];
         assert_eq!(news(both(), None).len(), 2);
         let report =
-            RoutingReport { findings: vec![finding.clone(), other.clone()], ..RoutingReport::default() };
+            RoutingOutcome { findings: vec![finding.clone(), other.clone()], ..RoutingOutcome::default() };
         let at = Time(Timestamp::UNIX_EPOCH);
         let status = |report| SystemStatus {
             conditions: vec![routing(Some(&report)).condition("Routing", None, None, &at)],
@@ -443,7 +436,7 @@ mod tests {
         };
         assert_eq!(news(both(), Some(&status(report))), []);
         // One was gone for a while.
-        let one = RoutingReport { findings: vec![other.clone()], ..RoutingReport::default() };
+        let one = RoutingOutcome { findings: vec![other.clone()], ..RoutingOutcome::default() };
         assert_eq!(news(both(), Some(&status(one))), [notice(&finding)]);
     }
 

@@ -11,9 +11,10 @@ pub(crate) mod kind;
 pub(crate) mod last_applied;
 pub(crate) mod live;
 pub(crate) mod observe;
+pub(crate) mod published;
 pub(crate) mod report_kind;
 pub(crate) mod world;
 
 pub(crate) use follow::{Source, keep_filled};
-pub(crate) use key::{Changes, Key, Owner};
+pub(crate) use key::{Changes, Key};
 pub(crate) use kind::{Id, Kind};

@@ -3,20 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_api::{OperationPolicy, Policy, PolicyKind, SecurityPolicy};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
+use gatewright_api::{Policy, PolicyKind, with_policy_type};
 use kube::Api;
 use tracing::{info, warn};
 
 use crate::Error;
-use crate::act::{apply, status};
+use crate::act::apply;
+use crate::act::publish::publish;
 use crate::error::request;
-use crate::judge::conditions::turned;
-use crate::judge::draft::Draft;
-use crate::judge::plan::{Action, Next, Plan, Status};
-use crate::watch::desired::{Applied, Found, Prepared, Write};
-use crate::watch::kind::Id;
+use crate::judge::plan::{Action, Next, Plan};
+use crate::watch::desired::{Prepared, Write};
+use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
 use crate::watch::world::World;
 
@@ -54,15 +51,13 @@ impl<'a> Writer<'a> {
                 }
             }
         }
-        self.publish(status).await?;
+        publish(self.world, status).await?;
         failed.map_or(Ok(next), Err)
     }
 
     async fn act(self, action: Action) -> Result<Next, Error> {
         match action {
-            Action::Apply { prepared, write, repair } => {
-                self.apply(prepared, write, repair).await?;
-            }
+            Action::Apply { prepared, write, repair } => self.apply(prepared, write, repair).await?,
             Action::Remember(prepared) => self.world.last_applied.found(prepared),
             Action::Delete { id, live } => self.delete(&id, &live).await?,
             Action::Sweep { policy, id, live } => return self.sweep(policy, &id, &live).await,
@@ -72,7 +67,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes an object as it should be, and says what was done: to whom, too, if it undid what somebody else did.
-    async fn apply(self, prepared: Arc<Prepared>, write: Write, repair: bool) -> Result<Applied, Error> {
+    async fn apply(self, prepared: Arc<Prepared>, write: Write, repair: bool) -> Result<(), Error> {
         let applied = apply::apply(&self.world.client, &prepared, &write).await?;
         let before = match &write {
             Write::Create => None,
@@ -84,7 +79,7 @@ impl<'a> Writer<'a> {
             written(&prepared.id, &write);
         }
         self.world.last_applied.wrote(prepared, before);
-        Ok(applied)
+        Ok(())
     }
 
     fn repaired(self, prepared: &Prepared, write: &Write, uid: &str) {
@@ -95,22 +90,7 @@ impl<'a> Writer<'a> {
         self.world.events.repaired(&prepared.object(), uid, &what);
     }
 
-    /// For controllers that do not give plans yet.
-    pub(crate) async fn ensure(self, prepared: Prepared, live: Option<Arc<Live>>) -> Result<Applied, Error> {
-        let prepared = Arc::new(prepared);
-        let seen = self.world.last_applied.observed(&prepared.id, live);
-        let repair = seen.last_applied.as_ref() == Some(&prepared);
-        match prepared.compare(seen.live.as_ref()) {
-            Found::Applied(applied) => {
-                self.world.last_applied.found(prepared);
-                Ok(applied)
-            }
-            Found::Differs(write) => self.apply(prepared, write, repair).await,
-            Found::Blocked(obstacle) => Err(obstacle.error(&prepared.id)),
-        }
-    }
-
-    pub(crate) async fn delete(self, id: &Id, live: &Live) -> Result<(), Error> {
+    async fn delete(self, id: &Id, live: &Live) -> Result<(), Error> {
         apply::delete(&self.world.client, id, live).await?;
         self.world.last_applied.deleted(id, live);
         Ok(())
@@ -119,11 +99,7 @@ impl<'a> Writer<'a> {
     /// The caches of policies and of constraints do not move together: only the API server knows that there is no
     /// policy.
     async fn sweep(self, policy: PolicyKind, id: &Id, live: &Live) -> Result<Next, Error> {
-        let exists = match policy {
-            PolicyKind::SecurityPolicy => self.exists::<SecurityPolicy>(&id.name).await?,
-            PolicyKind::OperationPolicy => self.exists::<OperationPolicy>(&id.name).await?,
-        };
-        if exists {
+        if with_policy_type!(policy, P => self.exists::<P>(&id.name).await?) {
             return Ok(Next::After(CACHE_LAG));
         }
         self.delete(id, live).await.map(|()| Next::Change)
@@ -141,36 +117,9 @@ impl<'a> Writer<'a> {
 
     fn forget(self, id: &Id) {
         self.world.last_applied.forget(id);
-        self.world.namespaces.forget(id.kind.as_str(), &id.name);
-    }
-
-    async fn publish(self, status: Status) -> Result<(), Error> {
-        match status {
-            Status::Nothing => Ok(()),
-            Status::Policy(draft) => match draft.kind {
-                PolicyKind::SecurityPolicy => self.publish_policy::<SecurityPolicy>(&draft).await,
-                PolicyKind::OperationPolicy => self.publish_policy::<OperationPolicy>(&draft).await,
-            },
+        if let Kind::Constraint(template) = id.kind {
+            self.world.namespaces.forget(template, &id.name);
         }
-    }
-
-    /// Writes the status if anything but time changed. The write fails if the policy changed in between.
-    async fn publish_policy<P: Policy>(self, draft: &Draft) -> Result<(), Error> {
-        let Some(status) = draft.status(&Time(Timestamp::now())) else { return Ok(()) };
-        self.world.last_applied.published(&draft.id);
-        if draft.previous.as_ref() == Some(&status) {
-            return Ok(());
-        }
-        match status::replace::<P>(&self.world.client, &draft.policy, &status).await {
-            Err(error) if error.is_not_found() => return Ok(()),
-            result => result?,
-        }
-        if let Some(ready) = turned(draft.previous.as_ref(), &status) {
-            let (kind, name) = (P::KIND, &draft.id.name);
-            info!(%kind, name, ready = ready.status, reason = ready.reason, because = ready.message, "policy");
-            self.world.events.turned::<P>(&draft.policy, ready);
-        }
-        Ok(())
     }
 }
 

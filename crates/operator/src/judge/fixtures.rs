@@ -92,8 +92,8 @@ pub(crate) fn applied(prepared: &Prepared, live: &Arc<Live>) -> Applied {
 }
 
 /// Our template, taken in by the process.
-pub(crate) fn template(builtin: &Builtin, template: &Template) -> Arc<Live> {
-    Arc::new(taken_in(builtin.template(template.kind).unwrap()))
+pub(crate) fn template(builtin: &Builtin, template: Template) -> Arc<Live> {
+    Arc::new(taken_in(builtin.template(template)))
 }
 
 /// One process, and upstream's webhook configuration, which sends it everything.
@@ -192,7 +192,7 @@ impl Expected {
 
 fn of_status(status: &Status) -> Vec<Reason> {
     match status {
-        Status::Nothing => vec![],
+        Status::Nothing | Status::Routing(_) => vec![],
         Status::Policy(draft) => match &draft.outcome {
             Outcome::Unsaid | Outcome::Nothing => vec![draft.valid.reason],
             Outcome::Applied { enforced, .. } => vec![draft.valid.reason, enforced.reason],

@@ -8,8 +8,9 @@ use gatewright_api::PolicyKind;
 use crate::Error;
 use crate::judge::draft::Draft;
 use crate::watch::desired::{Prepared, Write};
-use crate::watch::kind::Id;
+use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
+use crate::watch::published::RoutingOutcome;
 
 /// What is to be done and said.
 ///
@@ -51,6 +52,8 @@ pub(crate) enum Status {
     Nothing,
     /// The status of a policy.
     Policy(Box<Draft>),
+    /// What became of the exec guard and of the routing.
+    Routing(Box<RoutingOutcome>),
 }
 
 /// What a reconciliation leaves to be done.
@@ -92,10 +95,17 @@ impl Action {
 
 impl Status {
     /// An action failed.
-    pub(crate) fn failed(&mut self, _id: &Id, error: &Error) {
+    pub(crate) fn failed(&mut self, id: &Id, error: &Error) {
         match self {
             Self::Nothing => {}
             Self::Policy(draft) => draft.failed(error),
+            Self::Routing(outcome) => {
+                let problem = match id.kind {
+                    Kind::Webhooks => &mut outcome.routing_problem,
+                    _ => &mut outcome.guard_problem,
+                };
+                problem.get_or_insert_with(|| error.to_string());
+            }
         }
     }
 }

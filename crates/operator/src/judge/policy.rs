@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatewright_api::{ConditionType, Guarded, PolicyStatus, Reason, names};
-use gatewright_compiler::{Compile, Compiled, Settings, compile, policy_label};
+use gatewright_compiler::{Compile, Compiled, Settings, compile};
 use gatewright_gatekeeper::{Constraint, Route};
 
 use crate::judge::builtin::Builtin;
@@ -117,7 +117,7 @@ fn ready_template<P: Compile>(snapshot: &PolicySnapshot<P>) -> Result<&Live, Jud
 
 /// Why the constraint cannot be applied yet.
 fn waiting<P: Compile>(snapshot: &PolicySnapshot<P>) -> Judgement {
-    let (kind, name) = (P::TEMPLATE.kind, P::TEMPLATE.name());
+    let (kind, name) = (P::TEMPLATE.kind(), P::TEMPLATE.name());
     let wait = |message: String| Judgement::no(Reason::WaitingForGatekeeper, message);
     if !snapshot.templates_served {
         return wait("the API server serves no ConstraintTemplates: install Gatekeeper".to_owned());
@@ -191,7 +191,7 @@ fn last_good<P: Compile>(constraint: &Observed, id: &Id, policy: &Guarded<P>) ->
         let owned = ours.filter(|live| live.owners.iter().any(|owner| Some(&owner.uid) == uid));
         return if owned.is_some() { LastGood::Drifted } else { LastGood::None };
     };
-    let labels = [names::OWNER_LABEL, policy_label(P::KIND)];
+    let labels = [names::OWNER_LABEL, P::KIND.label()];
     let restored = ours.and_then(|live| Prepared::restored(id.clone(), live, &labels, hash));
     restored.map_or(LastGood::Drifted, |restored| {
         LastGood::Known(Arc::new(restored.made_from(applied_generation(status))))

@@ -15,7 +15,6 @@ use kube::{Api, Client};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use crate::RoutingReport;
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
@@ -27,6 +26,7 @@ use crate::watch::key::{Changes, Key};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::{LastApplied, Observed};
 use crate::watch::live::Live;
+use crate::watch::published::RoutingOutcome;
 
 /// The caches, and what they are filled with.
 pub(crate) struct World {
@@ -44,13 +44,13 @@ pub(crate) struct World {
     /// What is known of the resources of some kinds.
     pub(crate) resources: Mutex<(BTreeSet<String>, Vec<ServedResource>)>,
     /// What became of the exec guard and of the routing; none until something is known.
-    pub(crate) routing: watch::Sender<Option<RoutingReport>>,
+    pub(crate) routing: watch::Sender<Option<RoutingOutcome>>,
     pub(crate) namespaces: Namespaces,
     pub(crate) system: Cache<SystemObject>,
     pub(crate) reports: Reports,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
-    constraints: BTreeMap<&'static str, Cache<Live>>,
+    constraints: BTreeMap<Template, Cache<Live>>,
     /// What we last left in the API.
     pub(crate) last_applied: Arc<LastApplied>,
     pub(crate) metrics: Metrics,
@@ -142,7 +142,7 @@ impl World {
             reports,
             security: Cache::new(),
             operation: Cache::new(),
-            constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
+            constraints: Template::ALL.iter().map(|template| (*template, Cache::new())).collect(),
             metrics,
             events,
             last_applied,
@@ -177,7 +177,7 @@ impl World {
             of("Namespace", &self.namespaces.cache),
             of("GatewrightStatus", &self.system),
         ];
-        caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
+        caches.extend(self.constraints.iter().map(|(template, cache)| of(template.kind(), cache)));
         caches.extend(self.reports.all().map(|watched| of(watched.kind.name, &watched.cache)));
         caches
     }
@@ -202,8 +202,8 @@ impl World {
     }
 
     /// Wakes a constraint and its policy.
-    pub(crate) fn wake(&self, kind: &'static str, name: String) {
-        self.changes.send(Key::Constraint(kind, name));
+    pub(crate) fn wake(&self, template: Template, name: String) {
+        self.changes.send(Key::Constraint(template, name));
     }
 
     /// One object that we write: as it is seen, and what is remembered of it.
@@ -215,7 +215,7 @@ impl World {
     fn live(&self, id: &Id) -> Option<Arc<Live>> {
         match id.kind {
             Kind::Template => self.templates.get(&id.name),
-            Kind::Constraint(kind) => self.constraints.get(kind)?.get(&id.name),
+            Kind::Constraint(template) => self.constraints(template).get(&id.name),
             Kind::SyncSet => self.sync_sets.get(&id.name),
             Kind::Webhooks => self.own_webhook.get(&id.name),
             Kind::Report(_) => None,
@@ -223,8 +223,8 @@ impl World {
     }
 
     /// The constraints of a template.
-    pub(crate) fn constraints(&self, template: &Template) -> &Cache<Live> {
-        &self.constraints[template.kind]
+    pub(crate) fn constraints(&self, template: Template) -> &Cache<Live> {
+        &self.constraints[&template]
     }
 
     /// Where the object with the state of everything that is no policy lives.

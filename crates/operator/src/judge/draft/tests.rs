@@ -4,6 +4,7 @@ use crate::judge::conditions::Judgement;
 use crate::judge::fixtures::{Row, applied, builtin, check, taken_in};
 use crate::watch::kind::{Id, Kind};
 use gatewright_api::{EnforcementAction, PolicyKind, PolicyStatus, Reason};
+use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ fn draft(outcome: Outcome) -> Draft {
         kind: PolicyKind::SecurityPolicy,
         policy: ObjectMeta { generation: Some(3), ..ObjectMeta::default() },
         previous: None,
-        id: Id::new(Kind::Constraint("K"), "a"),
+        id: Id::new(Kind::Constraint(Template::SecurityPolicy), "a"),
         valid: Judgement::yes(Reason::Compiled, "v"),
         outcome,
         facts: Facts::default(),

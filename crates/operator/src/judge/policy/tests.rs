@@ -11,8 +11,8 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::PolicySnapshot;
-use gatewright_api::{Guarded, PolicyKind, PolicyStatus, Reason, SecurityPolicy};
-use gatewright_compiler::Compile as _;
+use gatewright_api::{Guarded, Policy as _, PolicyKind, PolicyStatus, Reason, SecurityPolicy};
+use gatewright_rules::Template;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) use valid::rows as valid_rows;
 
 const NAME: &str = "strict";
 const UID: &str = "0e5ddb58-8a5d-4d3c-9cd3-6e2b3b3ad4ff";
-const KIND: Kind = Kind::Constraint("D8SecurityPolicy");
+const KIND: Kind = Kind::Constraint(Template::SecurityPolicy);
 const SOON: Duration = Duration::from_millis(300);
 
 /// A policy with these rules.
@@ -61,7 +61,7 @@ fn snapshot(
         constraints_served: true,
         constraint,
         templates_served: true,
-        template: Some(template(builtin, SecurityPolicy::TEMPLATE)),
+        template: Some(template(builtin, Template::SecurityPolicy)),
         gatekeeper: gatekeeper(),
         namespaces: Some(3),
     }

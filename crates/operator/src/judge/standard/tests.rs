@@ -12,9 +12,10 @@ use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::{Gatekeeper, StandardSnapshot};
 use gatewright_api::Reason;
-use gatewright_rules::pod_security_standard::TEMPLATE;
+use gatewright_rules::Template;
 use std::sync::Arc;
 
+const TEMPLATE: Template = Template::PodSecurityStandard;
 const NAME: &str = "d8-pod-security-baseline-deny";
 
 fn prepared(builtin: &Builtin) -> Arc<Prepared> {
@@ -23,9 +24,9 @@ fn prepared(builtin: &Builtin) -> Arc<Prepared> {
 
 fn snapshot(builtin: &Builtin, constraint: Observed) -> StandardSnapshot {
     StandardSnapshot {
-        id: Id::new(Kind::Constraint(TEMPLATE.kind), NAME),
+        id: Id::new(Kind::Constraint(TEMPLATE), NAME),
         served: true,
-        template: Some(template(builtin, &TEMPLATE)),
+        template: Some(template(builtin, TEMPLATE)),
         constraint,
     }
 }
@@ -45,7 +46,7 @@ fn wanted() -> Vec<Row> {
     let desired = prepared(&builtin);
     let create = |repair| Action::Apply { prepared: Arc::clone(&desired), write: Write::Create, repair };
     let there = snapshot(&builtin, unremembered(None));
-    let foreign_template = Arc::new(foreign(builtin.template(TEMPLATE.kind).unwrap()));
+    let foreign_template = Arc::new(foreign(builtin.template(TEMPLATE)));
     let edited = Arc::new(edited(&desired));
     let good = Arc::new(live(&desired));
     [
@@ -69,7 +70,7 @@ fn wanted() -> Vec<Row> {
 fn surplus() -> Vec<Row> {
     let builtin = builtin();
     let surplus = prepared(&builtin);
-    let id = Id::new(Kind::Constraint(TEMPLATE.kind), "of-an-older-release");
+    let id = Id::new(Kind::Constraint(TEMPLATE), "of-an-older-release");
     let [ours, theirs] = [live(&surplus), foreign(&surplus)].map(Arc::new);
     let delete = Action::Delete { id: id.clone(), live: Arc::clone(&ours) };
     let row = |what, live, expected| {

@@ -6,6 +6,7 @@ use crate::judge::plan::Action;
 use crate::watch::desired::Write;
 use crate::watch::kind::Id;
 use crate::watch::observe::TemplateSnapshot;
+use gatewright_rules::Template;
 use std::sync::Arc;
 
 #[test]
@@ -15,8 +16,8 @@ fn every_template_is_kept() {
 
 pub(crate) fn rows() -> Vec<Row> {
     let (builtin, mut rows) = (builtin(), vec![]);
-    for template in gatewright_rules::catalogue() {
-        let desired = builtin.template(template.kind).unwrap();
+    for template in Template::ALL {
+        let desired = builtin.template(*template);
         let apply = |write, repair| Action::Apply { prepared: Arc::clone(desired), write, repair };
         let [good, bad, theirs] = [live(desired), edited(desired), foreign(desired)].map(Arc::new);
         for (what, served, seen, expected) in [
@@ -30,8 +31,8 @@ pub(crate) fn rows() -> Vec<Row> {
             ("not served", false, unremembered(None), vec![]),
         ] {
             let id = Id::new(desired.id.kind, template.name());
-            let snapshot = TemplateSnapshot { kind: template.kind, id, served, template: seen };
-            let what = format!("{} {what}", template.kind);
+            let snapshot = TemplateSnapshot { which: *template, id, served, template: seen };
+            let what = format!("{} {what}", template.kind());
             rows.push(Row::new(what, decide(&snapshot, &builtin), silent(expected)));
         }
     }

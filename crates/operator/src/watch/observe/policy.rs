@@ -34,9 +34,9 @@ impl<P: Watched> PolicySnapshot<P> {
         if is_unknown::<P>(world) {
             return None;
         }
-        let id = Id::new(Kind::Constraint(P::TEMPLATE.kind), name);
+        let id = Id::new(Kind::Constraint(P::TEMPLATE), name);
         let (policy, constraint) = (P::cache(world).get(name), world.observed(&id));
-        let reached = |live: &Arc<Live>| world.namespaces.reached_by(P::TEMPLATE.kind, name, live);
+        let reached = |live: &Arc<Live>| world.namespaces.reached_by(P::TEMPLATE, name, live);
         let ours = constraint.live.as_ref().filter(|live| live.ours && policy.is_some());
         Some(Self {
             policies_served: P::cache(world).is_complete(),

@@ -19,8 +19,8 @@ use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::{Gatekeeper, PolicySnapshot};
 use gatewright_api::{PolicyKind, Reason, SecurityPolicy};
-use gatewright_compiler::Compile as _;
 use gatewright_gatekeeper::PodStatusError;
+use gatewright_rules::Template;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -144,7 +144,7 @@ fn blocked() -> Vec<Row> {
 fn unready() -> Vec<Row> {
     let scene = Scene::new();
     let absent = scene.snapshot(unremembered(None));
-    let ours = scene.builtin.template(SecurityPolicy::TEMPLATE.kind).unwrap();
+    let ours = scene.builtin.template(Template::SecurityPolicy);
     let foreign = Arc::new(foreign(ours));
     let broken = Arc::new(broken_template(&scene.builtin));
     let waiting = |message| Judgement::no(Reason::WaitingForGatekeeper, message);
@@ -209,7 +209,7 @@ fn unready() -> Vec<Row> {
 }
 
 fn broken_template(builtin: &Builtin) -> Live {
-    let mut template = Live::clone(&template(builtin, SecurityPolicy::TEMPLATE));
+    let mut template = Live::clone(&template(builtin, Template::SecurityPolicy));
     let error = PodStatusError { code: "create_error".to_owned(), message: "no such function".to_owned() };
     template.reports[0].errors = vec![error];
     template
