@@ -9,14 +9,16 @@ use strum::VariantArray as _;
 
 use super::fixtures::{Expected, Row};
 use super::plan::ActionKind;
-use super::{draft, policy, standard, template};
+use super::{draft, guard, policy, routing, standard, template};
 
 /// Every row of every table. [`Row`]s are compared by the tests beside the decisions.
 fn rows() -> Vec<Row> {
     let tables = [
         draft::tests::rows(),
+        guard::tests::rows(),
         policy::tests::invalid_rows(),
         policy::tests::valid_rows(),
+        routing::tests::rows(),
         standard::tests::rows(),
         template::tests::rows(),
     ];

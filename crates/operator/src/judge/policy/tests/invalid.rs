@@ -205,7 +205,8 @@ fn otherwise_invalid() -> Vec<Row> {
         let expected = plan(&scene.policy, vec![], Judgement::no(reason, message), outcome);
         scene.expect(what, unremembered(None), expected)
     };
-    let signatures = json!({"verifyImageSignatures": [{"reference": "*", "publicKeys": ["-----BEGIN PUBLIC KEY-----"]}]});
+    let signatures =
+        json!({"verifyImageSignatures": [{"reference": "*", "publicKeys": ["-----BEGIN PUBLIC KEY-----"]}]});
     let unsupported = "spec.policies.verifyImageSignatures: no rule for this field exists yet, so it would not be \
                        enforced; remove the field";
     vec![
