@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gatewright_api::{GatewrightStatus, Guarded, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
-use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exemptions};
+use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exempt_by_flags, exemptions};
 use gatewright_rules::Template;
 use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -234,9 +234,16 @@ fn process(pod: Pod) -> Process {
     Process {
         name: pod.name_any(),
         version: version(&pod).unwrap_or_default(),
+        exempt: exempt_by_flags(&arguments(&pod)),
         terminating: pod.metadata.deletion_timestamp.is_some() || has_ended(&pod),
         labels: pod.metadata.labels.unwrap_or_default(),
     }
+}
+
+/// How the processes of a Pod were started.
+fn arguments(pod: &Pod) -> Vec<String> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers.flat_map(|it| it.command.iter().chain(&it.args).flatten().cloned()).collect()
 }
 
 /// A Pod that was evicted stays as an object, and will never run again.
