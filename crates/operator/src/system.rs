@@ -156,6 +156,7 @@ fn told(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemSta
             .collect(),
         processes: processes(world, &expected),
         standards: standards(world),
+        exempt_namespaces: None,
     }
 }
 
