@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_api::{GatewrightStatus, Reason, SYSTEM_STATUS_NAME};
+use gatewright_api::{GatewrightStatus, Policy, Reason, SYSTEM_STATUS_NAME};
 use gatewright_compiler::MeaninglessLabel;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events;
@@ -19,7 +19,6 @@ use tracing::warn;
 use crate::Error;
 use crate::error::request;
 use crate::metrics::Metrics;
-use crate::world::Watched;
 
 /// How many events may wait. A burst beyond that is dropped: the policies' status tells the same.
 const WAITING: usize = 1000;
@@ -33,26 +32,26 @@ const LONGEST: usize = 1024;
 /// Where events are handed over. Handing over never waits.
 #[derive(Clone)]
 pub(crate) struct Events {
-    sender: mpsc::Sender<Happening>,
+    sender: mpsc::Sender<Queued>,
     metrics: Metrics,
 }
 
 /// An event that waits to be written.
-pub(crate) struct Happening {
+pub(crate) struct Queued {
     event: Event,
     about: ObjectReference,
-    /// The name under which it is written once, however often it is told; none has the recorder count.
+    /// The name under which it is written once, however often it happens; without one the recorder counts.
     once: Option<String>,
 }
 
-pub(crate) fn channel(metrics: Metrics) -> (Events, mpsc::Receiver<Happening>) {
+pub(crate) fn channel(metrics: Metrics) -> (Events, mpsc::Receiver<Queued>) {
     let (sender, receiver) = mpsc::channel(WAITING);
     (Events { sender, metrics }, receiver)
 }
 
 impl Events {
     /// A policy has become ready, or is no longer, or for another reason.
-    pub(crate) fn turned<P: Watched>(&self, policy: &ObjectMeta, ready: &Condition) {
+    pub(crate) fn turned<P: Policy>(&self, policy: &ObjectMeta, ready: &Condition) {
         let about = ObjectReference {
             api_version: Some(P::api_version(&()).into_owned()),
             kind: Some(P::kind(&()).into_owned()),
@@ -72,12 +71,12 @@ impl Events {
     /// Something has come about that an administrator should know of.
     pub(crate) fn notice(&self, uid: &str, notice: &Notice) {
         let event = event(EventType::Warning, notice.reason, &notice.text);
-        self.send(Happening { event, about: system(uid), once: None });
+        self.send(Queued { event, about: system(uid), once: None });
     }
 
     fn send_turned(&self, about: ObjectReference, ready: &Condition) {
         let event = event(event_type(ready), &ready.reason, &ready.message);
-        self.send(Happening { event, about, once: None });
+        self.send(Queued { event, about, once: None });
     }
 
     /// Somebody else had changed or deleted an object of ours.
@@ -91,7 +90,7 @@ impl Events {
             ..ObjectReference::default()
         };
         let event = event(EventType::Warning, "Repaired", what);
-        self.send(Happening { event, about, once: None });
+        self.send(Queued { event, about, once: None });
     }
 
     /// A label of a namespace means nothing. The event stands in the namespace itself, for those who may look nowhere
@@ -112,11 +111,11 @@ impl Events {
         let event = event(EventType::Warning, reason, note);
         let digest =
             Sha256::digest(note).iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
-        self.send(Happening { event, about, once: Some(format!("{namespace}.{digest:016x}")) });
+        self.send(Queued { event, about, once: Some(format!("{namespace}.{digest:016x}")) });
     }
 
-    fn send(&self, happening: Happening) {
-        if self.sender.try_send(happening).is_err() {
+    fn send(&self, event: Queued) {
+        if self.sender.try_send(event).is_err() {
             self.metrics.dropped_event();
         }
     }
@@ -163,11 +162,11 @@ fn shortened(text: &str) -> String {
 }
 
 /// Writes events forever, one after the other. One that cannot be written is not tried again.
-pub(crate) async fn publish(client: Client, identity: String, mut happenings: mpsc::Receiver<Happening>) {
+pub(crate) async fn publish(client: Client, identity: String, mut queue: mpsc::Receiver<Queued>) {
     let reporter = Reporter { controller: crate::FIELD_MANAGER.to_owned(), instance: Some(identity) };
     let recorder = Recorder::new(client.clone(), reporter.clone());
     let mut told = false;
-    while let Some(Happening { event, about, once }) = happenings.recv().await {
+    while let Some(Queued { event, about, once }) = queue.recv().await {
         let written = match once {
             None => request("writing an event".to_owned(), recorder.publish(&event, &about)).await,
             Some(name) => write_once(&client, &reporter, event, about, name).await,

@@ -7,15 +7,11 @@
 mod apply;
 mod cache;
 mod conditions;
-mod courtesy;
 mod enforcement;
 mod error;
 mod events;
 mod foreign;
-mod gate;
 mod guard;
-mod leadership;
-mod lease;
 mod live;
 mod metrics;
 mod namespaces;
@@ -24,8 +20,7 @@ mod queue;
 mod repairs;
 mod report;
 mod routing;
-mod server;
-mod settings;
+mod run;
 mod standard;
 mod status;
 mod summary;
@@ -35,8 +30,8 @@ mod watch;
 mod world;
 
 pub use error::Error;
-pub use metrics::metrics_reference;
 pub use routing::RoutingReport;
+pub use run::reference::metrics_reference;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
@@ -51,26 +46,25 @@ use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use tracing::info;
 
-use crate::courtesy::Courtesy;
 use crate::events::Events;
-use crate::gate::Gate;
-use crate::leadership::Leadership;
-use crate::lease::{Candidate, Term};
-use crate::metrics::{Metrics, State};
+use crate::metrics::Metrics;
 use crate::queue::{Key, Next};
-use crate::settings::Source;
+use crate::run::gate::Gate;
+use crate::run::leadership::{self, Leadership};
+use crate::run::lease::{Candidate, Term};
+use crate::run::scrape::State;
+use crate::run::server;
+use crate::run::settings::Source;
+use crate::run::throttle::Throttle;
 use crate::world::{Owner, World};
 
 /// The field manager of everything that the operator writes. Renaming it would leave old fields behind forever.
 pub const FIELD_MANAGER: &str = "gatewright";
 
-/// How long one request to the API server may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a connection may be silent: longer than a watch lasts.
 const READ_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// What the operator is told at its start.
+/// How the operator starts.
 pub struct Options {
     /// The settings file; without one all defaults hold.
     pub config: Option<PathBuf>,
@@ -92,11 +86,11 @@ pub struct Options {
 /// # Errors
 /// No usable configuration was found.
 pub async fn client() -> Result<Client, Error> {
-    Client::try_from(configuration().await?).map_err(|error| Error::Configuration(Box::new(error)))
+    Client::try_from(configuration().await?).map_err(|error| Error::configuration(&error))
 }
 
 async fn configuration() -> Result<Config, Error> {
-    let mut config = Config::infer().await.map_err(|error| Error::Configuration(Box::new(error)))?;
+    let mut config = Config::infer().await.map_err(|error| Error::configuration(&error))?;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(READ_TIMEOUT);
     config.default_retry = false;
@@ -107,9 +101,9 @@ async fn configuration() -> Result<Config, Error> {
 fn client_of(config: &Config, replica: &str, gate: Option<&Gate>) -> Result<Client, Error> {
     let mut config = config.clone();
     let agent = format!("gatewright/{} ({replica})", env!("CARGO_PKG_VERSION"));
-    let agent = http::HeaderValue::from_str(&agent).map_err(|error| Error::Configuration(Box::new(error)))?;
+    let agent = http::HeaderValue::from_str(&agent).map_err(|error| Error::configuration(&error))?;
     config.headers.push((http::header::USER_AGENT, agent));
-    let builder = ClientBuilder::try_from(config).map_err(|error| Error::Configuration(Box::new(error)))?;
+    let builder = ClientBuilder::try_from(config).map_err(|error| Error::configuration(&error))?;
     Ok(match gate {
         Some(gate) => builder.with_layer(gate).build(),
         None => builder.build(),
@@ -126,10 +120,10 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
     let settings = source.first().await?;
     let config = configuration().await?;
     let leadership = Leadership::new(leadership::clock());
-    let courtesy = Courtesy::default();
-    let state = State::new(leadership.clone(), courtesy.clone());
+    let throttle = Throttle::default();
+    let state = State::new(leadership.clone(), throttle.clone());
     let gate = Gate { leadership: leadership.clone(), metrics: metrics.clone() };
-    let client = courtesy.wrap(client_of(&config, &options.replica, Some(&gate))?);
+    let client = throttle.wrap(client_of(&config, &options.replica, Some(&gate))?);
     let listener = server::listen(options.listen).await?;
     let identity = identity(&options.replica);
     let mut candidate = match options.lease {
@@ -139,7 +133,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
         }
         None => None,
     };
-    let (events, happenings) = events::channel(metrics.clone());
+    let (events, queued) = events::channel(metrics.clone());
     let operator =
         Operator { client: client.clone(), metrics, events, state, set_log_level: options.set_log_level };
     info!(identity, "started");
@@ -148,8 +142,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
         biased;
         () = lead(candidate.as_mut(), &leadership) => Err(Error::LeadershipLost),
         () = stop => Ok(()),
-        _ = server::serve(listener, &operator.metrics, operator.state.clone()) => Err(Error::Stopped),
-        () = events::publish(client, identity, happenings) => Err(Error::Stopped),
+        () = server::serve(listener, &operator.metrics, operator.state.clone()) => Err(Error::Stopped),
+        () = events::publish(client, identity, queued) => Err(Error::Stopped),
         () = operator.work(source, settings) => Err(Error::Stopped),
     };
     info!("stopping");

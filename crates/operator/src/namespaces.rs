@@ -158,8 +158,7 @@ fn report(world: &World, before: Option<&Namespace>, now: &Namespace) {
     let meaningless = |it: &Namespace| meaningless_labels(&it.labels, &world.settings.standards);
     let known = before.map(meaningless).unwrap_or_default();
     for label in meaningless(now).into_iter().filter(|label| !known.contains(label)) {
-        let message = label.to_string();
-        warn!(namespace = now.name, message, "a label of a namespace means nothing");
+        warn!(namespace = now.name, because = %label, "a label of a namespace means nothing");
         world.events.meaningless(&now.name, &label);
     }
 }

@@ -1,6 +1,6 @@
-//! What the operator sees, told when it is asked: nothing is kept up to date for nobody.
+//! What the operator sees, computed when somebody asks for it.
 //!
-//! To add a gauge: describe it, name it in [`DESCRIBED`], and give its samples in [`samples`].
+//! To add a gauge: describe it, name it in [`SEEN`], and give its samples in [`samples`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,12 +12,12 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
-use super::{Description, Kind, Labels, described};
 use crate::cache::Knowledge;
 use crate::conditions::find;
-use crate::courtesy::Courtesy;
-use crate::leadership::Leadership;
+use crate::metrics::{Description, Kind, Labels, described};
 use crate::report::{Summary, Told};
+use crate::run::leadership::Leadership;
+use crate::run::throttle::Throttle;
 use crate::world::{Watched, World};
 use crate::{standard, system};
 
@@ -98,7 +98,7 @@ const REPORTS_FAILED: Description = described(
 );
 
 /// All gauges of what the operator sees.
-pub(super) const DESCRIBED: [&Description; 13] = [
+pub(crate) const SEEN: [&Description; 13] = [
     &LEADER,
     &POLICIES,
     &CONSTRAINTS,
@@ -118,13 +118,13 @@ pub(super) const DESCRIBED: [&Description; 13] = [
 #[derive(Clone)]
 pub(crate) struct State {
     pub(crate) leadership: Leadership,
-    pub(crate) courtesy: Courtesy,
+    pub(crate) throttle: Throttle,
     world: Arc<RwLock<Option<Arc<World>>>>,
 }
 
 impl State {
-    pub(crate) fn new(leadership: Leadership, courtesy: Courtesy) -> Self {
-        Self { leadership, courtesy, world: Arc::default() }
+    pub(crate) fn new(leadership: Leadership, throttle: Throttle) -> Self {
+        Self { leadership, throttle, world: Arc::default() }
     }
 
     /// What is watched now; none at the very start.

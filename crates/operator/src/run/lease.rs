@@ -14,7 +14,7 @@ use kube::api::PostParams;
 use tracing::{info, warn};
 
 use crate::error::request_within;
-use crate::leadership::Leadership;
+use crate::run::leadership::Leadership;
 use crate::{Error, FIELD_MANAGER};
 
 #[cfg(test)]
