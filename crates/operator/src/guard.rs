@@ -2,13 +2,13 @@
 
 use gatewright_compiler::{EXEC_GUARD, GuardMode, exec_guard, sync_set};
 use gatewright_rules::deny_exec_heritage::TEMPLATE;
-use kube::core::DynamicObject;
-use serde_json::json;
 
 use crate::Error;
-use crate::apply::{self, Desired};
-use crate::cache::Knowledge;
-use crate::world::{SYNC_SET_KIND, World};
+use crate::act::carry_out::Writer;
+use crate::watch::cache::Knowledge;
+use crate::watch::desired::Prepared;
+use crate::watch::world::World;
+use crate::watch::{Id, Kind};
 
 /// Whether the guard is to stand. Where the Pods cannot be seen, it stays as it is.
 pub(crate) fn is_wanted(world: &World) -> bool {
@@ -44,18 +44,16 @@ pub(crate) async fn install(world: &World) -> Result<Option<String>, Error> {
 }
 
 async fn ensure(world: &World) -> Result<(), Error> {
-    if let Ok(object) = serde_json::from_value::<DynamicObject>(json!(sync_set())) {
-        let live = world.sync_sets.get(object.metadata.name.as_deref().unwrap_or_default());
-        let desired = Desired { api: &world.sync_set_api(), kind: SYNC_SET_KIND, object };
-        world.ensure(&desired, live.as_deref()).await?;
-    }
+    let sync_set = sync_set();
+    let prepared = Prepared::new(Kind::SyncSet, &sync_set.metadata, &sync_set);
+    let live = world.sync_sets.get(&prepared.id.name);
+    Writer::new(world).ensure(prepared, live).await?;
     let exemptions = world.exemptions.values();
     let unsynced = exemptions.iter().flat_map(|list| list.iter()).filter(|exemption| exemption.sync);
     let unsynced: Vec<_> = unsynced.map(|exemption| exemption.namespaces.clone()).collect();
-    if let Ok(object) = serde_json::from_value(json!(exec_guard(&world.settings, &unsynced))) {
-        let desired = Desired { api: &world.constraint_api(&TEMPLATE), kind: TEMPLATE.kind, object };
-        world.ensure(&desired, world.constraints(&TEMPLATE).get(EXEC_GUARD).as_deref()).await?;
-    }
+    let guard = exec_guard(&world.settings, &unsynced);
+    let prepared = Prepared::new(Kind::Constraint(TEMPLATE.kind), &guard.metadata, &guard);
+    Writer::new(world).ensure(prepared, world.constraints(&TEMPLATE).get(EXEC_GUARD)).await?;
     Ok(())
 }
 
@@ -69,9 +67,8 @@ pub(crate) async fn remove(world: &World) -> Result<(), Error> {
         return Ok(());
     }
     for name in world.sync_sets.names() {
-        if let Some(live) = world.sync_sets.get(&name).filter(|live| live.ours) {
-            world.kept.forget(SYNC_SET_KIND, &name);
-            apply::delete(&world.sync_set_api(), SYNC_SET_KIND, &name, &live).await?;
+        if let Some(live) = world.sync_sets.get(&name).filter(|live| live.obstacle().is_none()) {
+            Writer::new(world).delete(&Id::new(Kind::SyncSet, name), &live).await?;
         }
     }
     Ok(())
@@ -81,10 +78,10 @@ pub(crate) async fn remove(world: &World) -> Result<(), Error> {
 async fn sweep(world: &World, stays: Option<&str>) -> Result<(), Error> {
     let constraints = world.constraints(&TEMPLATE);
     for name in constraints.names() {
-        let surplus = constraints.get(&name).filter(|live| live.ours && stays != Some(name.as_str()));
+        let surplus =
+            constraints.get(&name).filter(|live| live.obstacle().is_none() && stays != Some(name.as_str()));
         if let Some(live) = surplus {
-            world.kept.forget(TEMPLATE.kind, &name);
-            apply::delete(&world.constraint_api(&TEMPLATE), TEMPLATE.kind, &name, &live).await?;
+            Writer::new(world).delete(&Id::new(Kind::Constraint(TEMPLATE.kind), name), &live).await?;
         }
     }
     Ok(())

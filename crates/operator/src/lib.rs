@@ -4,32 +4,23 @@
 //! Data goes one way: watches fill caches; a change puts a key into the queue; the key's reconciliation takes a
 //! snapshot of the caches, compiles, applies and reports. Nothing is written while nothing changes.
 
-mod apply;
-mod cache;
-mod conditions;
-mod enforcement;
+mod act;
 mod error;
 mod events;
-mod foreign;
 mod guard;
-mod live;
+mod judge;
 mod metrics;
+mod names;
 mod namespaces;
 mod policy;
-mod queue;
-mod repairs;
 mod report;
 mod routing;
 mod run;
-mod standard;
-mod status;
-mod summary;
 mod system;
-mod template;
 mod watch;
-mod world;
 
 pub use error::Error;
+pub use names::FIELD_MANAGER;
 pub use routing::RoutingReport;
 pub use run::reference::metrics_reference;
 
@@ -37,29 +28,28 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::future::BoxFuture;
-use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::{LogLevel, Settings};
 use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use tracing::info;
 
+use crate::act::queue;
 use crate::events::Events;
+use crate::judge::builtin::Builtin;
 use crate::metrics::Metrics;
-use crate::queue::{Key, Next};
 use crate::run::gate::Gate;
 use crate::run::leadership::{self, Leadership};
 use crate::run::lease::{Candidate, Term};
+use crate::run::reconcile::{Work, measured};
 use crate::run::scrape::State;
 use crate::run::server;
 use crate::run::settings::Source;
 use crate::run::throttle::Throttle;
-use crate::world::{Owner, World};
-
-/// The field manager of everything that the operator writes. Renaming it would leave old fields behind forever.
-pub const FIELD_MANAGER: &str = "gatewright";
+use crate::watch::last_applied::LastApplied;
+use crate::watch::world::World;
+use crate::watch::{Changes, Key};
 
 /// How long a connection may be silent: longer than a watch lasts.
 const READ_TIMEOUT: Duration = Duration::from_secs(75);
@@ -134,8 +124,14 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
         None => None,
     };
     let (events, queued) = events::channel(metrics.clone());
-    let operator =
-        Operator { client: client.clone(), metrics, events, state, set_log_level: options.set_log_level };
+    let operator = Operator {
+        client: client.clone(),
+        metrics,
+        events,
+        state,
+        last_applied: Arc::default(),
+        set_log_level: options.set_log_level,
+    };
     info!(identity, "started");
     let ended = tokio::select! {
         // Nothing is done after the lease is lost, and nothing new while the process ends.
@@ -175,6 +171,8 @@ struct Operator {
     metrics: Metrics,
     events: Events,
     state: State,
+    /// What was left in the API stays there when the settings change.
+    last_applied: Arc<LastApplied>,
     set_log_level: Box<dyn Fn(Option<LogLevel>) + Send + Sync>,
 }
 
@@ -193,43 +191,21 @@ impl Operator {
     /// Every replica watches; the leader works.
     async fn work_with(&self, settings: Settings) {
         let (requests, mut keys) = queue::channel();
+        let changes = {
+            let requests = requests.clone();
+            Changes::new(move |key| requests.send(key))
+        };
         let (metrics, events) = (self.metrics.clone(), self.events.clone());
-        let world = Arc::new(World::watch(self.client.clone(), settings, &requests, metrics, events));
-        self.state.set_world(Arc::clone(&world));
+        let last_applied = Arc::clone(&self.last_applied);
+        let world =
+            World::watch(self.client.clone(), settings.clone(), last_applied, &changes, metrics, events);
+        let (world, builtin) = (Arc::new(world), Arc::new(Builtin::new(settings)));
+        self.state.set(Arc::clone(&world), Arc::clone(&builtin), requests.clone());
         for template in gatewright_rules::catalogue() {
             requests.send(Key::Template(template.kind));
         }
         queue::hold(&requests, &mut keys, self.state.leadership.gained()).await;
-        let work = move |key| measured(Arc::clone(&world), key);
-        queue::run(requests, keys, work).await;
+        let work = Arc::new(Work { world, builtin, metrics: self.metrics.clone() });
+        queue::run(requests, keys, move |key| measured(Arc::clone(&work), key)).await;
     }
-}
-
-fn measured(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Error>> {
-    Box::pin(async move {
-        let (controller, begun) = (key.controller(), Instant::now());
-        let result = reconcile(Arc::clone(&world), key).await;
-        let error = result.as_ref().err().map(Error::reason);
-        world.metrics.reconciled(controller, begun.elapsed(), error);
-        result
-    })
-}
-
-fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Error>> {
-    Box::pin(async move {
-        match key {
-            Key::Template(kind) => template::reconcile(&world, kind).await,
-            Key::Namespace(name) => Ok(namespaces::reconcile(&world, &name)),
-            Key::Namespaces => Ok(namespaces::reconcile_all(&world)),
-            Key::Constraint(kind, name) => match Owner::of(kind) {
-                Owner::SecurityPolicy => policy::reconcile::<SecurityPolicy>(&world, &name).await,
-                Owner::OperationPolicy => policy::reconcile::<OperationPolicy>(&world, &name).await,
-                Owner::Standards => standard::reconcile(&world, &name).await,
-                Owner::ExecGuard => routing::reconcile(&world).await,
-            },
-            Key::Routing => routing::reconcile(&world).await,
-            Key::System => system::reconcile(&world).await,
-            Key::Reports => report::reconcile(&world).await,
-        }
-    })
 }

@@ -10,10 +10,10 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use tracing::warn;
 
-use crate::cache::{Cache, Entry, Knowledge};
-use crate::live::Live;
-use crate::queue::Next;
-use crate::world::World;
+use crate::judge::plan::Next;
+use crate::watch::cache::{Cache, Entry, Knowledge};
+use crate::watch::live::Live;
+use crate::watch::world::World;
 
 impl Entry for Namespace {
     fn same(&self, other: &Self) -> bool {

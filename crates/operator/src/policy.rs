@@ -6,19 +6,21 @@ use gatewright_gatekeeper::{Constraint, Route};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
-use kube::core::DynamicObject;
-use serde_json::json;
 use std::time::Duration;
 use tracing::info;
 
-use crate::apply::{self, Desired};
-use crate::conditions::{Facts, Judgement, Report, find};
-use crate::enforcement::{Gatekeeper, OURS, rejected};
+use crate::Error;
+use crate::act::carry_out::Writer;
+use crate::act::status;
 use crate::error::request;
-use crate::live::Live;
-use crate::queue::Next;
-use crate::world::{Snapshot, Watched, World};
-use crate::{Error, status, template};
+use crate::judge::conditions::{Facts, Judgement, Report, find};
+use crate::judge::enforcement::{OURS, enforced as judge_enforced, rejected};
+use crate::judge::plan::Next;
+use crate::watch::desired::{Applied, Prepared};
+use crate::watch::live::Live;
+use crate::watch::observe::Gatekeeper;
+use crate::watch::world::{Snapshot, Watched, World};
+use crate::watch::{Id, Kind};
 
 /// How long a cache may lag before a deletion is looked at again.
 const CACHE_LAG: Duration = Duration::from_millis(200);
@@ -36,11 +38,11 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
             let outcome = ensure(world, &snapshot, constraint).await;
             let report = outcome.report(world, &snapshot, policy, compiles(&notes), &routes);
             if report.enforced.reason == Reason::NotEnforcedBy
-                && let Some(rest) = world.kept.settles(P::TEMPLATE.kind, name)
+                && let Some(rest) = world.observed(&id::<P>(name)).settling
             {
                 return Ok(Next::After(rest));
             }
-            world.kept.told(P::TEMPLATE.kind, name);
+            world.last_applied.published(&id::<P>(name));
             written = outcome.live().cloned();
             (report, outcome.into_result())
         }
@@ -48,7 +50,7 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
             let result = clear::<P>(world, snapshot.constraint.as_deref(), name).await;
             (nothing_to_enforce(policy), result)
         }
-        Err(judgement) => (invalid(world, &snapshot, policy, judgement), Ok(())),
+        Err(judgement) => (invalid(&snapshot, policy, judgement), Ok(())),
     };
     if let Err(error) = &result
         && error.is_stale()
@@ -71,7 +73,7 @@ fn validate<P: Watched>(policy: &Guarded<P>, world: &World) -> Result<Compiled, 
 /// What became of a constraint that should be in the API.
 enum Outcome {
     /// It is, exactly as desired.
-    Applied(Box<Live>),
+    Applied(Applied),
     /// It cannot be yet.
     Waiting(Judgement),
     /// It could not be written.
@@ -90,13 +92,9 @@ async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: C
         let message = format!("the API server does not serve {}, or not to the operator", P::KIND);
         return Outcome::Waiting(Judgement::no(Reason::NotServed, message));
     }
-    let object = match serde_json::from_value::<DynamicObject>(json!(constraint)) {
-        Ok(object) => object,
-        Err(error) => return Outcome::Waiting(Judgement::no(Reason::ApplyFailed, error.to_string())),
-    };
-    let desired = Desired { api: &world.constraint_api(P::TEMPLATE), kind: P::TEMPLATE.kind, object };
-    match world.ensure(&desired, snapshot.constraint.as_deref()).await {
-        Ok(live) => Outcome::Applied(Box::new(live)),
+    let prepared = Prepared::new(Kind::Constraint(P::TEMPLATE.kind), &constraint.metadata, &constraint);
+    match Writer::new(world).ensure(prepared, snapshot.constraint.clone()).await {
+        Ok(live) => Outcome::Applied(live),
         Err(error) => Outcome::Failed(error),
     }
 }
@@ -114,8 +112,8 @@ fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
             "the ConstraintTemplate {name} is not there yet; if this lasts, the operator's log tells why"
         ));
     };
-    if let Some(obstacle) = template.obstacle(template::KIND, &P::TEMPLATE.name()) {
-        return Judgement::failed(&obstacle);
+    if let Some(obstacle) = template.obstacle() {
+        return Judgement::failed(&obstacle.error(&Id::new(Kind::Template, P::TEMPLATE.name())));
     }
     let everyone = template.reports.iter().map(|report| report.id.clone()).collect();
     match template.subject().rejection(&everyone) {
@@ -149,7 +147,7 @@ impl Outcome {
     }
 
     fn live(&self) -> Option<&Live> {
-        if let Self::Applied(live) = self { Some(live) } else { None }
+        if let Self::Applied(applied) = self { Some(applied.live()) } else { None }
     }
 
     /// An obstacle goes by itself; everything else is tried again.
@@ -161,9 +159,16 @@ impl Outcome {
     }
 }
 
-fn enforced<P: Watched>(world: &World, snapshot: &Snapshot<P>, live: &Live, routes: &[Route]) -> Judgement {
+fn enforced<P: Watched>(
+    world: &World,
+    snapshot: &Snapshot<P>,
+    applied: &Applied,
+    routes: &[Route],
+) -> Judgement {
     match &snapshot.template {
-        Some(template) if template.ours => Gatekeeper::seen(world).judge(template, live, routes),
+        Some(template) if template.ours => {
+            judge_enforced(&Gatekeeper::observe(world), &world.settings, template, applied, routes)
+        }
         _ => waiting(snapshot),
     }
 }
@@ -190,19 +195,14 @@ fn nothing_to_enforce<P: Watched>(policy: &Guarded<P>) -> Report {
 }
 
 /// The last good constraint stays, and `Applied` and `Enforced` keep speaking of the generation it was made from.
-fn invalid<P: Watched>(
-    world: &World,
-    snapshot: &Snapshot<P>,
-    policy: &Guarded<P>,
-    valid: Judgement,
-) -> Report {
+fn invalid<P: Watched>(snapshot: &Snapshot<P>, policy: &Guarded<P>, valid: Judgement) -> Report {
     let generation = policy.metadata.generation.unwrap_or_default();
     let previous = find(policy.status.as_ref(), ConditionType::Applied);
     let applied_generation =
         previous.and_then(|condition| condition.observed_generation).unwrap_or(generation);
     let uid = policy.metadata.uid.as_deref().unwrap_or_default();
     let last_good = snapshot.constraint.as_ref().filter(|live| live.ours && is_owned_by(live, uid));
-    let Some(live) = last_good else {
+    if last_good.is_none() {
         let message = "nothing is applied: the policy is not valid; mend what the condition Valid names";
         let nothing = Judgement::no(Reason::NotApplied, message);
         let enforced = nothing.clone();
@@ -214,11 +214,15 @@ fn invalid<P: Watched>(
             enforced,
             desired: 0,
         };
-    };
+    }
     let applied =
         Judgement::yes(Reason::Applied, "the constraint of the last valid generation stays in place");
-    let enforced = enforced(world, snapshot, live, &[]);
+    let enforced = applied.clone();
     Report { generation, applied_generation, valid, applied, enforced, desired: 1 }
+}
+
+fn id<P: Watched>(name: &str) -> Id {
+    Id::new(Kind::Constraint(P::TEMPLATE.kind), name)
 }
 
 fn is_owned_by(live: &Live, uid: &str) -> bool {
@@ -228,7 +232,7 @@ fn is_owned_by(live: &Live, uid: &str) -> bool {
 /// Deletes the constraint of a policy that is gone, also if it went while nobody looked.
 async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) -> Result<Next, Error> {
     if snapshot.constraint.is_none() {
-        world.kept.forget(P::TEMPLATE.kind, name);
+        world.last_applied.forget(&id::<P>(name));
         world.namespaces.forget(P::TEMPLATE.kind, name);
     }
     let orphan = snapshot.constraint.as_deref().filter(|live| live.ours && live.held_by.is_none());
@@ -248,11 +252,8 @@ async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) ->
 }
 
 async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Result<(), Error> {
-    match live.filter(|live| live.ours) {
-        Some(live) => {
-            world.kept.forget(P::TEMPLATE.kind, name);
-            apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind, name, live).await
-        }
+    match live.filter(|live| live.obstacle().is_none()) {
+        Some(live) => Writer::new(world).delete(&id::<P>(name), live).await,
         None => Ok(()),
     }
 }

@@ -13,22 +13,20 @@ use gatewright_gatekeeper::{
 use gatewright_rules::deny_exec_heritage::TEMPLATE;
 use gatewright_rules::subresources;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
-use kube::core::DynamicObject;
 use kube::discovery::Discovery;
-use serde_json::json;
 use tracing::{info, warn};
 
-use crate::apply::{self, Desired};
-use crate::cache::Knowledge;
+use crate::act::carry_out::Writer;
 use crate::error::request;
-use crate::queue::Next;
-use crate::world::{Watched, World};
+use crate::judge::plan::Next;
+use crate::watch::cache::Knowledge;
+use crate::watch::desired::Prepared;
+use crate::watch::world::{Watched, World};
+use crate::watch::{Id, Kind};
 use crate::{Error, guard};
 
 /// How soon to look again for a kind that is not served yet.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-
-const KIND: &str = "ValidatingWebhookConfiguration";
 
 /// What became of the exec guard and of the routing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -181,30 +179,18 @@ fn routes_of<P: Watched>(world: &World) -> Vec<Route> {
 /// Makes our configuration as planned; with nothing to route there is none.
 async fn apply(world: &World, entry: Option<&ValidatingWebhook>, plan: &Plan) -> Result<(), Error> {
     let planned = entry.filter(|_| !plan.routes.is_empty());
-    let Some(object) = planned.and_then(|entry| desired(entry, plan)) else {
-        return withdraw(world).await;
-    };
+    let Some(entry) = planned else { return withdraw(world).await };
+    let configuration = configuration(entry, &plan.routes, builtin());
+    let prepared = Prepared::new(Kind::Webhooks, &configuration.metadata, &configuration);
     let live = world.own_webhook.get(WEBHOOK_CONFIGURATION);
-    let desired = Desired { api: &world.webhook_api(), kind: KIND, object };
-    world.ensure(&desired, live.as_deref()).await.map(drop)
+    Writer::new(world).ensure(prepared, live).await.map(drop)
 }
 
 async fn withdraw(world: &World) -> Result<(), Error> {
-    match world.own_webhook.get(WEBHOOK_CONFIGURATION).filter(|live| live.ours) {
-        Some(live) => {
-            world.kept.forget(KIND, WEBHOOK_CONFIGURATION);
-            apply::delete(&world.webhook_api(), KIND, WEBHOOK_CONFIGURATION, &live).await
-        }
+    match world.own_webhook.get(WEBHOOK_CONFIGURATION).filter(|live| live.obstacle().is_none()) {
+        Some(live) => Writer::new(world).delete(&Id::new(Kind::Webhooks, WEBHOOK_CONFIGURATION), &live).await,
         None => Ok(()),
     }
-}
-
-fn desired(entry: &ValidatingWebhook, plan: &Plan) -> Option<DynamicObject> {
-    let ValidatingWebhookConfiguration { metadata, webhooks } = configuration(entry, &plan.routes, builtin());
-    serde_json::from_value(json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": KIND, "metadata": metadata, "webhooks": webhooks,
-    }))
-    .ok()
 }
 
 /// Keeps the report for whoever asks, and tells what is new in it, once.

@@ -3,6 +3,7 @@
 pub(crate) mod gate;
 pub(crate) mod leadership;
 pub(crate) mod lease;
+pub(crate) mod reconcile;
 pub(crate) mod reference;
 pub(crate) mod scrape;
 pub(crate) mod server;

@@ -17,15 +17,20 @@ use kube::core::DynamicObject;
 use serde_json::json;
 use tracing::info;
 
-use crate::cache::{Entry, Knowledge};
-use crate::conditions::Judgement;
-use crate::enforcement::{Gatekeeper, not_enforced_by, rejected};
+use crate::act::status;
 use crate::error::request;
 use crate::events::Notice;
-use crate::queue::Next;
+use crate::judge::builtin::Builtin;
+use crate::judge::conditions::Judgement;
+use crate::judge::enforcement::{enforced as judge_enforced, not_enforced_by, rejected};
+use crate::judge::plan::Next;
 use crate::routing::RoutingReport;
-use crate::world::{Watched as _, World};
-use crate::{Error, FIELD_MANAGER, report, standard, status, template};
+use crate::watch::Kind;
+use crate::watch::cache::{Entry, Knowledge};
+use crate::watch::desired::{Found, Prepared};
+use crate::watch::observe::{Gatekeeper, StandardSnapshot, TemplateSnapshot};
+use crate::watch::world::{Watched as _, World};
+use crate::{Error, FIELD_MANAGER, judge, report};
 
 /// The object as it is in the API.
 #[derive(Clone, Debug)]
@@ -53,7 +58,7 @@ impl Entry for SystemObject {
 }
 
 /// Writes the status if anything but time changed. Where its kind is not served there is nowhere to write it.
-pub(crate) async fn reconcile(world: &World) -> Result<Next, Error> {
+pub(crate) async fn reconcile(world: &World, builtin: &Builtin) -> Result<Next, Error> {
     if !world.system.is_complete() || !is_known(world) {
         return Ok(Next::Change);
     }
@@ -61,7 +66,7 @@ pub(crate) async fn reconcile(world: &World) -> Result<Next, Error> {
         Some(live) => live.as_ref().clone(),
         None => create(world).await?,
     };
-    let status = told(world, live.status.as_ref(), &Time(Timestamp::now()));
+    let status = told(world, builtin, live.status.as_ref(), &Time(Timestamp::now()));
     if live.status.as_ref() == Some(&status) {
         return Ok(Next::Change);
     }
@@ -126,14 +131,14 @@ fn is_known(world: &World) -> bool {
     judged && world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
 }
 
-fn told(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemStatus {
+fn told(world: &World, builtin: &Builtin, previous: Option<&SystemStatus>, now: &Time) -> SystemStatus {
     let expected = world.expected_processes();
-    let gatekeeper = Gatekeeper::seen(world);
+    let gatekeeper = Gatekeeper::observe(world);
     let judged = [
         (SystemCondition::PoliciesServed, policies_served(world)),
         (SystemCondition::GatekeeperFound, found(world, &expected)),
-        (SystemCondition::TemplatesInstalled, templates(world, &expected)),
-        (SystemCondition::StandardsEnforced, enforced(world, &gatekeeper)),
+        (SystemCondition::TemplatesInstalled, templates(world, builtin, &expected)),
+        (SystemCondition::StandardsEnforced, enforced(world, builtin, &gatekeeper)),
         (SystemCondition::ExecGuard, exec_guard(world, &gatekeeper)),
         (SystemCondition::Routing, routing(world.routing.borrow().as_ref())),
         (SystemCondition::Reports, report::judge(world)),
@@ -155,7 +160,7 @@ fn told(world: &World, previous: Option<&SystemStatus>, now: &Time) -> SystemSta
             })
             .collect(),
         processes: processes(world, &expected),
-        standards: standards(world),
+        standards: standards(world, builtin),
         exempt_namespaces: None,
     }
 }
@@ -196,22 +201,30 @@ fn found(world: &World, expected: &BTreeSet<String>) -> Judgement {
     Judgement::yes(Reason::Found, format!("admission requests are answered by {}", processes.join(", ")))
 }
 
-fn templates(world: &World, expected: &BTreeSet<String>) -> Judgement {
-    let all = gatewright_rules::catalogue().iter().map(|template| installed(world, template, expected));
+fn templates(world: &World, builtin: &Builtin, expected: &BTreeSet<String>) -> Judgement {
+    let all =
+        gatewright_rules::catalogue().iter().map(|template| installed(world, builtin, template, expected));
     let missing = all.into_iter().find(|judgement| !judgement.holds);
     missing.unwrap_or_else(|| Judgement::yes(Reason::Installed, "Gatekeeper has taken in every template"))
 }
 
-fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) -> Judgement {
+fn installed(
+    world: &World,
+    builtin: &Builtin,
+    template: &'static Template,
+    expected: &BTreeSet<String>,
+) -> Judgement {
     let name = template.name();
-    let Some(live) = world.templates.get(&name) else {
+    let snapshot = TemplateSnapshot::observe(world, template);
+    let Some(live) = &snapshot.template.live else {
         let message = format!("the ConstraintTemplate {name} is not there yet");
         return Judgement::no(Reason::WaitingForGatekeeper, message);
     };
-    if let Some(obstacle) = live.obstacle(template::KIND, &name) {
-        return Judgement::failed(&obstacle);
+    if let Some(obstacle) = live.obstacle() {
+        return Judgement::failed(&obstacle.error(&snapshot.id));
     }
-    if !template::is_as_desired(template.kind, &live) {
+    let found = builtin.template(template.kind).map(|prepared| prepared.compare(Some(live)));
+    if !matches!(found, Some(Found::Applied(_))) {
         let message = format!("the ConstraintTemplate {name} is not as it should be; the log tells why");
         return Judgement::no(Reason::ApplyFailed, message);
     }
@@ -230,11 +243,12 @@ fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) ->
 }
 
 /// The first of the standards' constraints that is not enforced, or what is true of them all.
-fn enforced(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
+fn enforced(world: &World, builtin: &Builtin, gatekeeper: &Gatekeeper) -> Judgement {
     let mut last = None;
-    for constraint in gatewright_compiler::standards(&world.settings) {
-        let name = constraint.metadata.name.clone().unwrap_or_default();
-        let judgement = standard::judge(world, gatekeeper, &constraint);
+    for standard in &builtin.standards {
+        let name = &standard.prepared.id.name;
+        let snapshot = StandardSnapshot::observe(world, name);
+        let judgement = judge::standard::judge(&snapshot, builtin, gatekeeper).enforced;
         if !judgement.holds {
             return Judgement { message: format!("{name}: {}", judgement.message), ..judgement };
         }
@@ -269,7 +283,14 @@ fn exec_guard(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
             "the constraint of the exec guard is not there yet",
         );
     };
-    let mut judgement = gatekeeper.judge(&template, &constraint, &deny_exec_heritage_routes());
+    let guard = gatewright_compiler::exec_guard(&world.settings, &unsynced(world));
+    let kind = Kind::Constraint(deny_exec_heritage::TEMPLATE.kind);
+    let prepared = Prepared::new(kind, &guard.metadata, &guard);
+    let Found::Applied(applied) = prepared.compare(Some(&constraint)) else {
+        return Judgement::no(Reason::NotApplied, "the constraint of the exec guard is not as it should be");
+    };
+    let mut judgement =
+        judge_enforced(gatekeeper, &world.settings, &template, &applied, &deny_exec_heritage_routes());
     let unsynced = unsynced(world);
     if judgement.holds && !unsynced.is_empty() {
         let unsynced = unsynced.join(", ");
@@ -354,28 +375,28 @@ fn processes(world: &World, expected: &BTreeSet<String>) -> Vec<GatekeeperProces
 }
 
 /// The standards, and what became of each with each action.
-pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
+pub(crate) fn standards(world: &World, builtin: &Builtin) -> Vec<StandardStatus> {
     let constraints = world.constraints(&pod_security_standard::TEMPLATE);
-    let of = |constraint: gatewright_gatekeeper::Constraint| {
-        let name = constraint.metadata.name.unwrap_or_default();
+    let of = |standard: &judge::builtin::Standard| {
+        let name = standard.prepared.id.name.clone();
         let live = constraints.get(&name).filter(|live| live.ours);
         let reached = |live| world.namespaces.reached_by(pod_security_standard::TEMPLATE.kind, &name, live);
         StandardStatus {
-            level: constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned(),
-            action: constraint.spec.enforcement_action,
+            level: standard.level.clone(),
+            action: standard.action.clone(),
             namespaces: live.as_deref().and_then(reached).unwrap_or_default(),
             violations: live.and_then(|live| live.audit.as_ref().map(|audit| audit.total)),
             constraint: name,
         }
     };
-    gatewright_compiler::standards(&world.settings).into_iter().map(of).collect()
+    builtin.standards.iter().map(of).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{RoutingReport, find, news, routing};
-    use crate::conditions::Judgement;
     use crate::events::Notice;
+    use crate::judge::conditions::Judgement;
     use gatewright_api::{Reason, SystemCondition, SystemStatus};
     use gatewright_gatekeeper::Finding;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::NAME;
 use super::findings::{Audited, Findings, Place};
-use crate::FIELD_MANAGER;
-use crate::summary::rule;
+use crate::judge::summary::rule;
+use crate::names::FIELD_MANAGER;
 
 /// A report is at most about this large, whatever the settings say: the API server stores nothing much larger.
 const MOST_BYTES: usize = 1_000_000;

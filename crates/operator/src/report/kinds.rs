@@ -1,71 +1,18 @@
 //! The kinds of reports, and what is known of those that are in the API.
 
-use kube::api::ApiResource;
-use kube::core::{DynamicObject, GroupVersionKind};
+use kube::Client;
+use kube::core::DynamicObject;
 use kube::runtime::watcher;
-use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::NAME;
 use super::content::fingerprint;
 use super::told::Told;
-use crate::cache::{Cache, Change, Entry, Knowledge};
-use crate::live::Live;
-use crate::queue::{Key, Requests};
-use crate::watch::{Source, keep_filled};
-
-/// A kind of report.
-#[derive(Debug)]
-pub(crate) struct Kind {
-    pub(crate) name: &'static str,
-    plural: &'static str,
-    group: &'static str,
-    version: &'static str,
-    /// Whether it is one of openreports.io.
-    pub(crate) open: bool,
-}
-
-const fn open(name: &'static str, plural: &'static str) -> Kind {
-    Kind { name, plural, group: "openreports.io", version: "v1alpha1", open: true }
-}
-
-const fn policy(name: &'static str, plural: &'static str) -> Kind {
-    Kind { name, plural, group: "wgpolicyk8s.io", version: "v1alpha2", open: false }
-}
-
-/// Those for namespaces and those for what stands in none, each in the order in which they are preferred: the group
-/// wgpolicyk8s.io is no longer worked on and names openreports.io as what follows it.
-static NAMESPACED: [Kind; 2] = [open("Report", "reports"), policy("PolicyReport", "policyreports")];
-static CLUSTER: [Kind; 2] =
-    [open("ClusterReport", "clusterreports"), policy("ClusterPolicyReport", "clusterpolicyreports")];
-
-impl Kind {
-    fn resource(&self) -> ApiResource {
-        let kind = GroupVersionKind::gvk(self.group, self.version, self.name);
-        ApiResource { plural: self.plural.to_owned(), ..ApiResource::from_gvk(&kind) }
-    }
-
-    /// The kind with its group, for people.
-    pub(crate) fn with_group(&self) -> String {
-        format!("{} of {}", self.name, self.group)
-    }
-
-    /// Where the reports of a namespace live, or with an empty name those of the cluster.
-    pub(crate) fn api(&self, client: Client, namespace: &str) -> Api<DynamicObject> {
-        let resource = self.resource();
-        if namespace.is_empty() {
-            return Api::all_with(client, &resource);
-        }
-        Api::namespaced_with(client, namespace, &resource)
-    }
-
-    /// A report.
-    pub(crate) fn object(&self, namespace: &str) -> DynamicObject {
-        let object = DynamicObject::new(NAME, &self.resource());
-        if namespace.is_empty() { object } else { object.within(namespace) }
-    }
-}
+use crate::watch::cache::{Cache, Change, Entry, Knowledge};
+use crate::watch::live::Live;
+use crate::watch::report_kind::{CLUSTER, NAMESPACED, ReportKind};
+use crate::watch::{Changes, Id, Key, Kind, Source, keep_filled};
 
 /// A report in the API. Its results are looked up when they are needed; there may be very many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +36,7 @@ impl Entry for Seen {
 
 /// A kind of report and all reports of it that have our name.
 pub(crate) struct Watched {
-    pub(crate) kind: &'static Kind,
+    pub(crate) kind: &'static ReportKind,
     pub(crate) cache: Cache<Seen>,
 }
 
@@ -145,11 +92,11 @@ pub(crate) struct Reports {
 
 impl Reports {
     /// Starts to watch every kind, also those that are not to be written: what is left of an earlier time must go.
-    pub(crate) fn watch(client: &Client, requests: &Requests) -> Self {
+    pub(crate) fn watch(client: &Client, changes: &Changes) -> Self {
         let mut tasks = JoinSet::new();
-        let mut watched = |kinds: &'static [Kind]| -> Vec<Watched> {
+        let mut watched = |kinds: &'static [ReportKind]| -> Vec<Watched> {
             let kinds = kinds.iter();
-            kinds.map(|kind| Watched { kind, cache: follow(kind, client, requests, &mut tasks) }).collect()
+            kinds.map(|kind| Watched { kind, cache: follow(kind, client, changes, &mut tasks) }).collect()
         };
         let (namespaced, cluster) = (watched(&NAMESPACED), watched(&CLUSTER));
         Self { namespaced, cluster, told: watch::Sender::new(None), _watches: tasks }
@@ -161,20 +108,25 @@ impl Reports {
     }
 }
 
-fn follow(kind: &'static Kind, client: &Client, requests: &Requests, tasks: &mut JoinSet<()>) -> Cache<Seen> {
-    let (cache, requests) = (Cache::new(), requests.clone());
+fn follow(
+    kind: &'static ReportKind,
+    client: &Client,
+    changes: &Changes,
+    tasks: &mut JoinSet<()>,
+) -> Cache<Seen> {
+    let (cache, changes) = (Cache::new(), changes.clone());
     let config = watcher::Config::default().fields(&format!("metadata.name={NAME}")).page_size(PAGE);
     let source = Source {
         client: client.clone(),
-        api: kind.api(client.clone(), ""),
+        api: Id::new(Kind::Report(kind), NAME).api(client),
         resource: kind.resource(),
         config,
     };
     let changed = move |change| {
-        requests.wake_reports();
+        changes.send(Key::Reports);
         // Which kind is written is told.
         if change == Change::Everything {
-            requests.send(Key::System);
+            changes.send(Key::System);
         }
     };
     tasks.spawn(keep_filled(source, cache.clone(), Seen::from, changed));

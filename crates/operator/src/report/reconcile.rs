@@ -20,12 +20,14 @@ use super::findings::{Audited, Findings, Place};
 use super::kinds::{Preferred, Seen, Watched, key, preferred};
 use super::told::{Problem, Told, tell};
 use crate::Error;
-use crate::apply::{self, Desired};
-use crate::conditions::Judgement;
+use crate::act::apply;
 use crate::error::request;
-use crate::live::Live;
-use crate::queue::Next;
-use crate::world::World;
+use crate::judge::conditions::Judgement;
+use crate::judge::plan::Next;
+use crate::watch::desired::{Found, Prepared};
+use crate::watch::live::Live;
+use crate::watch::world::World;
+use crate::watch::{Id, Kind};
 
 /// How many reports are written at once.
 const CONCURRENCY: usize = 8;
@@ -158,6 +160,11 @@ fn targets_of<'a>(watched: &'a Watched, places: &[Place<'a>]) -> Vec<Target<'a>>
 }
 
 impl Target<'_> {
+    fn id(&self) -> Id {
+        let kind = Kind::Report(self.watched.kind);
+        Id { kind, namespace: self.namespace.clone(), name: NAME.to_owned() }
+    }
+
     /// The kind and the name, for people.
     fn name(&self) -> String {
         format!("{} {}", self.watched.kind.name, key(&self.namespace))
@@ -176,7 +183,9 @@ impl Target<'_> {
         if seen.is_some_and(as_desired) {
             return (results, None);
         }
-        let mut object = self.watched.kind.object(&self.namespace).data(content);
+        let resource = self.watched.kind.resource();
+        let mut object = DynamicObject::new(NAME, &resource).data(content);
+        object.metadata.namespace = Some(self.namespace.clone()).filter(|namespace| !namespace.is_empty());
         object.metadata.labels = Some(labels);
         (results, Some(Work::Write(Box::new(object))))
     }
@@ -190,19 +199,24 @@ impl Target<'_> {
     }
 
     async fn write(&self, world: &World, mut object: DynamicObject) -> Result<(), Error> {
-        let api = self.watched.kind.api(world.client.clone(), &self.namespace);
+        let api = self.id().api(&world.client);
         let known = self.watched.seen(&self.namespace).is_some();
         let live = if known { self.live(&api).await? } else { None };
         if let Some(live) = &live {
             keep_times(&mut object.data, &live.data);
         }
-        let desired = Desired { api: &api, kind: self.watched.kind.name, object };
-        match desired.ensure(live.map(Live::from).as_ref()).await {
+        let prepared = Prepared::new(self.id().kind, &object.metadata, &object.data);
+        let write = match prepared.compare(live.map(|live| Arc::new(Live::from(live))).as_ref()) {
+            Found::Applied(_) => return Ok(()),
+            Found::Blocked(obstacle) => return Err(obstacle.error(&prepared.id)),
+            Found::Differs(write) => write,
+        };
+        match apply::apply(&world.client, &prepared, &write).await {
             // The namespace is going or gone, and takes its reports with it; or the kind is, which we watch.
             Err(error) if error.is_not_found() || error.is_namespace_terminating() => Ok(()),
             outcome => {
-                let (_, written) = outcome?;
-                debug!(report = self.name(), ?written, "report");
+                outcome?;
+                debug!(report = self.name(), ?write, "report");
                 Ok(())
             }
         }
@@ -217,10 +231,9 @@ impl Target<'_> {
     }
 
     async fn delete(&self, world: &World) -> Result<(), Error> {
-        let api = self.watched.kind.api(world.client.clone(), &self.namespace);
-        let live = self.live(&api).await?;
-        match live.map(Live::from).filter(|live| live.ours) {
-            Some(live) => apply::delete(&api, self.watched.kind.name, NAME, &live).await,
+        let live = self.live(&self.id().api(&world.client)).await?;
+        match live.map(Live::from).filter(|live| live.obstacle().is_none()) {
+            Some(live) => apply::delete(&world.client, &self.id(), &live).await,
             None => Ok(()),
         }
     }

@@ -8,8 +8,8 @@ use tracing::warn;
 use super::content::Summary;
 use super::kinds::{Preferred, Watched, preferred};
 use super::reconcile::is_known;
-use crate::conditions::Judgement;
-use crate::world::World;
+use crate::judge::conditions::Judgement;
+use crate::watch::world::World;
 
 /// How many problems a condition names.
 const MOST: usize = 3;
@@ -102,7 +102,7 @@ fn problem(problems: &BTreeMap<String, Problem>) -> Option<Judgement> {
 #[cfg(test)]
 mod tests {
     use super::{Problem, problem};
-    use crate::conditions::Judgement;
+    use crate::judge::conditions::Judgement;
     use gatewright_api::Reason;
 
     #[test]

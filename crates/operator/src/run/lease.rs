@@ -13,9 +13,10 @@ use kube::Api;
 use kube::api::PostParams;
 use tracing::{info, warn};
 
+use crate::Error;
 use crate::error::request_within;
+use crate::names::FIELD_MANAGER;
 use crate::run::leadership::Leadership;
-use crate::{Error, FIELD_MANAGER};
 
 #[cfg(test)]
 mod tests;

@@ -12,14 +12,17 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
-use crate::cache::Knowledge;
-use crate::conditions::find;
+use crate::act::queue::Requests;
+use crate::judge::builtin::Builtin;
+use crate::judge::conditions::find;
 use crate::metrics::{Description, Kind, Labels, described};
 use crate::report::{Summary, Told};
 use crate::run::leadership::Leadership;
 use crate::run::throttle::Throttle;
-use crate::world::{Watched, World};
-use crate::{standard, system};
+use crate::watch::cache::Knowledge;
+use crate::watch::observe::{Gatekeeper, StandardSnapshot};
+use crate::watch::world::{Watched, World};
+use crate::{judge, system};
 
 const LEADER: Description =
     described("gatewright_leader", Kind::Gauge, &[], "1 on the replica that leads, 0 on the others");
@@ -114,26 +117,38 @@ pub(crate) const SEEN: [&Description; 13] = [
     &REPORTS_FAILED,
 ];
 
+/// What is watched now, and what waits.
+#[derive(Clone)]
+struct Seen {
+    world: Arc<World>,
+    builtin: Arc<Builtin>,
+    waiting: Requests,
+}
+
 /// What the operator is and sees at the moment, for those who ask over HTTP.
 #[derive(Clone)]
 pub(crate) struct State {
     pub(crate) leadership: Leadership,
     pub(crate) throttle: Throttle,
-    world: Arc<RwLock<Option<Arc<World>>>>,
+    seen: Arc<RwLock<Option<Seen>>>,
 }
 
 impl State {
     pub(crate) fn new(leadership: Leadership, throttle: Throttle) -> Self {
-        Self { leadership, throttle, world: Arc::default() }
+        Self { leadership, throttle, seen: Arc::default() }
     }
 
     /// What is watched now; none at the very start.
     pub(crate) fn world(&self) -> Option<Arc<World>> {
-        self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen().map(|seen| seen.world)
     }
 
-    pub(crate) fn set_world(&self, world: Arc<World>) {
-        *self.world.write().unwrap_or_else(PoisonError::into_inner) = Some(world);
+    fn seen(&self) -> Option<Seen> {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, world: Arc<World>, builtin: Arc<Builtin>, waiting: Requests) {
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(Seen { world, builtin, waiting });
     }
 }
 
@@ -149,7 +164,7 @@ impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let leader = Samples::from([(vec![], f64::from(u8::from(self.leadership.may_write())))]);
         let mut all = vec![(&LEADER, leader)];
-        all.extend(self.world().map(|world| samples(&world)).unwrap_or_default());
+        all.extend(self.seen().map(|seen| samples(&seen)).unwrap_or_default());
         for (description, samples) in all {
             let Description { name, help, .. } = description;
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -165,7 +180,7 @@ impl Collector for State {
     }
 }
 
-fn samples(world: &World) -> Vec<(&'static Description, Samples)> {
+fn samples(Seen { world, builtin, waiting }: &Seen) -> Vec<(&'static Description, Samples)> {
     let (mut policies, mut constraints, mut violations) = (Samples::new(), Samples::new(), Samples::new());
     let security = statuses::<SecurityPolicy>(world);
     let operation = statuses::<OperationPolicy>(world);
@@ -175,10 +190,10 @@ fn samples(world: &World) -> Vec<(&'static Description, Samples)> {
         count_constraints(kind, [counts.desired, counts.applied, counts.enforced], &mut constraints);
         violations.extend(violations_of(kind, name, status));
     }
-    count_constraints("PodSecurityStandard", standard::counts(world), &mut constraints);
+    count_constraints("PodSecurityStandard", standards(world, builtin), &mut constraints);
     let mut namespaces = Samples::new();
     for StandardStatus { level, action, namespaces: reached, violations: found, .. } in
-        system::standards(world)
+        system::standards(world, builtin)
     {
         let labels =
             [("kind", "PodSecurityStandard"), ("policy", level.as_str()), ("action", action.as_str())];
@@ -205,7 +220,7 @@ fn samples(world: &World) -> Vec<(&'static Description, Samples)> {
         (&OBJECTS, by_cache(&|_, count| number(count))),
         (&ABSENT, by_cache(&|known, _| f64::from(u8::from(known == Knowledge::Absent)))),
         (&PROCESSES, single(number(world.expected_processes().len()))),
-        (&QUEUE, single(number(world.waiting()))),
+        (&QUEUE, single(number(waiting.waiting()))),
     ];
     samples.extend(world.reports.told.borrow().as_ref().map(samples_of_reports).into_iter().flatten());
     samples
@@ -245,6 +260,20 @@ fn count_conditions(kind: &str, status: &PolicyStatus, policies: &mut Samples) {
         let labels = [("kind", kind), ("condition", r#type.as_str()), ("status", value), ("reason", reason)];
         *policies.entry(labels.map(|(name, value)| (name, value.to_owned())).to_vec()).or_default() += 1.0;
     }
+}
+
+/// How many of the standards' constraints there should be, are in the API exactly so, and are enforced.
+fn standards(world: &World, builtin: &Builtin) -> [i32; 3] {
+    let gatekeeper = Gatekeeper::observe(world);
+    let mut counts = [0; 3];
+    for standard in &builtin.standards {
+        let snapshot = StandardSnapshot::observe(world, &standard.prepared.id.name);
+        let state = judge::standard::judge(&snapshot, builtin, &gatekeeper);
+        counts[0] += 1;
+        counts[1] += i32::from(state.applied);
+        counts[2] += i32::from(state.enforced.holds);
+    }
+    counts
 }
 
 fn count_constraints(kind: &str, counts: [i32; 3], constraints: &mut Samples) {

@@ -15,9 +15,9 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::Error;
-use crate::cache::Knowledge;
 use crate::metrics::Metrics;
 use crate::run::scrape::State;
+use crate::watch::cache::Knowledge;
 
 /// Without these kinds nothing can be enforced.
 const ESSENTIAL: [&str; 4] =
@@ -94,7 +94,7 @@ fn missing(
 #[cfg(test)]
 mod tests {
     use super::missing;
-    use crate::cache::Knowledge::{Absent, Complete, Unknown};
+    use crate::watch::cache::Knowledge::{Absent, Complete, Unknown};
 
     #[test]
     fn what_is_missing_is_named() {

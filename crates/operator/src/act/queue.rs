@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::Error;
-use crate::world::Owner;
+use crate::judge::plan::Next;
+use crate::watch::key::Key;
 
 /// How many reconciliations run at once.
 const CONCURRENCY: usize = 16;
@@ -34,53 +35,6 @@ const BURST: u32 = 20;
 const BURST_TIME: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(500);
 
-/// What is reconciled as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
-    /// The template of this constraint kind.
-    Template(&'static str),
-    /// The constraint of this kind and name, and the policy that it is made from, whether they exist or not.
-    Constraint(&'static str, String),
-    /// The exec guard and our webhook configuration.
-    Routing,
-    /// The namespace of this name.
-    Namespace(String),
-    /// All namespaces.
-    Namespaces,
-    /// What is told of everything that is no policy.
-    System,
-    /// All reports.
-    Reports,
-}
-
-impl Key {
-    /// What reconciles the key, as a word for the metrics.
-    pub(crate) fn controller(&self) -> &'static str {
-        match self {
-            Self::Template(_) => "template",
-            Self::Constraint(kind, _) => match Owner::of(kind) {
-                Owner::SecurityPolicy => "securitypolicy",
-                Owner::OperationPolicy => "operationpolicy",
-                Owner::Standards => "standard",
-                Owner::ExecGuard => "routing",
-            },
-            Self::Routing => "routing",
-            Self::Namespace(_) | Self::Namespaces => "namespace",
-            Self::System => "system",
-            Self::Reports => "report",
-        }
-    }
-}
-
-/// What a reconciliation leaves to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Nothing, until something changes.
-    Change,
-    /// The same again after a while.
-    After(Duration),
-}
-
 /// The end of the queue that is written to.
 #[derive(Clone)]
 pub(crate) struct Requests {
@@ -98,14 +52,10 @@ pub(crate) fn channel() -> (Requests, Keys) {
 }
 
 impl Requests {
-    /// Asks for a reconciliation now.
+    /// Asks for a reconciliation now; of the reports soon, since one run of audit changes many constraints.
     pub(crate) fn send(&self, key: Key) {
-        self.send_after(key, Duration::ZERO);
-    }
-
-    /// Asks to look at the reports soon: one run of audit changes many constraints.
-    pub(crate) fn wake_reports(&self) {
-        self.send_after(Key::Reports, REPORTS_PAUSE);
+        let pause = if key == Key::Reports { REPORTS_PAUSE } else { Duration::ZERO };
+        self.send_after(key, pause);
     }
 
     fn send_after(&self, key: Key, pause: Duration) {

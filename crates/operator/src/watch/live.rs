@@ -6,14 +6,16 @@ use std::sync::Arc;
 use gatewright_api::EnforcementAction;
 use gatewright_api::names::{BUILTIN, OWNER_LABEL, RENDERED};
 use gatewright_gatekeeper::{Audit, Matcher, PodStatus, Subject, TemplateSource, audit, pod_statuses};
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
-use crate::cache::Entry;
-use crate::{Error, FIELD_MANAGER};
+use crate::Error;
+use crate::names::FIELD_MANAGER;
+use crate::watch::cache::Entry;
+use crate::watch::kind::Id;
 
 /// A template or constraint in the API.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,11 +42,35 @@ pub(crate) struct Live {
     pub(crate) audit: Option<Arc<Audit>>,
     /// Of somebody else's template: which requests it is written for.
     pub(crate) source: Option<Arc<TemplateSource>>,
+    /// Of a webhook configuration of ours: the same, as an object with its name.
+    pub(crate) configuration: Option<Arc<ValidatingWebhookConfiguration>>,
+}
+
+/// What keeps us from writing an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// It is somebody else's.
+    Foreign,
+    /// It is about to go, and these finalizers of others still hold it.
+    BeingDeleted { finalizers: Vec<String> },
+}
+
+impl Obstacle {
+    /// The same as an error about an object.
+    pub(crate) fn error(&self, id: &Id) -> Error {
+        let (kind, name) = (id.kind.as_str().to_owned(), id.full_name());
+        match self {
+            Self::Foreign => Error::Conflict { kind, name },
+            Self::BeingDeleted { finalizers } => {
+                Error::BeingDeleted { kind, name, finalizers: finalizers.join(", ") }
+            }
+        }
+    }
 }
 
 /// A value as compact text, with sorted keys: as a tree it would take ten times the memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Content(Box<str>);
+pub(crate) struct Content(Arc<str>);
 
 impl Content {
     pub(crate) fn new(value: &Value) -> Self {
@@ -103,6 +129,7 @@ impl From<DynamicObject> for Live {
             reports,
             audit,
             source: None,
+            configuration: None,
         }
     }
 }
@@ -112,7 +139,18 @@ impl Entry for Live {
     fn same(&self, other: &Self) -> bool {
         let Self { uid, resource_version: _, generation, ours, labels, annotations, owners, .. } = self;
         // What is read from the spec changes with it.
-        let Self { held_by, editor: _, spec, matcher: _, action: _, reports, audit, source, .. } = self;
+        let Self {
+            held_by,
+            editor: _,
+            spec,
+            matcher: _,
+            action: _,
+            reports,
+            audit,
+            source,
+            configuration: _,
+            ..
+        } = self;
         let same_audit = match (audit, &other.audit) {
             (Some(ours), Some(theirs)) => ours.same(theirs),
             (ours, theirs) => ours.is_none() && theirs.is_none(),
@@ -132,14 +170,23 @@ impl Live {
         Self { source: source.map(Arc::new), ..Self::from(object) }
     }
 
-    /// What keeps us from writing the object: it is somebody else's, or it is about to go and held by somebody else.
-    pub(crate) fn obstacle(&self, kind: &str, name: &str) -> Option<Error> {
-        let (kind, name) = (kind.to_owned(), name.to_owned());
+    /// A webhook configuration.
+    pub(crate) fn webhooks(object: DynamicObject) -> Self {
+        let metadata = ObjectMeta { name: object.metadata.name.clone(), ..ObjectMeta::default() };
+        let live = Self::from(object);
+        let webhooks = serde_json::from_value(live.spec.value()).ok().filter(|_| live.ours);
+        let configuration = webhooks
+            .map(|webhooks| Arc::new(ValidatingWebhookConfiguration { metadata, webhooks: Some(webhooks) }));
+        Self { configuration, ..live }
+    }
+
+    /// What keeps us from writing the object, if anything does.
+    pub(crate) fn obstacle(&self) -> Option<Obstacle> {
         if !self.ours {
-            return Some(Error::Conflict { kind, name });
+            return Some(Obstacle::Foreign);
         }
-        let finalizers = self.held_by.as_ref()?.join(", ");
-        Some(Error::BeingDeleted { kind, name, finalizers })
+        let finalizers = self.held_by.clone()?;
+        Some(Obstacle::BeingDeleted { finalizers })
     }
 
     /// What Gatekeeper's processes say of the object.
@@ -175,65 +222,10 @@ fn editor(metadata: &ObjectMeta) -> Option<String> {
     last.manager.clone().filter(|manager| manager != FIELD_MANAGER)
 }
 
-/// How a live object differs from the desired one: the paths of the fields, and whether fields must go, which
-/// server-side apply would leave standing where another manager owns them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Difference {
-    pub(crate) fields: Vec<String>,
-    pub(crate) surplus: bool,
-}
-
-impl Difference {
-    /// Compares the whole spec and the owners, and of labels and annotations what we set.
-    pub(crate) fn between(live: &Live, desired: &DynamicObject) -> Self {
-        let mut difference = Self::default();
-        let (path, desired_content) = match content(&desired.data) {
-            Some(content) => (content, &desired.data[content]),
-            None => ("report", &desired.data),
-        };
-        if live.spec != Content::new(desired_content) {
-            difference.compare(path, &live.spec.value(), desired_content);
-        }
-        for (what, live, desired) in [
-            ("labels", &live.labels, desired.labels()),
-            ("annotations", &live.annotations, desired.annotations()),
-        ] {
-            let lacking = desired.iter().filter(|(key, value)| live.get(*key) != Some(value));
-            difference.fields.extend(lacking.map(|(key, _)| format!("metadata.{what}[{key}]")));
-        }
-        difference.compare_owners(&live.owners, desired.owner_references());
-        difference
-    }
-
-    /// An owner too many would take the object along when it goes.
-    fn compare_owners(&mut self, live: &[OwnerReference], desired: &[OwnerReference]) {
-        let has_all = desired.iter().all(|owner| live.contains(owner));
-        if !has_all || live.len() > desired.len() {
-            self.fields.push("metadata.ownerReferences".to_owned());
-            // Applied owners are merged by uid: others would stay.
-            self.surplus |= !live.is_empty();
-        }
-    }
-
-    fn compare(&mut self, path: &str, live: &Value, desired: &Value) {
-        if let (Value::Object(live), Value::Object(desired)) = (live, desired) {
-            for (name, value) in desired {
-                self.compare(&format!("{path}.{name}"), live.get(name).unwrap_or(&Value::Null), value);
-            }
-            for name in live.keys().filter(|name| !desired.contains_key(*name)) {
-                self.fields.push(format!("{path}.{name}"));
-                self.surplus = true;
-            }
-        } else if live != desired {
-            self.fields.push(path.to_owned());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Difference, Live};
-    use crate::cache::Entry as _;
+    use super::Live;
+    use crate::watch::cache::Entry as _;
     use kube::core::DynamicObject;
     use serde_json::{Value, json};
 
@@ -244,49 +236,6 @@ mod tests {
             "spec": spec,
         }))
         .unwrap()
-    }
-
-    #[test]
-    fn differences_are_found_wherever_they_stand() {
-        let desired = object(&json!({"match": {"kinds": [1]}, "parameters": {"a": []}}));
-        for (live, fields, surplus) in [
-            (json!({"match": {"kinds": [1]}, "parameters": {"a": []}}), vec![], false),
-            (json!({"match": {"kinds": [1]}, "parameters": {}}), vec!["spec.parameters.a"], false),
-            (json!({"match": {"kinds": [1, 2]}, "parameters": {"a": []}}), vec!["spec.match.kinds"], false),
-            (
-                json!({"match": {"kinds": [1], "labelSelector": {}}, "parameters": {"a": []}}),
-                vec!["spec.match.labelSelector"],
-                true,
-            ),
-        ] {
-            let found = Difference::between(&Live::from(object(&live)), &desired);
-            assert_eq!(
-                (found.fields, found.surplus),
-                (fields.into_iter().map(String::from).collect(), surplus)
-            );
-        }
-    }
-
-    #[test]
-    fn an_owner_too_many_must_go() {
-        let owner = |uid: &str| {
-            serde_json::from_value(json!({"apiVersion": "v1", "kind": "K", "name": "o", "uid": uid})).unwrap()
-        };
-        let with = |owners: &[&str]| {
-            let mut object = object(&json!({}));
-            object.metadata.owner_references = Some(owners.iter().map(|uid| owner(uid)).collect());
-            object
-        };
-        for (live, desired, differs, surplus) in [
-            (&["a"][..], &["a"][..], false, false),
-            (&[], &["a"], true, false),
-            (&["a", "b"], &["a"], true, true),
-            (&["b"], &["a"], true, true),
-            (&["b"], &[], true, true),
-        ] {
-            let found = Difference::between(&Live::from(with(live)), &with(desired));
-            assert_eq!((found.fields.len() == 1, found.surplus), (differs, surplus), "{live:?} {desired:?}");
-        }
     }
 
     #[test]
@@ -303,47 +252,6 @@ mod tests {
             object.metadata.managed_fields = serde_json::from_value(entries).unwrap();
             assert_eq!(Live::from(object).editor.as_deref(), expected);
         }
-    }
-
-    #[test]
-    fn of_a_report_everything_is_compared() {
-        let report = |content: &Value| -> DynamicObject {
-            let mut object = json!({"apiVersion": "a/v1", "kind": "K", "metadata": {"name": "a", "labels": {"gatewright.io/owner": "builtin"}}});
-            object.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
-            serde_json::from_value(object).unwrap()
-        };
-        let desired = report(&json!({"summary": {"fail": 1}, "results": [{"policy": "p"}]}));
-        for (live, fields, surplus) in [
-            (json!({"summary": {"fail": 1}, "results": [{"policy": "p"}]}), vec![], false),
-            (
-                json!({"summary": {"fail": 2}, "results": []}),
-                vec!["report.results", "report.summary.fail"],
-                false,
-            ),
-            (
-                json!({"summary": {"fail": 1}, "results": [{"policy": "p"}], "scope": {}}),
-                vec!["report.scope"],
-                true,
-            ),
-        ] {
-            let found = Difference::between(&Live::from(report(&live)), &desired);
-            assert_eq!(
-                (found.fields, found.surplus),
-                (fields.into_iter().map(String::from).collect(), surplus)
-            );
-        }
-    }
-
-    #[test]
-    fn a_label_that_somebody_took_is_missed() {
-        let desired = object(&json!({}));
-        let mut stripped = desired.clone();
-        stripped.metadata.labels = None;
-        stripped.metadata.managed_fields =
-            Some(vec![serde_json::from_value(json!({"manager": "gatewright"})).unwrap()]);
-        let live = Live::from(stripped);
-        assert!(live.ours);
-        assert_eq!(Difference::between(&live, &desired).fields, ["metadata.labels[gatewright.io/owner]"]);
     }
 
     #[test]

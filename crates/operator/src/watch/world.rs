@@ -7,31 +7,25 @@ use std::sync::Arc;
 
 use gatewright_api::{GatewrightStatus, Guarded, OperationPolicy, Policy, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings};
-use gatewright_gatekeeper::{
-    CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, Resource as ServedResource, SYNC_SET_GROUP,
-    SYNC_SET_VERSION, TEMPLATE_GROUP, TEMPLATE_VERSION, expected_processes,
-};
-use gatewright_rules::{Template, deny_exec_heritage};
+use gatewright_gatekeeper::{Exemption, Process, Resource as ServedResource, expected_processes};
+use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::RoutingReport;
-use crate::cache::{Cache, Entry, Knowledge};
 use crate::events::Events;
-use crate::foreign::ForeignConstraints;
-use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
-use crate::queue::{Key, Requests};
-use crate::repairs::Kept;
 use crate::report::Reports;
 use crate::system::SystemObject;
-
-/// The kind of SyncSets.
-pub(crate) const SYNC_SET_KIND: &str = "SyncSet";
+use crate::watch::cache::{Cache, Entry, Knowledge};
+use crate::watch::foreign::ForeignConstraints;
+use crate::watch::key::{Changes, Key};
+use crate::watch::last_applied::LastApplied;
+use crate::watch::live::Live;
 
 /// The caches, and what they are filled with.
 pub(crate) struct World {
@@ -55,11 +49,12 @@ pub(crate) struct World {
     pub(crate) reports: Reports,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
-    constraints: BTreeMap<&'static str, Cache<Live>>,
+    pub(super) constraints: BTreeMap<&'static str, Cache<Live>>,
+    /// What we last left in the API.
+    pub(crate) last_applied: Arc<LastApplied>,
     pub(crate) metrics: Metrics,
     pub(crate) events: Events,
-    pub(crate) kept: Kept,
-    requests: Requests,
+    changes: Changes,
     watches: JoinSet<()>,
 }
 
@@ -121,12 +116,13 @@ impl World {
     pub(crate) fn watch(
         client: Client,
         settings: Settings,
-        requests: &Requests,
+        last_applied: Arc<LastApplied>,
+        changes: &Changes,
         metrics: Metrics,
         events: Events,
     ) -> Self {
-        let foreign = ForeignConstraints::new(client.clone(), requests.clone());
-        let reports = Reports::watch(&client, requests);
+        let foreign = ForeignConstraints::new(client.clone(), changes.clone());
+        let reports = Reports::watch(&client, changes);
         let mut world = Self {
             client,
             settings,
@@ -148,8 +144,8 @@ impl World {
             constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
             metrics,
             events,
-            kept: Kept::default(),
-            requests: requests.clone(),
+            last_applied,
+            changes: changes.clone(),
             watches: JoinSet::new(),
         };
         world.watch_policies::<SecurityPolicy>();
@@ -185,11 +181,6 @@ impl World {
         caches
     }
 
-    /// How many keys wait to be reconciled.
-    pub(crate) fn waiting(&self) -> usize {
-        self.requests.waiting()
-    }
-
     /// The Gatekeeper processes that must enforce.
     pub(crate) fn expected_processes(&self) -> BTreeSet<String> {
         let templates = self.templates.values();
@@ -206,12 +197,12 @@ impl World {
 
     /// Wakes what tells the state of everything that is no policy.
     pub(crate) fn wake_system(&self) {
-        self.requests.send(Key::System);
+        self.changes.send(Key::System);
     }
 
     /// Wakes a constraint and its policy.
     pub(crate) fn wake(&self, kind: &'static str, name: String) {
-        self.requests.send(Key::Constraint(kind, name));
+        self.changes.send(Key::Constraint(kind, name));
     }
 
     /// The constraints of a template.
@@ -219,72 +210,10 @@ impl World {
         &self.constraints[template.kind]
     }
 
-    /// Where constraints of a kind live.
-    pub(crate) fn constraint_api(&self, template: &Template) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &constraint_resource(template.kind))
-    }
-
     /// Where the object with the state of everything that is no policy lives.
     pub(crate) fn system_api(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &ApiResource::erase::<GatewrightStatus>(&()))
     }
-
-    /// Where SyncSets live.
-    pub(crate) fn sync_set_api(&self) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &sync_set_resource())
-    }
-
-    /// Where webhook configurations live.
-    pub(crate) fn webhook_api(&self) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &webhook_resource())
-    }
-
-    /// Where templates live.
-    pub(crate) fn template_api(&self) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &template_resource())
-    }
-}
-
-/// What the constraints of a kind are made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    SecurityPolicy,
-    OperationPolicy,
-    Standards,
-    ExecGuard,
-}
-
-impl Owner {
-    pub(crate) fn of(kind: &str) -> Self {
-        if kind == SecurityPolicy::TEMPLATE.kind {
-            Self::SecurityPolicy
-        } else if kind == OperationPolicy::TEMPLATE.kind {
-            Self::OperationPolicy
-        } else if kind == deny_exec_heritage::TEMPLATE.kind {
-            Self::ExecGuard
-        } else {
-            Self::Standards
-        }
-    }
-}
-
-fn template_resource() -> ApiResource {
-    let kind = GroupVersionKind::gvk(TEMPLATE_GROUP, TEMPLATE_VERSION, "ConstraintTemplate");
-    ApiResource::from_gvk(&kind)
-}
-
-/// The plural of a constraint kind is the kind in lower case: Gatekeeper adds no s.
-pub(crate) fn constraint_resource(kind: &str) -> ApiResource {
-    let resource = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, kind);
-    ApiResource { plural: kind.to_lowercase(), ..ApiResource::from_gvk(&resource) }
-}
-
-fn sync_set_resource() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(SYNC_SET_GROUP, SYNC_SET_VERSION, SYNC_SET_KIND))
-}
-
-fn webhook_resource() -> ApiResource {
-    ApiResource::erase::<ValidatingWebhookConfiguration>(&())
 }
 
 /// A snapshot of one policy and of what is decided about it.

@@ -7,8 +7,9 @@ use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::Error;
 use crate::error::request;
-use crate::{Error, FIELD_MANAGER};
+use crate::names::FIELD_MANAGER;
 
 /// Replaces the status if the object is still the one that we saw. All of the status is ours: what somebody else wrote
 /// into it goes, and so does what no longer parses.

@@ -9,16 +9,16 @@ use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::task::JoinSet;
 
-use crate::cache::{Cache, Entry, Knowledge};
-use crate::queue::{Key, Requests};
-use crate::watch::{Source, keep_filled};
-use crate::world::constraint_resource;
+use crate::watch::cache::{Cache, Entry, Knowledge};
+use crate::watch::follow::{Source, keep_filled};
+use crate::watch::key::{Changes, Key};
+use crate::watch::kind::constraint_resource;
 
 /// A watch for each constraint kind of somebody else's template. Of a constraint only the kinds that it matches are
 /// kept.
 pub(crate) struct ForeignConstraints {
     client: Client,
-    requests: Requests,
+    changes: Changes,
     watched: Mutex<BTreeMap<String, Watched>>,
 }
 
@@ -35,8 +35,8 @@ impl Entry for KindMatch {
 }
 
 impl ForeignConstraints {
-    pub(crate) fn new(client: Client, requests: Requests) -> Self {
-        Self { client, requests, watched: Mutex::new(BTreeMap::new()) }
+    pub(crate) fn new(client: Client, changes: Changes) -> Self {
+        Self { client, changes, watched: Mutex::new(BTreeMap::new()) }
     }
 
     /// The constraints of these kinds, by kind and name. They are watched from the first time on that they are asked
@@ -58,14 +58,14 @@ impl ForeignConstraints {
     }
 
     fn watch(&self, kind: &str) -> Watched {
-        let (cache, requests) = (Cache::new(), self.requests.clone());
+        let (cache, changes) = (Cache::new(), self.changes.clone());
         let resource = constraint_resource(kind);
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         let source =
             Source { client: self.client.clone(), api, resource, config: watcher::Config::default() };
         let reduce = |object: DynamicObject| KindMatch::new(&object.data["spec"]);
         let mut watch = JoinSet::new();
-        watch.spawn(keep_filled(source, cache.clone(), reduce, move |_| requests.send(Key::Routing)));
+        watch.spawn(keep_filled(source, cache.clone(), reduce, move |_| changes.send(Key::Routing)));
         Watched { cache, _watch: watch }
     }
 }

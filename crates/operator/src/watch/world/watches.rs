@@ -13,16 +13,14 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta
 use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt as _};
 
-use super::{
-    Owner, PlatformPod, Watched, World, constraint_resource, sync_set_resource, template_resource,
-    webhook_resource,
-};
-use crate::cache::{Cache, Change, Entry};
-use crate::live::Live;
+use super::{PlatformPod, Watched, World};
 use crate::namespaces::namespace;
-use crate::queue::Key;
 use crate::system::SystemObject;
-use crate::watch::{Source, keep_filled};
+use crate::watch::cache::{Cache, Change, Entry};
+use crate::watch::follow::{Source, keep_filled};
+use crate::watch::key::{Key, Owner};
+use crate::watch::kind::Kind;
+use crate::watch::live::Live;
 
 /// The `Config` of Gatekeeper has this name, or none.
 const CONFIG_NAME: &str = "config";
@@ -33,14 +31,14 @@ const PAGE_OF_LARGE_OBJECTS: u32 = 50;
 impl World {
     pub(super) fn watch_policies<P: Watched>(&mut self) {
         let api = Api::<Guarded<P>>::all(self.client.clone());
-        let (cache, wake, requests) =
-            (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.requests.clone());
+        let (cache, wake, changes) =
+            (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.changes.clone());
         let changed = move |change: Change| {
             if change == Change::Everything {
-                requests.send(Key::System);
+                changes.send(Key::System);
             }
             wake(change);
-            requests.send(Key::Routing);
+            changes.send(Key::Routing);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         self.spawn(api, ApiResource::erase::<P>(&()), config, cache, |policy| policy, changed);
@@ -49,38 +47,38 @@ impl World {
     /// Templates and the constraints of each. A template's news concern all policies of its kind.
     pub(super) fn watch_templates(&mut self) {
         let wake = self.waker();
-        let requests = self.requests.clone();
+        let changes = self.changes.clone();
         let changed = move |change: Change| {
             for template in gatewright_rules::catalogue() {
                 if matches!(&change, Change::Object(name) if *name != template.name()) {
                     continue;
                 }
-                requests.send(Key::Template(template.kind));
-                requests.send(Key::System);
+                changes.send(Key::Template(template.kind));
+                changes.send(Key::System);
                 wake(template.kind);
             }
-            requests.send(Key::Routing);
-            requests.send(Key::System);
+            changes.send(Key::Routing);
+            changes.send(Key::System);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        let (api, cache) = (self.template_api(), self.templates.clone());
-        self.spawn(api, template_resource(), config, cache, Live::template, changed);
+        let (api, cache) = (self.api(Kind::Template), self.templates.clone());
+        self.spawn(api, Kind::Template.resource(), config, cache, Live::template, changed);
         for template in gatewright_rules::catalogue() {
             self.watch_constraints(template);
         }
     }
 
     fn watch_constraints(&mut self, template: &'static Template) {
-        let (wake, requests) = (self.changed(template.kind), self.requests.clone());
+        let (wake, changes) = (self.changed(template.kind), self.changes.clone());
         let changed = move |change| {
             if change != Change::Nothing {
-                requests.wake_reports();
+                changes.send(Key::Reports);
             }
             wake(change);
         };
-        let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
+        let (api, cache) = (self.api(Kind::Constraint(template.kind)), self.constraints(template).clone());
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
+        self.spawn(api, Kind::Constraint(template.kind).resource(), config, cache, Live::from, changed);
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
@@ -101,7 +99,7 @@ impl World {
             webhook
         };
         let cache = self.webhooks.clone();
-        self.spawn(webhooks, webhook_resource(), config, cache, reduce, self.everybody());
+        self.spawn(webhooks, Kind::Webhooks.resource(), config, cache, reduce, self.everybody());
 
         let resource =
             ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
@@ -115,8 +113,8 @@ impl World {
 
     /// What decides about the exec guard and our own webhook configuration, and these themselves.
     pub(super) fn watch_routing(&mut self) {
-        let requests = self.requests.clone();
-        let changed = move |_| requests.send(Key::Routing);
+        let changes = self.changes.clone();
+        let changed = move |_| changes.send(Key::Routing);
 
         let pods: Api<PartialObjectMeta<Pod>> = Api::all(self.client.clone());
         let (key, value) = HERITAGE_LABEL;
@@ -124,25 +122,25 @@ impl World {
         let cache = self.platform_pods.clone();
         self.spawn(pods, pod_resource(), config, cache, |_| PlatformPod, changed.clone());
 
-        let (api, cache) = (self.sync_set_api(), self.sync_sets.clone());
-        self.spawn(api, sync_set_resource(), named(SYNC_SET), cache, Live::from, changed);
+        let (api, cache) = (self.api(Kind::SyncSet), self.sync_sets.clone());
+        self.spawn(api, Kind::SyncSet.resource(), named(SYNC_SET), cache, Live::from, changed);
 
-        let (api, cache) = (self.webhook_api(), self.own_webhook.clone());
+        let (api, cache) = (self.api(Kind::Webhooks), self.own_webhook.clone());
         let config = named(WEBHOOK_CONFIGURATION);
-        self.spawn(api, webhook_resource(), config, cache, Live::from, self.everybody());
+        self.spawn(api, Kind::Webhooks.resource(), config, cache, Live::webhooks, self.everybody());
     }
 
     /// Of a namespace only the metadata is asked for.
     pub(super) fn watch_namespaces(&mut self) {
-        let requests = self.requests.clone();
+        let changes = self.changes.clone();
         let changed = move |change| {
             if change != Change::Nothing {
-                requests.wake_reports();
+                changes.send(Key::Reports);
             }
             match change {
                 Change::Nothing => {}
-                Change::Object(name) => requests.send(Key::Namespace(name)),
-                Change::Everything => requests.send(Key::Namespaces),
+                Change::Object(name) => changes.send(Key::Namespace(name)),
+                Change::Everything => changes.send(Key::Namespaces),
             }
         };
         let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
@@ -152,11 +150,15 @@ impl World {
     }
 
     pub(super) fn watch_system(&mut self) {
-        let requests = self.requests.clone();
+        let changes = self.changes.clone();
         let (api, cache) = (self.system_api(), self.system.clone());
         let resource = ApiResource::erase::<GatewrightStatus>(&());
-        let changed = move |_| requests.send(Key::System);
+        let changed = move |_| changes.send(Key::System);
         self.spawn(api, resource, named(SYSTEM_STATUS_NAME), cache, SystemObject::from, changed);
+    }
+
+    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &kind.resource())
     }
 
     fn spawn<K, T>(
@@ -177,16 +179,16 @@ impl World {
 
     /// Wakes what has the object's name: policies and constraints share their names.
     fn changed(&self, kind: &'static str) -> impl Fn(Change) + Send + Sync + 'static {
-        let (wake, requests) = (self.waker(), self.requests.clone());
+        let (wake, changes) = (self.waker(), self.changes.clone());
         let of_system = [Owner::Standards, Owner::ExecGuard].contains(&Owner::of(kind));
         move |change| {
             if of_system && change != Change::Nothing {
-                requests.send(Key::System);
+                changes.send(Key::System);
             }
             match change {
                 Change::Nothing => {}
-                Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => requests.send(Key::Routing),
-                Change::Object(name) => requests.send(Key::Constraint(kind, name)),
+                Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => changes.send(Key::Routing),
+                Change::Object(name) => changes.send(Key::Constraint(kind, name)),
                 Change::Everything => wake(kind),
             }
         }
@@ -199,12 +201,12 @@ impl World {
 
     /// Wakes everybody when anything has changed.
     fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
-        let (wake, requests) = (self.waker(), self.requests.clone());
+        let (wake, changes) = (self.waker(), self.changes.clone());
         move |_| {
             for template in gatewright_rules::catalogue() {
                 wake(template.kind);
             }
-            requests.send(Key::System);
+            changes.send(Key::System);
         }
     }
 
@@ -214,17 +216,17 @@ impl World {
         let standards: Vec<_> =
             standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
         let constraints = self.constraints.clone();
-        let requests = self.requests.clone();
+        let changes = self.changes.clone();
         move |kind| {
             let wanted = match Owner::of(kind) {
                 Owner::SecurityPolicy => security.names(),
                 Owner::OperationPolicy => operation.names(),
                 Owner::Standards => standards.clone(),
-                Owner::ExecGuard => return requests.send(Key::Routing),
+                Owner::ExecGuard => return changes.send(Key::Routing),
             };
             let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
             for name in names {
-                requests.send(Key::Constraint(kind, name));
+                changes.send(Key::Constraint(kind, name));
             }
         }
     }

@@ -9,7 +9,8 @@ use gatewright_gatekeeper::Audit;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::Value;
 
-use crate::{Error, summary};
+use crate::Error;
+use crate::judge::summary;
 
 /// The status, reason and message of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]

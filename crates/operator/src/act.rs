@@ -1,0 +1,6 @@
+//! What is done: the queue of what to look at, and the only code that writes objects.
+
+pub(crate) mod apply;
+pub(crate) mod carry_out;
+pub(crate) mod queue;
+pub(crate) mod status;

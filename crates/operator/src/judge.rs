@@ -1,0 +1,15 @@
+//! What is to be done, and what is to be said: pure functions of what was observed and of the settings.
+//!
+//! Nothing here knows a client or a cache. Each decision takes a snapshot and gives a [`plan::Plan`].
+
+pub(crate) mod builtin;
+pub(crate) mod conditions;
+pub(crate) mod enforcement;
+pub(crate) mod exemption;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub(crate) mod object;
+pub(crate) mod plan;
+pub(crate) mod standard;
+pub(crate) mod summary;
+pub(crate) mod template;

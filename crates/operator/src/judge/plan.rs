@@ -1,0 +1,84 @@
+//! What a decision gives: what to do, and what to say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Error;
+use crate::watch::desired::{Prepared, Write};
+use crate::watch::kind::Id;
+use crate::watch::live::Live;
+
+/// What is to be done and said.
+///
+/// The actions do not depend on each other: what needs another thing first is planned when that is seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) actions: Vec<Action>,
+    pub(crate) status: Status,
+    pub(crate) next: Next,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, strum::EnumDiscriminants)]
+#[strum_discriminants(name(ActionKind), derive(strum::VariantArray, PartialOrd, Ord, Hash))]
+pub(crate) enum Action {
+    /// Make an object as it should be.
+    Apply {
+        prepared: Arc<Prepared>,
+        write: Write,
+        /// Whether that undoes what somebody else did.
+        repair: bool,
+    },
+    /// Remember an object that was found as it should be.
+    Remember(Arc<Prepared>),
+    /// Delete an object of ours.
+    Delete { id: Id, live: Arc<Live> },
+}
+
+/// What is to be said. It is a draft: that something is applied can be said only of what is
+/// [`Applied`](crate::watch::desired::Applied), and an action that fails changes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Status {
+    /// Nothing.
+    #[default]
+    Nothing,
+}
+
+/// What a reconciliation leaves to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing, until something changes.
+    #[default]
+    Change,
+    /// The same again after a while.
+    After(Duration),
+}
+
+impl Plan {
+    /// Looks again after a while, or earlier if somebody else wants that.
+    pub(crate) fn look_again(&mut self, pause: Duration) {
+        self.next = match self.next {
+            Next::After(before) if before < pause => self.next,
+            Next::After(_) | Next::Change => Next::After(pause),
+        };
+    }
+}
+
+impl Action {
+    /// What it is about.
+    pub(crate) fn id(&self) -> &Id {
+        match self {
+            Self::Apply { prepared, .. } | Self::Remember(prepared) => &prepared.id,
+            Self::Delete { id, .. } => id,
+        }
+    }
+}
+
+impl Status {
+    /// An action failed.
+    pub(crate) fn failed(&mut self, _id: &Id, _error: &Error) {
+        match self {
+            Self::Nothing => {}
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Names that outlive a release.
+
+/// The field manager of everything that the operator writes. Renaming it would leave old fields behind forever.
+pub const FIELD_MANAGER: &str = "gatewright";
