@@ -411,6 +411,6 @@ fn every_line_is_json(cluster: &Cluster, replica: &str) -> Result<()> {
     }
     ensure!(["INFO", "WARN", "TRACE"].iter().all(|level| levels.contains(*level)), "{levels:?}");
     ensure!(log.contains("\"message\":\"policy\"") && log.contains("\"reason\":\"Ready\""));
-    ensure!(log.contains("\"message\":\"a label of a namespace means nothing\""));
+    ensure!(log.contains("\"message\":\"a namespace has a label that somebody should look at\""));
     Ok(())
 }

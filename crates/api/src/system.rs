@@ -105,6 +105,19 @@ pub struct SystemStatus {
     /// The namespaces in which nothing is judged, because they carry the label `admission.gatekeeper.sh/ignore`; absent while namespaces are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exempt_namespaces: Option<ExemptNamespaces>,
+    /// What an administrator should know of though nothing fails, or beside what fails. Each also stands in the message
+    /// of a condition, and became a Warning event when it came about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// Something that an administrator should know of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    /// A CamelCase word: the reason of the event.
+    pub reason: String,
+    /// What is so, and what to do.
+    pub message: String,
 }
 
 /// The namespaces in which Gatekeeper judges nothing, because of their label.

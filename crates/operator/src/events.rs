@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_api::{GatewrightStatus, Policy, Reason, SYSTEM_STATUS_NAME};
-use gatewright_compiler::MeaninglessLabel;
+use gatewright_api::{GatewrightStatus, Notice, Policy, Reason, SYSTEM_STATUS_NAME};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
@@ -70,7 +69,7 @@ impl Events {
 
     /// Something has come about that an administrator should know of.
     pub(crate) fn notice(&self, uid: &str, notice: &Notice) {
-        let event = event(EventType::Warning, notice.reason, &notice.text);
+        let event = event(EventType::Warning, &notice.reason, &notice.message);
         self.send(Queued { event, about: system(uid), once: None });
     }
 
@@ -93,12 +92,6 @@ impl Events {
         self.send(Queued { event, about, once: None });
     }
 
-    /// A label of a namespace means nothing. The event stands in the namespace itself, for those who may look nowhere
-    /// else; a value is told once, also after a restart, as long as the API server keeps the event.
-    pub(crate) fn meaningless(&self, namespace: &str, label: &MeaninglessLabel) {
-        self.warn(namespace, "MeaninglessLabel", &label.to_string());
-    }
-
     /// Warns in a namespace, once for each note as long as the API server keeps the event.
     pub(crate) fn warn(&self, namespace: &str, reason: &str, note: &str) {
         let about = ObjectReference {
@@ -119,13 +112,6 @@ impl Events {
             self.metrics.dropped_event();
         }
     }
-}
-
-/// What stands in a condition of the system and is also told as an event, once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) reason: &'static str,
-    pub(crate) text: String,
 }
 
 fn system(uid: &str) -> ObjectReference {
@@ -165,19 +151,19 @@ fn shortened(text: &str) -> String {
 pub(crate) async fn publish(client: Client, identity: String, mut queue: mpsc::Receiver<Queued>) {
     let reporter = Reporter { controller: crate::FIELD_MANAGER.to_owned(), instance: Some(identity) };
     let recorder = Recorder::new(client.clone(), reporter.clone());
-    let mut told = false;
+    let mut failing = false;
     while let Some(Queued { event, about, once }) = queue.recv().await {
         let written = match once {
             None => request("writing an event".to_owned(), recorder.publish(&event, &about)).await,
             Some(name) => write_once(&client, &reporter, event, about, name).await,
         };
         if let Err(error) = &written
-            && !told
+            && !failing
             && !error.is_not_leading()
         {
             warn!(%error, "events cannot be written");
         }
-        told = written.is_err();
+        failing = written.is_err();
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -8,8 +8,11 @@ pub(crate) mod enforcement;
 pub(crate) mod exemption;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod namespaces;
 pub(crate) mod object;
 pub(crate) mod plan;
+pub(crate) mod reports;
 pub(crate) mod standard;
 pub(crate) mod summary;
+pub(crate) mod system;
 pub(crate) mod template;

@@ -11,17 +11,13 @@ mod guard;
 mod judge;
 mod metrics;
 mod names;
-mod namespaces;
 mod policy;
-mod report;
 mod routing;
 mod run;
-mod system;
 mod watch;
 
 pub use error::Error;
 pub use names::FIELD_MANAGER;
-pub use routing::RoutingReport;
 pub use run::reference::metrics_reference;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -48,6 +44,7 @@ use crate::run::server;
 use crate::run::settings::Source;
 use crate::run::throttle::Throttle;
 use crate::watch::last_applied::LastApplied;
+use crate::watch::system::Replica;
 use crate::watch::world::World;
 use crate::watch::{Changes, Key};
 
@@ -124,7 +121,13 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
         None => None,
     };
     let (events, queued) = events::channel(metrics.clone());
+    let replica = Replica {
+        identity: identity.clone(),
+        elects: candidate.is_some(),
+        settings_problem: source.problem(),
+    };
     let operator = Operator {
+        replica,
         client: client.clone(),
         metrics,
         events,
@@ -171,6 +174,7 @@ struct Operator {
     metrics: Metrics,
     events: Events,
     state: State,
+    replica: Replica,
     /// What was left in the API stays there when the settings change.
     last_applied: Arc<LastApplied>,
     set_log_level: Box<dyn Fn(Option<LogLevel>) + Send + Sync>,
@@ -195,10 +199,15 @@ impl Operator {
             let requests = requests.clone();
             Changes::new(move |key| requests.send(key))
         };
-        let (metrics, events) = (self.metrics.clone(), self.events.clone());
-        let last_applied = Arc::clone(&self.last_applied);
-        let world =
-            World::watch(self.client.clone(), settings.clone(), last_applied, &changes, metrics, events);
+        let world = World::watch(
+            self.client.clone(),
+            settings.clone(),
+            Arc::clone(&self.last_applied),
+            &changes,
+            self.metrics.clone(),
+            self.events.clone(),
+            self.replica.clone(),
+        );
         let (world, builtin) = (Arc::new(world), Arc::new(Builtin::new(settings)));
         self.state.set(Arc::clone(&world), Arc::clone(&builtin), requests.clone());
         for template in gatewright_rules::catalogue() {

@@ -21,27 +21,13 @@ use crate::error::request;
 use crate::judge::plan::Next;
 use crate::watch::cache::Knowledge;
 use crate::watch::desired::Prepared;
+use crate::watch::published::RoutingOutcome;
 use crate::watch::world::{Watched, World};
 use crate::watch::{Id, Kind};
 use crate::{Error, guard};
 
 /// How soon to look again for a kind that is not served yet.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-
-/// What became of the exec guard and of the routing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RoutingReport {
-    /// Whether the exec guard is to stand.
-    pub guard: bool,
-    /// What keeps it from standing, as a sentence.
-    pub guard_problem: Option<String>,
-    /// The requests that our own webhook configuration sends Gatekeeper.
-    pub routes: Vec<Route>,
-    /// What keeps requests from Gatekeeper, or sends it some that a template does not expect.
-    pub findings: Vec<Finding>,
-    /// What keeps our webhook configuration from being as desired, as a sentence.
-    pub routing_problem: Option<String>,
-}
 
 /// Brings the guard and the webhook configuration into the API, or takes them away. What the guard needs is there
 /// before requests are sent, and they are no longer sent when it goes.
@@ -101,7 +87,7 @@ async fn route(world: &World, guard: bool, guard_problem: Option<String>) -> Res
     let routing_problem = outcome.as_ref().err().map(ToString::to_string);
     let waits = plan.findings.iter().any(|finding| matches!(finding, Finding::UnknownKind { .. }));
     let Plan { routes, findings } = plan;
-    report(world, RoutingReport { guard, guard_problem, routes, findings, routing_problem });
+    report(world, RoutingOutcome { guard, guard_problem, routes, findings, routing_problem });
     match outcome {
         Err(error) if !error.is_obstacle() => Err(error),
         _ if waits => Ok(Next::After(LOOK_AGAIN)),
@@ -194,20 +180,15 @@ async fn withdraw(world: &World) -> Result<(), Error> {
 }
 
 /// Keeps the report for whoever asks, and tells what is new in it, once.
-fn report(world: &World, new: RoutingReport) {
-    world.routing.send_if_modified(|old| {
-        let changed = old.as_ref() != Some(&new);
-        if changed {
-            let nothing = RoutingReport::default();
-            tell(old.as_ref().unwrap_or(&nothing), &new);
-            *old = Some(new);
-            world.wake_system();
-        }
-        changed
-    });
+fn report(world: &World, new: RoutingOutcome) {
+    let old = world.routing.get().unwrap_or_default();
+    tell(&old, &new);
+    if world.routing.publish(new) {
+        world.wake_system();
+    }
 }
 
-fn tell(old: &RoutingReport, new: &RoutingReport) {
+fn tell(old: &RoutingOutcome, new: &RoutingOutcome) {
     if old.guard != new.guard {
         info!(stands = new.guard, "exec guard");
     }

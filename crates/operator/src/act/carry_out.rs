@@ -5,11 +5,14 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use crate::Error;
-use crate::act::apply;
+use crate::act::{apply, reports, system};
+use crate::judge::namespaces::Warning;
 use crate::judge::plan::{Action, Next, Plan, Status};
+use crate::judge::system::SystemDraft;
 use crate::watch::desired::{Applied, Found, Prepared, Write};
 use crate::watch::kind::Id;
 use crate::watch::live::Live;
+use crate::watch::published::ReportsOutcome;
 use crate::watch::world::World;
 
 /// Writes objects, and says what was written.
@@ -39,8 +42,32 @@ impl<'a> Writer<'a> {
         }
         match status {
             Status::Nothing => {}
+            Status::System(draft) => self.publish_system(*draft).await?,
+            Status::Warnings(warnings) => self.warn(warnings),
         }
         failed.map_or(Ok(next), Err)
+    }
+
+    async fn publish_system(self, draft: SystemDraft) -> Result<(), Error> {
+        let mut logged = self.world.logged.get().unwrap_or_default();
+        logged.extend(draft.log.iter().cloned());
+        self.world.logged.publish(logged);
+        system::publish(&self.world.client, &self.world.events, draft).await
+    }
+
+    /// Says what has become of the reports, and lets the status of the system follow.
+    pub(crate) fn publish_reports(self, before: Option<&ReportsOutcome>, now: ReportsOutcome) {
+        reports::say(&self.world.events, before, &now);
+        if self.world.reports.outcome.publish(now) {
+            self.world.wake_system();
+        }
+    }
+
+    fn warn(self, warnings: Vec<Warning>) {
+        for Warning { namespace, reason, note } in warnings {
+            warn!(namespace, reason, because = note, "a namespace has a label that somebody should look at");
+            self.world.events.warn(&namespace, reason, &note);
+        }
     }
 
     async fn act(self, action: Action) -> Result<(), Error> {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Error;
+use crate::judge::namespaces::Warning;
+use crate::judge::system::SystemDraft;
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::Id;
 use crate::watch::live::Live;
@@ -42,6 +44,10 @@ pub(crate) enum Status {
     /// Nothing.
     #[default]
     Nothing,
+    /// The state of everything that is no policy.
+    System(Box<SystemDraft>),
+    /// Warnings that stand in namespaces.
+    Warnings(Vec<Warning>),
 }
 
 /// What a reconciliation leaves to be done.
@@ -78,7 +84,7 @@ impl Status {
     /// An action failed.
     pub(crate) fn failed(&mut self, _id: &Id, _error: &Error) {
         match self {
-            Self::Nothing => {}
+            Self::Nothing | Self::System(_) | Self::Warnings(_) => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! All metrics, as the documentation lists them.
 
-use super::scrape::SEEN;
 use crate::metrics::{COUNTED, Description, Kind};
+use crate::run::gauges::SEEN;
 
 /// All metrics as a table in Markdown.
 #[must_use]

@@ -10,10 +10,18 @@ use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::world::World;
 
+mod namespaces;
+mod reports;
+mod scrape;
 mod standard;
+mod system;
 mod template;
 
+pub(crate) use namespaces::NamespacesSnapshot;
+pub(crate) use reports::{Audited, Preferred, ReportKinds, ReportsSnapshot};
+pub(crate) use scrape::{CacheSeen, PolicySeen, ScrapeSnapshot};
 pub(crate) use standard::StandardSnapshot;
+pub(crate) use system::{StandardReach, SystemSnapshot};
 pub(crate) use template::TemplateSnapshot;
 
 /// What decides whether constraints are enforced.

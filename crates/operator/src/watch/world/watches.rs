@@ -14,13 +14,13 @@ use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt as _};
 
 use super::{PlatformPod, Watched, World};
-use crate::namespaces::namespace;
-use crate::system::SystemObject;
 use crate::watch::cache::{Cache, Change, Entry};
 use crate::watch::follow::{Source, keep_filled};
 use crate::watch::key::{Key, Owner};
 use crate::watch::kind::Kind;
 use crate::watch::live::Live;
+use crate::watch::namespaces::namespace;
+use crate::watch::system::SystemObject;
 
 /// The `Config` of Gatekeeper has this name, or none.
 const CONFIG_NAME: &str = "config";
@@ -155,6 +155,16 @@ impl World {
         let resource = ApiResource::erase::<GatewrightStatus>(&());
         let changed = move |_| changes.send(Key::System);
         self.spawn(api, resource, named(SYSTEM_STATUS_NAME), cache, SystemObject::from, changed);
+    }
+
+    /// What is wrong with the settings file stands in the status.
+    pub(super) fn watch_settings(&mut self) {
+        let (changes, mut problem) = (self.changes.clone(), self.replica.settings_problem.clone());
+        self.watches.spawn(async move {
+            while problem.changed().await.is_ok() {
+                changes.send(Key::System);
+            }
+        });
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
