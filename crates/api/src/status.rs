@@ -141,6 +141,8 @@ pub enum ConditionType {
 /// Why a condition is as it is. `docs/status.md` tells of each what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Reason {
+    /// No operator has looked at the policy yet: what the CRDs say of a new one.
+    Pending,
     /// The policy compiles.
     Compiled,
     /// The policy does not compile; the message names the field.
@@ -187,10 +189,18 @@ pub enum Reason {
     Routed,
     /// Of the system: audit's results are reported.
     Written,
+    /// Of the system: a replica holds the Lease.
+    Leading,
+    /// Of the system: the settings file on disk is in force.
+    InForce,
+    /// Of the system: the settings file on disk is refused, and the settings before it stay in force.
+    Broken,
     /// Valid, applied and enforced; of the system: all that is no policy works.
     Ready,
     /// The same, but no namespace that exists now is reached.
     NoNamespaces,
+    /// The same, but the API server does not serve a kind that the policy names.
+    UnknownKind,
 }
 
 impl Reason {

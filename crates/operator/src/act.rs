@@ -4,4 +4,6 @@ pub(crate) mod apply;
 pub(crate) mod carry_out;
 pub(crate) mod publish;
 pub(crate) mod queue;
+pub(crate) mod reports;
 pub(crate) mod status;
+pub(crate) mod system;

@@ -5,26 +5,17 @@
 //! snapshot of the caches, compiles, applies and reports. Nothing is written while nothing changes.
 
 mod act;
-mod courtesy;
 mod error;
 mod events;
-mod gate;
 mod judge;
-mod leadership;
-mod lease;
 mod metrics;
 mod names;
-mod namespaces;
-mod reconcile;
-mod report;
-mod server;
-mod settings;
-mod system;
+mod run;
 mod watch;
 
 pub use error::Error;
-pub use metrics::metrics_reference;
 pub use names::FIELD_MANAGER;
+pub use run::reference::metrics_reference;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
@@ -39,26 +30,26 @@ use kube::{Api, Client, Config};
 use tracing::info;
 
 use crate::act::queue;
-use crate::courtesy::Courtesy;
 use crate::events::Events;
-use crate::gate::Gate;
 use crate::judge::builtin::Builtin;
-use crate::leadership::Leadership;
-use crate::lease::{Candidate, Term};
-use crate::metrics::{Metrics, State};
-use crate::reconcile::{Work, measured};
-use crate::settings::Source;
+use crate::metrics::Metrics;
+use crate::run::gate::Gate;
+use crate::run::leadership::{self, Leadership};
+use crate::run::lease::{Candidate, Term};
+use crate::run::reconcile::{Work, measured};
+use crate::run::scrape::State;
+use crate::run::server;
+use crate::run::settings::Source;
+use crate::run::throttle::Throttle;
 use crate::watch::last_applied::LastApplied;
+use crate::watch::system::Replica;
 use crate::watch::world::World;
 use crate::watch::{Changes, Key};
-
-/// How long one request to the API server may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may be silent: longer than a watch lasts.
 const READ_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// What the operator is told at its start.
+/// How the operator starts.
 pub struct Options {
     /// The settings file; without one all defaults hold.
     pub config: Option<PathBuf>,
@@ -80,11 +71,11 @@ pub struct Options {
 /// # Errors
 /// No usable configuration was found.
 pub async fn client() -> Result<Client, Error> {
-    Client::try_from(configuration().await?).map_err(|error| Error::Configuration(Box::new(error)))
+    Client::try_from(configuration().await?).map_err(|error| Error::configuration(&error))
 }
 
 async fn configuration() -> Result<Config, Error> {
-    let mut config = Config::infer().await.map_err(|error| Error::Configuration(Box::new(error)))?;
+    let mut config = Config::infer().await.map_err(|error| Error::configuration(&error))?;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(READ_TIMEOUT);
     config.default_retry = false;
@@ -95,9 +86,9 @@ async fn configuration() -> Result<Config, Error> {
 fn client_of(config: &Config, replica: &str, gate: Option<&Gate>) -> Result<Client, Error> {
     let mut config = config.clone();
     let agent = format!("gatewright/{} ({replica})", env!("CARGO_PKG_VERSION"));
-    let agent = http::HeaderValue::from_str(&agent).map_err(|error| Error::Configuration(Box::new(error)))?;
+    let agent = http::HeaderValue::from_str(&agent).map_err(|error| Error::configuration(&error))?;
     config.headers.push((http::header::USER_AGENT, agent));
-    let builder = ClientBuilder::try_from(config).map_err(|error| Error::Configuration(Box::new(error)))?;
+    let builder = ClientBuilder::try_from(config).map_err(|error| Error::configuration(&error))?;
     Ok(match gate {
         Some(gate) => builder.with_layer(gate).build(),
         None => builder.build(),
@@ -114,10 +105,10 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
     let settings = source.first().await?;
     let config = configuration().await?;
     let leadership = Leadership::new(leadership::clock());
-    let courtesy = Courtesy::default();
-    let state = State::new(leadership.clone(), courtesy.clone());
+    let throttle = Throttle::default();
+    let state = State::new(leadership.clone(), throttle.clone());
     let gate = Gate { leadership: leadership.clone(), metrics: metrics.clone() };
-    let client = courtesy.wrap(client_of(&config, &options.replica, Some(&gate))?);
+    let client = throttle.wrap(client_of(&config, &options.replica, Some(&gate))?);
     let listener = server::listen(options.listen).await?;
     let identity = identity(&options.replica);
     let mut candidate = match options.lease {
@@ -127,8 +118,14 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
         }
         None => None,
     };
-    let (events, happenings) = events::channel(metrics.clone());
+    let (events, queued) = events::channel(metrics.clone());
+    let replica = Replica {
+        identity: identity.clone(),
+        elects: candidate.is_some(),
+        settings_problem: source.problem(),
+    };
     let operator = Operator {
+        replica,
         client: client.clone(),
         metrics,
         events,
@@ -142,8 +139,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
         biased;
         () = lead(candidate.as_mut(), &leadership) => Err(Error::LeadershipLost),
         () = stop => Ok(()),
-        _ = server::serve(listener, &operator.metrics, operator.state.clone()) => Err(Error::Stopped),
-        () = events::publish(client, identity, happenings) => Err(Error::Stopped),
+        () = server::serve(listener, &operator.metrics, operator.state.clone()) => Err(Error::Stopped),
+        () = events::publish(client, identity, queued) => Err(Error::Stopped),
         () = operator.work(source, settings) => Err(Error::Stopped),
     };
     info!("stopping");
@@ -175,6 +172,7 @@ struct Operator {
     metrics: Metrics,
     events: Events,
     state: State,
+    replica: Replica,
     /// What was left in the API stays there when the settings change.
     last_applied: Arc<LastApplied>,
     set_log_level: Box<dyn Fn(Option<LogLevel>) + Send + Sync>,
@@ -199,10 +197,15 @@ impl Operator {
             let requests = requests.clone();
             Changes::new(move |key| requests.send(key))
         };
-        let (metrics, events) = (self.metrics.clone(), self.events.clone());
-        let last_applied = Arc::clone(&self.last_applied);
-        let world =
-            World::watch(self.client.clone(), settings.clone(), last_applied, &changes, metrics, events);
+        let world = World::watch(
+            self.client.clone(),
+            settings.clone(),
+            Arc::clone(&self.last_applied),
+            &changes,
+            self.metrics.clone(),
+            self.events.clone(),
+            self.replica.clone(),
+        );
         let (world, builtin) = (Arc::new(world), Arc::new(Builtin::new(settings)));
         self.state.set(Arc::clone(&world), Arc::clone(&builtin), requests.clone());
         for template in Template::ALL {

@@ -10,9 +10,12 @@ pub(crate) mod key;
 pub(crate) mod kind;
 pub(crate) mod last_applied;
 pub(crate) mod live;
+pub(crate) mod namespaces;
 pub(crate) mod observe;
 pub(crate) mod published;
 pub(crate) mod report_kind;
+pub(crate) mod reports;
+pub(crate) mod system;
 pub(crate) mod world;
 
 pub(crate) use follow::{Source, keep_filled};

@@ -5,13 +5,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::Error;
 use crate::act::status::replace;
 use crate::judge::conditions::turned;
 use crate::judge::draft::Draft;
+use crate::judge::namespaces::Warning;
 use crate::judge::plan::Status;
-use crate::watch::published::RoutingOutcome;
+use crate::judge::system::SystemDraft;
+use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::world::World;
+use crate::{Error, act};
 
 /// Publishes the status.
 ///
@@ -23,6 +25,11 @@ pub(crate) async fn publish(world: &World, status: Status) -> Result<(), Error> 
         Status::Policy(draft) => with_policy_type!(draft.kind, P => policy::<P>(world, &draft).await),
         Status::Routing(outcome) => {
             routing(world, *outcome);
+            Ok(())
+        }
+        Status::System(draft) => system(world, *draft).await,
+        Status::Warnings(warnings) => {
+            warn(world, warnings);
             Ok(())
         }
     }
@@ -49,15 +56,33 @@ async fn policy<P: Policy>(world: &World, draft: &Draft) -> Result<(), Error> {
 
 /// Keeps the outcome for whoever asks, and logs what is new in it, once.
 fn routing(world: &World, new: RoutingOutcome) {
-    world.routing.send_if_modified(|old| {
-        let changed = old.as_ref() != Some(&new);
-        if changed {
-            log(old.as_ref().unwrap_or(&RoutingOutcome::default()), &new);
-            *old = Some(new);
-            world.wake_system();
-        }
-        changed
-    });
+    let old = world.routing.get().unwrap_or_default();
+    if world.routing.publish(new.clone()) {
+        log(&old, &new);
+        world.wake_system();
+    }
+}
+
+async fn system(world: &World, draft: SystemDraft) -> Result<(), Error> {
+    let mut logged = world.logged.get().unwrap_or_default();
+    logged.extend(draft.log.iter().cloned());
+    world.logged.publish(logged);
+    act::system::publish(&world.client, &world.events, draft).await
+}
+
+/// Says what has become of the reports, and lets the status of the system follow.
+pub(crate) fn reports(world: &World, before: Option<&ReportsOutcome>, now: ReportsOutcome) {
+    act::reports::say(&world.events, before, &now);
+    if world.reports.outcome.publish(now) {
+        world.wake_system();
+    }
+}
+
+fn warn(world: &World, warnings: Vec<Warning>) {
+    for Warning { namespace, reason, note } in warnings {
+        warn!(namespace, reason, because = note, "a namespace has a label that somebody should look at");
+        world.events.warn(&namespace, reason, &note);
+    }
 }
 
 fn log(old: &RoutingOutcome, new: &RoutingOutcome) {

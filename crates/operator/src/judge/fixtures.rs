@@ -178,9 +178,7 @@ impl Expected {
     /// The reasons that are given.
     pub(crate) fn reasons(&self) -> Vec<String> {
         match self {
-            Self::Plan(plan) => {
-                of_status(&plan.status).iter().map(|reason| reason.as_str().to_owned()).collect()
-            }
+            Self::Plan(plan) => of_status(&plan.status),
             Self::Judgement(judgement) => vec![judgement.reason.as_str().to_owned()],
             Self::Status(status) => {
                 let conditions = status.iter().flat_map(|status| &status.conditions);
@@ -190,14 +188,19 @@ impl Expected {
     }
 }
 
-fn of_status(status: &Status) -> Vec<Reason> {
+fn of_status(status: &Status) -> Vec<String> {
+    let words = |reasons: &[Reason]| reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
     match status {
-        Status::Nothing | Status::Routing(_) => vec![],
+        Status::Nothing | Status::Routing(_) | Status::Warnings(_) => vec![],
         Status::Policy(draft) => match &draft.outcome {
-            Outcome::Unsaid | Outcome::Nothing => vec![draft.valid.reason],
-            Outcome::Applied { enforced, .. } => vec![draft.valid.reason, enforced.reason],
-            Outcome::NotApplied { why, .. } => vec![draft.valid.reason, why.reason],
+            Outcome::Unsaid | Outcome::Nothing => words(&[draft.valid.reason]),
+            Outcome::Applied { enforced, .. } => words(&[draft.valid.reason, enforced.reason]),
+            Outcome::NotApplied { why, .. } => words(&[draft.valid.reason, why.reason]),
         },
+        Status::System(draft) => {
+            let conditions = draft.status.iter().flat_map(|status| &status.conditions);
+            conditions.map(|condition| condition.reason.clone()).collect()
+        }
     }
 }
 

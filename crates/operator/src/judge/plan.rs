@@ -7,6 +7,8 @@ use gatewright_api::PolicyKind;
 
 use crate::Error;
 use crate::judge::draft::Draft;
+use crate::judge::namespaces::Warning;
+use crate::judge::system::SystemDraft;
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
@@ -54,6 +56,10 @@ pub(crate) enum Status {
     Policy(Box<Draft>),
     /// What became of the exec guard and of the routing.
     Routing(Box<RoutingOutcome>),
+    /// The state of everything that is no policy.
+    System(Box<SystemDraft>),
+    /// Warnings that stand in namespaces.
+    Warnings(Vec<Warning>),
 }
 
 /// What a reconciliation leaves to be done.
@@ -97,7 +103,7 @@ impl Status {
     /// An action failed.
     pub(crate) fn failed(&mut self, id: &Id, error: &Error) {
         match self {
-            Self::Nothing => {}
+            Self::Nothing | Self::System(_) | Self::Warnings(_) => {}
             Self::Policy(draft) => draft.failed(error),
             Self::Routing(outcome) => {
                 let problem = match id.kind {

@@ -5,28 +5,28 @@ mod watches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gatewright_api::{GatewrightStatus, Guarded, OperationPolicy, Policy, SecurityPolicy};
+use gatewright_api::{GatewrightStatus, Guarded, Notice, OperationPolicy, Policy, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings};
 use gatewright_gatekeeper::{Exemption, Process, Resource as ServedResource, expected_processes};
 use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::events::Events;
 use crate::metrics::Metrics;
-use crate::namespaces::Namespaces;
-use crate::report::Reports;
-use crate::system::SystemObject;
 use crate::watch::cache::{Cache, Entry, Knowledge};
 use crate::watch::foreign::ForeignConstraints;
 use crate::watch::key::{Changes, Key};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::{LastApplied, Observed};
 use crate::watch::live::Live;
-use crate::watch::published::RoutingOutcome;
+use crate::watch::namespaces::Namespaces;
+use crate::watch::published::{Published, RoutingOutcome};
+use crate::watch::reports::Reports;
+use crate::watch::system::{Replica, SystemObject};
 
 /// The caches, and what they are filled with.
 pub(crate) struct World {
@@ -44,10 +44,13 @@ pub(crate) struct World {
     /// What is known of the resources of some kinds.
     pub(crate) resources: Mutex<(BTreeSet<String>, Vec<ServedResource>)>,
     /// What became of the exec guard and of the routing; none until something is known.
-    pub(crate) routing: watch::Sender<Option<RoutingOutcome>>,
+    pub(crate) routing: Published<RoutingOutcome>,
     pub(crate) namespaces: Namespaces,
     pub(crate) system: Cache<SystemObject>,
     pub(crate) reports: Reports,
+    /// What an administrator should know of and this process has logged.
+    pub(crate) logged: Published<Vec<Notice>>,
+    pub(crate) replica: Replica,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<Template, Cache<Live>>,
@@ -121,6 +124,7 @@ impl World {
         changes: &Changes,
         metrics: Metrics,
         events: Events,
+        replica: Replica,
     ) -> Self {
         let foreign = ForeignConstraints::new(client.clone(), changes.clone());
         let reports = Reports::watch(&client, changes);
@@ -136,10 +140,12 @@ impl World {
             own_webhook: Cache::new(),
             foreign,
             resources: Mutex::default(),
-            routing: watch::Sender::new(None),
+            routing: Published::default(),
             namespaces: Namespaces::new(),
             system: Cache::new(),
             reports,
+            logged: Published::default(),
+            replica,
             security: Cache::new(),
             operation: Cache::new(),
             constraints: Template::ALL.iter().map(|template| (*template, Cache::new())).collect(),
@@ -156,6 +162,7 @@ impl World {
         world.watch_routing();
         world.watch_namespaces();
         world.watch_system();
+        world.watch_settings();
         world
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gatewright_api::{GatewrightStatus, Guarded, PolicyKind, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
-use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exemptions};
+use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exempt_by_flags, exemptions};
 use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
 use gatewright_rules::{Owner, Template};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -14,13 +14,13 @@ use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt as _};
 
 use super::{PlatformPod, Watched, World};
-use crate::namespaces::namespace;
-use crate::system::SystemObject;
 use crate::watch::cache::{Cache, Change, Entry};
 use crate::watch::follow::{Source, keep_filled};
 use crate::watch::key::Key;
 use crate::watch::kind::Kind;
 use crate::watch::live::Live;
+use crate::watch::namespaces::namespace;
+use crate::watch::system::SystemObject;
 
 /// The `Config` of Gatekeeper has this name, or none.
 const CONFIG_NAME: &str = "config";
@@ -157,6 +157,16 @@ impl World {
         self.spawn(api, resource, named(SYSTEM_STATUS_NAME), cache, SystemObject::from, changed);
     }
 
+    /// What is wrong with the settings file stands in the status.
+    pub(super) fn watch_settings(&mut self) {
+        let (changes, mut problem) = (self.changes.clone(), self.replica.settings_problem.clone());
+        self.watches.spawn(async move {
+            while problem.changed().await.is_ok() {
+                changes.send(Key::System);
+            }
+        });
+    }
+
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &kind.resource())
     }
@@ -236,9 +246,16 @@ fn process(pod: Pod) -> Process {
     Process {
         name: pod.name_any(),
         version: version(&pod).unwrap_or_default(),
+        exempt: exempt_by_flags(&arguments(&pod)),
         terminating: pod.metadata.deletion_timestamp.is_some() || has_ended(&pod),
         labels: pod.metadata.labels.unwrap_or_default(),
     }
+}
+
+/// How the processes of a Pod were started.
+fn arguments(pod: &Pod) -> Vec<String> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers.flat_map(|it| it.command.iter().chain(&it.args).flatten().cloned()).collect()
 }
 
 /// A Pod that was evicted stays as an object, and will never run again.

@@ -4,8 +4,10 @@ use gatewright_api::EnforcementAction;
 use gatewright_gatekeeper::{Audit, AuditedViolation, Matcher, Namespace};
 use serde_json::{Value, json};
 
-use super::{Form, Summary, content, fingerprint, keep_times, labels};
-use crate::report::findings::{Audited, Findings, Place};
+use super::{Form, Summary, content, keep_times};
+use crate::judge::reports::findings::{Findings, Place};
+use crate::watch::observe::Audited;
+use crate::watch::reports::{fingerprint, labels};
 
 const WG: Form = Form { most: 500, open: false };
 

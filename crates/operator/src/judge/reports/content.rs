@@ -1,17 +1,18 @@
-//! The content of a report, as both formats have it. Pure.
+//! The content of a report, as both formats have it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::HashMap;
 
-use gatewright_api::{EnforcementAction, names};
+use gatewright_api::EnforcementAction;
 use gatewright_gatekeeper::AuditedViolation;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::NAME;
-use super::findings::{Audited, Findings, Place};
-use crate::FIELD_MANAGER;
+use super::findings::{Findings, Place};
 use crate::judge::summary::rule;
+use crate::names::FIELD_MANAGER;
+use crate::watch::observe::Audited;
+use crate::watch::published::Summary;
+use crate::watch::reports::{NAME, results, take_time};
 
 /// A report is at most about this large, whatever the settings say: the API server stores nothing much larger.
 const MOST_BYTES: usize = 1_000_000;
@@ -25,27 +26,7 @@ pub(crate) struct Form {
     pub(crate) open: bool,
 }
 
-/// How many results there are of each kind, those included that are not listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Summary {
-    pub(crate) pass: usize,
-    pub(crate) fail: usize,
-    pub(crate) warn: usize,
-    pub(crate) error: usize,
-    pub(crate) skip: usize,
-}
-
-impl std::ops::AddAssign for Summary {
-    fn add_assign(&mut self, other: Self) {
-        self.pass += other.pass;
-        self.fail += other.fail;
-        self.warn += other.warn;
-        self.error += other.error;
-        self.skip += other.skip;
-    }
-}
-
-/// What is to be told of a place; nothing where nothing was found and nothing is left out.
+/// The report of a place; none where nothing was found and nothing is left out.
 pub(crate) fn content(findings: &Findings, place: Place<'_>, form: Form) -> Option<(Value, Summary)> {
     let (truncated, violations) = (findings.truncated(place), findings.violations(place));
     let total = truncated.len() + violations.len();
@@ -163,26 +144,6 @@ fn more(rest: usize, form: Form) -> Value {
     })
 }
 
-/// The labels of every report of ours.
-pub(crate) fn labels() -> BTreeMap<String, String> {
-    [(names::OWNER_LABEL, names::BUILTIN), ("app.kubernetes.io/managed-by", FIELD_MANAGER)]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
-}
-
-/// All that we set in a report, as a number; but for the times, which differ only where something else does.
-pub(crate) fn fingerprint(found: &BTreeMap<String, String>, mut content: Value) -> u64 {
-    for result in results(&mut content) {
-        take_time(result);
-    }
-    let mut hasher = DefaultHasher::new();
-    for key in labels().keys() {
-        found.get(key).hash(&mut hasher);
-    }
-    content.hash(&mut hasher);
-    hasher.finish()
-}
-
 /// A result that was there before was found then.
 pub(crate) fn keep_times(content: &mut Value, before: &Value) {
     let mut times = HashMap::new();
@@ -198,14 +159,6 @@ pub(crate) fn keep_times(content: &mut Value, before: &Value) {
             result["timestamp"] = time;
         }
     }
-}
-
-fn results(content: &mut Value) -> impl Iterator<Item = &mut Value> {
-    content.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten()
-}
-
-fn take_time(result: &mut Value) -> Option<Value> {
-    result.as_object_mut()?.remove("timestamp")
 }
 
 #[cfg(test)]

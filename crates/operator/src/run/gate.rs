@@ -8,8 +8,9 @@ use http::{Method, Request};
 use kube::client::Body;
 use tower::{BoxError, Layer, Service};
 
-use crate::leadership::Leadership;
+use crate::error::NotLeading;
 use crate::metrics::Metrics;
+use crate::run::leadership::Leadership;
 
 /// Lets reads pass, and writes only while this replica leads. One place, so that no write can forget to ask.
 #[derive(Clone)]
@@ -17,11 +18,6 @@ pub(crate) struct Gate {
     pub(crate) leadership: Leadership,
     pub(crate) metrics: Metrics,
 }
-
-/// A write that was not sent.
-#[derive(Debug, thiserror::Error)]
-#[error("this replica does not lead, so it does not write")]
-pub(crate) struct NotLeading;
 
 impl<S> Layer<S> for Gate {
     type Service = Gated<S>;
@@ -98,8 +94,8 @@ fn resource(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Gate, NotLeading, resource};
-    use crate::leadership::Leadership;
     use crate::metrics::Metrics;
+    use crate::run::leadership::Leadership;
     use http::{Request, Response};
     use kube::client::Body;
     use std::sync::Arc;

@@ -7,14 +7,19 @@ use futures::future::BoxFuture;
 use gatewright_api::with_policy_type;
 use gatewright_rules::{Owner, Template};
 
+use crate::act;
 use crate::act::carry_out::Writer;
 use crate::judge::builtin::Builtin;
 use crate::judge::plan::Next;
+use crate::judge::reports::{Decisions, Outcome};
 use crate::metrics::Metrics;
 use crate::watch::Key;
-use crate::watch::observe::{PolicySnapshot, RoutingSnapshot, StandardSnapshot, TemplateSnapshot};
+use crate::watch::observe::{
+    NamespacesSnapshot, PolicySnapshot, ReportsSnapshot, RoutingSnapshot, StandardSnapshot, SystemSnapshot,
+    TemplateSnapshot,
+};
 use crate::watch::world::{Watched, World};
-use crate::{Error, judge, namespaces, report, system};
+use crate::{Error, judge};
 
 /// What reconciliations work with.
 pub(crate) struct Work {
@@ -38,16 +43,16 @@ async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
     let world = &work.world;
     match key {
         Key::Template(which) => template(work, which).await,
-        Key::Namespace(name) => Ok(namespaces::reconcile(world, &name)),
-        Key::Namespaces => Ok(namespaces::reconcile_all(world)),
+        Key::Namespace(name) => namespaces(work, &NamespacesSnapshot::observe(world, &name)).await,
+        Key::Namespaces => namespaces(work, &NamespacesSnapshot::observe_all(world)).await,
         Key::Constraint(template, name) => match template.owner() {
             Owner::Policy(kind) => with_policy_type!(kind, P => policy::<P>(work, &name).await),
             Owner::Standards => standard(work, &name).await,
             Owner::ExecGuard => routing(work).await,
         },
         Key::Routing => routing(work).await,
-        Key::System => system::reconcile(world, &work.builtin).await,
-        Key::Reports => report::reconcile(world).await,
+        Key::System => system(work).await,
+        Key::Reports => reports(work).await,
     }
 }
 
@@ -76,4 +81,25 @@ async fn standard(work: &Work, name: &str) -> Result<Next, Error> {
     let snapshot = StandardSnapshot::observe(&work.world, name);
     let plan = judge::standard::decide(&snapshot, &work.builtin);
     Writer::new(&work.world).carry_out(plan).await
+}
+
+async fn namespaces(work: &Work, snapshot: &NamespacesSnapshot) -> Result<Next, Error> {
+    let plan = judge::namespaces::decide(snapshot, &work.builtin);
+    Writer::new(&work.world).carry_out(plan).await
+}
+
+async fn system(work: &Work) -> Result<Next, Error> {
+    let standards = work.builtin.standards.iter().map(|standard| standard.prepared.id.name.as_str());
+    let Some(snapshot) = SystemSnapshot::observe(&work.world, standards) else { return Ok(Next::Change) };
+    let plan = judge::system::decide(&snapshot, &work.builtin);
+    Writer::new(&work.world).carry_out(plan).await
+}
+
+/// Looks at all reports, since one constraint may concern every namespace.
+async fn reports(work: &Work) -> Result<Next, Error> {
+    let snapshot = ReportsSnapshot::observe(&work.world);
+    let Some(decisions) = Decisions::of(&snapshot, &work.builtin) else { return Ok(Next::Change) };
+    let Outcome { published, failed } = act::reports::carry_out(&work.world.client, &decisions).await;
+    act::publish::reports(&work.world, snapshot.published.as_ref(), published);
+    failed.map_or(Ok(Next::Change), Err)
 }

@@ -1,24 +1,12 @@
-//! What audit found for our constraints, by where it was found. Pure.
+//! What audit found for our constraints, by where it was found.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use gatewright_api::EnforcementAction;
-use gatewright_gatekeeper::{Audit, AuditedViolation, Matcher, Namespace};
+use gatewright_gatekeeper::{AuditedViolation, Namespace};
 
-/// What audit found for one of our constraints.
-#[derive(Clone, Debug)]
-pub(crate) struct Audited {
-    /// What the constraint is made from: `SecurityPolicy`, `OperationPolicy` or `PodSecurityStandard`.
-    pub(crate) category: &'static str,
-    /// The constraint's name, which is also what a refusal names: that of the policy.
-    pub(crate) policy: String,
-    /// What happens to a violation at admission.
-    pub(crate) action: EnforcementAction,
-    pub(crate) audit: Arc<Audit>,
-    /// Where there may be more violations than audit lists; none if it lists them all.
-    pub(crate) hidden: Option<Arc<Matcher>>,
-}
+use crate::watch::observe::Audited;
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug)]

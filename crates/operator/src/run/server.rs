@@ -1,5 +1,7 @@
 //! `/metrics`, `/livez` and `/readyz`. Nothing here changes anything, so nobody has to prove who they are.
 
+mod connections;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,7 +16,8 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::Error;
-use crate::metrics::{Metrics, State};
+use crate::metrics::Metrics;
+use crate::run::scrape::State;
 use crate::watch::cache::Knowledge;
 
 /// Without these kinds nothing can be enforced.
@@ -26,19 +29,19 @@ struct Served {
     state: State,
 }
 
-/// Listens on an address; port 0 takes one that is free. The log tells which.
+/// Listens on an address; port 0 takes one that is free. The log shows which.
 ///
 /// # Errors
 /// The address cannot be listened on.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    let failed = |source| Error::Listen { address, source };
+    let failed = |reason| Error::Listen { address, reason };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     info!(address = %listener.local_addr().map_err(failed)?, "serving probes and metrics");
     Ok(listener)
 }
 
-/// Answers until the listener fails.
-pub(crate) async fn serve(listener: TcpListener, metrics: &Metrics, state: State) -> std::io::Result<()> {
+/// Answers forever.
+pub(crate) async fn serve(listener: TcpListener, metrics: &Metrics, state: State) {
     let mut registry = metrics.registry();
     registry.register_collector(Box::new(state.clone()));
     let routes = Router::new()
@@ -46,7 +49,7 @@ pub(crate) async fn serve(listener: TcpListener, metrics: &Metrics, state: State
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(show_readiness))
         .with_state(Arc::new(Served { registry, state }));
-    axum::serve(listener, routes).await
+    connections::serve(listener, routes).await;
 }
 
 async fn show_metrics(Shared(served): Shared<Arc<Served>>) -> impl IntoResponse {
@@ -63,7 +66,7 @@ async fn show_readiness(Shared(served): Shared<Arc<Served>>) -> impl IntoRespons
         let caches = world.caches();
         caches.into_iter().map(|(name, known, _)| (name.to_owned(), known)).collect::<Vec<_>>()
     });
-    let missing = missing(caches.as_deref(), &state.courtesy.failing(), state.leadership.trouble());
+    let missing = missing(caches.as_deref(), &state.throttle.failing(), state.leadership.trouble());
     if missing.is_empty() {
         let role = if state.leadership.may_write() { "leader" } else { "standby" };
         return (StatusCode::OK, format!("ok: {role}\n"));
@@ -95,7 +98,7 @@ mod tests {
     use crate::watch::cache::Knowledge::{Absent, Complete, Unknown};
 
     #[test]
-    fn what_is_missing_is_told() {
+    fn what_is_missing_is_named() {
         let caches = |known| vec![("SecurityPolicy".to_owned(), known), ("Config".to_owned(), Complete)];
         assert_eq!(missing(None, &[], None), ["nothing is watched yet"]);
         assert_eq!(missing(Some(&caches(Unknown)), &[], None), ["not listed yet: SecurityPolicy"]);

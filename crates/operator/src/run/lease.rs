@@ -13,15 +13,13 @@ use kube::Api;
 use kube::api::PostParams;
 use tracing::{info, warn};
 
+use crate::Error;
 use crate::error::request_within;
-use crate::leadership::Leadership;
-use crate::{Error, FIELD_MANAGER};
+use crate::names::{FIELD_MANAGER, LEASE as NAME};
+use crate::run::leadership::Leadership;
 
 #[cfg(test)]
 mod tests;
-
-/// The name of the Lease, in the operator's namespace.
-pub(crate) const NAME: &str = "gatewright";
 
 /// A promised time outside of this was not written by a replica of ours.
 const LONGEST_TERM: u64 = 600;

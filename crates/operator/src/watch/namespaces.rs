@@ -1,20 +1,16 @@
-//! Namespaces: which policies reach them, and whether their labels mean something.
+//! Namespaces, and how many of them each constraint reaches.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gatewright_compiler::meaningless_labels;
 use gatewright_gatekeeper::{Matcher, Namespace};
 use gatewright_rules::Template;
 use k8s_openapi::api::core::v1::Namespace as Object;
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
-use tracing::warn;
 
-use crate::judge::plan::Next;
 use crate::watch::cache::{Cache, Entry, Knowledge};
 use crate::watch::live::Live;
-use crate::watch::world::World;
 
 impl Entry for Namespace {
     fn same(&self, other: &Self) -> bool {
@@ -44,12 +40,16 @@ struct Reached {
 }
 
 /// What became of a namespace.
-struct Turn {
-    before: Option<Arc<Namespace>>,
-    now: Option<Arc<Namespace>>,
-    /// The template and name of each constraint that reaches only one of the two.
-    concerns: Vec<(Template, String)>,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// As it was looked at last; none if it was not there, or nobody looked.
+    pub(crate) before: Option<Arc<Namespace>>,
+    /// As it is; none if it is gone.
+    pub(crate) now: Option<Arc<Namespace>>,
 }
+
+/// The template and name of a constraint.
+type Concern = (Template, String);
 
 impl Namespaces {
     pub(crate) fn new() -> Self {
@@ -68,6 +68,20 @@ impl Namespaces {
     pub(crate) fn reached_by(&self, template: Template, name: &str, constraint: &Live) -> Option<i32> {
         let matcher = constraint.matcher.as_ref()?;
         self.cache.is_complete().then(|| self.lock().count(template, name, matcher)).flatten()
+    }
+
+    /// Takes in what has become of a namespace. Names the constraints that reach it only before or only now; none while
+    /// namespaces are not known.
+    pub(crate) fn turn(&self, name: &str) -> Option<(Turn, Vec<Concern>)> {
+        if self.knowledge() == Knowledge::Unknown {
+            return None;
+        }
+        Some(self.lock().judge(name, self.cache.get(name)))
+    }
+
+    /// Takes in what has become of all namespaces. Everything may reach others now.
+    pub(crate) fn turn_all(&self) -> Vec<Turn> {
+        self.lock().judge_all(self.cache.values())
     }
 
     /// A constraint is gone.
@@ -93,7 +107,7 @@ impl Judged {
     }
 
     /// Notes as what a namespace is judged now.
-    fn judge(&mut self, name: &str, now: Option<Arc<Namespace>>) -> Turn {
+    fn judge(&mut self, name: &str, now: Option<Arc<Namespace>>) -> (Turn, Vec<Concern>) {
         let namespaces = self.namespaces.get_or_insert_default();
         let before = match &now {
             Some(now) => namespaces.insert(name.to_owned(), Arc::clone(now)),
@@ -109,15 +123,16 @@ impl Judged {
                 concerns.push(constraint.clone());
             }
         }
-        Turn { before, now, concerns }
+        (Turn { before, now }, concerns)
     }
 
     /// Notes all namespaces as judged. Returns those whose labels changed.
-    fn judge_all(&mut self, namespaces: Vec<Arc<Namespace>>) -> Vec<Arc<Namespace>> {
+    fn judge_all(&mut self, namespaces: Vec<Arc<Namespace>>) -> Vec<Turn> {
         self.reached.clear();
         let now: HashMap<_, _> = namespaces.into_iter().map(|it| (it.name.clone(), it)).collect();
         let before = self.namespaces.replace(now.clone()).unwrap_or_default();
-        now.into_values().filter(|it| before.get(&it.name) != Some(it)).collect()
+        let turn = |now: Arc<Namespace>| Turn { before: before.get(&now.name).cloned(), now: Some(now) };
+        now.into_values().map(turn).filter(|turn| turn.before != turn.now).collect()
     }
 }
 
@@ -126,48 +141,9 @@ pub(crate) fn namespace(object: PartialObjectMeta<Object>) -> Namespace {
     Namespace { name: object.name_any(), labels: object.metadata.labels.unwrap_or_default() }
 }
 
-/// A namespace came, changed or went: wakes whom it concerns, and says if a label means nothing.
-pub(crate) fn reconcile(world: &World, name: &str) -> Next {
-    let namespaces = &world.namespaces;
-    if namespaces.knowledge() == Knowledge::Unknown {
-        return Next::Change;
-    }
-    let Turn { before, now, concerns } = namespaces.lock().judge(name, namespaces.cache.get(name));
-    for (template, name) in concerns {
-        world.wake(template, name);
-    }
-    world.wake_system();
-    if let Some(now) = now {
-        report(world, before.as_deref(), &now);
-    }
-    Next::Change
-}
-
-/// All namespaces were listed anew: everybody may reach others.
-pub(crate) fn reconcile_all(world: &World) -> Next {
-    let namespaces = &world.namespaces;
-    let changed = namespaces.lock().judge_all(namespaces.cache.values());
-    world.wake_everybody();
-    for namespace in changed {
-        report(world, None, &namespace);
-    }
-    Next::Change
-}
-
-/// A value that means nothing is never ignored in silence. It is told once for each change.
-fn report(world: &World, before: Option<&Namespace>, now: &Namespace) {
-    let meaningless = |it: &Namespace| meaningless_labels(&it.labels, &world.settings.standards);
-    let known = before.map(meaningless).unwrap_or_default();
-    for label in meaningless(now).into_iter().filter(|label| !known.contains(label)) {
-        let message = label.to_string();
-        warn!(namespace = now.name, message, "a label of a namespace means nothing");
-        world.events.meaningless(&now.name, &label);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::Judged;
+    use super::{Judged, Turn};
     use gatewright_gatekeeper::{Matcher, Namespace};
     use gatewright_rules::Template;
     use serde_json::json;
@@ -202,12 +178,15 @@ mod tests {
             ("two", None, vec![b()], [1, 1]),
             ("four", Some(namespace("four", "c")), vec![], [1, 1]),
         ] {
-            let mut turn = judged.judge(name, now);
-            turn.concerns.sort();
-            assert_eq!((turn.concerns, counts(&mut judged)), (concerns, expected), "{name}");
+            let (turn, mut concerned) = judged.judge(name, now.clone());
+            concerned.sort();
+            assert_eq!((concerned, counts(&mut judged)), (concerns, expected), "{name}");
+            assert_eq!(turn.now, now);
         }
         assert_eq!(judged.count(K, "a", &of_team("c")), Some(1), "another selector, another count");
-        judged.judge_all(vec![namespace("one", "a")]);
+        assert_eq!(judged.judge_all(vec![namespace("one", "a")]), [], "nothing is new of what is there");
         assert_eq!(counts(&mut judged), [1, 0]);
+        let turn = Turn { before: Some(namespace("one", "a")), now: Some(namespace("one", "b")) };
+        assert_eq!(judged.judge_all(vec![namespace("one", "b")]), [turn]);
     }
 }

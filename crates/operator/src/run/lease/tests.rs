@@ -1,5 +1,5 @@
 use super::{Candidate, Term, holder};
-use crate::leadership::Leadership;
+use crate::run::leadership::Leadership;
 use http::{Method, Request, Response};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::client::Body;

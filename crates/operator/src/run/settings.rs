@@ -1,9 +1,11 @@
 //! The settings file, and its changes while the operator runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatewright_compiler::Settings;
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::Error;
@@ -12,6 +14,9 @@ use crate::metrics::Metrics;
 /// How often the file is looked at. Its content is compared: a mounted ConfigMap changes by swapping links.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a settings file may be: no ConfigMap is longer.
+const LONGEST: u64 = 1 << 20;
+
 /// Where the settings come from.
 pub(crate) struct Source {
     pub(crate) path: Option<PathBuf>,
@@ -19,11 +24,17 @@ pub(crate) struct Source {
     pub(crate) metrics: Metrics,
     /// What was last looked at, good or broken.
     seen: Option<Result<Settings, String>>,
+    problem: watch::Sender<Option<String>>,
 }
 
 impl Source {
     pub(crate) fn new(path: Option<PathBuf>, namespace: String, metrics: Metrics) -> Self {
-        Self { path, namespace, metrics, seen: None }
+        Self { path, namespace, metrics, seen: None, problem: watch::Sender::new(None) }
+    }
+
+    /// Why the file, as it is now, is not in force; none while it is.
+    pub(crate) fn problem(&self) -> watch::Receiver<Option<String>> {
+        self.problem.subscribe()
     }
 
     /// The settings at the start.
@@ -31,26 +42,23 @@ impl Source {
     /// # Errors
     /// The file cannot be read, or is broken.
     pub(crate) async fn first(&mut self) -> Result<Settings, Error> {
-        let settings = self.read().await;
-        self.metrics.settings_valid(settings.is_ok());
-        self.seen = Some(settings.clone());
+        let settings = self.look().await;
         let path = self.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
         settings.map_err(|problem| Error::Settings { path, problem })
     }
 
-    /// Waits for other settings than `now`. A broken file is told once, and changes nothing.
+    /// Waits for other settings than `now`. A broken file changes nothing; the log has its problems once.
     pub(crate) async fn changed(&mut self, now: &Settings) -> Settings {
         if self.path.is_none() {
             return std::future::pending().await;
         }
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let read = self.read().await;
-            if self.seen.as_ref() == Some(&read) {
+            let seen = self.seen.take();
+            let read = self.look().await;
+            if seen.as_ref() == Some(&read) {
                 continue;
             }
-            self.metrics.settings_valid(read.is_ok());
-            self.seen = Some(read.clone());
             match read {
                 Err(problem) => {
                     warn!(problem, "the settings file is broken; the settings before it stay in force");
@@ -64,13 +72,35 @@ impl Source {
         }
     }
 
-    async fn read(&self) -> Result<Settings, String> {
-        let text = match &self.path {
-            Some(path) => tokio::fs::read_to_string(path).await.map_err(|error| error.to_string())?,
-            None => String::new(),
+    /// Reads the file and publishes what is wrong with it.
+    async fn look(&mut self) -> Result<Settings, String> {
+        let read = match &self.path {
+            Some(path) => text(path).await,
+            None => Ok(String::new()),
         };
-        Settings::from_yaml(&text, &self.namespace).map_err(|invalid| invalid.to_string())
+        let read = read.and_then(|text| {
+            Settings::from_yaml(&text, &self.namespace).map_err(|invalid| invalid.to_string())
+        });
+        self.metrics.settings_valid(read.is_ok());
+        let problem = read.as_ref().err().cloned();
+        self.problem.send_if_modified(|before| {
+            let changed = *before != problem;
+            *before = problem;
+            changed
+        });
+        self.seen = Some(read.clone());
+        read
     }
+}
+
+async fn text(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let file = tokio::fs::File::open(path).await.map_err(|error| error.to_string())?;
+    let read = file.take(LONGEST + 1).read_to_string(&mut text).await.map_err(|error| error.to_string())?;
+    if read as u64 > LONGEST {
+        return Err(format!("the file is longer than {LONGEST} bytes"));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -79,6 +109,13 @@ mod tests {
     use crate::metrics::Metrics;
     use gatewright_compiler::Settings;
     use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_file_without_an_end_is_refused() {
+        let mut source = Source::new(Some("/dev/zero".into()), "gatewright-system".into(), Metrics::new());
+        let error = source.first().await.unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero: the file is longer than 1048576 bytes");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_file_is_noticed_and_a_broken_one_refused() {
@@ -97,13 +134,24 @@ mod tests {
 
         write("");
         let mut source = new();
+        let mut problem = source.problem();
         let settings = source.first().await.unwrap();
         assert_eq!(settings, Settings::default());
-        for same in ["# a comment\n", "nonsense: 1", "preset: [", ""] {
+        assert!(!problem.has_changed().unwrap() && problem.borrow().is_none());
+        for (same, says) in [
+            ("# a comment\n", None),
+            ("nonsense: 1", Some("line 1: nonsense is unknown")),
+            ("preset: [", Some("line 1")),
+            ("", None),
+        ] {
             write(same);
             let changed = tokio::time::timeout(Duration::from_secs(5), source.changed(&settings)).await;
             assert!(changed.is_err(), "{same}");
+            let said = problem.borrow_and_update().clone();
+            assert_eq!(said.is_some(), says.is_some(), "{same}");
+            assert!(said.unwrap_or_default().contains(says.unwrap_or_default()), "{same}");
         }
+        assert!(!problem.has_changed().unwrap(), "what stays the same wakes nobody");
         std::fs::remove_file(&path).unwrap();
         let gone = tokio::time::timeout(Duration::from_secs(5), source.changed(&settings)).await;
         assert!(gone.is_err());

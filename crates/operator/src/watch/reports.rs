@@ -1,18 +1,27 @@
-//! The kinds of reports, and what is known of those that are in the API.
+//! The reports that are in the API.
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use gatewright_api::names::{BUILTIN, OWNER_LABEL};
 use kube::Client;
 use kube::core::DynamicObject;
 use kube::runtime::watcher;
-use tokio::sync::watch;
+use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::NAME;
-use super::content::fingerprint;
-use super::told::Told;
-use crate::watch::cache::{Cache, Change, Entry, Knowledge};
+use crate::names::FIELD_MANAGER;
+use crate::watch::cache::{Cache, Change, Entry};
 use crate::watch::live::Live;
+use crate::watch::published::{Published, ReportsOutcome};
 use crate::watch::report_kind::{CLUSTER, NAMESPACED, ReportKind};
 use crate::watch::{Changes, Id, Key, Kind, Source, keep_filled};
+
+/// The name of every report of ours. Nothing of another name is ever looked at.
+pub(crate) const NAME: &str = "gatewright";
+
+/// Reports may be large: lists of them are taken in pages of this size.
+const PAGE: u32 = 50;
 
 /// A report in the API. Its results are looked up when they are needed; there may be very many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,52 +50,54 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// What is known of the report of a namespace, or with an empty name of the one of the cluster.
-    pub(crate) fn seen(&self, namespace: &str) -> Option<Seen> {
-        self.cache.get(&key(namespace)).map(|seen| *seen)
-    }
-
-    /// The namespaces with a report of ours; an empty name for the cluster's.
-    pub(crate) fn present(&self) -> Vec<String> {
-        let ours = self.cache.names_of(|seen| seen.ours);
-        ours.iter()
-            .map(|key| key.strip_suffix(NAME).unwrap_or(key).trim_end_matches('/').to_owned())
-            .collect()
+    /// The reports that have our name, whosever they are.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (Id, Seen)> {
+        let id = |key: String| Id {
+            kind: Kind::Report(self.kind),
+            namespace: key.split_once('/').map(|(namespace, _)| namespace.to_owned()).unwrap_or_default(),
+            name: NAME.to_owned(),
+        };
+        let seen = move |key: String| self.cache.get(&key).map(|seen| (id(key), *seen));
+        self.cache.names().into_iter().filter_map(seen)
     }
 }
 
-/// Under which name the cache has the report of a namespace, or with an empty name that of the cluster.
-pub(crate) fn key(namespace: &str) -> String {
-    if namespace.is_empty() { NAME.to_owned() } else { format!("{namespace}/{NAME}") }
+/// The labels of every report of ours.
+pub(crate) fn labels() -> BTreeMap<String, String> {
+    [(OWNER_LABEL, BUILTIN), ("app.kubernetes.io/managed-by", FIELD_MANAGER)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
-/// Which kind of report is to be written.
-pub(crate) enum Preferred<'a> {
-    /// The API server has not told yet what it serves.
-    Unknown,
-    /// It serves none, or not to us.
-    None,
-    Kind(&'a Watched),
-}
-
-/// The kind to write: the first that is served.
-pub(crate) fn preferred(watched: &[Watched]) -> Preferred<'_> {
-    for one in watched {
-        match one.cache.knowledge() {
-            Knowledge::Unknown => return Preferred::Unknown,
-            Knowledge::Complete => return Preferred::Kind(one),
-            Knowledge::Absent => {}
-        }
+/// All that we set in a report, as a number; but for the times, which differ only where something else does.
+pub(crate) fn fingerprint(found: &BTreeMap<String, String>, mut content: Value) -> u64 {
+    for result in results(&mut content) {
+        take_time(result);
     }
-    Preferred::None
+    let mut hasher = DefaultHasher::new();
+    for key in labels().keys() {
+        found.get(key).hash(&mut hasher);
+    }
+    content.hash(&mut hasher);
+    hasher.finish()
 }
 
-/// All reports, and what was last made of audit's results.
+/// The results of a report.
+pub(crate) fn results(content: &mut Value) -> impl Iterator<Item = &mut Value> {
+    content.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// Takes the time out of a result.
+pub(crate) fn take_time(result: &mut Value) -> Option<Value> {
+    result.as_object_mut()?.remove("timestamp")
+}
+
+/// All reports, and what became of them.
 pub(crate) struct Reports {
     pub(crate) namespaced: Vec<Watched>,
     pub(crate) cluster: Vec<Watched>,
-    /// None until all is known that reports are made from.
-    pub(crate) told: watch::Sender<Option<Told>>,
+    /// What became of them; nothing until all is known that reports are made from.
+    pub(crate) outcome: Published<ReportsOutcome>,
     _watches: JoinSet<()>,
 }
 
@@ -99,7 +110,7 @@ impl Reports {
             kinds.map(|kind| Watched { kind, cache: follow(kind, client, changes, &mut tasks) }).collect()
         };
         let (namespaced, cluster) = (watched(&NAMESPACED), watched(&CLUSTER));
-        Self { namespaced, cluster, told: watch::Sender::new(None), _watches: tasks }
+        Self { namespaced, cluster, outcome: Published::default(), _watches: tasks }
     }
 
     /// Every kind with what is known of it.
@@ -124,7 +135,7 @@ fn follow(
     };
     let changed = move |change| {
         changes.send(Key::Reports);
-        // Which kind is written is told.
+        // The status says which kind is written.
         if change == Change::Everything {
             changes.send(Key::System);
         }
@@ -132,6 +143,3 @@ fn follow(
     tasks.spawn(keep_filled(source, cache.clone(), Seen::from, changed));
     cache
 }
-
-/// Reports may be large.
-const PAGE: u32 = 50;
