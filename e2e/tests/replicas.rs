@@ -76,6 +76,15 @@ impl World<'_> {
         Ok(self.0.writes(replica)?.iter().filter(|write| !write.is_lease()).count())
     }
 
+    /// The status names the replica as the Lease does.
+    async fn says_who_leads(&self, leader: &str) -> Result<()> {
+        let holds = format!("{leader}_");
+        self.0.condition("gatewrightstatus/cluster", Condition::yes("Operator", "Leading", &holds)).await?;
+        let holder = self.0.lease().await?.holder_identity.context("nobody holds the Lease")?;
+        let holds = format!("{holder} holds the Lease gatewright-system/gatewright");
+        self.0.condition("gatewrightstatus/cluster", Condition::yes("Operator", "Leading", &holds)).await
+    }
+
     async fn is(&self, replica: &str, role: &str) -> Result<()> {
         self.0.readiness(replica, 200, &format!("ok: {role}\n")).await
     }
@@ -109,6 +118,7 @@ async fn both_tell_what_they_are(world: &World<'_>, leader: &str) -> Result<()> 
     let standby = other(leader);
     world.is(leader, "leader").await?;
     world.is(standby, "standby").await?;
+    world.says_who_leads(leader).await?;
     world.shows(leader, "gatewright_leader", "1").await?;
     world.shows(standby, "gatewright_leader", "0").await?;
     ensure!(
@@ -176,6 +186,7 @@ async fn a_killed_leader_is_replaced(world: &World<'_>, leader: &'static str) ->
     let took = killed.elapsed();
     ensure!(took < LEASE * 3, "replaced after {took:?}");
     world.enforces("after-kill").await?;
+    world.says_who_leads(successor).await?;
     world.start(leader).await?;
     world.is(leader, "standby").await?;
     Ok(successor)
@@ -193,8 +204,15 @@ async fn a_leader_that_stops_hands_over(world: &World<'_>, leader: &'static str)
     Ok(successor)
 }
 
-/// The failure policy is Fail, so that the renewal is refused like every other write.
+/// The failure policy is Fail, so that the renewal is refused like every other write. The operator says so beforehand.
 async fn a_dead_gatekeeper_ends_the_leader(world: &World<'_>, leader: &'static str) -> Result<&'static str> {
+    let advice = "does not exempt the namespace gatewright-system";
+    world.0.condition("gatewrightstatus/cluster", Condition::yes("Operator", "Leading", advice)).await?;
+    // Gatekeeper has the flag here, so that only the label is missing.
+    let label = "has the flag for that already; an administrator should run: kubectl label namespace gatewright-system";
+    world.0.condition("gatewrightstatus/cluster", Condition::yes("Operator", "Leading", label)).await?;
+    let log = std::fs::read_to_string(world.0.log(leader))?;
+    ensure!(log.matches(advice).count() == 1, "the log of {leader} should say so once: {log}");
     world.0.kill(GATEKEEPER).await?;
     until("the leader has ended", SOON, async || Ok(!world.0.is_running(leader))).await?;
     // The other one cannot take over, says why, and goes on.
@@ -211,6 +229,8 @@ async fn a_dead_gatekeeper_ends_the_leader(world: &World<'_>, leader: &'static s
 async fn a_leader_bears_a_dead_gatekeeper(world: &World<'_>, leader: &'static str) -> Result<()> {
     let exempt = "admission.gatekeeper.sh/ignore=lease";
     world.kubectl(&["label", "namespace", "gatewright-system", exempt]).await?;
+    let says = "Gatekeeper exempts the namespace gatewright-system";
+    world.0.condition("gatewrightstatus/cluster", Condition::yes("Operator", "Leading", says)).await?;
     world.0.kill(GATEKEEPER).await?;
     let refused = world.0.answer(&["create", "namespace", "nobody-is-asked", "--dry-run=server"]).await?;
     ensure!(refused.contains("failed calling webhook"), "{refused}");
@@ -264,6 +284,12 @@ async fn settings_follow_their_file() -> Result<()> {
         // A broken file is told once, with everything that is wrong, and changes nothing.
         mount.becomes("systemNamespaces: []\nrouting:\n  conect: off\n  delete: never\n")?;
         world.shows(replica, "gatewright_settings_valid", "0").await?;
+        for problem in ["line 3: routing.conect is unknown", "line 4: routing.delete"] {
+            let broken = Condition::no("Settings", "Broken", problem);
+            world.0.condition("gatewrightstatus/cluster", broken).await?;
+            let unready = Condition::no("Ready", "Broken", problem);
+            world.0.condition("gatewrightstatus/cluster", unready).await?;
+        }
         tokio::time::sleep(Duration::from_secs(3)).await;
         ensure!(
             excluded("d8securitypolicy/first").await?.contains("platform-*"),
@@ -280,6 +306,7 @@ async fn settings_follow_their_file() -> Result<()> {
 
         mount.becomes("")?;
         world.shows(replica, "gatewright_settings_valid", "1").await?;
+        cluster.condition("gatewrightstatus/cluster", Condition::yes("Settings", "InForce", "")).await?;
         until("the defaults hold again", SOON, async || {
             Ok(!excluded("d8securitypolicy/first").await?.contains("platform-*"))
         })

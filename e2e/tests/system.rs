@@ -1,11 +1,11 @@
-//! What the operator tells beside the conditions of policies, on the real control plane: the state of everything that
-//! is no policy, what audit found, which namespaces policies reach, and labels that mean nothing.
+//! What the operator says beside the conditions of policies, on the real control plane: the state of everything that
+//! is no policy, what audit found, which namespaces policies reach, and labels that mean nothing or exempt a namespace.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_e2e::operator::OPERATOR;
-use gatewright_e2e::{Cluster, Options, paths, until};
+use gatewright_e2e::{Cluster, Condition, Options, paths, until};
 use serde_json::{Value, json};
 
 /// Much more than anything here takes, also on a machine under load.
@@ -87,15 +87,43 @@ async fn the_state_of_everything_is_told() -> Result<()> {
             world.put(&namespace(name, &json!({ACTION: "warn"}))).await?;
         }
         cluster.install_policies().await?;
+        a_policy_that_nobody_looked_at_says_so(&world).await?;
         cluster.start_operator().await?;
         what_is_no_policy(&world).await?;
         what_a_policy_reaches_and_finds(&world).await?;
         labels_that_mean_nothing(&world).await?;
         labels_that_are_refused(&world).await?;
+        namespaces_that_are_exempt(&world).await?;
         namespaces_that_are_reserved(&world).await?;
         every_metric_is_shown(&world).await
     })
     .await
+}
+
+/// The API server itself fills in the status, which goes with the first one that is written.
+async fn a_policy_that_nobody_looked_at_says_so(world: &World<'_>) -> Result<()> {
+    let operation = json!({
+        "apiVersion": "deckhouse.io/v1alpha1", "kind": "OperationPolicy", "metadata": {"name": "waiting"},
+        "spec": {
+            "match": {"namespaceSelector": {"matchNames": ["shop"]}}, "policies": {"disallowedImageTags": ["latest"]},
+        },
+    });
+    // What is sent with a new object counts for nothing.
+    let mut claimed = operation.clone();
+    claimed["status"] = json!({"conditions": [], "namespaces": 7});
+    world.0.kubectl(&["create", "-f", "-"], Some(&claimed.to_string())).await?.success()?;
+    world.put(&policy(&["nowhere"])).await?;
+    for object in ["oppol/waiting", "secpol/strict"] {
+        let status = world.get(object).await?["status"].take();
+        let ready = json!({
+            "type": "Ready", "status": "Unknown", "reason": "Pending", "lastTransitionTime": "1970-01-01T00:00:00Z",
+            "message": "no operator has looked at this policy yet",
+        });
+        ensure!(status == json!({"conditions": [ready]}), "{object}: {status}");
+        let row = world.kubectl(&["get", object, "-o", "wide", "--no-headers"]).await?;
+        ensure!(row.contains("Unknown") && row.contains("Pending"), "{row}");
+    }
+    Ok(())
 }
 
 async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
@@ -111,7 +139,8 @@ async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
     ensure!(
         reasons
             == "PoliciesServed=Served GatekeeperFound=Found TemplatesInstalled=Installed \
-                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Reports=NotNeeded Ready=Ready",
+                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Reports=NotNeeded \
+                Settings=InForce Operator=Leading Ready=Ready",
         "{reasons}"
     );
     let processes = status["processes"].as_array().context("no processes")?;
@@ -120,6 +149,13 @@ async fn what_is_no_policy(world: &World<'_>) -> Result<()> {
     // That of the image in upstream's chart, which is the version of the program here.
     ensure!(processes[0]["version"].as_str().is_some_and(|it| it.starts_with("v3.")), "{processes:?}");
     ensure!(status["standards"].as_array().is_some_and(|all| all.len() == 6), "{status}");
+    ensure!(status["exemptNamespaces"] == json!({"count": 0}), "{status}");
+    // The first status of a policy replaces what the API server made up.
+    world.kubectl(&["wait", "--for=condition=Ready", "oppol/waiting", "--timeout=60s"]).await?;
+    let conditions = world.get("oppol/waiting").await?["status"]["conditions"].take();
+    ensure!(conditions.as_array().is_some_and(|all| all.len() == 4), "{conditions}");
+    ensure!(!conditions.to_string().contains("1970-01-01"), "{conditions}");
+    world.kubectl(&["delete", "oppol/waiting"]).await?;
     // Both namespaces of ours; the default namespace has no label.
     until("the namespaces count", SOON, async || {
         let found = world.metric(r#"gatewright_namespaces{level="baseline",action="warn"}"#).await?;
@@ -254,6 +290,88 @@ async fn labels_that_are_refused(world: &World<'_>) -> Result<()> {
     world.kubectl(&["delete", "namespace", "fresh", "--wait=false"]).await.map(drop)
 }
 
+const IGNORE: &str = "admission.gatekeeper.sh/ignore";
+
+/// Writes metadata of a namespace through a subresource, as whoever may do that can.
+async fn write(world: &World<'_>, namespace: &str, through: &str, labels: &Value) -> Result<String> {
+    let mut object = world.get(&format!("namespace/{namespace}")).await?;
+    object["metadata"]["labels"] = labels.clone();
+    let path = format!("/api/v1/namespaces/{namespace}/{through}");
+    let output = world.0.kubectl(&["replace", "--raw", &path, "-f", "-"], Some(&object.to_string())).await?;
+    Ok(output.stdout + &output.stderr)
+}
+
+/// Gatekeeper refuses its label on a namespace, and does not see it come through a subresource.
+async fn namespaces_that_are_exempt(world: &World<'_>) -> Result<()> {
+    world.put(&namespace("tenant", &json!({}))).await?;
+    let refused = world.label("tenant", &[&format!("{IGNORE}=x")]).await?;
+    ensure!(
+        refused.contains("Only exempt namespace can have the admission.gatekeeper.sh/ignore label"),
+        "{refused}"
+    );
+    for through in ["status", "finalize"] {
+        let said = write(world, "tenant", through, &json!({IGNORE: "x"})).await?;
+        ensure!(said.contains(IGNORE), "{through}: {said}");
+        let exempt = json!({"count": 1, "names": ["tenant"]});
+        world.shows("gatewrightstatus/cluster", "/status/exemptNamespaces", &exempt).await?;
+        let says = Condition::yes("StandardsEnforced", "Enforced", "ignore: tenant");
+        world.0.condition("gatewrightstatus/cluster", says).await?;
+        world
+            .kubectl(&["wait", "--for=condition=Ready", "gatewrightstatus/cluster", "--timeout=60s"])
+            .await?;
+        let series = r#"gatewright_exempt_namespace{namespace="tenant"}"#;
+        until("the metric names it", SOON, async || Ok(world.metric(series).await?.as_deref() == Some("1")))
+            .await?;
+        until("an event in the namespace says so", SOON, async || {
+            let events = world.0.events("tenant", "tenant", "ExemptNamespace").await?;
+            Ok(events.len() == 1 && events[0].contains("out of every policy and standard"))
+        })
+        .await?;
+        let said = world.label("tenant", &[&format!("{IGNORE}-")]).await?;
+        ensure!(said.contains("unlabeled"), "{said}");
+        let exempt = json!({"count": 0});
+        world.shows("gatewrightstatus/cluster", "/status/exemptNamespaces", &exempt).await?;
+    }
+    exemptions_that_are_refused(world).await
+}
+
+async fn exemptions_that_are_refused(world: &World<'_>) -> Result<()> {
+    write(world, "tenant", "status", &json!({IGNORE: "x"})).await?;
+    world.put(&namespace("other", &json!({}))).await?;
+    let path = paths::repository().join("deploy/ignored-namespaces.yaml");
+    world.kubectl(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
+    let refused = r#"would take the namespace "other" out of every policy"#;
+    for through in ["status", "finalize"] {
+        until(&format!("the label is refused through {through}"), SOON, async || {
+            let said = write(world, "other", through, &json!({IGNORE: "x"})).await?;
+            // Until the API server has taken in the policy it says yes.
+            world.label("other", &[&format!("{IGNORE}-")]).await?;
+            ensure!(said.contains(refused), "{said}");
+            Ok(true)
+        })
+        .await?;
+        // A label of ours that means nothing comes no other way than before.
+        let said = write(world, "other", through, &json!({POLICY: "nonsense"})).await?;
+        ensure!(said.contains("which means nothing"), "{said}");
+    }
+    let created = world.put(&namespace("third", &json!({IGNORE: ""}))).await;
+    ensure!(created.is_err_and(|error| format!("{error:#}").contains("out of every policy")));
+    // What is as it was passes, another value does not, and what removes the label does.
+    for (labels, passes) in [
+        (json!({IGNORE: "x", "tier": "web"}), true),
+        (json!({IGNORE: "y", "tier": "web"}), false),
+        (json!({"tier": "web"}), true),
+    ] {
+        let said = write(world, "tenant", "status", &labels).await?;
+        ensure!(said.contains("out of every policy") != passes, "{labels}: {said}");
+    }
+    let said = world.label("gatekeeper-system", &["tier=platform"]).await?;
+    ensure!(said.contains("labeled"), "{said}");
+    let said = write(world, "kube-public", "status", &json!({IGNORE: "x"})).await?;
+    ensure!(!said.contains("out of every policy"), "{said}");
+    Ok(())
+}
+
 /// Users who may make namespaces, as far as RBAC is asked.
 fn may_make_namespaces() -> Value {
     json!({
@@ -323,7 +441,12 @@ async fn namespaces_that_are_reserved(world: &World<'_>) -> Result<()> {
 
 /// What the documentation lists the operator shows, each with its labels.
 async fn every_metric_is_shown(world: &World<'_>) -> Result<()> {
-    // So that something failed, and something was put back.
+    // So that a namespace is exempt, something failed, and something was put back.
+    world.kubectl(&["delete", "validatingadmissionpolicybinding/gatewright-ignored-namespaces"]).await?;
+    until("a namespace is exempt", SOON, async || {
+        Ok(write(world, "tenant", "status", &json!({IGNORE: "x"})).await?.contains(IGNORE))
+    })
+    .await?;
     world.kubectl(&["delete", "clusterrolebinding/gatewright", "clusterrolebinding/everybody"]).await?;
     until("a failure is counted", SOON, async || {
         // Again and again: until the authorizer has noticed, the operator puts it back.

@@ -2,6 +2,8 @@
 
 pub(crate) mod apply;
 pub(crate) mod carry_out;
+#[cfg(test)]
+pub(crate) mod mock;
 pub(crate) mod queue;
 pub(crate) mod reports;
 pub(crate) mod status;
