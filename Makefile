@@ -7,9 +7,7 @@ NAME ?= dev
 CARGO_DENY := 0.20.2
 E2E := cargo run --quiet --bin gatewright-e2e --
 # Commands name no package: what each selects would be built with other features of the dependencies, once again.
-tests = $(patsubst e2e/tests/%.rs,--test %,$(1))
-FAULTS := $(wildcard e2e/tests/faults_*.rs)
-E2E_TESTS := $(call tests,$(filter-out $(FAULTS),$(wildcard e2e/tests/*.rs)))
+SCENARIOS := cargo test --features gatewright-e2e/cluster
 TOOLS_DIR := $(or $(GATEWRIGHT_TOOLS),$(CURDIR)/.tools)
 
 .PHONY: help
@@ -18,7 +16,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: tools build ## Show the whole path on a local cluster (KEEP=1 leaves it running)
-	$(E2E) demo $(if $(KEEP),--keep)
+	cargo run --quiet --bin gatewright-demo -- $(if $(KEEP),--keep)
 
 .PHONY: test
 test: lint test-unit test-e2e ## Run everything but the long scenarios of faults
@@ -29,12 +27,12 @@ test-unit: ## Run the tests that need neither Go nor a cluster
 
 .PHONY: test-e2e
 test-e2e: tools build ## Run the scenarios on local clusters, and the demo
-	cargo test --features gatewright-e2e/cluster $(E2E_TESTS) -- --test-threads=2
-	$(E2E) demo
+	$(SCENARIOS) --test gatekeeper --test engines --test scenarios -- --test-threads=2
+	cargo run --quiet --bin gatewright-demo
 
 .PHONY: test-faults
 test-faults: tools build ## Run the long scenarios of faults: killed, frozen, cut off, refused (8 minutes)
-	cargo test --features gatewright-e2e/cluster $(call tests,$(FAULTS)) -- --test-threads=2
+	$(SCENARIOS) --test faults -- --test-threads=2
 
 .PHONY: mutants
 mutants: ## Change every rule in every place and see that a case notices (minutes; ONLY=seccomp for less)
@@ -43,12 +41,12 @@ mutants: ## Change every rule in every place and see that a case notices (minute
 .PHONY: bench
 bench: tools ## Measure what policies cost in Gatekeeper, and the command line beside gator (5 minutes)
 	cargo build --quiet --release --package gatewright
-	$(E2E) bench $(PART)
+	cargo run --quiet --bin gatewright-bench -- policies $(PART)
 
 .PHONY: bench-scale
 bench-scale: tools ## Measure how the operator bears 1,000 policies and 10,000 namespaces, on a local cluster (13 minutes)
 	cargo build --quiet --release --package gatewright
-	$(E2E) bench-scale $(PART)
+	cargo run --quiet --bin gatewright-bench -- scale $(PART)
 
 .PHONY: lint
 lint: deny ## Check formatting, lints, generated files, licences and sources
@@ -68,7 +66,7 @@ fmt: ## Format the code
 
 .PHONY: build
 build: ## Build the gatewright binary for development
-	cargo build --quiet --bin gatewright
+	cargo build --quiet --bin gatewright --bin gatewright-e2e
 
 .PHONY: tools
 tools: ## Build what local clusters consist of, where missing (about 10 minutes the first time)

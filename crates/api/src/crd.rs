@@ -6,17 +6,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 use serde_json::json;
 
-use crate::{ConditionType, GatewrightStatus, OperationPolicy, Reason, SecurityPolicy};
+use crate::{ConditionType, GatewrightStatus, PolicyKind, Reason, with_policy_type};
 
 /// The CRDs of all kinds, in the order in which they are documented.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let crds = [
-        pending(SecurityPolicy::crd()),
-        pending(OperationPolicy::crd()),
-        without_spec(GatewrightStatus::crd()),
-    ];
-    crds.into_iter().map(readable).collect()
+    let policies = PolicyKind::ALL.iter().map(|kind| with_policy_type!(kind, P => pending(P::crd())));
+    policies.chain([without_spec(GatewrightStatus::crd())]).map(readable).collect()
 }
 
 fn schemas(crd: &mut CustomResourceDefinition) -> impl Iterator<Item = &mut JSONSchemaProps> {

@@ -22,7 +22,7 @@ pub use operation::{
     OperationRules, Probe, ReplicaLimits, RequiredAnnotations, RequiredLabels, RequiredResources,
     ResourceName, TaintEffect, TolerationOperator, TolerationPattern,
 };
-pub use policy::{EnforcementAction, Guarded, Policy, PolicyKind};
+pub use policy::{EnforcementAction, Guarded, POLICY_API_VERSION, POLICY_GROUP, Policy, PolicyKind};
 pub use security::{
     Capability, FlexVolume, HostPath, IdRange, IdRule, IdStrategy, PortRange, ProcMount, SeLinuxOptions,
     SeccompProfiles, SecurityPolicy, SecurityPolicySpec, SecurityRules, ServiceType, SignatureRequirement,

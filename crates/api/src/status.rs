@@ -110,7 +110,7 @@ pub struct Checkpoint {
 }
 
 /// How many constraints of a policy are on which part of their way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConstraintCounts {
     /// What the policy compiles to.
@@ -119,6 +119,10 @@ pub struct ConstraintCounts {
     pub applied: i32,
     /// What every Gatekeeper process enforces.
     pub enforced: i32,
+    /// A digest of what was last applied. After a restart it tells whether the constraint of an invalid policy is still
+    /// that of its last valid generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 /// The type of a condition.
@@ -161,6 +165,8 @@ pub enum Reason {
     ApplyFailed,
     /// The constraint of an invalid policy is not there.
     NotApplied,
+    /// The constraint of an invalid policy's last valid generation was changed or deleted while no operator ran.
+    Drifted,
     /// Every process enforces the constraint.
     Enforced,
     /// Some process does not enforce the constraint yet; the message names it.

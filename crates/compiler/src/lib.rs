@@ -29,10 +29,10 @@ pub use standards::{
 
 use std::collections::BTreeSet;
 
-use gatewright_api::{EnforcementAction, Match, OperationPolicy, Policy, PolicyKind, SecurityPolicy, names};
+use gatewright_api::{OperationPolicy, Policy, SecurityPolicy, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
 use gatewright_rules::kinds::{self, Kind};
-use gatewright_rules::{Check, Reach, Template, operation_policy, security_policy};
+use gatewright_rules::{Check, Reach, Template};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;
 
@@ -50,16 +50,7 @@ pub struct Compiled {
 /// A policy kind that compiles.
 pub trait Compile: Policy {
     /// The template of its constraints.
-    const TEMPLATE: &'static Template;
-
-    /// What happens to an object that violates the policy.
-    fn action(&self) -> EnforcementAction;
-
-    /// What the policy applies to.
-    fn matcher(&self) -> &Match;
-
-    /// The `spec` as JSON, in which `null` can be found wherever it stands.
-    fn spec_json(&self) -> Value;
+    const TEMPLATE: Template;
 
     /// The parameters of the rules that can refuse something. Every field is named, so that a new one does not
     /// build until it is wired.
@@ -67,19 +58,7 @@ pub trait Compile: Policy {
 }
 
 impl Compile for SecurityPolicy {
-    const TEMPLATE: &'static Template = &security_policy::TEMPLATE;
-
-    fn action(&self) -> EnforcementAction {
-        self.spec.enforcement_action
-    }
-
-    fn matcher(&self) -> &Match {
-        &self.spec.r#match
-    }
-
-    fn spec_json(&self) -> Value {
-        serde_json::json!(self.spec)
-    }
+    const TEMPLATE: Template = Template::SecurityPolicy;
 
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
         serde_json::json!(security::parameters(&self.spec.policies, problems))
@@ -87,19 +66,7 @@ impl Compile for SecurityPolicy {
 }
 
 impl Compile for OperationPolicy {
-    const TEMPLATE: &'static Template = &operation_policy::TEMPLATE;
-
-    fn action(&self) -> EnforcementAction {
-        self.spec.enforcement_action
-    }
-
-    fn matcher(&self) -> &Match {
-        &self.spec.r#match
-    }
-
-    fn spec_json(&self) -> Value {
-        serde_json::json!(self.spec)
-    }
+    const TEMPLATE: Template = Template::OperationPolicy;
 
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
         problems.extend(operation::out_of_namespaces(&self.spec.policies, &self.spec.r#match));
@@ -144,7 +111,7 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         r#match: matcher,
         parameters,
     };
-    let constraint = Constraint::new(P::TEMPLATE.kind, metadata(policy), spec);
+    let constraint = Constraint::new(P::TEMPLATE.kind(), metadata(policy), spec);
     Ok(Compiled { constraint: Some(constraint), routes: routes.into_iter().collect(), notes })
 }
 
@@ -169,27 +136,18 @@ fn only_in_namespaces(kinds: &[Kind]) -> Option<String> {
         .then(|| format!("{} is judged only where it stands in namespaces", custom.join(", ")))
 }
 
-/// The templates of all rules and of the standards, as they should be in the cluster.
+/// All templates, as they should be in the cluster.
 #[must_use]
 pub fn templates() -> Vec<ConstraintTemplate> {
-    let builtin = [(names::OWNER_LABEL.to_owned(), names::BUILTIN.to_owned())];
-    gatewright_rules::catalogue()
-        .iter()
-        .map(Template::object)
-        .map(|mut template| {
-            template.metadata.labels = Some(builtin.clone().into());
-            template
-        })
-        .collect()
+    Template::ALL.iter().copied().map(template).collect()
 }
 
-/// The label that names the policy on its constraint.
+/// A template, as it should be in the cluster.
 #[must_use]
-pub const fn policy_label(kind: PolicyKind) -> &'static str {
-    match kind {
-        PolicyKind::SecurityPolicy => "security.deckhouse.io/security-policy",
-        PolicyKind::OperationPolicy => "security.deckhouse.io/operation-policy",
-    }
+pub fn template(template: Template) -> ConstraintTemplate {
+    let mut object = template.definition().object();
+    object.metadata.labels = builtin().labels;
+    object
 }
 
 /// Named after the policy, owned by it, and marked as ours. A policy that was never stored has no uid: its
@@ -198,7 +156,7 @@ fn metadata<P: Policy>(policy: &P) -> ObjectMeta {
     let meta = policy.meta();
     let name = meta.name.clone().unwrap_or_default();
     let owner = meta.uid.clone().unwrap_or_else(|| names::RENDERED.to_owned());
-    let labels = [(names::OWNER_LABEL.to_owned(), owner), (policy_label(P::KIND).to_owned(), name.clone())];
+    let labels = [(names::OWNER_LABEL.to_owned(), owner), (P::KIND.label().to_owned(), name.clone())];
     ObjectMeta {
         name: Some(name),
         labels: Some(labels.into()),

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_api::{EnforcementAction, names};
+use gatewright_api::EnforcementAction;
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match, Route};
-use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters, TEMPLATE};
-use gatewright_rules::{Reach, Subject, kinds};
+use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters};
+use gatewright_rules::{Reach, Subject, Template, kinds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
-use crate::{PodPolicy, Settings, Standards, namespaces};
+use crate::{PodPolicy, Settings, Standards, builtin, namespaces};
 
 /// The label of a namespace that chooses the standard.
 pub const POLICY_LABEL: &str = "security.deckhouse.io/pod-policy";
@@ -58,9 +58,8 @@ fn standard(settings: &Settings, level: Level, action: EnforcementAction) -> Con
     let enforcement_action = action.as_ref().to_lowercase();
     let name = format!("d8-pod-security-{}-{enforcement_action}", level.as_ref());
     let spec = ConstraintSpec { enforcement_action, r#match, parameters: serde_json::json!(parameters) };
-    let owner = [(names::OWNER_LABEL.to_owned(), names::BUILTIN.to_owned())];
-    let metadata = ObjectMeta { name: Some(name), labels: Some(owner.into()), ..ObjectMeta::default() };
-    Constraint::new(TEMPLATE.kind, metadata, spec)
+    let metadata = ObjectMeta { name: Some(name), ..builtin() };
+    Constraint::new(Template::PodSecurityStandard.kind(), metadata, spec)
 }
 
 /// The namespaces whose labels, or the defaults where these say nothing, choose a level and an action.

@@ -3,42 +3,46 @@
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 use gatewright_gatekeeper::{Candidate, Namespace};
+use gatewright_rego::{EvaluationError, Finding, Numbers, Program, object, to_rego};
 use serde_json::Value;
 
 use crate::{
     ConstraintRef, EnforcementPoint, Engine, Request, ReviewError, Violation,
     cel::{self, CelProgram, Input},
     constraint::Constraint,
-    convert::{Numbers, object, to_rego},
     inventory::KnownNamespace,
-    program::{EvaluationError, Finding, Program},
     template::{Code, Template},
 };
 
-/// All violations of a request.
-pub fn review(engine: &Engine, request: &Request) -> Result<Vec<Violation>, ReviewError> {
-    let review = Review::new(engine, request);
-    let mut violations = vec![];
-    let mut matched: BTreeMap<&str, Vec<&Constraint>> = BTreeMap::new();
-    for constraint in review.constraints().values() {
-        match review.matches(constraint) {
-            Ok(true) => matched.entry(&constraint.reference.kind).or_default().push(constraint),
-            Ok(false) => {}
-            Err(error) => {
-                let message = format!("unable to match constraints: {error}");
-                violations.extend(violation(constraint, message, Value::Null));
+impl Engine {
+    /// All violations of a request, in order of constraint kind, constraint name and message.
+    ///
+    /// # Errors
+    /// A template's message is no string: Gatekeeper fails the whole review.
+    pub fn review(&self, request: &Request) -> Result<Vec<Violation>, ReviewError> {
+        let review = Review::new(self, request);
+        let mut violations = vec![];
+        let mut matched: BTreeMap<&str, Vec<&Constraint>> = BTreeMap::new();
+        for constraint in review.constraints().values() {
+            match review.matches(constraint) {
+                Ok(true) => matched.entry(&constraint.reference.kind).or_default().push(constraint),
+                Ok(false) => {}
+                Err(error) => {
+                    let message = format!("unable to match constraints: {error}");
+                    violations.extend(violation(constraint, message, Value::Null));
+                }
             }
         }
+        let of_kind =
+            |(kind, constraints): (&str, _)| Some((self.templates.get(&kind.to_lowercase())?, constraints));
+        let matched: Vec<(&Template, Vec<&Constraint>)> = matched.into_iter().filter_map(of_kind).collect();
+        prepare(matched.iter().map(|(template, _)| *template));
+        for (template, constraints) in matched {
+            violations.extend(review.evaluate(template, &constraints)?);
+        }
+        violations.sort_by(|a, b| (&a.constraint, &a.message).cmp(&(&b.constraint, &b.message)));
+        Ok(violations)
     }
-    let of_kind =
-        |(kind, constraints): (&str, _)| Some((engine.templates.get(&kind.to_lowercase())?, constraints));
-    let matched: Vec<(&Template, Vec<&Constraint>)> = matched.into_iter().filter_map(of_kind).collect();
-    prepare(matched.iter().map(|(template, _)| *template));
-    for (template, constraints) in matched {
-        violations.extend(review.evaluate(template, &constraints)?);
-    }
-    violations.sort_by(|a, b| (&a.constraint, &a.message).cmp(&(&b.constraint, &b.message)));
-    Ok(violations)
 }
 
 /// Compiles what is not yet compiled, side by side.
@@ -62,7 +66,7 @@ struct Review<'a> {
     candidates: Vec<Candidate>,
     namespace: Option<&'a KnownNamespace>,
     /// For Rego: converted once, and only if a constraint needs it.
-    rego: OnceCell<regorus::Value>,
+    rego: OnceCell<gatewright_rego::Value>,
     /// The same for CEL.
     cel: OnceCell<Input>,
 }
@@ -160,7 +164,7 @@ impl<'a> Review<'a> {
     }
 
     /// `input.review`.
-    fn rego(&self) -> &regorus::Value {
+    fn rego(&self) -> &gatewright_rego::Value {
         self.rego.get_or_init(|| {
             let fields = self
                 .request
@@ -172,7 +176,7 @@ impl<'a> Review<'a> {
     }
 
     /// Where there is no Namespace to attach, Rego sees an empty object.
-    fn namespace_object(&self) -> regorus::Value {
+    fn namespace_object(&self) -> gatewright_rego::Value {
         self.attached_namespace().map_or_else(|| object([]), |known| known.object.clone())
     }
 

@@ -8,10 +8,11 @@ use std::{
 };
 
 use gatewright_gatekeeper::{TEMPLATE_GROUP, group_and_kind};
+use gatewright_rego::Trust;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::{TemplateError, program::Trust, schema};
+use crate::{TemplateError, schema};
 pub use source::Code;
 
 /// A template, ready to be evaluated.

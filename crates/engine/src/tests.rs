@@ -1,4 +1,4 @@
-//! What only the webhook and audit do; the rest is compared with `gator` in `e2e/tests/engine.rs`.
+//! What only the webhook and audit do; the rest is compared with `gator` in `e2e/tests/gatekeeper/engine.rs`.
 
 use std::time::Duration;
 

@@ -4,32 +4,25 @@ mod schema;
 
 use std::fmt;
 
-use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy, names};
+use gatewright_api::{POLICY_API_VERSION, POLICY_GROUP, PolicyKind, names, with_policy_type};
 use gatewright_compiler::{Compile, Compiled, Settings, compile};
 use gatewright_gatekeeper::Constraint;
 use serde_path_to_error::{Path, Segment};
 
 use crate::input::{Document, InputError};
 
-/// The group of the policy kinds.
-pub const GROUP: &str = "deckhouse.io";
-
 /// Which policies this is: the kind of a document.
 pub fn kind_of(document: &Document) -> Option<PolicyKind> {
-    match (document.header.api_version.as_str(), document.header.kind.as_str()) {
-        ("deckhouse.io/v1alpha1", "SecurityPolicy") => Some(PolicyKind::SecurityPolicy),
-        ("deckhouse.io/v1alpha1", "OperationPolicy") => Some(PolicyKind::OperationPolicy),
-        _ => None,
-    }
+    PolicyKind::of(&document.header.api_version, &document.header.kind)
 }
 
 /// A document of our group that is no policy: a typing error would otherwise enforce nothing, in silence.
 pub fn unknown_kind(document: &Document) -> Option<InputError> {
-    (document.header.group() == GROUP && kind_of(document).is_none()).then(|| {
+    (document.header.group() == POLICY_GROUP && kind_of(document).is_none()).then(|| {
         let found = format!("{} {}", document.header.api_version, document.header.kind);
-        let message = format!(
-            "{found}: no such kind; there are deckhouse.io/v1alpha1 SecurityPolicy and OperationPolicy"
-        );
+        let kinds: Vec<_> = PolicyKind::ALL.iter().map(AsRef::as_ref).collect();
+        let kinds = kinds.join(" and ");
+        let message = format!("{found}: no such kind; there are {POLICY_API_VERSION} {kinds}");
         InputError { location: document.locate("/kind"), message }
     })
 }
@@ -43,10 +36,7 @@ pub fn compiled(
     kind: PolicyKind,
     settings: &Settings,
 ) -> Result<Compiled, Vec<InputError>> {
-    match kind {
-        PolicyKind::SecurityPolicy => compiled_as::<SecurityPolicy>(document, settings),
-        PolicyKind::OperationPolicy => compiled_as::<OperationPolicy>(document, settings),
-    }
+    with_policy_type!(kind, P => compiled_as::<P>(document, settings))
 }
 
 fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<Compiled, Vec<InputError>> {

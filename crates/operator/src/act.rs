@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod carry_out;
 #[cfg(test)]
 pub(crate) mod mock;
+pub(crate) mod publish;
 pub(crate) mod queue;
 pub(crate) mod reports;
 pub(crate) mod status;

@@ -4,15 +4,21 @@
 
 pub(crate) mod builtin;
 pub(crate) mod conditions;
+pub(crate) mod draft;
 pub(crate) mod enforcement;
 pub(crate) mod exemption;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod guard;
 pub(crate) mod namespaces;
 pub(crate) mod object;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod reports;
+pub(crate) mod routing;
 pub(crate) mod standard;
 pub(crate) mod summary;
 pub(crate) mod system;
 pub(crate) mod template;
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,9 @@
 mod act;
 mod error;
 mod events;
-mod guard;
 mod judge;
 mod metrics;
 mod names;
-mod policy;
-mod routing;
 mod run;
 mod watch;
 
@@ -27,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_compiler::{LogLevel, Settings};
+use gatewright_rules::Template;
 use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use tracing::info;
@@ -210,8 +208,8 @@ impl Operator {
         );
         let (world, builtin) = (Arc::new(world), Arc::new(Builtin::new(settings)));
         self.state.set(Arc::clone(&world), Arc::clone(&builtin), requests.clone());
-        for template in gatewright_rules::catalogue() {
-            requests.send(Key::Template(template.kind));
+        for template in Template::ALL {
+            requests.send(Key::Template(*template));
         }
         queue::hold(&requests, &mut keys, self.state.leadership.gained()).await;
         let work = Arc::new(Work { world, builtin, metrics: self.metrics.clone() });

@@ -19,5 +19,5 @@ pub(crate) mod system;
 pub(crate) mod world;
 
 pub(crate) use follow::{Source, keep_filled};
-pub(crate) use key::{Changes, Key, Owner};
+pub(crate) use key::{Changes, Key};
 pub(crate) use kind::{Id, Kind};

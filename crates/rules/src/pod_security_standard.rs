@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::security_policy::host_network::Range;
-use crate::{Entry, Lib, Rule, Template, Volatile, WRITES};
+use crate::{Definition, Entry, Lib, Owner, Rule, Volatile, WRITES};
 
 /// What the template looks at of what changes on a running Pod.
 pub const LOOKS_AT: &[Volatile] = &[Volatile::EphemeralContainers];
@@ -51,8 +51,10 @@ pub enum Level {
 }
 
 /// The template.
-pub const TEMPLATE: Template = Template {
+pub const DEFINITION: Definition = Definition {
     kind: "D8PodSecurityStandard",
+    folder: "pod-security-standard",
+    owner: Owner::Standards,
     title: "Pod Security Standards",
     operations: WRITES,
     libs: &[Lib::Control, Lib::Finding, Lib::Pod, Lib::Standard, Lib::Update],

@@ -28,7 +28,7 @@ const PREVIOUS: Duration = Duration::from_secs(5);
 
 impl Cluster {
     /// Makes the data directory with certificates and ports; starts nothing.
-    pub(super) fn create(options: Options) -> Result<Self> {
+    pub(super) fn prepare(options: Options) -> Result<Self> {
         tools::verify()?;
         let directory = paths::cluster(&options.name)?;
         let running = processes::running(&directory);

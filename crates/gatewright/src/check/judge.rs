@@ -1,6 +1,7 @@
 //! Judges one object.
 
-use gatewright_engine::{Request, ReviewError, Violation as Found, defaults};
+use gatewright_engine::{Request, ReviewError, Violation as Found};
+use gatewright_kube_defaults as defaults;
 use serde_json::Value;
 
 use super::collect::Candidate;

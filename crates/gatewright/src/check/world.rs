@@ -6,6 +6,7 @@ use gatewright_compiler::{Settings, standards, templates};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::{ConstraintRef, Engine, Options};
 use gatewright_gatekeeper::{Constraint, Finding, IGNORE_LABEL, NamespaceGlob, TemplateSource, exemptions};
+use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
 
 use super::collect::Collected;
@@ -230,14 +231,10 @@ fn built_in() -> Location {
 
 /// The policy or standard that a constraint was rendered from.
 fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
-    use gatewright_api::PolicyKind::{OperationPolicy, SecurityPolicy};
-    if constraint["kind"] == "D8PodSecurityStandard" {
-        let level = constraint.pointer("/spec/parameters/level")?.as_str()?;
-        return Some(PolicyRef { kind: "PodSecurityStandard".to_owned(), name: level.to_owned() });
-    }
-    [SecurityPolicy, OperationPolicy].into_iter().find_map(|kind| {
-        let name =
-            constraint.pointer("/metadata/labels")?.get(gatewright_compiler::policy_label(kind))?.as_str()?;
-        Some(PolicyRef { kind: kind.to_string(), name: name.to_owned() })
-    })
+    let (kind, name) = match Template::of_kind(constraint["kind"].as_str()?)?.owner() {
+        Owner::Policy(kind) => (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?),
+        Owner::Standards => ("PodSecurityStandard".to_owned(), constraint.pointer("/spec/parameters/level")?),
+        Owner::ExecGuard => return None,
+    };
+    Some(PolicyRef { kind, name: name.as_str()?.to_owned() })
 }

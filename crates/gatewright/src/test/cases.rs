@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, ensure};
-use gatewright_api::PolicyKind;
-use gatewright_compiler::{Compile, POLICY_LABEL, Settings, standards, templates};
+use gatewright_api::{POLICY_API_VERSION, PolicyKind, with_policy_type};
+use gatewright_compiler::{Compile as _, POLICY_LABEL, Settings, standards, template};
 use gatewright_engine::{EnforcementPoint, Engine, Options, Request};
+use gatewright_rules::Template;
 use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCases};
 use serde_json::{Value, json};
 
@@ -110,14 +111,7 @@ fn standard_cases(cases: &StandardCases) -> anyhow::Result<Vec<(Case, Judge)>> {
 fn policy_cases(tested: Cases, path: &Path) -> anyhow::Result<Vec<(Case, Judge)>> {
     let Cases { policy, cases } = tested;
     let tested = policy.map(|policy| tested_policy(&path.with_file_name(policy))).transpose()?;
-    let own = || cases.iter().filter_map(|case| case.policies.as_object()).flat_map(|fields| fields.keys());
-    let kind = match &tested {
-        Some((kind, _)) => *kind,
-        None if own().any(|field| has_field::<gatewright_api::OperationPolicy>(field)) => {
-            PolicyKind::OperationPolicy
-        }
-        None => PolicyKind::SecurityPolicy,
-    };
+    let kind = tested.as_ref().map_or_else(|| kind_by_fields(&cases), |(kind, _)| *kind);
     let judge = |case: Case| {
         let policies = match (&case.policies, &tested) {
             (Value::Null, Some((_, policies))) => policies.clone(),
@@ -132,8 +126,15 @@ fn policy_cases(tested: Cases, path: &Path) -> anyhow::Result<Vec<(Case, Judge)>
     cases.into_iter().map(judge).collect()
 }
 
-fn has_field<P: Compile>(field: &str) -> bool {
-    P::TEMPLATE.checks().any(|(_, check)| check.field == field)
+/// The kind that has the first known field of the cases. No two kinds share one; without any it is `SecurityPolicy`.
+fn kind_by_fields(cases: &[Case]) -> PolicyKind {
+    let fields =
+        || cases.iter().filter_map(|case| case.policies.as_object()).flat_map(|fields| fields.keys());
+    let has = |kind: PolicyKind| {
+        let template = with_policy_type!(kind, P => P::TEMPLATE);
+        fields().any(|field| template.checks().any(|(_, check)| check.field == field))
+    };
+    PolicyKind::ALL.iter().copied().find(|kind| has(*kind)).unwrap_or(PolicyKind::SecurityPolicy)
 }
 
 /// The kind and the `spec.policies` of the one policy of a file.
@@ -191,7 +192,7 @@ fn judged(
         return Ok(differences(case.inputs().iter().map(|input| (input, vec![])), case));
     };
     let kind = constraint["kind"].as_str().unwrap_or_default().to_owned();
-    let engine = engines.entry(kind.clone()).or_insert_with(|| engine(&kind));
+    let engine = engines.entry(kind).or_insert_with_key(|kind| engine(kind));
     engine.forget_constraints();
     engine.add_object(&json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels},
@@ -205,7 +206,7 @@ fn judged(
 
 fn compiled(kind: PolicyKind, spec: &Value, location: &Location) -> Result<Option<Value>, Vec<String>> {
     let policy = json!({
-        "apiVersion": "deckhouse.io/v1alpha1", "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
+        "apiVersion": POLICY_API_VERSION, "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
     });
     let told = |error: InputError| error.message;
     let document = Document::made(&policy, location.clone()).map_err(|error| vec![told(error)])?;
@@ -217,11 +218,9 @@ fn compiled(kind: PolicyKind, spec: &Value, location: &Location) -> Result<Optio
 /// An engine with one of the built-in templates, which compile.
 fn engine(kind: &str) -> Engine {
     let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
-    for template in templates() {
-        if template.metadata.name.as_deref() == Some(&kind.to_lowercase()) {
-            // What is wrong with it shows when its constraint is added.
-            drop(engine.add_proven_template(&json!(template)));
-        }
+    if let Some(of_kind) = Template::of_kind(kind) {
+        // What is wrong with it shows when its constraint is added.
+        drop(engine.add_proven_template(&json!(template(of_kind))));
     }
     engine
 }

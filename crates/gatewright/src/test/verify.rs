@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use gatewright_engine::expand::Expander;
-use gatewright_engine::{
-    EnforcementPoint, Engine, ExpansionError, Options, Pattern, Request, ReviewError, Violation,
-};
+use gatewright_engine::{EnforcementPoint, Engine, ExpansionError, Options, Request, ReviewError, Violation};
 use gatewright_gatekeeper::CONSTRAINT_GROUP;
+use gatewright_re2::Pattern;
 use serde_json::Value;
 
 use super::files::File;
@@ -301,8 +300,8 @@ impl<'a> Expected<'a> {
             },
         };
         let message = assertion.message.as_deref().map(|text| match Pattern::new(text) {
-            Some(pattern) => Ok((text, pattern)),
-            None => Err(format!("message: `{text}` is no regular expression (RE2)")),
+            Ok(pattern) => Ok((text, pattern)),
+            Err(refused) => Err(format!("message: {refused}")),
         });
         Ok(Self { count, message: message.transpose()? })
     }

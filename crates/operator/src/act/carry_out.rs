@@ -1,19 +1,24 @@
 //! Carries out plans. Nothing else writes objects.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use gatewright_api::{Policy, PolicyKind, with_policy_type};
+use kube::Api;
 use tracing::{info, warn};
 
 use crate::Error;
-use crate::act::{apply, reports, system};
-use crate::judge::namespaces::Warning;
-use crate::judge::plan::{Action, Next, Plan, Status};
-use crate::judge::system::SystemDraft;
-use crate::watch::desired::{Applied, Found, Prepared, Write};
-use crate::watch::kind::Id;
+use crate::act::apply;
+use crate::act::publish::publish;
+use crate::error::request;
+use crate::judge::plan::{Action, Next, Plan};
+use crate::watch::desired::{Prepared, Write};
+use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
-use crate::watch::published::ReportsOutcome;
 use crate::watch::world::World;
+
+/// How long a cache may lag before a deletion is looked at again.
+const CACHE_LAG: Duration = Duration::from_millis(200);
 
 /// Writes objects, and says what was written.
 #[derive(Clone, Copy)]
@@ -31,71 +36,50 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// The first that is to be tried again. What stands in the way goes by itself, and is watched.
     pub(crate) async fn carry_out(self, plan: Plan) -> Result<Next, Error> {
-        let Plan { actions, mut status, next } = plan;
+        let Plan { actions, mut status, mut next } = plan;
         let mut failed = None;
         for action in actions {
             let id = action.id().clone();
-            if let Err(error) = self.act(action).await {
-                status.failed(&id, &error);
-                failed = failed.or(Some(error).filter(|error| !error.is_obstacle()));
+            match self.act(action).await {
+                Ok(then) => next = next.or(then),
+                Err(error) => {
+                    // What changed in between is looked at again, and no matter of any status.
+                    if !error.is_stale() {
+                        status.failed(&id, &error);
+                    }
+                    failed = failed.or(Some(error).filter(|error| !error.is_obstacle()));
+                }
             }
         }
-        match status {
-            Status::Nothing => {}
-            Status::System(draft) => self.publish_system(*draft).await?,
-            Status::Warnings(warnings) => self.warn(warnings),
-        }
+        publish(self.world, status).await?;
         failed.map_or(Ok(next), Err)
     }
 
-    async fn publish_system(self, draft: SystemDraft) -> Result<(), Error> {
-        let mut logged = self.world.logged.get().unwrap_or_default();
-        logged.extend(draft.log.iter().cloned());
-        self.world.logged.publish(logged);
-        system::publish(&self.world.client, &self.world.events, draft).await
-    }
-
-    /// Says what has become of the reports, and lets the status of the system follow.
-    pub(crate) fn publish_reports(self, before: Option<&ReportsOutcome>, now: ReportsOutcome) {
-        reports::say(&self.world.events, before, &now);
-        if self.world.reports.outcome.publish(now) {
-            self.world.wake_system();
-        }
-    }
-
-    fn warn(self, warnings: Vec<Warning>) {
-        for Warning { namespace, reason, note } in warnings {
-            warn!(namespace, reason, because = note, "a namespace has a label that somebody should look at");
-            self.world.events.warn(&namespace, reason, &note);
-        }
-    }
-
-    async fn act(self, action: Action) -> Result<(), Error> {
+    async fn act(self, action: Action) -> Result<Next, Error> {
         match action {
-            Action::Apply { prepared, write, repair } => self.apply(prepared, write, repair).await.map(drop),
-            Action::Remember(prepared) => {
-                self.world.last_applied.found(prepared);
-                Ok(())
-            }
-            Action::Delete { id, live } => self.delete(&id, &live).await,
+            Action::Apply { prepared, write, repair } => self.apply(prepared, write, repair).await?,
+            Action::Remember(prepared) => self.world.last_applied.found(prepared),
+            Action::Delete { id, live } => self.delete(&id, &live).await?,
+            Action::Sweep { policy, id, live } => return self.sweep(policy, &id, &live).await,
+            Action::Forget(id) => self.forget(&id),
         }
+        Ok(Next::Change)
     }
 
     /// Makes an object as it should be, and says what was done: to whom, too, if it undid what somebody else did.
-    async fn apply(self, prepared: Arc<Prepared>, write: Write, repair: bool) -> Result<Applied, Error> {
+    async fn apply(self, prepared: Arc<Prepared>, write: Write, repair: bool) -> Result<(), Error> {
         let applied = apply::apply(&self.world.client, &prepared, &write).await?;
         let before = match &write {
             Write::Create => None,
             Write::Update { live, .. } => Some(&**live),
         };
-        let uid = &applied.live().uid;
         if repair {
-            self.repaired(&prepared, &write, uid);
+            self.repaired(&prepared, &write, &applied.live().uid);
         } else {
             written(&prepared.id, &write);
         }
         self.world.last_applied.wrote(prepared, before);
-        Ok(applied)
+        Ok(())
     }
 
     fn repaired(self, prepared: &Prepared, write: &Write, uid: &str) {
@@ -106,25 +90,36 @@ impl<'a> Writer<'a> {
         self.world.events.repaired(&prepared.object(), uid, &what);
     }
 
-    /// For controllers that do not give plans yet.
-    pub(crate) async fn ensure(self, prepared: Prepared, live: Option<Arc<Live>>) -> Result<Applied, Error> {
-        let prepared = Arc::new(prepared);
-        let seen = self.world.last_applied.observed(&prepared.id, live);
-        let repair = seen.last_applied.as_ref() == Some(&prepared);
-        match prepared.compare(seen.live.as_ref()) {
-            Found::Applied(applied) => {
-                self.world.last_applied.found(prepared);
-                Ok(applied)
-            }
-            Found::Differs(write) => self.apply(prepared, write, repair).await,
-            Found::Blocked(obstacle) => Err(obstacle.error(&prepared.id)),
-        }
-    }
-
-    pub(crate) async fn delete(self, id: &Id, live: &Live) -> Result<(), Error> {
+    async fn delete(self, id: &Id, live: &Live) -> Result<(), Error> {
         apply::delete(&self.world.client, id, live).await?;
         self.world.last_applied.deleted(id, live);
         Ok(())
+    }
+
+    /// The caches of policies and of constraints do not move together: only the API server knows that there is no
+    /// policy.
+    async fn sweep(self, policy: PolicyKind, id: &Id, live: &Live) -> Result<Next, Error> {
+        if with_policy_type!(policy, P => self.exists::<P>(&id.name).await?) {
+            return Ok(Next::After(CACHE_LAG));
+        }
+        self.delete(id, live).await.map(|()| Next::Change)
+    }
+
+    async fn exists<P: Policy>(self, name: &str) -> Result<bool, Error> {
+        let policies: Api<P> = Api::all(self.world.client.clone());
+        let doing = format!("looking for {} {name}", P::KIND);
+        match request(doing, policies.get_metadata(name)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_absence_of(name) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn forget(self, id: &Id) {
+        self.world.last_applied.forget(id);
+        if let Kind::Constraint(template) = id.kind {
+            self.world.namespaces.forget(template, &id.name);
+        }
     }
 }
 

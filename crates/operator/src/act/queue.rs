@@ -239,7 +239,9 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIRST_PAUSE, Failures, Key, LONGEST_PAUSE, Next, LOGGED_ONE_BY_ONE, Logging, channel, hold, run};
+    use super::{
+        FIRST_PAUSE, Failures, Key, LOGGED_ONE_BY_ONE, LONGEST_PAUSE, Logging, Next, channel, hold, run,
+    };
     use crate::Error;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};

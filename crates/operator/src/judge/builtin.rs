@@ -1,11 +1,11 @@
 //! What follows from the settings alone, made once for them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatewright_compiler::{Settings, standards, standards_routes};
+use gatewright_compiler::{Settings, standards, standards_routes, sync_set};
 use gatewright_gatekeeper::{Constraint, ConstraintTemplate, Route};
-use gatewright_rules::pod_security_standard::TEMPLATE as STANDARDS;
-use gatewright_rules::{Template, catalogue};
+use gatewright_rules::Template;
 
 use crate::watch::desired::Prepared;
 use crate::watch::kind::Kind;
@@ -14,11 +14,12 @@ use crate::watch::kind::Kind;
 #[derive(Debug)]
 pub(crate) struct Builtin {
     pub(crate) settings: Settings,
-    /// The templates, by the kind of their constraints.
-    templates: Vec<(&'static str, Arc<Prepared>)>,
+    templates: BTreeMap<Template, Arc<Prepared>>,
     pub(crate) standards: Vec<Standard>,
     /// The requests that Gatekeeper must be asked about for the standards.
     pub(crate) standards_routes: Vec<Route>,
+    /// What makes Gatekeeper keep all Pods in its inventory.
+    pub(crate) sync_set: Arc<Prepared>,
 }
 
 /// A constraint of the Pod Security Standards.
@@ -31,11 +32,13 @@ pub(crate) struct Standard {
 
 impl Builtin {
     pub(crate) fn new(settings: Settings) -> Self {
-        let templates = catalogue().iter().zip(gatewright_compiler::templates());
-        let prepared = |(template, object): (&Template, ConstraintTemplate)| {
-            (template.kind, Arc::new(Prepared::new(Kind::Template, &object.metadata, &object)))
+        let templates = Template::ALL.iter().copied().zip(gatewright_compiler::templates());
+        let prepared = |(template, object): (Template, ConstraintTemplate)| {
+            (template, Arc::new(Prepared::new(Kind::Template, &object.metadata, &object)))
         };
+        let sync_set = sync_set();
         Self {
+            sync_set: Arc::new(Prepared::new(Kind::SyncSet, &sync_set.metadata, &sync_set)),
             templates: templates.map(prepared).collect(),
             standards: standards(&settings).iter().map(Standard::new).collect(),
             standards_routes: standards_routes(&settings),
@@ -43,9 +46,9 @@ impl Builtin {
         }
     }
 
-    /// The template of a constraint kind.
-    pub(crate) fn template(&self, kind: &str) -> Option<&Arc<Prepared>> {
-        self.templates.iter().find(|(of, _)| *of == kind).map(|(_, prepared)| prepared)
+    /// A template as it should be. All are there.
+    pub(crate) fn template(&self, template: Template) -> &Arc<Prepared> {
+        &self.templates[&template]
     }
 
     /// The standard whose constraint has this name.
@@ -56,7 +59,7 @@ impl Builtin {
 
 impl Standard {
     fn new(constraint: &Constraint) -> Self {
-        let kind = Kind::Constraint(STANDARDS.kind);
+        let kind = Kind::Constraint(Template::PodSecurityStandard);
         let spec = &constraint.spec;
         Self {
             prepared: Arc::new(Prepared::new(kind, &constraint.metadata, constraint)),

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use gatewright_api::{PolicyStatus, Reason};
 use gatewright_gatekeeper::{PodStatus, Process, WEBHOOK_OPERATION};
 use gatewright_rules::Template;
 use serde_json::json;
 
 use crate::judge::builtin::Builtin;
+use crate::judge::conditions::Judgement;
+use crate::judge::draft::Outcome;
+use crate::judge::plan::{Action, ActionKind, Plan, Status};
 use crate::watch::desired::{Applied, Difference, Found, Prepared, Write};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
@@ -88,8 +92,8 @@ pub(crate) fn applied(prepared: &Prepared, live: &Arc<Live>) -> Applied {
 }
 
 /// Our template, taken in by the process.
-pub(crate) fn template(builtin: &Builtin, template: &Template) -> Arc<Live> {
-    Arc::new(taken_in(builtin.template(template.kind).unwrap()))
+pub(crate) fn template(builtin: &Builtin, template: Template) -> Arc<Live> {
+    Arc::new(taken_in(builtin.template(template)))
 }
 
 /// One process, and upstream's webhook configuration, which sends it everything.
@@ -112,4 +116,95 @@ pub(crate) fn gatekeeper() -> Gatekeeper {
         webhooks: vec![Arc::new(serde_json::from_value(webhooks).unwrap())],
         exemptions: vec![],
     }
+}
+
+/// A row of a table: what a decision or a judgement gave, and what it should give and nothing else.
+#[derive(Debug)]
+pub(crate) struct Row {
+    what: String,
+    found: Expected,
+    pub(crate) expected: Expected,
+}
+
+/// What a table can be about.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Expected {
+    Plan(Box<Plan>),
+    Judgement(Judgement),
+    Status(Option<Box<PolicyStatus>>),
+}
+
+impl From<Plan> for Expected {
+    fn from(plan: Plan) -> Self {
+        Self::Plan(Box::new(plan))
+    }
+}
+
+impl From<Judgement> for Expected {
+    fn from(judgement: Judgement) -> Self {
+        Self::Judgement(judgement)
+    }
+}
+
+impl From<Option<PolicyStatus>> for Expected {
+    fn from(status: Option<PolicyStatus>) -> Self {
+        Self::Status(status.map(Box::new))
+    }
+}
+
+impl Row {
+    pub(crate) fn new<T: Into<Expected>>(what: impl Into<String>, found: T, expected: T) -> Self {
+        Self { what: what.into(), found: found.into(), expected: expected.into() }
+    }
+}
+
+/// Each row is as it should be.
+pub(crate) fn check(rows: Vec<Row>) {
+    assert!(!rows.is_empty());
+    for Row { what, found, expected } in rows {
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+impl Expected {
+    /// The kinds of what is to be done.
+    pub(crate) fn actions(&self) -> Vec<ActionKind> {
+        match self {
+            Self::Plan(plan) => plan.actions.iter().map(ActionKind::from).collect(),
+            Self::Judgement(_) | Self::Status(_) => vec![],
+        }
+    }
+
+    /// The reasons that are given.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        match self {
+            Self::Plan(plan) => of_status(&plan.status),
+            Self::Judgement(judgement) => vec![judgement.reason.as_str().to_owned()],
+            Self::Status(status) => {
+                let conditions = status.iter().flat_map(|status| &status.conditions);
+                conditions.map(|condition| condition.reason.clone()).collect()
+            }
+        }
+    }
+}
+
+fn of_status(status: &Status) -> Vec<String> {
+    let words = |reasons: &[Reason]| reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
+    match status {
+        Status::Nothing | Status::Routing(_) | Status::Warnings(_) => vec![],
+        Status::Policy(draft) => match &draft.outcome {
+            Outcome::Unsaid | Outcome::Nothing => words(&[draft.valid.reason]),
+            Outcome::Applied { enforced, .. } => words(&[draft.valid.reason, enforced.reason]),
+            Outcome::NotApplied { why, .. } => words(&[draft.valid.reason, why.reason]),
+        },
+        Status::System(draft) => {
+            let conditions = draft.status.iter().flat_map(|status| &status.conditions);
+            conditions.map(|condition| condition.reason.clone()).collect()
+        }
+    }
+}
+
+/// A plan that says nothing.
+pub(crate) fn silent(actions: Vec<Action>) -> Plan {
+    Plan { actions, ..Plan::default() }
 }

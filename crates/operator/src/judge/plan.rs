@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatewright_api::PolicyKind;
+
 use crate::Error;
+use crate::judge::draft::Draft;
 use crate::judge::namespaces::Warning;
 use crate::judge::system::SystemDraft;
 use crate::watch::desired::{Prepared, Write};
-use crate::watch::kind::Id;
+use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
+use crate::watch::published::RoutingOutcome;
 
 /// What is to be done and said.
 ///
@@ -35,6 +39,10 @@ pub(crate) enum Action {
     Remember(Arc<Prepared>),
     /// Delete an object of ours.
     Delete { id: Id, live: Arc<Live> },
+    /// Delete the constraint of a policy that is gone, if the API server says so, too: caches do not move together.
+    Sweep { policy: PolicyKind, id: Id, live: Arc<Live> },
+    /// Forget an object that is gone with what it was made from.
+    Forget(Id),
 }
 
 /// What is to be said. It is a draft: that something is applied can be said only of what is
@@ -44,6 +52,10 @@ pub(crate) enum Status {
     /// Nothing.
     #[default]
     Nothing,
+    /// The status of a policy.
+    Policy(Box<Draft>),
+    /// What became of the exec guard and of the routing.
+    Routing(Box<RoutingOutcome>),
     /// The state of everything that is no policy.
     System(Box<SystemDraft>),
     /// Warnings that stand in namespaces.
@@ -63,10 +75,17 @@ pub(crate) enum Next {
 impl Plan {
     /// Looks again after a while, or earlier if somebody else wants that.
     pub(crate) fn look_again(&mut self, pause: Duration) {
-        self.next = match self.next {
-            Next::After(before) if before < pause => self.next,
-            Next::After(_) | Next::Change => Next::After(pause),
-        };
+        self.next = self.next.or(Next::After(pause));
+    }
+}
+
+impl Next {
+    /// Whichever comes first.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Change, next) | (next, Self::Change) => next,
+            (Self::After(one), Self::After(other)) => Self::After(one.min(other)),
+        }
     }
 }
 
@@ -75,16 +94,24 @@ impl Action {
     pub(crate) fn id(&self) -> &Id {
         match self {
             Self::Apply { prepared, .. } | Self::Remember(prepared) => &prepared.id,
-            Self::Delete { id, .. } => id,
+            Self::Delete { id, .. } | Self::Sweep { id, .. } | Self::Forget(id) => id,
         }
     }
 }
 
 impl Status {
     /// An action failed.
-    pub(crate) fn failed(&mut self, _id: &Id, _error: &Error) {
+    pub(crate) fn failed(&mut self, id: &Id, error: &Error) {
         match self {
             Self::Nothing | Self::System(_) | Self::Warnings(_) => {}
+            Self::Policy(draft) => draft.failed(error),
+            Self::Routing(outcome) => {
+                let problem = match id.kind {
+                    Kind::Webhooks => &mut outcome.routing_problem,
+                    _ => &mut outcome.guard_problem,
+                };
+                problem.get_or_insert_with(|| error.to_string());
+            }
         }
     }
 }

@@ -63,4 +63,4 @@ pub(crate) fn judge(snapshot: &StandardSnapshot, builtin: &Builtin, gatekeeper: 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

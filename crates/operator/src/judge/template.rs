@@ -8,11 +8,11 @@ use crate::watch::observe::TemplateSnapshot;
 /// Brings a template into the API. One of the same name that is not ours stays; the policies say so.
 pub(crate) fn decide(snapshot: &TemplateSnapshot, builtin: &Builtin) -> Plan {
     let mut plan = Plan::default();
-    if let Some(prepared) = builtin.template(snapshot.kind).filter(|_| snapshot.served) {
-        bring(prepared, &snapshot.template, &mut plan);
+    if snapshot.served {
+        bring(builtin.template(snapshot.which), &snapshot.template, &mut plan);
     }
     plan
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

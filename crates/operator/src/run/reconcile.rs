@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
-use gatewright_api::{OperationPolicy, SecurityPolicy};
+use gatewright_api::with_policy_type;
+use gatewright_rules::{Owner, Template};
 
 use crate::act;
 use crate::act::carry_out::Writer;
@@ -12,12 +13,13 @@ use crate::judge::builtin::Builtin;
 use crate::judge::plan::Next;
 use crate::judge::reports::{Decisions, Outcome};
 use crate::metrics::Metrics;
+use crate::watch::Key;
 use crate::watch::observe::{
-    NamespacesSnapshot, ReportsSnapshot, StandardSnapshot, SystemSnapshot, TemplateSnapshot,
+    NamespacesSnapshot, PolicySnapshot, ReportsSnapshot, RoutingSnapshot, StandardSnapshot, SystemSnapshot,
+    TemplateSnapshot,
 };
-use crate::watch::world::World;
-use crate::watch::{Key, Owner};
-use crate::{Error, judge, policy, routing};
+use crate::watch::world::{Watched, World};
+use crate::{Error, judge};
 
 /// What reconciliations work with.
 pub(crate) struct Work {
@@ -40,28 +42,39 @@ pub(crate) fn measured(work: Arc<Work>, key: Key) -> BoxFuture<'static, Result<N
 async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
     let world = &work.world;
     match key {
-        Key::Template(kind) => template(work, kind).await,
+        Key::Template(which) => template(work, which).await,
         Key::Namespace(name) => namespaces(work, &NamespacesSnapshot::observe(world, &name)).await,
         Key::Namespaces => namespaces(work, &NamespacesSnapshot::observe_all(world)).await,
-        Key::Constraint(kind, name) => match Owner::of(kind) {
-            Owner::SecurityPolicy => policy::reconcile::<SecurityPolicy>(world, &name).await,
-            Owner::OperationPolicy => policy::reconcile::<OperationPolicy>(world, &name).await,
+        Key::Constraint(template, name) => match template.owner() {
+            Owner::Policy(kind) => with_policy_type!(kind, P => policy::<P>(work, &name).await),
             Owner::Standards => standard(work, &name).await,
-            Owner::ExecGuard => routing::reconcile(world).await,
+            Owner::ExecGuard => routing(work).await,
         },
-        Key::Routing => routing::reconcile(world).await,
+        Key::Routing => routing(work).await,
         Key::System => system(work).await,
         Key::Reports => reports(work).await,
     }
 }
 
-async fn template(work: &Work, kind: &str) -> Result<Next, Error> {
-    let Some(template) = gatewright_rules::catalogue().iter().find(|template| template.kind == kind) else {
-        return Ok(Next::Change);
-    };
+async fn template(work: &Work, template: Template) -> Result<Next, Error> {
     let snapshot = TemplateSnapshot::observe(&work.world, template);
     let plan = judge::template::decide(&snapshot, &work.builtin);
     Writer::new(&work.world).carry_out(plan).await
+}
+
+async fn policy<P: Watched>(work: &Work, name: &str) -> Result<Next, Error> {
+    let Some(snapshot) = PolicySnapshot::<P>::observe(&work.world, name) else { return Ok(Next::Change) };
+    let plan = judge::policy::decide(&snapshot, &work.builtin);
+    Writer::new(&work.world).carry_out(plan).await
+}
+
+async fn routing(work: &Work) -> Result<Next, Error> {
+    let Some((snapshot, asked)) = RoutingSnapshot::observe(&work.world).await else {
+        return Ok(Next::Change);
+    };
+    let plan = judge::routing::decide(&snapshot, &work.builtin);
+    let next = Writer::new(&work.world).carry_out(plan).await?;
+    asked.map(|()| next)
 }
 
 async fn standard(work: &Work, name: &str) -> Result<Next, Error> {
@@ -87,6 +100,6 @@ async fn reports(work: &Work) -> Result<Next, Error> {
     let snapshot = ReportsSnapshot::observe(&work.world);
     let Some(decisions) = Decisions::of(&snapshot, &work.builtin) else { return Ok(Next::Change) };
     let Outcome { published, failed } = act::reports::carry_out(&work.world.client, &decisions).await;
-    Writer::new(&work.world).publish_reports(snapshot.published.as_ref(), published);
+    act::publish::reports(&work.world, snapshot.published.as_ref(), published);
     failed.map_or(Ok(Next::Change), Err)
 }

@@ -20,6 +20,8 @@ pub(crate) struct Prepared {
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) owners: Vec<OwnerReference>,
     pub(crate) content: Content,
+    /// The generation of the policy that it was made from, if it was made from one.
+    pub(crate) generation: Option<i64>,
 }
 
 /// An object that is in the API as it should be. Only [`Prepared::compare`] makes one.
@@ -79,7 +81,13 @@ impl Prepared {
             annotations: metadata.annotations.clone().unwrap_or_default(),
             owners: metadata.owner_references.clone().unwrap_or_default(),
             content: Content::new(&content),
+            generation: None,
         }
+    }
+
+    /// Made from this generation of a policy.
+    pub(crate) fn made_from(self, generation: Option<i64>) -> Self {
+        Self { generation, ..self }
     }
 
     /// What is in the API under this name, as far as it is what we would have set.
@@ -92,6 +100,7 @@ impl Prepared {
             annotations: BTreeMap::new(),
             owners: live.owners.clone(),
             content: live.spec.clone(),
+            generation: None,
         }
     }
 
@@ -103,14 +112,14 @@ impl Prepared {
 
     /// A digest of all that is compared: 32 hexadecimal digits.
     pub(crate) fn hash(&self) -> String {
-        let Self { id: _, labels, annotations, owners, content } = self;
+        let Self { id: _, labels, annotations, owners, content, generation: _ } = self;
         let compared = json!([labels, annotations, owners, content.value()]).to_string();
         Sha256::digest(compared).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The object to send.
     pub(crate) fn object(&self) -> DynamicObject {
-        let Self { id, labels, annotations, owners, content } = self;
+        let Self { id, labels, annotations, owners, content, generation: _ } = self;
         let mut object = DynamicObject::new(&id.name, &id.kind.resource());
         object.metadata.namespace = Some(id.namespace.clone()).filter(|namespace| !namespace.is_empty());
         object.metadata.labels = Some(labels.clone()).filter(|labels| !labels.is_empty());

@@ -3,17 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gatewright_api::{OperationPolicy, SecurityPolicy};
-use gatewright_compiler::Compile as _;
-use gatewright_rules::deny_exec_heritage;
+use gatewright_api::PolicyKind;
+use gatewright_rules::{Owner, Template};
 
 /// What is reconciled as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Key {
-    /// The template of this constraint kind.
-    Template(&'static str),
-    /// The constraint of this kind and name, and the policy that it is made from, whether they exist or not.
-    Constraint(&'static str, String),
+    /// This template.
+    Template(Template),
+    /// The constraint of this template and name, and the policy that it is made from, whether they exist or not.
+    Constraint(Template, String),
     /// The exec guard and our webhook configuration.
     Routing,
     /// The namespace of this name.
@@ -31,9 +30,9 @@ impl Key {
     pub(crate) fn controller(&self) -> &'static str {
         match self {
             Self::Template(_) => "template",
-            Self::Constraint(kind, _) => match Owner::of(kind) {
-                Owner::SecurityPolicy => "securitypolicy",
-                Owner::OperationPolicy => "operationpolicy",
+            Self::Constraint(template, _) => match template.owner() {
+                Owner::Policy(PolicyKind::SecurityPolicy) => "securitypolicy",
+                Owner::Policy(PolicyKind::OperationPolicy) => "operationpolicy",
                 Owner::Standards => "standard",
                 Owner::ExecGuard => "routing",
             },
@@ -41,29 +40,6 @@ impl Key {
             Self::Namespace(_) | Self::Namespaces => "namespace",
             Self::System => "system",
             Self::Reports => "report",
-        }
-    }
-}
-
-/// What the constraints of a kind are made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    SecurityPolicy,
-    OperationPolicy,
-    Standards,
-    ExecGuard,
-}
-
-impl Owner {
-    pub(crate) fn of(kind: &str) -> Self {
-        if kind == SecurityPolicy::TEMPLATE.kind {
-            Self::SecurityPolicy
-        } else if kind == OperationPolicy::TEMPLATE.kind {
-            Self::OperationPolicy
-        } else if kind == deny_exec_heritage::TEMPLATE.kind {
-            Self::ExecGuard
-        } else {
-            Self::Standards
         }
     }
 }

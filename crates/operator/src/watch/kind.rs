@@ -5,6 +5,7 @@ use std::fmt;
 use gatewright_gatekeeper::{
     CONSTRAINT_GROUP, CONSTRAINT_VERSION, SYNC_SET_GROUP, SYNC_SET_VERSION, TEMPLATE_GROUP, TEMPLATE_VERSION,
 };
+use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
@@ -15,7 +16,7 @@ use crate::watch::report_kind::ReportKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Template,
-    Constraint(&'static str),
+    Constraint(Template),
     SyncSet,
     Webhooks,
     Report(&'static ReportKind),
@@ -26,7 +27,7 @@ impl Kind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Template => "ConstraintTemplate",
-            Self::Constraint(kind) => kind,
+            Self::Constraint(template) => template.kind(),
             Self::SyncSet => "SyncSet",
             Self::Webhooks => "ValidatingWebhookConfiguration",
             Self::Report(kind) => kind.name,
@@ -40,7 +41,7 @@ impl Kind {
         };
         match self {
             Self::Template => of(TEMPLATE_GROUP, TEMPLATE_VERSION),
-            Self::Constraint(kind) => constraint_resource(kind),
+            Self::Constraint(template) => constraint_resource(template.kind()),
             Self::SyncSet => of(SYNC_SET_GROUP, SYNC_SET_VERSION),
             Self::Webhooks => ApiResource::erase::<ValidatingWebhookConfiguration>(&()),
             Self::Report(kind) => kind.resource(),

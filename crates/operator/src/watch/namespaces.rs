@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatewright_gatekeeper::{Matcher, Namespace};
+use gatewright_rules::Template;
 use k8s_openapi::api::core::v1::Namespace as Object;
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
@@ -29,7 +30,7 @@ pub(crate) struct Namespaces {
 struct Judged {
     /// None before they were listed.
     namespaces: Option<HashMap<String, Arc<Namespace>>>,
-    reached: HashMap<(&'static str, String), Reached>,
+    reached: HashMap<(Template, String), Reached>,
 }
 
 /// How many namespaces a constraint reaches.
@@ -47,8 +48,8 @@ pub(crate) struct Turn {
     pub(crate) now: Option<Arc<Namespace>>,
 }
 
-/// The kind and name of a constraint.
-type Concern = (&'static str, String);
+/// The template and name of a constraint.
+type Concern = (Template, String);
 
 impl Namespaces {
     pub(crate) fn new() -> Self {
@@ -64,9 +65,9 @@ impl Namespaces {
     }
 
     /// How many namespaces a constraint reaches; none while they are not all known.
-    pub(crate) fn reached_by(&self, kind: &'static str, name: &str, constraint: &Live) -> Option<i32> {
+    pub(crate) fn reached_by(&self, template: Template, name: &str, constraint: &Live) -> Option<i32> {
         let matcher = constraint.matcher.as_ref()?;
-        self.cache.is_complete().then(|| self.lock().count(kind, name, matcher)).flatten()
+        self.cache.is_complete().then(|| self.lock().count(template, name, matcher)).flatten()
     }
 
     /// Takes in what has become of a namespace. Names the constraints that reach it only before or only now; none while
@@ -84,8 +85,8 @@ impl Namespaces {
     }
 
     /// A constraint is gone.
-    pub(crate) fn forget(&self, kind: &'static str, name: &str) {
-        self.lock().reached.remove(&(kind, name.to_owned()));
+    pub(crate) fn forget(&self, template: Template, name: &str) {
+        self.lock().reached.remove(&(template, name.to_owned()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Judged> {
@@ -94,8 +95,8 @@ impl Namespaces {
 }
 
 impl Judged {
-    fn count(&mut self, kind: &'static str, name: &str, matcher: &Arc<Matcher>) -> Option<i32> {
-        let key = (kind, name.to_owned());
+    fn count(&mut self, template: Template, name: &str, matcher: &Arc<Matcher>) -> Option<i32> {
+        let key = (template, name.to_owned());
         if let Some(known) = self.reached.get(&key).filter(|known| known.matcher == *matcher) {
             return Some(known.count);
         }
@@ -144,8 +145,11 @@ pub(crate) fn namespace(object: PartialObjectMeta<Object>) -> Namespace {
 mod tests {
     use super::{Judged, Turn};
     use gatewright_gatekeeper::{Matcher, Namespace};
+    use gatewright_rules::Template;
     use serde_json::json;
     use std::sync::Arc;
+
+    const K: Template = Template::SecurityPolicy;
 
     fn namespace(name: &str, team: &str) -> Arc<Namespace> {
         Arc::new(Namespace { name: name.into(), labels: [("team".into(), team.into())].into() })
@@ -159,14 +163,14 @@ mod tests {
     #[test]
     fn counts_follow_the_namespaces() {
         let mut judged = Judged::default();
-        assert_eq!(judged.count("K", "a", &of_team("a")), None, "not known is not none");
+        assert_eq!(judged.count(K, "a", &of_team("a")), None, "not known is not none");
         judged.judge_all(vec![namespace("one", "a"), namespace("two", "b")]);
         let counts = |judged: &mut Judged| {
-            [judged.count("K", "a", &of_team("a")).unwrap(), judged.count("K", "b", &of_team("b")).unwrap()]
+            [judged.count(K, "a", &of_team("a")).unwrap(), judged.count(K, "b", &of_team("b")).unwrap()]
         };
         assert_eq!(counts(&mut judged), [1, 1]);
-        let a = || ("K", "a".to_owned());
-        let b = || ("K", "b".to_owned());
+        let a = || (K, "a".to_owned());
+        let b = || (K, "b".to_owned());
         for (name, now, concerns, expected) in [
             ("three", Some(namespace("three", "a")), vec![a()], [2, 1]),
             ("three", Some(namespace("three", "a")), vec![], [2, 1]),
@@ -179,7 +183,7 @@ mod tests {
             assert_eq!((concerned, counts(&mut judged)), (concerns, expected), "{name}");
             assert_eq!(turn.now, now);
         }
-        assert_eq!(judged.count("K", "a", &of_team("c")), Some(1), "another selector, another count");
+        assert_eq!(judged.count(K, "a", &of_team("c")), Some(1), "another selector, another count");
         assert_eq!(judged.judge_all(vec![namespace("one", "a")]), [], "nothing is new of what is there");
         assert_eq!(counts(&mut judged), [1, 0]);
         let turn = Turn { before: Some(namespace("one", "a")), now: Some(namespace("one", "b")) };

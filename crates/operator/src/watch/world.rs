@@ -20,7 +20,8 @@ use crate::metrics::Metrics;
 use crate::watch::cache::{Cache, Entry, Knowledge};
 use crate::watch::foreign::ForeignConstraints;
 use crate::watch::key::{Changes, Key};
-use crate::watch::last_applied::LastApplied;
+use crate::watch::kind::{Id, Kind};
+use crate::watch::last_applied::{LastApplied, Observed};
 use crate::watch::live::Live;
 use crate::watch::namespaces::Namespaces;
 use crate::watch::published::{Published, RoutingOutcome};
@@ -52,7 +53,7 @@ pub(crate) struct World {
     pub(crate) replica: Replica,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
-    pub(super) constraints: BTreeMap<&'static str, Cache<Live>>,
+    constraints: BTreeMap<Template, Cache<Live>>,
     /// What we last left in the API.
     pub(crate) last_applied: Arc<LastApplied>,
     pub(crate) metrics: Metrics,
@@ -147,7 +148,7 @@ impl World {
             replica,
             security: Cache::new(),
             operation: Cache::new(),
-            constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
+            constraints: Template::ALL.iter().map(|template| (*template, Cache::new())).collect(),
             metrics,
             events,
             last_applied,
@@ -183,7 +184,7 @@ impl World {
             of("Namespace", &self.namespaces.cache),
             of("GatewrightStatus", &self.system),
         ];
-        caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
+        caches.extend(self.constraints.iter().map(|(template, cache)| of(template.kind(), cache)));
         caches.extend(self.reports.all().map(|watched| of(watched.kind.name, &watched.cache)));
         caches
     }
@@ -208,56 +209,33 @@ impl World {
     }
 
     /// Wakes a constraint and its policy.
-    pub(crate) fn wake(&self, kind: &'static str, name: String) {
-        self.changes.send(Key::Constraint(kind, name));
+    pub(crate) fn wake(&self, template: Template, name: String) {
+        self.changes.send(Key::Constraint(template, name));
+    }
+
+    /// One object that we write: as it is seen, and what is remembered of it.
+    pub(crate) fn observed(&self, id: &Id) -> Observed {
+        self.last_applied.observed(id, self.live(id))
+    }
+
+    /// Reports are too large to be kept as they are.
+    fn live(&self, id: &Id) -> Option<Arc<Live>> {
+        match id.kind {
+            Kind::Template => self.templates.get(&id.name),
+            Kind::Constraint(template) => self.constraints(template).get(&id.name),
+            Kind::SyncSet => self.sync_sets.get(&id.name),
+            Kind::Webhooks => self.own_webhook.get(&id.name),
+            Kind::Report(_) => None,
+        }
     }
 
     /// The constraints of a template.
-    pub(crate) fn constraints(&self, template: &Template) -> &Cache<Live> {
-        &self.constraints[template.kind]
+    pub(crate) fn constraints(&self, template: Template) -> &Cache<Live> {
+        &self.constraints[&template]
     }
 
     /// Where the object with the state of everything that is no policy lives.
     pub(crate) fn system_api(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &ApiResource::erase::<GatewrightStatus>(&()))
-    }
-}
-
-/// A snapshot of one policy and of what is decided about it.
-pub(crate) struct Snapshot<P> {
-    pub(crate) policies_served: bool,
-    pub(crate) policy: Option<Arc<Guarded<P>>>,
-    pub(crate) constraints_served: bool,
-    pub(crate) constraint: Option<Arc<Live>>,
-    pub(crate) templates_served: bool,
-    pub(crate) template: Option<Arc<Live>>,
-}
-
-impl<P: Watched> Snapshot<P> {
-    /// None while something is not known yet, as just after the start: then nothing may be concluded, and the cache
-    /// that is filled last wakes everybody.
-    pub(crate) fn take(world: &World, name: &str) -> Option<Self> {
-        let constraints = world.constraints(P::TEMPLATE);
-        let knowledge = [
-            P::cache(world).knowledge(),
-            constraints.knowledge(),
-            world.templates.knowledge(),
-            world.pods.knowledge(),
-            world.webhooks.knowledge(),
-            world.exemptions.knowledge(),
-            world.own_webhook.knowledge(),
-            world.namespaces.knowledge(),
-        ];
-        if knowledge.contains(&Knowledge::Unknown) {
-            return None;
-        }
-        Some(Self {
-            policies_served: P::cache(world).is_complete(),
-            policy: P::cache(world).get(name),
-            constraints_served: constraints.is_complete(),
-            constraint: constraints.get(name),
-            templates_served: world.templates.is_complete(),
-            template: world.templates.get(&P::TEMPLATE.name()),
-        })
     }
 }

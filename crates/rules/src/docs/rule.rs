@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use gatewright_api::PolicyKind;
 use serde_json::{Value, json};
 
 use super::example::{self, Candidate};
@@ -10,32 +11,26 @@ use super::metadata::Metadata;
 use super::{Error, Page, Read, anchor, field, load, message, parse, standards};
 use crate::cases::{Case, CaseKinds, Cases};
 use crate::kinds::POD;
-use crate::{Reach, Rule, Subject, Template, Volatile};
-
-/// The policy kind that a template is for, and its folder.
-pub(super) struct Policy {
-    pub kind: &'static str,
-    pub folder: String,
-}
+use crate::{Definition, Reach, Rule, Subject, Volatile};
 
 /// The page, and the rows of the index.
-pub(super) fn page(template: &Template, policy: &Policy, read: Read<'_>) -> Result<(Page, String), Error> {
-    let file = format!("{}.md", policy.folder);
-    let mut text = head(policy.kind);
-    let mut index = format!("\n## [{}]({file})\n\n| rule | fields |\n|---|---|\n", policy.kind);
+pub(super) fn page(template: &Definition, kind: PolicyKind, read: Read<'_>) -> Result<(Page, String), Error> {
+    let file = format!("{}.md", template.folder);
+    let mut text = head(kind);
+    let mut index = format!("\n## [{kind}]({file})\n\n| rule | fields |\n|---|---|\n");
     for rule in template.rules {
         let metadata = Metadata::of(rule.name, rule.module)?;
         let fields: Vec<_> = fields(rule).iter().map(|field| format!("`{field}`")).collect();
         let title = &metadata.title;
         let _ = writeln!(index, "| [{title}]({file}#{}) | {} |", anchor(title), fields.join(", "));
-        let path = format!("{}/{}/cases.yaml", policy.folder, rule.name);
+        let path = format!("{}/{}/cases.yaml", template.folder, rule.name);
         let cases: Cases = parse(&path, &load(read, &path)?)?;
-        text.push_str(&section(template, policy.kind, rule, &metadata, &cases.cases)?);
+        text.push_str(&section(template, kind, rule, &metadata, &cases.cases)?);
     }
     Ok((Page { file, text }, index))
 }
 
-fn head(kind: &str) -> String {
+fn head(kind: PolicyKind) -> String {
     format!(
         "# {kind}: the rules\n\n\
          Each field stands under `spec.policies`; one that is absent is not checked. Frame, `match` and exceptions stand in \
@@ -58,15 +53,15 @@ fn fields(rule: &Rule) -> Vec<&'static str> {
 }
 
 fn section(
-    template: &Template,
-    kind: &str,
+    template: &Definition,
+    kind: PolicyKind,
     rule: &Rule,
     metadata: &Metadata,
     cases: &[Case],
 ) -> Result<String, Error> {
     let mut text = format!("\n## {}\n\n{}\n", metadata.title, metadata.description.trim());
     let fields = fields(rule);
-    text.push_str(&field::table(kind, &fields));
+    text.push_str(&field::table(kind.as_ref(), &fields));
     text.push_str(&judged(rule));
     let shown = examples(&mut text, rule, &fields, cases)?;
     let rego =

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::example::{self, Candidate};
 use super::metadata::Metadata;
 use super::{Error, Page, Read, anchor, load, message, parse};
-use crate::{Entry, Lib, Rule, Template, pod_security_standard, security_policy};
+use crate::{Definition, Entry, Lib, Rule, Template};
 
 const FILE: &str = "pod-security-standards.md";
 const HEAD: &str = "# Pod Security Standards: the controls\n\nWhich namespaces are under which standard stands in \
@@ -92,7 +92,7 @@ struct Control {
 }
 
 /// The page, and its section of the index.
-pub(super) fn page(template: &Template, read: Read<'_>) -> Result<(Page, String), Error> {
+pub(super) fn page(template: &Definition, read: Read<'_>) -> Result<(Page, String), Error> {
     let path = "pod-security-standard/cases.yaml";
     let StandardCases { cases } = parse(path, &load(read, path)?)?;
     let candidates: Vec<_> =
@@ -106,7 +106,11 @@ pub(super) fn page(template: &Template, read: Read<'_>) -> Result<(Page, String)
         for control in controls.iter().filter(|control| control.is_first_of(rule, &controls)) {
             text.push_str(&section(rule, &control.name, &candidates, &all)?);
         }
-        text.push_str(&metadata.related(twin(rule, &security_policy::TEMPLATE, "security-policy.md")?));
+        text.push_str(&metadata.related(twin(
+            rule,
+            Template::SecurityPolicy.definition(),
+            "security-policy.md",
+        )?));
     }
     let index = format!(
         "\n## [Pod Security Standards]({FILE})\n\nFor namespaces [whose label says so](../standards.md).\n{}",
@@ -151,7 +155,7 @@ fn table(controls: &[Control], file: &str) -> String {
 }
 
 /// A link to the rule of the same name in another template, if there is one.
-pub(super) fn twin(rule: &Rule, template: &Template, file: &str) -> Result<Option<String>, Error> {
+pub(super) fn twin(rule: &Rule, template: &Definition, file: &str) -> Result<Option<String>, Error> {
     let Some(twin) = template.rules.iter().find(|twin| twin.name == rule.name) else { return Ok(None) };
     let title = Metadata::of(twin.name, twin.module)?.title;
     let whose = if file == FILE { "the standards" } else { "SecurityPolicy" };
@@ -160,11 +164,11 @@ pub(super) fn twin(rule: &Rule, template: &Template, file: &str) -> Result<Optio
 
 /// A link to what the standards say of what a rule is about.
 pub(super) fn counterpart(rule: &Rule) -> Result<Option<String>, Error> {
-    twin(rule, &pod_security_standard::TEMPLATE, FILE)
+    twin(rule, Template::PodSecurityStandard.definition(), FILE)
 }
 
 /// Reads the controls out of the entry: the one place that names them.
-fn controls(template: &Template) -> Result<Vec<Control>, Error> {
+fn controls(template: &Definition) -> Result<Vec<Control>, Error> {
     let Entry::Written(entry) = template.entry else { return Ok(vec![]) };
     entry.split("contains control.violation(\"").skip(1).map(control).collect()
 }

@@ -2,19 +2,20 @@ use super::{State, decide, judge};
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::fixtures::{
-    PROCESS, builtin, edited, foreign, gatekeeper, held, live, remembered, taken_in, template, unremembered,
-    update,
+    PROCESS, Row, builtin, check, edited, foreign, gatekeeper, held, live, remembered, silent, taken_in,
+    template, unremembered, update,
 };
-use crate::judge::plan::{Action, Plan};
+use crate::judge::plan::Action;
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::{Gatekeeper, StandardSnapshot};
 use gatewright_api::Reason;
-use gatewright_rules::pod_security_standard::TEMPLATE;
+use gatewright_rules::Template;
 use std::sync::Arc;
 
+const TEMPLATE: Template = Template::PodSecurityStandard;
 const NAME: &str = "d8-pod-security-baseline-deny";
 
 fn prepared(builtin: &Builtin) -> Arc<Prepared> {
@@ -23,27 +24,32 @@ fn prepared(builtin: &Builtin) -> Arc<Prepared> {
 
 fn snapshot(builtin: &Builtin, constraint: Observed) -> StandardSnapshot {
     StandardSnapshot {
-        id: Id::new(Kind::Constraint(TEMPLATE.kind), NAME),
+        id: Id::new(Kind::Constraint(TEMPLATE), NAME),
         served: true,
-        template: Some(template(builtin, &TEMPLATE)),
+        template: Some(template(builtin, TEMPLATE)),
         constraint,
     }
 }
 
-fn plan(actions: Vec<Action>) -> Plan {
-    Plan { actions, ..Plan::default() }
+pub(crate) fn rows() -> Vec<Row> {
+    [wanted(), surplus(), said()].into_iter().flatten().collect()
 }
 
 #[test]
-fn a_constraint_comes_once_its_kind_is_ours() {
+fn the_standards_constraints() {
+    check(rows());
+}
+
+/// A constraint comes once its kind is ours.
+fn wanted() -> Vec<Row> {
     let builtin = builtin();
     let desired = prepared(&builtin);
     let create = |repair| Action::Apply { prepared: Arc::clone(&desired), write: Write::Create, repair };
     let there = snapshot(&builtin, unremembered(None));
-    let foreign_template = Arc::new(foreign(builtin.template(TEMPLATE.kind).unwrap()));
+    let foreign_template = Arc::new(foreign(builtin.template(TEMPLATE)));
     let edited = Arc::new(edited(&desired));
     let good = Arc::new(live(&desired));
-    for (what, snapshot, expected) in [
+    [
         ("absent", there.clone(), vec![create(false)]),
         ("deleted", snapshot(&builtin, remembered(&desired, None)), vec![create(true)]),
         (
@@ -55,26 +61,27 @@ fn a_constraint_comes_once_its_kind_is_ours() {
         ("not served", StandardSnapshot { served: false, ..there.clone() }, vec![]),
         ("no template", StandardSnapshot { template: None, ..there.clone() }, vec![]),
         ("a foreign template", StandardSnapshot { template: Some(foreign_template), ..there }, vec![]),
-    ] {
-        assert_eq!(decide(&snapshot, &builtin), plan(expected), "{what}");
-    }
+    ]
+    .map(|(what, snapshot, expected)| Row::new(what, decide(&snapshot, &builtin), silent(expected)))
+    .into()
 }
 
-#[test]
-fn a_constraint_of_another_name_goes_if_it_is_ours() {
+/// A constraint of another name goes if it is ours.
+fn surplus() -> Vec<Row> {
     let builtin = builtin();
     let surplus = prepared(&builtin);
-    let id = Id::new(Kind::Constraint(TEMPLATE.kind), "of-an-older-release");
+    let id = Id::new(Kind::Constraint(TEMPLATE), "of-an-older-release");
     let [ours, theirs] = [live(&surplus), foreign(&surplus)].map(Arc::new);
     let delete = Action::Delete { id: id.clone(), live: Arc::clone(&ours) };
-    for (live, expected) in [(&ours, vec![delete]), (&theirs, vec![])] {
+    let row = |what, live, expected| {
         let snapshot = StandardSnapshot { id: id.clone(), ..snapshot(&builtin, unremembered(Some(live))) };
-        assert_eq!(decide(&snapshot, &builtin), plan(expected));
-    }
+        Row::new(what, decide(&snapshot, &builtin), silent(expected))
+    };
+    vec![row("ours", &ours, vec![delete]), row("theirs", &theirs, vec![])]
 }
 
-#[test]
-fn what_is_said_of_a_constraint() {
+/// What is said of a constraint.
+fn said() -> Vec<Row> {
     let builtin = builtin();
     let desired = prepared(&builtin);
     let seen = |live: Live| snapshot(&builtin, unremembered(Some(&Arc::new(live))));
@@ -82,7 +89,12 @@ fn what_is_said_of_a_constraint() {
     let waiting = || Judgement::no(Reason::WaitingForGatekeeper, "the constraint is not there yet");
     let deny = "D8PodSecurityStandard d8-pod-security-baseline-deny";
     let state = |applied, enforced| State { applied, enforced };
-    for (snapshot, expected) in [
+    let row = |(snapshot, State { applied, enforced }): (StandardSnapshot, State)| {
+        let found = judge(&snapshot, &builtin, &gatekeeper());
+        assert_eq!(found.applied, applied, "{found:?}");
+        Row::new("what is said", found.enforced, enforced)
+    };
+    [
         (
             seen(taken_in(&desired)),
             state(true, Judgement::yes(Reason::Enforced, format!("enforced by {PROCESS}"))),
@@ -135,9 +147,16 @@ fn what_is_said_of_a_constraint() {
                 ),
             ),
         ),
-    ] {
-        assert_eq!(judge(&snapshot, &builtin, &gatekeeper()), expected);
-    }
+    ]
+    .map(row)
+    .into()
+}
+
+#[test]
+fn who_must_enforce_may_be_unknown() {
+    let builtin = builtin();
+    let desired = prepared(&builtin);
+    let seen = |live: Live| snapshot(&builtin, unremembered(Some(&Arc::new(live))));
     let nobody = Gatekeeper { processes: None, ..gatekeeper() };
     let found = judge(&seen(taken_in(&desired)), &builtin, &nobody);
     assert!(found.applied && found.enforced.reason == Reason::NoGatekeeperProcess, "{found:?}");

@@ -69,12 +69,11 @@ pub(super) fn templates(
 
 fn installed(snapshot: &TemplateSnapshot, builtin: &Builtin, expected: &BTreeSet<String>) -> Judgement {
     let name = &snapshot.id.name;
-    let live = snapshot.template.live.as_ref();
-    let Some((live, prepared)) = live.zip(builtin.template(snapshot.kind)) else {
+    let Some(live) = &snapshot.template.live else {
         let message = format!("the ConstraintTemplate {name} is not there yet");
         return Judgement::no(Reason::WaitingForGatekeeper, message);
     };
-    match prepared.compare(Some(live)) {
+    match builtin.template(snapshot.which).compare(Some(live)) {
         Found::Blocked(obstacle) => return Judgement::failed(&obstacle.error(&snapshot.id)),
         Found::Differs(_) => {
             let message = format!("the ConstraintTemplate {name} is not as it should be; see the log");

@@ -3,7 +3,7 @@
 use gatewright_api::Reason;
 use gatewright_compiler::{GuardMode, exec_guard};
 use gatewright_gatekeeper::{CONNECT, Finding, Route};
-use gatewright_rules::deny_exec_heritage::TEMPLATE;
+use gatewright_rules::Template;
 
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
@@ -40,7 +40,7 @@ fn standing(snapshot: &SystemSnapshot, builtin: &Builtin) -> Judgement {
     };
     let unsynced = unsynced(snapshot);
     let guard = exec_guard(&builtin.settings, &unsynced);
-    let prepared = Prepared::new(Kind::Constraint(TEMPLATE.kind), &guard.metadata, &guard);
+    let prepared = Prepared::new(Kind::Constraint(Template::DenyExecHeritage), &guard.metadata, &guard);
     let Found::Applied(applied) = prepared.compare(Some(constraint)) else {
         return Judgement::no(Reason::NotApplied, "the constraint of the exec guard is not as it should be");
     };

@@ -19,8 +19,7 @@ use gatewright_compiler::{GuardMode, Settings, exec_guard};
 use gatewright_gatekeeper::{
     Audit, Exemption, Finding, IGNORE_LABEL, Namespace, PodStatus, PodStatusError, Process,
 };
-use gatewright_rules::deny_exec_heritage::TEMPLATE as GUARD;
-use gatewright_rules::pod_security_standard::TEMPLATE as STANDARDS;
+use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
@@ -33,17 +32,17 @@ fn at(second: i64) -> Time {
 
 /// Everything is as it should be, and nobody has said so yet.
 fn good(builtin: &Builtin) -> SystemSnapshot {
-    let templates = gatewright_rules::catalogue().iter().map(|of| TemplateSnapshot {
-        kind: of.kind,
+    let templates = Template::ALL.iter().map(|of| TemplateSnapshot {
+        which: *of,
         id: Id::new(Kind::Template, of.name()),
         served: true,
-        template: unremembered(Some(&template(builtin, of))),
+        template: unremembered(Some(&template(builtin, *of))),
     });
     let standards = builtin.standards.iter().map(|standard| StandardReach {
         snapshot: StandardSnapshot {
             id: standard.prepared.id.clone(),
             served: true,
-            template: Some(template(builtin, &STANDARDS)),
+            template: Some(template(builtin, Template::PodSecurityStandard)),
             constraint: unremembered(Some(&Arc::new(taken_in(&standard.prepared)))),
         },
         namespaces: Some(3),
@@ -55,7 +54,7 @@ fn good(builtin: &Builtin) -> SystemSnapshot {
         templates: templates.collect(),
         standards: standards.collect(),
         gatekeeper: gatekeeper(),
-        guard_template: Some(template(builtin, &GUARD)),
+        guard_template: Some(template(builtin, Template::DenyExecHeritage)),
         guard_constraint: None,
         routing: Some(RoutingOutcome::default()),
         report_kinds: ReportKinds {
@@ -167,7 +166,7 @@ fn a_transition_time_moves_only_with_the_status_and_a_turn_is_an_event() {
 /// Replaces one template.
 fn with_template(snapshot: &mut SystemSnapshot, builtin: &Builtin, live: impl Fn(&Prepared) -> Option<Live>) {
     let seen = &mut snapshot.templates[0];
-    let found = live(builtin.template(seen.kind).unwrap());
+    let found = live(builtin.template(seen.which));
     seen.template.live = found.map(Arc::new);
 }
 
@@ -329,7 +328,7 @@ fn each_fault_has_a_condition_and_the_first_is_that_of_ready() {
 fn guarded(builtin: &Builtin, exempt: &[Exemption], live: Option<fn(&Prepared) -> Live>) -> SystemSnapshot {
     let unsynced: Vec<_> = exempt.iter().map(|exemption| exemption.namespaces.clone()).collect();
     let guard = exec_guard(&builtin.settings, &unsynced);
-    let prepared = Prepared::new(Kind::Constraint(GUARD.kind), &guard.metadata, &guard);
+    let prepared = Prepared::new(Kind::Constraint(Template::DenyExecHeritage), &guard.metadata, &guard);
     let mut snapshot = good(builtin);
     snapshot.routing = Some(RoutingOutcome { guard: true, ..RoutingOutcome::default() });
     snapshot.guard_constraint = live.map(|live| Arc::new(live(&prepared)));

@@ -1,16 +1,23 @@
 use super::decide;
-use crate::judge::fixtures::{builtin, edited, foreign, live, remembered, unremembered, update};
-use crate::judge::plan::{Action, Plan};
+use crate::judge::fixtures::{
+    Row, builtin, check, edited, foreign, live, remembered, silent, unremembered, update,
+};
+use crate::judge::plan::Action;
 use crate::watch::desired::Write;
 use crate::watch::kind::Id;
 use crate::watch::observe::TemplateSnapshot;
+use gatewright_rules::Template;
 use std::sync::Arc;
 
 #[test]
 fn every_template_is_kept() {
-    let builtin = builtin();
-    for template in gatewright_rules::catalogue() {
-        let desired = builtin.template(template.kind).unwrap();
+    check(rows());
+}
+
+pub(crate) fn rows() -> Vec<Row> {
+    let (builtin, mut rows) = (builtin(), vec![]);
+    for template in Template::ALL {
+        let desired = builtin.template(*template);
         let apply = |write, repair| Action::Apply { prepared: Arc::clone(desired), write, repair };
         let [good, bad, theirs] = [live(desired), edited(desired), foreign(desired)].map(Arc::new);
         for (what, served, seen, expected) in [
@@ -24,9 +31,10 @@ fn every_template_is_kept() {
             ("not served", false, unremembered(None), vec![]),
         ] {
             let id = Id::new(desired.id.kind, template.name());
-            let snapshot = TemplateSnapshot { kind: template.kind, id, served, template: seen };
-            let expected = Plan { actions: expected, ..Plan::default() };
-            assert_eq!(decide(&snapshot, &builtin), expected, "{} {what}", template.kind);
+            let snapshot = TemplateSnapshot { which: *template, id, served, template: seen };
+            let what = format!("{} {what}", template.kind());
+            rows.push(Row::new(what, decide(&snapshot, &builtin), silent(expected)));
         }
     }
+    rows
 }

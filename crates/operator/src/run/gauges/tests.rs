@@ -7,7 +7,7 @@ use crate::watch::observe::{CacheSeen, PolicySeen, ScrapeSnapshot, StandardReach
 use crate::watch::published::{Problem, ReportsOutcome, Summary};
 use crate::watch::report_kind::NAMESPACED;
 use gatewright_api::{PolicyKind, Reason};
-use gatewright_rules::pod_security_standard::TEMPLATE;
+use gatewright_rules::Template;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ fn everything_else_that_is_seen() {
         snapshot: StandardSnapshot {
             id: standard.prepared.id.clone(),
             served: true,
-            template: Some(template(&builtin, &TEMPLATE)),
+            template: Some(template(&builtin, Template::PodSecurityStandard)),
             constraint: unremembered(Some(&Arc::new(taken_in(&standard.prepared)))),
         },
         namespaces: Some(3),

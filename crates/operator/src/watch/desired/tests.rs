@@ -2,12 +2,13 @@ use super::{Difference, Found, Prepared, Write};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::{Live, Obstacle};
 use crate::watch::report_kind::NAMESPACED;
+use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const KIND: Kind = Kind::Constraint("K");
+const KIND: Kind = Kind::Constraint(Template::SecurityPolicy);
 const UID: &str = "0e5ddb58-8a5d-4d3c-9cd3-6e2b3b3ad4ff";
 
 fn metadata() -> ObjectMeta {

@@ -2,6 +2,7 @@ use super::{CACHE_LAG, LastApplied, Observed, SETTLED};
 use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
+use gatewright_rules::Template;
 use kube::core::DynamicObject;
 use serde_json::json;
 use std::sync::Arc;
@@ -9,11 +10,15 @@ use std::time::Duration;
 
 fn prepared(parameter: i32) -> Arc<Prepared> {
     let metadata = serde_json::from_value(json!({"name": "a"})).unwrap();
-    Arc::new(Prepared::new(Kind::Constraint("K"), &metadata, &json!({"spec": {"parameter": parameter}})))
+    Arc::new(Prepared::new(
+        Kind::Constraint(Template::SecurityPolicy),
+        &metadata,
+        &json!({"spec": {"parameter": parameter}}),
+    ))
 }
 
 fn id() -> Id {
-    Id::new(Kind::Constraint("K"), "a")
+    Id::new(Kind::Constraint(Template::SecurityPolicy), "a")
 }
 
 fn live(version: &str) -> Arc<Live> {

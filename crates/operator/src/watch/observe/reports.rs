@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatewright_api::{EnforcementAction, OperationPolicy, SecurityPolicy};
-use gatewright_compiler::Compile as _;
+use gatewright_api::EnforcementAction;
 use gatewright_gatekeeper::{Audit, Matcher, Namespace};
-use gatewright_rules::{Template, pod_security_standard};
+use gatewright_rules::{Owner, Template};
 
 use crate::watch::cache::Knowledge;
 use crate::watch::kind::Id;
@@ -66,17 +65,18 @@ pub(crate) struct ReportsSnapshot {
 }
 
 /// The constraints whose violations are reported, and what they are made from.
-fn sources() -> [(&'static Template, &'static str); 3] {
-    [
-        (SecurityPolicy::TEMPLATE, "SecurityPolicy"),
-        (OperationPolicy::TEMPLATE, "OperationPolicy"),
-        (&pod_security_standard::TEMPLATE, "PodSecurityStandard"),
-    ]
+fn sources() -> impl Iterator<Item = (Template, &'static str)> {
+    let category = |template: &Template| match template.owner() {
+        Owner::Policy(kind) => Some((*template, kind.name())),
+        Owner::Standards => Some((*template, "PodSecurityStandard")),
+        Owner::ExecGuard => None,
+    };
+    Template::ALL.iter().filter_map(category)
 }
 
 impl ReportKinds {
     pub(crate) fn observe(world: &World) -> Self {
-        let constraints = sources().iter().all(|(template, _)| world.constraints(template).is_complete());
+        let constraints = sources().all(|(template, _)| world.constraints(template).is_complete());
         Self {
             namespaced: preferred(&world.reports.namespaced),
             cluster: preferred(&world.reports.cluster),
@@ -101,7 +101,7 @@ impl ReportsSnapshot {
         let known: Vec<_> = world.reports.all().filter(|watched| watched.cache.is_complete()).collect();
         Self {
             kinds: ReportKinds::observe(world),
-            audited: sources().into_iter().flat_map(|source| audited(world, source)).collect(),
+            audited: sources().flat_map(|source| audited(world, source)).collect(),
             namespaces: world.namespaces.cache.values(),
             seen: known.iter().flat_map(|watched| watched.seen()).collect(),
             known: known.into_iter().map(|watched| watched.kind).collect(),
@@ -110,7 +110,7 @@ impl ReportsSnapshot {
     }
 }
 
-fn audited(world: &World, (template, category): (&'static Template, &'static str)) -> Vec<Audited> {
+fn audited(world: &World, (template, category): (Template, &'static str)) -> Vec<Audited> {
     let constraints = world.constraints(template);
     let of = |policy: String| {
         let live = constraints.get(&policy).filter(|live| live.ours)?;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use gatewright_rules::pod_security_standard::TEMPLATE;
+use gatewright_rules::Template;
 
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::world::World;
+
+const TEMPLATE: Template = Template::PodSecurityStandard;
 
 /// One constraint of the standards' kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +23,9 @@ pub(crate) struct StandardSnapshot {
 
 impl StandardSnapshot {
     pub(crate) fn observe(world: &World, name: &str) -> Self {
-        let id = Id::new(Kind::Constraint(TEMPLATE.kind), name);
+        let id = Id::new(Kind::Constraint(TEMPLATE), name);
         Self {
-            served: world.constraints(&TEMPLATE).is_complete(),
+            served: world.constraints(TEMPLATE).is_complete(),
             template: world.templates.get(&TEMPLATE.name()),
             constraint: world.observed(&id),
             id,

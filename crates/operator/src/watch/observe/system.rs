@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use gatewright_api::{Notice, OperationPolicy, Policy as _, PolicyKind, SYSTEM_STATUS_NAME, SecurityPolicy};
+use gatewright_api::{Notice, PolicyKind, SYSTEM_STATUS_NAME, with_policy_type};
 use gatewright_compiler::EXEC_GUARD;
 use gatewright_gatekeeper::{IGNORE_LABEL, Namespace};
-use gatewright_rules::deny_exec_heritage::TEMPLATE as GUARD;
-use gatewright_rules::pod_security_standard::TEMPLATE as STANDARDS;
+use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Gatekeeper, ReportKinds, StandardSnapshot, TemplateSnapshot};
 use crate::watch::cache::Knowledge;
 use crate::watch::live::Live;
+use crate::watch::observe::gatekeeper::Gatekeeper;
+use crate::watch::observe::reports::ReportKinds;
+use crate::watch::observe::standard::StandardSnapshot;
+use crate::watch::observe::template::TemplateSnapshot;
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::system::SystemObject;
 use crate::watch::world::{Watched as _, World};
@@ -63,7 +65,8 @@ impl StandardReach {
     pub(crate) fn observe(world: &World, name: &str) -> Self {
         let snapshot = StandardSnapshot::observe(world, name);
         let live = snapshot.constraint.live.as_ref().filter(|live| live.ours);
-        let reached = |live: &Arc<Live>| world.namespaces.reached_by(STANDARDS.kind, name, live);
+        let reached =
+            |live: &Arc<Live>| world.namespaces.reached_by(Template::PodSecurityStandard, name, live);
         Self { namespaces: live.and_then(reached), snapshot }
     }
 }
@@ -75,19 +78,18 @@ impl SystemSnapshot {
         if !world.system.is_complete() || !is_known(world) {
             return None;
         }
-        let catalogue = gatewright_rules::catalogue().iter();
         Some(Self {
             object: world.system.get(SYSTEM_STATUS_NAME),
-            policies: vec![
-                (SecurityPolicy::KIND, SecurityPolicy::cache(world).is_complete()),
-                (OperationPolicy::KIND, OperationPolicy::cache(world).is_complete()),
-            ],
+            policies: PolicyKind::ALL.iter().map(|kind| (*kind, is_served(world, *kind))).collect(),
             templates_served: world.templates.is_complete(),
-            templates: catalogue.map(|template| TemplateSnapshot::observe(world, template)).collect(),
+            templates: Template::ALL
+                .iter()
+                .map(|template| TemplateSnapshot::observe(world, *template))
+                .collect(),
             standards: standards.map(|name| StandardReach::observe(world, name)).collect(),
             gatekeeper: Gatekeeper::observe(world),
-            guard_template: world.templates.get(&GUARD.name()),
-            guard_constraint: world.constraints(&GUARD).get(EXEC_GUARD),
+            guard_template: world.templates.get(&Template::DenyExecHeritage.name()),
+            guard_constraint: world.constraints(Template::DenyExecHeritage).get(EXEC_GUARD),
             routing: world.routing.get(),
             report_kinds: ReportKinds::observe(world),
             reports: world.reports.outcome.get(),
@@ -100,6 +102,10 @@ impl SystemSnapshot {
             now: Time(Timestamp::now()),
         })
     }
+}
+
+fn is_served(world: &World, kind: PolicyKind) -> bool {
+    with_policy_type!(kind, P => P::cache(world).is_complete())
 }
 
 /// Nothing may be concluded before, as just after the start.

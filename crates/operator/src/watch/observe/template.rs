@@ -9,8 +9,7 @@ use crate::watch::world::World;
 /// A template of ours.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TemplateSnapshot {
-    /// The kind of its constraints.
-    pub(crate) kind: &'static str,
+    pub(crate) which: Template,
     pub(crate) id: Id,
     /// Whether all templates are known.
     pub(crate) served: bool,
@@ -18,9 +17,9 @@ pub(crate) struct TemplateSnapshot {
 }
 
 impl TemplateSnapshot {
-    pub(crate) fn observe(world: &World, template: &'static Template) -> Self {
+    pub(crate) fn observe(world: &World, template: Template) -> Self {
         let id = Id::new(Kind::Template, template.name());
         let served = world.templates.is_complete();
-        Self { kind: template.kind, served, template: world.observed(&id), id }
+        Self { which: template, served, template: world.observed(&id), id }
     }
 }

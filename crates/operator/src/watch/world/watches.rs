@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use gatewright_api::{GatewrightStatus, Guarded, SYSTEM_STATUS_NAME};
+use gatewright_api::{GatewrightStatus, Guarded, PolicyKind, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
 use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exempt_by_flags, exemptions};
-use gatewright_rules::Template;
 use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
+use gatewright_rules::{Owner, Template};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
@@ -16,7 +16,7 @@ use kube::{Api, Resource, ResourceExt as _};
 use super::{PlatformPod, Watched, World};
 use crate::watch::cache::{Cache, Change, Entry};
 use crate::watch::follow::{Source, keep_filled};
-use crate::watch::key::{Key, Owner};
+use crate::watch::key::Key;
 use crate::watch::kind::Kind;
 use crate::watch::live::Live;
 use crate::watch::namespaces::namespace;
@@ -32,7 +32,7 @@ impl World {
     pub(super) fn watch_policies<P: Watched>(&mut self) {
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, wake, changes) =
-            (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.changes.clone());
+            (P::cache(self).clone(), self.changed(P::TEMPLATE), self.changes.clone());
         let changed = move |change: Change| {
             if change == Change::Everything {
                 changes.send(Key::System);
@@ -49,13 +49,13 @@ impl World {
         let wake = self.waker();
         let changes = self.changes.clone();
         let changed = move |change: Change| {
-            for template in gatewright_rules::catalogue() {
+            for template in Template::ALL {
                 if matches!(&change, Change::Object(name) if *name != template.name()) {
                     continue;
                 }
-                changes.send(Key::Template(template.kind));
+                changes.send(Key::Template(*template));
                 changes.send(Key::System);
-                wake(template.kind);
+                wake(*template);
             }
             changes.send(Key::Routing);
             changes.send(Key::System);
@@ -63,22 +63,22 @@ impl World {
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         let (api, cache) = (self.api(Kind::Template), self.templates.clone());
         self.spawn(api, Kind::Template.resource(), config, cache, Live::template, changed);
-        for template in gatewright_rules::catalogue() {
-            self.watch_constraints(template);
+        for template in Template::ALL {
+            self.watch_constraints(*template);
         }
     }
 
-    fn watch_constraints(&mut self, template: &'static Template) {
-        let (wake, changes) = (self.changed(template.kind), self.changes.clone());
+    fn watch_constraints(&mut self, template: Template) {
+        let (wake, changes) = (self.changed(template), self.changes.clone());
         let changed = move |change| {
             if change != Change::Nothing {
                 changes.send(Key::Reports);
             }
             wake(change);
         };
-        let (api, cache) = (self.api(Kind::Constraint(template.kind)), self.constraints(template).clone());
+        let (api, cache) = (self.api(Kind::Constraint(template)), self.constraints(template).clone());
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        self.spawn(api, Kind::Constraint(template.kind).resource(), config, cache, Live::from, changed);
+        self.spawn(api, Kind::Constraint(template).resource(), config, cache, Live::from, changed);
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
@@ -188,18 +188,18 @@ impl World {
     }
 
     /// Wakes what has the object's name: policies and constraints share their names.
-    fn changed(&self, kind: &'static str) -> impl Fn(Change) + Send + Sync + 'static {
+    fn changed(&self, template: Template) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, changes) = (self.waker(), self.changes.clone());
-        let of_system = [Owner::Standards, Owner::ExecGuard].contains(&Owner::of(kind));
+        let of_system = [Owner::Standards, Owner::ExecGuard].contains(&template.owner());
         move |change| {
             if of_system && change != Change::Nothing {
                 changes.send(Key::System);
             }
             match change {
                 Change::Nothing => {}
-                Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => changes.send(Key::Routing),
-                Change::Object(name) => changes.send(Key::Constraint(kind, name)),
-                Change::Everything => wake(kind),
+                Change::Object(_) if template.owner() == Owner::ExecGuard => changes.send(Key::Routing),
+                Change::Object(name) => changes.send(Key::Constraint(template, name)),
+                Change::Everything => wake(template),
             }
         }
     }
@@ -213,30 +213,30 @@ impl World {
     fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, changes) = (self.waker(), self.changes.clone());
         move |_| {
-            for template in gatewright_rules::catalogue() {
-                wake(template.kind);
+            for template in Template::ALL {
+                wake(*template);
             }
             changes.send(Key::System);
         }
     }
 
     /// Wakes all constraints of a kind: those that should be there, and those that are.
-    fn waker(&self) -> impl Fn(&'static str) + Send + Sync + 'static {
+    fn waker(&self) -> impl Fn(Template) + Send + Sync + 'static {
         let (security, operation) = (self.security.clone(), self.operation.clone());
         let standards: Vec<_> =
             standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
         let constraints = self.constraints.clone();
         let changes = self.changes.clone();
-        move |kind| {
-            let wanted = match Owner::of(kind) {
-                Owner::SecurityPolicy => security.names(),
-                Owner::OperationPolicy => operation.names(),
+        move |template| {
+            let wanted = match template.owner() {
+                Owner::Policy(PolicyKind::SecurityPolicy) => security.names(),
+                Owner::Policy(PolicyKind::OperationPolicy) => operation.names(),
                 Owner::Standards => standards.clone(),
                 Owner::ExecGuard => return changes.send(Key::Routing),
             };
-            let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
+            let names: BTreeSet<_> = wanted.into_iter().chain(constraints[&template].names()).collect();
             for name in names {
-                changes.send(Key::Constraint(kind, name));
+                changes.send(Key::Constraint(template, name));
             }
         }
     }

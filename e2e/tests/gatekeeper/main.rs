@@ -1,0 +1,10 @@
+//! What Gatekeeper's own engine, and other real programs, say of files. No cluster is needed.
+
+mod alerts;
+mod documented;
+mod engine;
+mod rego;
+mod rules;
+mod standards;
+mod suites;
+mod yaml;
