@@ -114,6 +114,17 @@ impl Events {
     }
 }
 
+#[cfg(test)]
+impl Queued {
+    /// Type, reason, object and note.
+    pub(crate) fn text(&self) -> String {
+        let Self { event: Event { type_, reason, note, .. }, about, .. } = self;
+        let (kind, name) =
+            (about.kind.as_deref().unwrap_or_default(), about.name.as_deref().unwrap_or_default());
+        format!("{type_:?} {reason} of {kind} {name}: {}", note.as_deref().unwrap_or_default())
+    }
+}
+
 fn system(uid: &str) -> ObjectReference {
     ObjectReference {
         api_version: Some(GatewrightStatus::api_version(&()).into_owned()),

@@ -8,6 +8,8 @@ mod act;
 mod error;
 mod events;
 mod judge;
+#[cfg(test)]
+mod layers;
 mod metrics;
 mod names;
 mod run;

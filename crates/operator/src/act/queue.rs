@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -26,8 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// What comes within this time is reported at once.
 const REPORTS_PAUSE: Duration = Duration::from_secs(1);
 
-/// If more keys than this fail at a time, they are told together.
-const TOLD_ONE_BY_ONE: usize = 10;
+/// If more keys than this fail at a time, they are logged together.
+const LOGGED_ONE_BY_ONE: usize = 10;
 
 /// How often one key may be worked on within a time before it must rest in between: whoever undoes each of our repairs
 /// at once does not get an endless race, and a burst of news is worked off together.
@@ -39,13 +39,14 @@ const REST: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(crate) struct Requests {
     sender: mpsc::UnboundedSender<ScheduleRequest<Key>>,
-    waiting: Arc<Mutex<HashSet<Key>>>,
+    /// When each key that waits is due.
+    waiting: Arc<Mutex<HashMap<Key, Instant>>>,
 }
 
 /// The end of the queue that is worked off.
 pub(crate) type Keys = mpsc::UnboundedReceiver<ScheduleRequest<Key>>;
 
-/// A queue. It is bounded by the number of keys, since a key that waits is not added again.
+/// A queue. It is bounded by the number of keys, since a key that waits is not added again, but for an earlier time.
 pub(crate) fn channel() -> (Requests, Keys) {
     let (sender, receiver) = mpsc::unbounded();
     (Requests { sender, waiting: Arc::default() }, receiver)
@@ -59,19 +60,29 @@ impl Requests {
     }
 
     fn send_after(&self, key: Key, pause: Duration) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        // Fails only when the queue is gone, and with it everybody who could be told.
-        let _ = self.sender.unbounded_send(ScheduleRequest { message: key, run_at: Instant::now() + pause });
+        let run_at = Instant::now() + pause;
+        let mut waiting = self.waiting();
+        if waiting.get(&key).is_some_and(|due| *due <= run_at) {
+            return;
+        }
+        waiting.insert(key.clone(), run_at);
+        drop(waiting);
+        // Fails only when the queue is gone, and with it everybody who could work on the key.
+        let _ = self.sender.unbounded_send(ScheduleRequest { message: key, run_at });
     }
 
     /// How many keys wait, those included that wait to be tried again.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    pub(crate) fn len(&self) -> usize {
+        self.waiting().len()
     }
 
     /// A key is being worked on.
     fn begun(&self, key: &Key) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.waiting().remove(key);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Key, Instant>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,6 +97,7 @@ pub(crate) async fn hold(requests: &Requests, keys: &mut Keys, until: impl Futur
         };
     }
     for key in held {
+        requests.begun(&key);
         requests.send(key);
     }
 }
@@ -173,9 +185,9 @@ struct Failures {
     summarized: Option<Instant>,
 }
 
-/// How a failure is told.
+/// How a failure is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Telling {
+enum Logging {
     Alone,
     WithOthers,
     Not,
@@ -198,12 +210,12 @@ impl Failures {
                 *count += 1;
                 let is_first = *count == 1;
                 if !error.is_stale() && !error.is_not_leading() {
-                    match self.telling(is_first, pause) {
-                        Telling::Alone => warn!(?key, %error, retry_in = ?pause, "failed; trying again"),
-                        Telling::WithOthers => {
+                    match self.logging(is_first, pause) {
+                        Logging::Alone => warn!(?key, %error, retry_in = ?pause, "failed; trying again"),
+                        Logging::WithOthers => {
                             warn!(failing = self.counts.len(), ?key, %error, "failing; trying again");
                         }
-                        Telling::Not => {}
+                        Logging::Not => {}
                     }
                 }
                 Some(pause)
@@ -211,23 +223,25 @@ impl Failures {
         }
     }
 
-    /// The first failure of a key is told; of many, and of those that last, one now and then for all.
-    fn telling(&mut self, is_first: bool, pause: Duration) -> Telling {
-        if is_first && self.counts.len() <= TOLD_ONE_BY_ONE {
-            return Telling::Alone;
+    /// The first failure of a key is logged; of many, and of those that last, one now and then for all.
+    fn logging(&mut self, is_first: bool, pause: Duration) -> Logging {
+        if is_first && self.counts.len() <= LOGGED_ONE_BY_ONE {
+            return Logging::Alone;
         }
         let is_due = self.summarized.is_none_or(|at| at.elapsed() >= LONGEST_PAUSE);
         if !is_due || !(is_first || pause == LONGEST_PAUSE) {
-            return Telling::Not;
+            return Logging::Not;
         }
         self.summarized = Some(Instant::now());
-        Telling::WithOthers
+        Logging::WithOthers
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FIRST_PAUSE, Failures, Key, LONGEST_PAUSE, Next, TOLD_ONE_BY_ONE, Telling, channel, run};
+    use super::{
+        FIRST_PAUSE, Failures, Key, LOGGED_ONE_BY_ONE, LONGEST_PAUSE, Logging, Next, channel, hold, run,
+    };
     use crate::Error;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -262,6 +276,49 @@ mod tests {
         working.abort();
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_waits_is_not_added_again_but_for_an_earlier_time() {
+        let (requests, mut keys) = channel();
+        let mut added = || std::iter::from_fn(|| keys.try_recv().ok()).count();
+        for _ in 0..1000 {
+            requests.send(Key::Routing);
+            requests.send(Key::System);
+        }
+        assert_eq!((requests.len(), added()), (2, 2));
+        // What is to be tried again later is looked at at once if something has changed.
+        requests.begun(&Key::System);
+        requests.send_after(Key::System, LONGEST_PAUSE);
+        requests.send_after(Key::System, LONGEST_PAUSE);
+        requests.send(Key::System);
+        requests.send_after(Key::System, FIRST_PAUSE);
+        assert_eq!((requests.len(), added()), (2, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_replica_that_stands_by_collects_is_worked_on_once_it_leads() {
+        let (requests, mut keys) = channel();
+        for _ in 0..3 {
+            requests.send(Key::Routing);
+            requests.send(Key::System);
+        }
+        let led = tokio::time::sleep(Duration::from_secs(1));
+        hold(&requests, &mut keys, led).await;
+        assert_eq!(requests.len(), 2);
+        let worked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&worked);
+        let work = move |_: Key| -> futures::future::BoxFuture<'static, _> {
+            let counted = Arc::clone(&counted);
+            Box::pin(async move {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Ok(Next::Change)
+            })
+        };
+        let working = tokio::spawn(run(requests.clone(), keys, work));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((worked.load(Ordering::SeqCst), requests.len()), (2, 0));
+        working.abort();
+    }
+
     fn failed() -> Result<Next, Error> {
         Err(Error::Timeout { doing: "asking".into(), limit: Duration::from_secs(1) })
     }
@@ -277,23 +334,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_failures_are_told_together() {
+    async fn many_failures_are_logged_together() {
         let mut failures = Failures::default();
         let mut fail = |name: String| {
             let count = failures.counts.entry(Key::Namespace(name)).or_default();
             *count += 1;
             let is_first = *count == 1;
-            failures.telling(is_first, FIRST_PAUSE)
+            failures.logging(is_first, FIRST_PAUSE)
         };
-        let told: Vec<_> = (0..1000).map(|i| fail(i.to_string())).collect();
-        assert!(told[..TOLD_ONE_BY_ONE].iter().all(|told| *told == Telling::Alone));
-        assert_eq!(told[TOLD_ONE_BY_ONE], Telling::WithOthers);
-        assert!(told[TOLD_ONE_BY_ONE + 1..].iter().all(|told| *told == Telling::Not));
+        let logged: Vec<_> = (0..1000).map(|i| fail(i.to_string())).collect();
+        assert!(logged[..LOGGED_ONE_BY_ONE].iter().all(|logged| *logged == Logging::Alone));
+        assert_eq!(logged[LOGGED_ONE_BY_ONE], Logging::WithOthers);
+        assert!(logged[LOGGED_ONE_BY_ONE + 1..].iter().all(|logged| *logged == Logging::Not));
         tokio::time::sleep(LONGEST_PAUSE).await;
-        assert_eq!(fail("more".into()), Telling::WithOthers);
-        assert_eq!(fail("more".into()), Telling::Not);
-        assert_eq!(failures.telling(false, LONGEST_PAUSE), Telling::Not);
+        assert_eq!(fail("more".into()), Logging::WithOthers);
+        assert_eq!(fail("more".into()), Logging::Not);
+        assert_eq!(failures.logging(false, LONGEST_PAUSE), Logging::Not);
         tokio::time::sleep(LONGEST_PAUSE).await;
-        assert_eq!(failures.telling(false, LONGEST_PAUSE), Telling::WithOthers);
+        assert_eq!(failures.logging(false, LONGEST_PAUSE), Logging::WithOthers);
     }
 }

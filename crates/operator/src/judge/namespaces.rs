@@ -67,7 +67,7 @@ mod tests {
 
     /// Namespace and reason of each warning.
     fn said(turns: Vec<Turn>) -> Vec<(String, &'static str, String)> {
-        match decide(&NamespacesSnapshot { turns }, &builtin()) {
+        match decide(&NamespacesSnapshot { turns }, builtin()) {
             Plan { actions, status: Status::Warnings(all), next } if actions.is_empty() => {
                 assert_eq!(next, crate::judge::plan::Next::Change);
                 all.into_iter().map(|Warning { namespace, reason, note }| (namespace, reason, note)).collect()

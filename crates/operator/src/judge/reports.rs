@@ -2,6 +2,8 @@
 
 pub(crate) mod content;
 pub(crate) mod findings;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod outcome;
 
 use std::collections::BTreeSet;

@@ -154,4 +154,4 @@ pub(crate) fn standards(seen: &[StandardReach], builtin: &Builtin) -> Vec<Standa
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

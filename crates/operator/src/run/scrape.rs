@@ -83,7 +83,7 @@ impl Seen {
         let standards = self.builtin.standards.iter().map(|standard| standard.prepared.id.name.as_str());
         let snapshot = ScrapeSnapshot::observe(&self.world, standards);
         let mut samples = samples(&snapshot, &self.builtin);
-        samples.push(waiting(self.waiting.waiting()));
+        samples.push(waiting(self.waiting.len()));
         samples
     }
 }
