@@ -9,9 +9,7 @@ use crate::act::status::replace;
 use crate::act::writer::Writer;
 use crate::judge::conditions::turned;
 use crate::judge::draft::Draft;
-use crate::judge::namespaces::Warning;
-use crate::judge::plan::Status;
-use crate::judge::system::SystemDraft;
+use crate::judge::plan::{Status, SystemDraft, Warning};
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::{Error, act};
 

@@ -4,17 +4,9 @@ use gatewright_compiler::{is_system_namespace, meaningless_labels};
 use gatewright_gatekeeper::{IGNORE_LABEL, Namespace};
 
 use crate::judge::builtin::Builtin;
-use crate::judge::plan::{Plan, Status};
+use crate::judge::plan::{Plan, Status, Warning};
 use crate::watch::namespaces::Turn;
 use crate::watch::observe::NamespacesSnapshot;
-
-/// A warning that stands in a namespace, for those who may look nowhere else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Warning {
-    pub(crate) namespace: String,
-    pub(crate) reason: &'static str,
-    pub(crate) note: String,
-}
 
 /// Nothing about a label is ignored in silence: neither a value that means nothing, nor that a namespace is exempt. Each
 /// is said once for each change.

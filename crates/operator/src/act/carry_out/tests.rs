@@ -62,7 +62,7 @@ impl Scene {
         self.server
             .asked()
             .iter()
-            .map(|line| line.replace(STANDARD, "STANDARD").replace(POLICY, "POLICY"))
+            .map(|line| line.trim_end_matches('?').replace(STANDARD, "STANDARD").replace(POLICY, "POLICY"))
             .collect()
     }
 

@@ -1,10 +1,10 @@
-use super::{SystemDraft, decide, guard, standards};
+use super::{decide, guard, standards};
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::fixtures::{
     PROCESS, builtin, edited, foreign, gatekeeper, held, live, taken_in, template, unremembered,
 };
-use crate::judge::plan::{Next, Plan, Status};
+use crate::judge::plan::{Next, Plan, Status, SystemDraft};
 use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
