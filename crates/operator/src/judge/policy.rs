@@ -26,7 +26,7 @@ pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin
         return plan;
     };
     let (valid, outcome) = match validate(policy, &builtin.settings) {
-        Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
+        Ok(Compiled { constraint: Some(constraint), routes, notes, .. }) => {
             let prepared = prepare(snapshot, policy, &constraint);
             (compiles(&notes), apply(snapshot, &builtin.settings, &prepared, &routes, &mut plan))
         }
