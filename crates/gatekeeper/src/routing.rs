@@ -215,8 +215,11 @@ mod tests {
 
     #[test]
     fn only_failure_policy_fail_can_refuse_and_only_where_the_selector_reaches() {
-        let lease =
-            Route { group: "coordination.k8s.io".into(), resource: "leases".into(), operation: "UPDATE" };
+        let lease = Route {
+            group: "coordination.k8s.io".into(),
+            resource: "leases".into(),
+            operation: Operation::Update,
+        };
         let refused = |policy: Option<&str>, resources: &[&str], labels: &[(&str, &str)]| {
             let mut found = configuration(resources, &["CREATE", "UPDATE"]);
             let entry = &mut found.webhooks.as_mut().unwrap()[0];
