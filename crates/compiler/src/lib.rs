@@ -28,6 +28,7 @@ pub use standards::{
 };
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use gatewright_api::{OperationPolicy, Policy, SecurityPolicy, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
@@ -45,6 +46,25 @@ pub struct Compiled {
     pub routes: Vec<Route>,
     /// What people may expect of the policy and Gatekeeper cannot do, as sentences.
     pub notes: Vec<String>,
+    /// The kinds that the policy itself names. Whether they exist only an API server knows.
+    pub named_kinds: Vec<NamedKind>,
+}
+
+/// A kind that a policy names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedKind {
+    /// The path of the field that names it.
+    pub field: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+}
+
+impl fmt::Display for NamedKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.group, self.kind)
+    }
 }
 
 /// A policy kind that compiles.
@@ -55,6 +75,11 @@ pub trait Compile: Policy {
     /// The parameters of the rules that can refuse something. Every field is named, so that a new one does not
     /// build until it is wired.
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value;
+
+    /// The kinds that the policy itself names.
+    fn named_kinds(&self) -> Vec<NamedKind> {
+        vec![]
+    }
 }
 
 impl Compile for SecurityPolicy {
@@ -69,8 +94,12 @@ impl Compile for OperationPolicy {
     const TEMPLATE: Template = Template::OperationPolicy;
 
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
-        problems.extend(operation::out_of_namespaces(&self.spec.policies, &self.spec.r#match));
+        problems.extend(operation::wrong_kinds(&self.named_kinds(), &self.spec.r#match));
         serde_json::json!(operation::parameters(&self.spec.policies, problems))
+    }
+
+    fn named_kinds(&self) -> Vec<NamedKind> {
+        operation::named_kinds(&self.spec.policies)
     }
 }
 
@@ -91,7 +120,7 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         .filter(|check| parameters.get(check.field).is_some())
         .collect();
     if checks.is_empty() {
-        return Ok(Compiled { constraint: None, routes: vec![], notes: vec![] });
+        return Ok(Compiled { constraint: None, routes: vec![], notes: vec![], named_kinds: vec![] });
     }
     let reach =
         Reach { controllers: settings.controller_validation, unlabelled: matcher.label_selector.is_none() };
@@ -112,7 +141,12 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         parameters,
     };
     let constraint = Constraint::new(P::TEMPLATE.kind(), metadata(policy), spec);
-    Ok(Compiled { constraint: Some(constraint), routes: routes.into_iter().collect(), notes })
+    Ok(Compiled {
+        constraint: Some(constraint),
+        routes: routes.into_iter().collect(),
+        notes,
+        named_kinds: policy.named_kinds(),
+    })
 }
 
 /// A scale carries no labels: under a selector on labels either none is reached, or those of all objects.

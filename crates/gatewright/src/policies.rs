@@ -5,10 +5,11 @@ mod schema;
 use std::fmt;
 
 use gatewright_api::{POLICY_API_VERSION, POLICY_GROUP, PolicyKind, names, with_policy_type};
-use gatewright_compiler::{Compile, Compiled, Settings, compile};
+use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile};
 use gatewright_gatekeeper::Constraint;
 use serde_path_to_error::{Path, Segment};
 
+use crate::check::Scopes;
 use crate::input::{Document, InputError};
 
 /// Which policies this is: the kind of a document.
@@ -63,6 +64,19 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
     }
     compiled.constraint.as_mut().map(mark_rendered);
     Ok(compiled)
+}
+
+/// What to say of the kinds that a policy names and that nothing here defines, each with the line of its field.
+pub fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) -> Vec<String> {
+    let said = |named: &NamedKind| {
+        let said = scopes.unknown(&named.group, &named.kind)?;
+        let location = document.locate(&pointer(&named.field));
+        Some(format!(
+            "{location}: {} {}: {}: {said}",
+            document.header.kind, document.header.name, named.field
+        ))
+    };
+    compiled.named_kinds.iter().filter_map(said).collect()
 }
 
 /// Marks a constraint as nobody's who has an operator, and without an owner: a uid in a file is of no object.

@@ -11,6 +11,7 @@ use gatewright_compiler::{GuardMode, Settings, exec_guard, standards, sync_set, 
 use gatewright_gatekeeper::{Constraint, ConstraintTemplate, SyncSet};
 use serde::Serialize;
 
+use crate::check::Scopes;
 use crate::settings::SettingsArgs;
 use crate::{FAILED, diagnostics, input, policies};
 
@@ -120,6 +121,8 @@ fn constraints(filenames: &[PathBuf], settings: &Settings) -> Option<Vec<Constra
             Ok(compiled) => {
                 let subject = format!("{}: {kind} {}", document.location, document.header.name);
                 compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
+                let unknown = policies::unknown_kinds(&document, &compiled, &Scopes::default());
+                unknown.iter().for_each(diagnostics::note);
                 if compiled.constraint.is_none() {
                     diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
                 }

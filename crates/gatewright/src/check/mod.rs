@@ -21,6 +21,7 @@ use crate::settings::SettingsArgs;
 use crate::{FAILED, diagnostics};
 use collect::{Collected, collect};
 use judge::{Judge, Placed};
+pub use kinds::Scopes;
 use namespaces::NamespaceLabels;
 use report::{Format, Report};
 use result::{Summary, Verdict};

@@ -162,6 +162,8 @@ impl Builder<'_> {
             }
             match policies::compiled(document, *kind, self.settings) {
                 Ok(compiled) => {
+                    let unknown = policies::unknown_kinds(document, &compiled, &collected.scopes);
+                    unknown.iter().for_each(diagnostics::note);
                     let Some(constraint) = compiled.constraint else { continue };
                     let owner = PolicyRef { kind: kind.to_string(), name: document.header.name.clone() };
                     self.compiled(&constraint, owner, &document.location);
