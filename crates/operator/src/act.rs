@@ -9,3 +9,4 @@ pub(crate) mod queue;
 pub(crate) mod reports;
 pub(crate) mod status;
 pub(crate) mod system;
+pub(crate) mod writer;

@@ -18,6 +18,7 @@ use tracing::warn;
 use crate::Error;
 use crate::error::request;
 use crate::metrics::Metrics;
+use crate::names::FIELD_MANAGER;
 
 /// How many events may wait. A burst beyond that is dropped: the policies' status tells the same.
 const WAITING: usize = 1000;
@@ -162,7 +163,7 @@ fn shortened(text: &str) -> String {
 
 /// Writes events forever, one after the other. One that cannot be written is not tried again.
 pub(crate) async fn publish(client: Client, identity: String, mut queue: mpsc::Receiver<Queued>) {
-    let reporter = Reporter { controller: crate::FIELD_MANAGER.to_owned(), instance: Some(identity) };
+    let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(identity) };
     let recorder = Recorder::new(client.clone(), reporter.clone());
     let mut failing = false;
     while let Some(Queued { event, about, once }) = queue.recv().await {

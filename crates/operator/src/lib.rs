@@ -8,6 +8,8 @@ mod act;
 mod error;
 mod events;
 mod judge;
+#[cfg(test)]
+mod layers;
 mod metrics;
 mod names;
 mod run;
@@ -30,6 +32,7 @@ use kube::{Api, Client, Config};
 use tracing::info;
 
 use crate::act::queue;
+use crate::act::writer::Writer;
 use crate::events::Events;
 use crate::judge::builtin::Builtin;
 use crate::metrics::Metrics;
@@ -41,10 +44,10 @@ use crate::run::scrape::State;
 use crate::run::server;
 use crate::run::settings::Source;
 use crate::run::throttle::Throttle;
+use crate::watch::key::{Changes, Key};
 use crate::watch::last_applied::LastApplied;
 use crate::watch::system::Replica;
 use crate::watch::world::World;
-use crate::watch::{Changes, Key};
 
 /// How long a connection may be silent: longer than a watch lasts.
 const READ_TIMEOUT: Duration = Duration::from_secs(75);
@@ -197,22 +200,19 @@ impl Operator {
             let requests = requests.clone();
             Changes::new(move |key| requests.send(key))
         };
-        let world = World::watch(
-            self.client.clone(),
-            settings.clone(),
-            Arc::clone(&self.last_applied),
-            &changes,
-            self.metrics.clone(),
-            self.events.clone(),
-            self.replica.clone(),
-        );
+        let last_applied = Arc::clone(&self.last_applied);
+        let mut world =
+            World::new(self.client.clone(), settings.clone(), last_applied, changes, self.replica.clone());
+        world.watch();
         let (world, builtin) = (Arc::new(world), Arc::new(Builtin::new(settings)));
         self.state.set(Arc::clone(&world), Arc::clone(&builtin), requests.clone());
         for template in Template::ALL {
             requests.send(Key::Template(*template));
         }
         queue::hold(&requests, &mut keys, self.state.leadership.gained()).await;
-        let work = Arc::new(Work { world, builtin, metrics: self.metrics.clone() });
+        let metrics = self.metrics.clone();
+        let writer = Writer::new(Arc::clone(&world), metrics.clone(), self.events.clone());
+        let work = Arc::new(Work { world, builtin, writer, metrics });
         queue::run(requests, keys, move |key| measured(Arc::clone(&work), key)).await;
     }
 }

@@ -18,7 +18,3 @@ pub(crate) mod reports;
 pub(crate) mod served;
 pub(crate) mod system;
 pub(crate) mod world;
-
-pub(crate) use follow::{Source, keep_filled};
-pub(crate) use key::{Changes, Key};
-pub(crate) use kind::{Id, Kind};

@@ -163,3 +163,6 @@ fn say_deleted(id: &Id, finalizers: &[String]) {
         debug!(kind, name, "deleted");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,32 +10,22 @@ use tracing::{info, warn};
 use crate::Error;
 use crate::act::apply;
 use crate::act::publish::publish;
+use crate::act::writer::Writer;
 use crate::error::request;
 use crate::judge::plan::{Action, Next, Plan};
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
-use crate::watch::world::World;
 
 /// How long a cache may lag before a deletion is looked at again.
 const CACHE_LAG: Duration = Duration::from_millis(200);
 
-/// Writes objects, and says what was written.
-#[derive(Clone, Copy)]
-pub(crate) struct Writer<'a> {
-    world: &'a World,
-}
-
-impl<'a> Writer<'a> {
-    pub(crate) fn new(world: &'a World) -> Self {
-        Self { world }
-    }
-
+impl Writer {
     /// Does everything that a plan wants, and says what it says. One action that fails keeps no other from being done.
     ///
     /// # Errors
     /// The first that is to be tried again. What stands in the way goes by itself, and is watched.
-    pub(crate) async fn carry_out(self, plan: Plan) -> Result<Next, Error> {
+    pub(crate) async fn carry_out(&self, plan: Plan) -> Result<Next, Error> {
         let Plan { actions, mut status, mut next } = plan;
         let mut failed = None;
         for action in actions {
@@ -51,11 +41,11 @@ impl<'a> Writer<'a> {
                 }
             }
         }
-        publish(self.world, status).await?;
+        publish(self, status).await?;
         failed.map_or(Ok(next), Err)
     }
 
-    async fn act(self, action: Action) -> Result<Next, Error> {
+    async fn act(&self, action: Action) -> Result<Next, Error> {
         match action {
             Action::Apply { prepared, write, repair } => self.apply(prepared, write, repair).await?,
             Action::Remember(prepared) => self.world.last_applied.found(prepared),
@@ -67,7 +57,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes an object as it should be, and says what was done: to whom, too, if it undid what somebody else did.
-    async fn apply(self, prepared: Arc<Prepared>, write: Write, repair: bool) -> Result<(), Error> {
+    async fn apply(&self, prepared: Arc<Prepared>, write: Write, repair: bool) -> Result<(), Error> {
         let applied = apply::apply(&self.world.client, &prepared, &write).await?;
         let before = match &write {
             Write::Create => None,
@@ -82,15 +72,15 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn repaired(self, prepared: &Prepared, write: &Write, uid: &str) {
+    fn repaired(&self, prepared: &Prepared, write: &Write, uid: &str) {
         let (kind, name) = (prepared.id.kind.as_str(), &prepared.id.name);
         let what = undone(write);
         warn!(kind, name, "repaired: {what}");
-        self.world.metrics.repaired(kind);
-        self.world.events.repaired(&prepared.object(), uid, &what);
+        self.metrics.repaired(kind);
+        self.events.repaired(&prepared.object(), uid, &what);
     }
 
-    async fn delete(self, id: &Id, live: &Live) -> Result<(), Error> {
+    async fn delete(&self, id: &Id, live: &Live) -> Result<(), Error> {
         apply::delete(&self.world.client, id, live).await?;
         self.world.last_applied.deleted(id, live);
         Ok(())
@@ -98,14 +88,14 @@ impl<'a> Writer<'a> {
 
     /// The caches of policies and of constraints do not move together: only the API server knows that there is no
     /// policy.
-    async fn sweep(self, policy: PolicyKind, id: &Id, live: &Live) -> Result<Next, Error> {
+    async fn sweep(&self, policy: PolicyKind, id: &Id, live: &Live) -> Result<Next, Error> {
         if with_policy_type!(policy, P => self.exists::<P>(&id.name).await?) {
             return Ok(Next::After(CACHE_LAG));
         }
         self.delete(id, live).await.map(|()| Next::Change)
     }
 
-    async fn exists<P: Policy>(self, name: &str) -> Result<bool, Error> {
+    async fn exists<P: Policy>(&self, name: &str) -> Result<bool, Error> {
         let policies: Api<P> = Api::all(self.world.client.clone());
         let doing = format!("looking for {} {name}", P::KIND);
         match request(doing, policies.get_metadata(name)).await {
@@ -115,7 +105,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn forget(self, id: &Id) {
+    fn forget(&self, id: &Id) {
         self.world.last_applied.forget(id);
         if let Kind::Constraint(template) = id.kind {
             self.world.namespaces.forget(template, &id.name);
@@ -143,3 +133,6 @@ fn undone(write: &Write) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ pub(crate) enum Answer {
     Stored,
     /// A refusal, with its code and reason.
     Refused(u16, &'static str),
+    /// That there is no object of this name.
+    Absent(String),
     /// That the namespace is being deleted.
     NamespaceTerminating,
 }
@@ -66,6 +68,7 @@ impl Server {
             Some(Answer::Object(object)) => (200, object),
             Some(Answer::Stored) => (200, stored(sent)),
             Some(Answer::Refused(code, reason)) => (code, failure(code, reason)),
+            Some(Answer::Absent(name)) => (404, absent(&name)),
             Some(Answer::NamespaceTerminating) => (403, terminating()),
             None => (500, failure(500, "NobodyExpectsThis")),
         };
@@ -83,6 +86,12 @@ fn failure(code: u16, reason: &str) -> Value {
     json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason,
     })
+}
+
+fn absent(name: &str) -> Value {
+    let mut status = failure(404, "NotFound");
+    status["details"] = json!({"name": name});
+    status
 }
 
 fn terminating() -> Value {

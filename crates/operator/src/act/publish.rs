@@ -6,82 +6,80 @@ use k8s_openapi::jiff::Timestamp;
 use tracing::{info, warn};
 
 use crate::act::status::replace;
+use crate::act::writer::Writer;
 use crate::judge::conditions::turned;
 use crate::judge::draft::Draft;
-use crate::judge::namespaces::Warning;
-use crate::judge::plan::Status;
-use crate::judge::system::SystemDraft;
+use crate::judge::plan::{Status, SystemDraft, Warning};
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
-use crate::watch::world::World;
 use crate::{Error, act};
 
 /// Publishes the status.
 ///
 /// # Errors
 /// It could not be written.
-pub(crate) async fn publish(world: &World, status: Status) -> Result<(), Error> {
+pub(crate) async fn publish(writer: &Writer, status: Status) -> Result<(), Error> {
     match status {
         Status::Nothing => Ok(()),
-        Status::Policy(draft) => with_policy_type!(draft.kind, P => policy::<P>(world, &draft).await),
+        Status::Policy(draft) => with_policy_type!(draft.kind, P => policy::<P>(writer, &draft).await),
         Status::Routing(outcome) => {
-            routing(world, *outcome);
+            routing(writer, *outcome);
             Ok(())
         }
-        Status::System(draft) => system(world, *draft).await,
+        Status::System(draft) => system(writer, *draft).await,
         Status::Warnings(warnings) => {
-            warn(world, warnings);
+            warn(writer, warnings);
             Ok(())
         }
     }
 }
 
 /// Writes the status if anything but time changed. The write fails if the policy changed in between.
-async fn policy<P: Policy>(world: &World, draft: &Draft) -> Result<(), Error> {
+async fn policy<P: Policy>(writer: &Writer, draft: &Draft) -> Result<(), Error> {
     let Some(status) = draft.status(&Time(Timestamp::now())) else { return Ok(()) };
-    world.last_applied.published(&draft.id);
+    writer.world.last_applied.published(&draft.id);
     if draft.previous.as_ref() == Some(&status) {
         return Ok(());
     }
-    match replace::<P>(&world.client, &draft.policy, &status).await {
+    match replace::<P>(&writer.world.client, &draft.policy, &status).await {
         Err(error) if error.is_not_found() => return Ok(()),
         result => result?,
     }
     if let Some(ready) = turned(draft.previous.as_ref(), &status) {
         let (kind, name) = (P::KIND, &draft.id.name);
         info!(%kind, name, ready = ready.status, reason = ready.reason, because = ready.message, "policy");
-        world.events.turned::<P>(&draft.policy, ready);
+        writer.events.turned::<P>(&draft.policy, ready);
     }
     Ok(())
 }
 
 /// Keeps the outcome for whoever asks, and logs what is new in it, once.
-fn routing(world: &World, new: RoutingOutcome) {
-    let old = world.routing.get().unwrap_or_default();
-    if world.routing.publish(new.clone()) {
+fn routing(writer: &Writer, new: RoutingOutcome) {
+    let old = writer.world.routing.get().unwrap_or_default();
+    if writer.world.routing.publish(new.clone()) {
         log(&old, &new);
-        world.wake_system();
+        writer.world.wake_system();
     }
 }
 
-async fn system(world: &World, draft: SystemDraft) -> Result<(), Error> {
-    let mut logged = world.logged.get().unwrap_or_default();
+async fn system(writer: &Writer, draft: SystemDraft) -> Result<(), Error> {
+    let mut logged = writer.world.logged.get().unwrap_or_default();
     logged.extend(draft.log.iter().cloned());
-    world.logged.publish(logged);
-    act::system::publish(&world.client, &world.events, draft).await
+    writer.world.logged.publish(logged);
+    act::system::publish(&writer.world.client, &writer.events, draft).await
 }
 
 /// Says what has become of the reports, and lets the status of the system follow.
-pub(crate) fn reports(world: &World, before: Option<&ReportsOutcome>, now: ReportsOutcome) {
-    act::reports::say(&world.events, before, &now);
-    if world.reports.outcome.publish(now) {
-        world.wake_system();
+pub(crate) fn reports(writer: &Writer, before: Option<&ReportsOutcome>, now: ReportsOutcome) {
+    act::reports::say(&writer.events, before, &now);
+    if writer.world.reports.outcome.publish(now) {
+        writer.world.wake_system();
     }
 }
 
-fn warn(world: &World, warnings: Vec<Warning>) {
+fn warn(writer: &Writer, warnings: Vec<Warning>) {
     for Warning { namespace, reason, note } in warnings {
         warn!(namespace, reason, because = note, "a namespace has a label that somebody should look at");
-        world.events.warn(&namespace, reason, &note);
+        writer.events.warn(&namespace, reason, &note);
     }
 }
 

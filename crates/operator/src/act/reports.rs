@@ -33,7 +33,7 @@ pub(crate) async fn carry_out(client: &Client, decisions: &Decisions<'_>) -> Out
     for decision in decisions.iter() {
         // Most reports are as they should be, and there may be very many.
         tokio::task::consume_budget().await;
-        outcome.count(&decision);
+        outcome.count(decision.results);
         let Some(work) = decision.work else { continue };
         if running.len() == CONCURRENCY
             && let Some((id, Err(error))) = running.next().await

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::act::status;
 use crate::error::request;
 use crate::events::Events;
-use crate::judge::system::SystemDraft;
+use crate::judge::plan::SystemDraft;
 use crate::names::FIELD_MANAGER;
 use crate::watch::system::SystemObject;
 

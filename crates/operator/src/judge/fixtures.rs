@@ -1,8 +1,9 @@
 //! Values that the tables of decisions are made from.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gatewright_api::{PolicyStatus, Reason};
+use gatewright_compiler::Settings;
 use gatewright_gatekeeper::{PodStatus, Process, WEBHOOK_OPERATION};
 use gatewright_rules::Template;
 use serde_json::json;
@@ -19,8 +20,10 @@ use crate::watch::observe::Gatekeeper;
 /// The one process of Gatekeeper.
 pub(crate) const PROCESS: &str = "gatekeeper-1";
 
-pub(crate) fn builtin() -> Builtin {
-    Builtin::new(gatewright_compiler::Settings::default())
+/// What the default settings decide. Templates take their time to make.
+pub(crate) fn builtin() -> &'static Builtin {
+    static BUILTIN: LazyLock<Builtin> = LazyLock::new(|| Builtin::new(Settings::default()));
+    &BUILTIN
 }
 
 /// The object as the API server stores it, in its first version.

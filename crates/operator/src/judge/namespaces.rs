@@ -4,17 +4,9 @@ use gatewright_compiler::{is_system_namespace, meaningless_labels};
 use gatewright_gatekeeper::{IGNORE_LABEL, Namespace};
 
 use crate::judge::builtin::Builtin;
-use crate::judge::plan::{Plan, Status};
+use crate::judge::plan::{Plan, Status, Warning};
 use crate::watch::namespaces::Turn;
 use crate::watch::observe::NamespacesSnapshot;
-
-/// A warning that stands in a namespace, for those who may look nowhere else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Warning {
-    pub(crate) namespace: String,
-    pub(crate) reason: &'static str,
-    pub(crate) note: String,
-}
 
 /// Nothing about a label is ignored in silence: neither a value that means nothing, nor that a namespace is exempt. Each
 /// is said once for each change.
@@ -67,7 +59,7 @@ mod tests {
 
     /// Namespace and reason of each warning.
     fn said(turns: Vec<Turn>) -> Vec<(String, &'static str, String)> {
-        match decide(&NamespacesSnapshot { turns }, &builtin()) {
+        match decide(&NamespacesSnapshot { turns }, builtin()) {
             Plan { actions, status: Status::Warnings(all), next } if actions.is_empty() => {
                 assert_eq!(next, crate::judge::plan::Next::Change);
                 all.into_iter().map(|Warning { namespace, reason, note }| (namespace, reason, note)).collect()

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_api::PolicyKind;
+use gatewright_api::{Notice, PolicyKind, SystemStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 
 use crate::Error;
 use crate::judge::draft::Draft;
-use crate::judge::namespaces::Warning;
-use crate::judge::system::SystemDraft;
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
@@ -63,6 +62,29 @@ pub(crate) enum Status {
     System(Box<SystemDraft>),
     /// Warnings that stand in namespaces.
     Warnings(Vec<Warning>),
+}
+
+/// What is to be said of everything that is no policy.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SystemDraft {
+    /// Name, uid and version of the object; none if it is to be made first.
+    pub(crate) seen: Option<ObjectMeta>,
+    /// The status to write; none if it is there already.
+    pub(crate) status: Option<Box<SystemStatus>>,
+    /// The condition `Ready`, if it has turned.
+    pub(crate) turned: Option<Condition>,
+    /// What has come about since the status was last written.
+    pub(crate) events: Vec<Notice>,
+    /// What this process has not logged yet.
+    pub(crate) log: Vec<Notice>,
+}
+
+/// A warning that stands in a namespace, for those who may look nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Warning {
+    pub(crate) namespace: String,
+    pub(crate) reason: &'static str,
+    pub(crate) note: String,
 }
 
 /// What a reconciliation leaves to be done.

@@ -7,28 +7,13 @@ mod operator;
 use std::collections::BTreeSet;
 
 use gatewright_api::{Notice, Reason, StandardStatus, SystemCondition, SystemStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::judge::builtin::{Builtin, Standard};
 use crate::judge::conditions::Judgement;
-use crate::judge::plan::{Plan, Status};
+use crate::judge::plan::{Plan, Status, SystemDraft};
 use crate::judge::reports;
 use crate::watch::observe::{StandardReach, SystemSnapshot};
-
-/// What is to be said of everything that is no policy.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SystemDraft {
-    /// Name, uid and version of the object; none if it is to be made first.
-    pub(crate) seen: Option<ObjectMeta>,
-    /// The status to write; none if it is there already.
-    pub(crate) status: Option<Box<SystemStatus>>,
-    /// The condition `Ready`, if it has turned.
-    pub(crate) turned: Option<Condition>,
-    /// What has come about since the status was last written.
-    pub(crate) events: Vec<Notice>,
-    /// What this process has not logged yet.
-    pub(crate) log: Vec<Notice>,
-}
 
 /// Writes the status if anything but time changed.
 pub(crate) fn decide(snapshot: &SystemSnapshot, builtin: &Builtin) -> Plan {
@@ -154,4 +139,4 @@ pub(crate) fn standards(seen: &[StandardReach], builtin: &Builtin) -> Vec<Standa
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

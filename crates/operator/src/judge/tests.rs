@@ -9,7 +9,7 @@ use strum::VariantArray as _;
 
 use super::fixtures::{Expected, Row};
 use super::plan::ActionKind;
-use super::{draft, guard, policy, routing, standard, template};
+use super::{draft, guard, policy, routing, standard, system, template};
 
 /// Every row of every table. [`Row`]s are compared by the tests beside the decisions.
 fn rows() -> Vec<Row> {
@@ -27,19 +27,22 @@ fn rows() -> Vec<Row> {
 }
 
 /// The reasons that the sources of the decisions name, tests left out, and those that the compiler gives.
-fn given() -> BTreeSet<String> {
+fn given(folder: &Path) -> BTreeSet<String> {
     let mut reasons: BTreeSet<_> =
         [Reason::Invalid, Reason::Unsupported].map(|reason| reason.as_str().to_owned()).into();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/judge");
-    for file in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
-        if file.ends_with("fixtures.rs") || file.ends_with("tests.rs") {
+    for path in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        if ["tests", "tests.rs", "fixtures.rs"].iter().any(|name| path.ends_with(name)) {
             continue;
         }
-        let text = fs::read_to_string(file).unwrap();
-        let names = text.split("Reason::").skip(1);
+        if path.is_dir() {
+            reasons.extend(given(&path));
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let name =
             |rest: &str| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
-        reasons.extend(names.map(name));
+        reasons.extend(code.split("Reason::").skip(1).map(name));
     }
     reasons
 }
@@ -47,9 +50,12 @@ fn given() -> BTreeSet<String> {
 #[test]
 fn every_reason_is_expected_somewhere() {
     let known: BTreeSet<_> = Reason::VARIANTS.iter().map(|reason| reason.as_str().to_owned()).collect();
-    let expected: BTreeSet<_> = rows().iter().flat_map(|row| row.expected.reasons()).collect();
-    let given: BTreeSet<_> = given().intersection(&known).cloned().collect();
-    assert!(given.len() > 15, "{given:?}");
+    let rows = rows();
+    let expected = rows.iter().flat_map(|row| row.expected.reasons()).chain(system::tests::reasons());
+    let expected: BTreeSet<_> = expected.collect();
+    let given = given(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/judge"));
+    let given: BTreeSet<_> = given.intersection(&known).cloned().collect();
+    assert!(given.len() > 25, "{given:?}");
     assert_eq!(given.difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 

@@ -8,12 +8,12 @@ use gatewright_api::with_policy_type;
 use gatewright_rules::{Owner, Template};
 
 use crate::act;
-use crate::act::carry_out::Writer;
+use crate::act::writer::Writer;
 use crate::judge::builtin::Builtin;
 use crate::judge::plan::Next;
 use crate::judge::reports::{Decisions, Outcome};
 use crate::metrics::Metrics;
-use crate::watch::Key;
+use crate::watch::key::Key;
 use crate::watch::observe::{
     NamespacesSnapshot, PolicySnapshot, ReportsSnapshot, RoutingSnapshot, StandardSnapshot, SystemSnapshot,
     TemplateSnapshot,
@@ -25,6 +25,7 @@ use crate::{Error, judge};
 pub(crate) struct Work {
     pub(crate) world: Arc<World>,
     pub(crate) builtin: Arc<Builtin>,
+    pub(crate) writer: Writer,
     pub(crate) metrics: Metrics,
 }
 
@@ -59,7 +60,7 @@ async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
 async fn template(work: &Work, template: Template) -> Result<Next, Error> {
     let snapshot = TemplateSnapshot::observe(&work.world, template);
     let plan = judge::template::decide(&snapshot, &work.builtin);
-    Writer::new(&work.world).carry_out(plan).await
+    work.writer.carry_out(plan).await
 }
 
 async fn policy<P: Watched>(work: &Work, name: &str) -> Result<Next, Error> {
@@ -67,7 +68,7 @@ async fn policy<P: Watched>(work: &Work, name: &str) -> Result<Next, Error> {
         return Ok(Next::Change);
     };
     let plan = judge::policy::decide(&snapshot, &work.builtin);
-    let next = Writer::new(&work.world).carry_out(plan).await?;
+    let next = work.writer.carry_out(plan).await?;
     asked.map(|()| next)
 }
 
@@ -76,26 +77,26 @@ async fn routing(work: &Work) -> Result<Next, Error> {
         return Ok(Next::Change);
     };
     let plan = judge::routing::decide(&snapshot, &work.builtin);
-    let next = Writer::new(&work.world).carry_out(plan).await?;
+    let next = work.writer.carry_out(plan).await?;
     asked.map(|()| next)
 }
 
 async fn standard(work: &Work, name: &str) -> Result<Next, Error> {
     let snapshot = StandardSnapshot::observe(&work.world, name);
     let plan = judge::standard::decide(&snapshot, &work.builtin);
-    Writer::new(&work.world).carry_out(plan).await
+    work.writer.carry_out(plan).await
 }
 
 async fn namespaces(work: &Work, snapshot: &NamespacesSnapshot) -> Result<Next, Error> {
     let plan = judge::namespaces::decide(snapshot, &work.builtin);
-    Writer::new(&work.world).carry_out(plan).await
+    work.writer.carry_out(plan).await
 }
 
 async fn system(work: &Work) -> Result<Next, Error> {
     let standards = work.builtin.standards.iter().map(|standard| standard.prepared.id.name.as_str());
     let Some(snapshot) = SystemSnapshot::observe(&work.world, standards) else { return Ok(Next::Change) };
     let plan = judge::system::decide(&snapshot, &work.builtin);
-    Writer::new(&work.world).carry_out(plan).await
+    work.writer.carry_out(plan).await
 }
 
 /// Looks at all reports, since one constraint may concern every namespace.
@@ -103,6 +104,6 @@ async fn reports(work: &Work) -> Result<Next, Error> {
     let snapshot = ReportsSnapshot::observe(&work.world);
     let Some(decisions) = Decisions::of(&snapshot, &work.builtin) else { return Ok(Next::Change) };
     let Outcome { published, failed } = act::reports::carry_out(&work.world.client, &decisions).await;
-    act::publish::reports(&work.world, snapshot.published.as_ref(), published);
+    act::publish::reports(&work.writer, snapshot.published.as_ref(), published);
     failed.map_or(Ok(Next::Change), Err)
 }

@@ -12,10 +12,12 @@ use tokio::task::JoinSet;
 
 use crate::names::FIELD_MANAGER;
 use crate::watch::cache::{Cache, Change, Entry};
+use crate::watch::follow::{Source, keep_filled};
+use crate::watch::key::{Changes, Key};
+use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
 use crate::watch::published::{Published, ReportsOutcome};
 use crate::watch::report_kind::{CLUSTER, NAMESPACED, ReportKind};
-use crate::watch::{Changes, Id, Key, Kind, Source, keep_filled};
 
 /// The name of every report of ours. Nothing of another name is ever looked at.
 pub(crate) const NAME: &str = "gatewright";
@@ -98,19 +100,28 @@ pub(crate) struct Reports {
     pub(crate) cluster: Vec<Watched>,
     /// What became of them; nothing until all is known that reports are made from.
     pub(crate) outcome: Published<ReportsOutcome>,
-    _watches: JoinSet<()>,
+    watches: JoinSet<()>,
 }
 
 impl Reports {
-    /// Starts to watch every kind, also those that are not to be written: what is left of an earlier time must go.
-    pub(crate) fn watch(client: &Client, changes: &Changes) -> Self {
-        let mut tasks = JoinSet::new();
-        let mut watched = |kinds: &'static [ReportKind]| -> Vec<Watched> {
-            let kinds = kinds.iter();
-            kinds.map(|kind| Watched { kind, cache: follow(kind, client, changes, &mut tasks) }).collect()
+    /// Nothing is known yet, and nothing is watched.
+    pub(crate) fn new() -> Self {
+        let unknown = |kinds: &'static [ReportKind]| {
+            kinds.iter().map(|kind| Watched { kind, cache: Cache::new() }).collect()
         };
-        let (namespaced, cluster) = (watched(&NAMESPACED), watched(&CLUSTER));
-        Self { namespaced, cluster, outcome: Published::default(), _watches: tasks }
+        Self {
+            namespaced: unknown(&NAMESPACED),
+            cluster: unknown(&CLUSTER),
+            outcome: Published::default(),
+            watches: JoinSet::new(),
+        }
+    }
+
+    /// Starts to watch every kind, also those that are not to be written: what is left of an earlier time must go.
+    pub(crate) fn watch(&mut self, client: &Client, changes: &Changes) {
+        for watched in self.namespaced.iter().chain(&self.cluster) {
+            self.watches.spawn(watched.follow(client, changes.clone()));
+        }
     }
 
     /// Every kind with what is known of it.
@@ -119,27 +130,21 @@ impl Reports {
     }
 }
 
-fn follow(
-    kind: &'static ReportKind,
-    client: &Client,
-    changes: &Changes,
-    tasks: &mut JoinSet<()>,
-) -> Cache<Seen> {
-    let (cache, changes) = (Cache::new(), changes.clone());
-    let config = watcher::Config::default().fields(&format!("metadata.name={NAME}")).page_size(PAGE);
-    let source = Source {
-        client: client.clone(),
-        api: Id::new(Kind::Report(kind), NAME).api(client),
-        resource: kind.resource(),
-        config,
-    };
-    let changed = move |change| {
-        changes.send(Key::Reports);
-        // The status says which kind is written.
-        if change == Change::Everything {
-            changes.send(Key::System);
-        }
-    };
-    tasks.spawn(keep_filled(source, cache.clone(), Seen::from, changed));
-    cache
+impl Watched {
+    fn follow(&self, client: &Client, changes: Changes) -> impl Future<Output = ()> + use<> {
+        let source = Source {
+            client: client.clone(),
+            api: Id::new(Kind::Report(self.kind), NAME).api(client),
+            resource: self.kind.resource(),
+            config: watcher::Config::default().fields(&format!("metadata.name={NAME}")).page_size(PAGE),
+        };
+        let changed = move |change| {
+            changes.send(Key::Reports);
+            // The status says which kind is written.
+            if change == Change::Everything {
+                changes.send(Key::System);
+            }
+        };
+        keep_filled(source, self.cache.clone(), Seen::from, changed)
+    }
 }

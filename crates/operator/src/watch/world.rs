@@ -14,8 +14,6 @@ use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use tokio::task::JoinSet;
 
-use crate::events::Events;
-use crate::metrics::Metrics;
 use crate::watch::cache::{Cache, Entry, Knowledge};
 use crate::watch::foreign::ForeignConstraints;
 use crate::watch::key::{Changes, Key};
@@ -55,8 +53,6 @@ pub(crate) struct World {
     constraints: BTreeMap<Template, Cache<Live>>,
     /// What we last left in the API.
     pub(crate) last_applied: Arc<LastApplied>,
-    pub(crate) metrics: Metrics,
-    pub(crate) events: Events,
     changes: Changes,
     watches: JoinSet<()>,
 }
@@ -115,19 +111,16 @@ impl Entry for Vec<Exemption> {
 }
 
 impl World {
-    /// Starts all watches.
-    pub(crate) fn watch(
+    /// Nothing is known yet, and nothing is watched.
+    pub(crate) fn new(
         client: Client,
         settings: Settings,
         last_applied: Arc<LastApplied>,
-        changes: &Changes,
-        metrics: Metrics,
-        events: Events,
+        changes: Changes,
         replica: Replica,
     ) -> Self {
-        let foreign = ForeignConstraints::new(client.clone(), changes.clone());
-        let reports = Reports::watch(&client, changes);
-        let mut world = Self {
+        Self {
+            foreign: ForeignConstraints::new(client.clone(), changes.clone()),
             client,
             settings,
             templates: Cache::new(),
@@ -137,32 +130,33 @@ impl World {
             platform_pods: Cache::new(),
             sync_sets: Cache::new(),
             own_webhook: Cache::new(),
-            foreign,
             served: ServedKinds::default(),
             routing: Published::default(),
             namespaces: Namespaces::new(),
             system: Cache::new(),
-            reports,
+            reports: Reports::new(),
             logged: Published::default(),
             replica,
             security: Cache::new(),
             operation: Cache::new(),
             constraints: Template::ALL.iter().map(|template| (*template, Cache::new())).collect(),
-            metrics,
-            events,
             last_applied,
-            changes: changes.clone(),
+            changes,
             watches: JoinSet::new(),
-        };
-        world.watch_policies::<SecurityPolicy>();
-        world.watch_policies::<OperationPolicy>();
-        world.watch_templates();
-        world.watch_gatekeeper();
-        world.watch_routing();
-        world.watch_namespaces();
-        world.watch_system();
-        world.watch_settings();
-        world
+        }
+    }
+
+    /// Starts all watches.
+    pub(crate) fn watch(&mut self) {
+        self.watch_policies::<SecurityPolicy>();
+        self.watch_policies::<OperationPolicy>();
+        self.watch_templates();
+        self.watch_gatekeeper();
+        self.watch_routing();
+        self.watch_namespaces();
+        self.watch_system();
+        self.watch_settings();
+        self.reports.watch(&self.client, &self.changes);
     }
 
     /// What is known of each kind, and how many objects of it, under a name for people.

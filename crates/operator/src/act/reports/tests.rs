@@ -30,13 +30,13 @@ const OLD: Seen = Seen { ours: true, fingerprint: 0 };
 
 async fn done(snapshot: &ReportsSnapshot, answers: Vec<Answer>) -> (Server, Outcome) {
     let server = Server::new(answers);
-    let decisions = Decisions::of(snapshot, &builtin()).unwrap();
+    let decisions = Decisions::of(snapshot, builtin()).unwrap();
     let outcome = carry_out(&server.client(), &decisions).await;
     (server, outcome)
 }
 
 fn content(snapshot: &ReportsSnapshot) -> Value {
-    let decisions = Decisions::of(snapshot, &builtin()).unwrap();
+    let decisions = Decisions::of(snapshot, builtin()).unwrap();
     let Some(Decision { work: Some(Work::Write { content, .. }), .. }) = decisions.iter().next() else {
         panic!("nothing to write")
     };

@@ -2,7 +2,7 @@ use super::publish;
 use crate::Error;
 use crate::act::mock::{Answer, Server};
 use crate::events::{self, Queued};
-use crate::judge::system::SystemDraft;
+use crate::judge::plan::SystemDraft;
 use crate::metrics::Metrics;
 use gatewright_api::{Notice, Reason, SystemStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};

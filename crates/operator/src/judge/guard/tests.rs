@@ -56,15 +56,15 @@ fn apply(prepared: &Arc<Prepared>, write: Write, repair: bool) -> Action {
 /// A plan, and what is said to keep the guard from standing.
 fn row(what: &str, snapshot: &GuardSnapshot, wanted: bool, expected: Plan, problem: Option<&str>) -> Row {
     let mut plan = Plan::default();
-    let found = decide(snapshot, &builtin(), wanted, &mut plan);
+    let found = decide(snapshot, builtin(), wanted, &mut plan);
     assert_eq!(found.as_deref(), problem, "{what}");
     Row::new(what, plan, expected)
 }
 
 fn installed() -> Vec<Row> {
     let builtin = builtin();
-    let [empty, good] = [snapshot(&builtin), standing(&builtin)];
-    let (guard, inventory) = (prepared(&empty, &builtin), &builtin.sync_set);
+    let [empty, good] = [snapshot(builtin), standing(builtin)];
+    let (guard, inventory) = (prepared(&empty, builtin), &builtin.sync_set);
     let without_guard = GuardSnapshot { constraint: Observed::default(), ..good.clone() };
     let [bad, bad_inventory] = [edited(&guard), edited(inventory)].map(Arc::new);
     let edited_guard = GuardSnapshot { constraint: remembered(&guard, Some(&bad)), ..good.clone() };
@@ -72,7 +72,7 @@ fn installed() -> Vec<Row> {
         GuardSnapshot { sync_set: remembered(inventory, Some(&bad_inventory)), ..good.clone() };
     let row = |what, snapshot: &GuardSnapshot, actions| row(what, snapshot, true, silent(actions), None);
     let unsynced = GuardSnapshot { unsynced: vec!["legacy-*".to_owned()], ..good.clone() };
-    let changed = prepared(&unsynced, &builtin);
+    let changed = prepared(&unsynced, builtin);
     let live = good.constraint.live.as_ref();
     let difference = match changed.compare(live) {
         crate::watch::desired::Found::Differs(write) => write,
@@ -113,8 +113,8 @@ fn delete_other(guard: &Prepared) -> Action {
 
 fn unready() -> Vec<Row> {
     let builtin = builtin();
-    let [empty, good] = [snapshot(&builtin), standing(&builtin)];
-    let guard = prepared(&empty, &builtin);
+    let [empty, good] = [snapshot(builtin), standing(builtin)];
+    let guard = prepared(&empty, builtin);
     let theirs = |prepared: &Prepared| unremembered(Some(&Arc::new(foreign(prepared))));
     let foreign_template = Arc::new(foreign(builtin.template(Template::DenyExecHeritage)));
     let not_made = "Gatekeeper has not made the kind D8DenyExecHeritage from our template";
@@ -150,8 +150,8 @@ fn unready() -> Vec<Row> {
 
 fn taken_away() -> Vec<Row> {
     let builtin = builtin();
-    let [empty, good] = [snapshot(&builtin), standing(&builtin)];
-    let guard = prepared(&empty, &builtin);
+    let [empty, good] = [snapshot(builtin), standing(builtin)];
+    let guard = prepared(&empty, builtin);
     let delete = |id, seen: &Observed| Action::Delete { id, live: seen.live.clone().unwrap() };
     let inventory_alone = GuardSnapshot { constraint: Observed::default(), ..good.clone() };
     let going = GuardSnapshot { constraint: unremembered(Some(&Arc::new(held(&guard)))), ..good.clone() };
@@ -184,9 +184,9 @@ fn taken_away() -> Vec<Row> {
 #[test]
 fn when_the_guard_is_wanted() {
     let builtin = builtin();
-    let [empty, good] = [snapshot(&builtin), standing(&builtin)];
+    let [empty, good] = [snapshot(builtin), standing(builtin)];
     let with = |snapshot: &GuardSnapshot, pods| GuardSnapshot { pods, ..snapshot.clone() };
-    let theirs = unremembered(Some(&Arc::new(foreign(&prepared(&empty, &builtin)))));
+    let theirs = unremembered(Some(&Arc::new(foreign(&prepared(&empty, builtin)))));
     let theirs = GuardSnapshot { pods: None, constraint: theirs, ..empty.clone() };
     for (mode, snapshot, wanted) in [
         (GuardMode::Always, with(&empty, Some(false)), true),

@@ -134,13 +134,13 @@ fn facts_are_those_of_a_constraint_that_stays() {
     use crate::judge::fixtures::taken_in;
     let builtin = builtin();
     let policy = good();
-    let desired = prepared(&policy, &builtin);
+    let desired = prepared(&policy, builtin);
     let audit = json!({"auditTimestamp": "2026-01-01T00:00:00Z", "totalViolations": 2});
     let audit = gatewright_gatekeeper::audit(&audit).map(Arc::new);
     let live = Arc::new(Live { audit: audit.clone(), ..taken_in(&desired) });
     let facts = |policy: &Guarded<SecurityPolicy>, live: &Arc<Live>| {
-        let snapshot = snapshot(Some(policy.clone()), unremembered(Some(live)), &builtin);
-        let Status::Policy(draft) = super::decide(&snapshot, &builtin).status else {
+        let snapshot = snapshot(Some(policy.clone()), unremembered(Some(live)), builtin);
+        let Status::Policy(draft) = super::decide(&snapshot, builtin).status else {
             panic!("nothing is said")
         };
         (draft.facts.namespaces, draft.facts.audit.map(|(audit, _)| audit))

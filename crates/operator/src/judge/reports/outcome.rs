@@ -7,10 +7,9 @@ use gatewright_api::Reason;
 use crate::Error;
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
-use crate::judge::reports::Decision;
 use crate::watch::kind::Id;
 use crate::watch::observe::{Preferred, ReportKinds};
-use crate::watch::published::{Problem, ReportsOutcome};
+use crate::watch::published::{Problem, ReportsOutcome, Summary};
 
 /// How many problems a condition names.
 const MOST: usize = 3;
@@ -23,9 +22,9 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Counts a report.
-    pub(crate) fn count(&mut self, decision: &Decision) {
-        self.published.results += decision.results;
+    /// Counts the results of a report.
+    pub(crate) fn count(&mut self, results: Summary) {
+        self.published.results += results;
     }
 
     /// Notes that a report is not as it should be. What stands in the way goes by itself, and is watched.

@@ -97,7 +97,7 @@ fn each_place_where_something_was_found_has_one_report_of_the_preferred_kind() {
             &["+ ClusterReport gatewright"],
         ),
     ] {
-        assert_eq!(work(&snapshot, &builtin()), expected, "{what}");
+        assert_eq!(work(&snapshot, builtin()), expected, "{what}");
     }
 }
 
@@ -105,7 +105,7 @@ fn each_place_where_something_was_found_has_one_report_of_the_preferred_kind() {
 fn a_report_that_is_as_it_should_be_is_left_alone_and_counts() {
     let snapshot = snapshot(&["shop"], &["shop"]);
     let [Decision { results, work: Some(Work::Write { content, .. }), .. }, _] =
-        &decided(&snapshot, &builtin())[..]
+        &decided(&snapshot, builtin())[..]
     else {
         panic!("no report");
     };
@@ -116,7 +116,7 @@ fn a_report_that_is_as_it_should_be_is_left_alone_and_counts() {
         (seen, None),
         (Seen { ours: false, ..seen }, Some(Work::Write { content: content.clone(), exists: true })),
     ] {
-        let found = &decided(&with(snapshot.clone(), &[(id.clone(), seen)]), &builtin())[0];
+        let found = &decided(&with(snapshot.clone(), &[(id.clone(), seen)]), builtin())[0];
         assert_eq!((found.results, &found.work), (*results, &expected));
     }
 }
@@ -126,7 +126,7 @@ fn reports_stay_while_not_everything_is_known_and_go_when_they_are_switched_off(
     let seen = [(id(&NAMESPACED[0], "shop"), OURS), (id(&NAMESPACED[1], "till"), THEIRS)];
     let mut unknown = with(snapshot(&["shop"], &["shop"]), &seen);
     unknown.kinds.sources_known = false;
-    assert!(Decisions::of(&unknown, &builtin()).is_none());
+    assert!(Decisions::of(&unknown, builtin()).is_none());
     // What is to go needs no sources.
     assert_eq!(work(&unknown, &off()), ["- Report shop/gatewright"]);
 }
@@ -174,17 +174,18 @@ fn a_problem_is_news_once_and_an_event_where_somebody_can_help() {
 
 #[test]
 fn what_is_said_of_the_reports() {
+    let (on, off) = (builtin(), off());
     let kinds = |namespaced, cluster, sources_known| ReportKinds { namespaced, cluster, sources_known };
     let both = kinds(Preferred::Kind(&NAMESPACED[0]), Preferred::Kind(&CLUSTER[1]), true);
     let failed = |i: usize| ["a", "b", "c", "d", "e"].map(|it| (it, Reason::ApplyFailed, it))[..i].to_vec();
     let mut conflict = failed(5);
     conflict[4].1 = Reason::Conflict;
     for (kinds, outcome, builtin, expected) in [
-        (both, None, off(), Judgement::yes(Reason::NotNeeded, "reports.enabled is false in the settings")),
+        (both, None, &off, Judgement::yes(Reason::NotNeeded, "reports.enabled is false in the settings")),
         (
             kinds(Preferred::None, Preferred::Unknown, true),
             None,
-            builtin(),
+            on,
             Judgement::yes(
                 Reason::NotNeeded,
                 "the API server serves no reports, neither of openreports.io nor of wgpolicyk8s.io",
@@ -193,7 +194,7 @@ fn what_is_said_of_the_reports() {
         (
             ReportKinds { sources_known: false, ..both },
             None,
-            builtin(),
+            on,
             Judgement::no(
                 Reason::WaitingForGatekeeper,
                 "reports stay as they are while not all constraints are known",
@@ -202,7 +203,7 @@ fn what_is_said_of_the_reports() {
         (
             both,
             None,
-            builtin(),
+            on,
             Judgement::yes(
                 Reason::Written,
                 "audit's results are written as Report of openreports.io and ClusterPolicyReport of wgpolicyk8s.io",
@@ -211,12 +212,12 @@ fn what_is_said_of_the_reports() {
         (
             kinds(Preferred::Kind(&NAMESPACED[1]), Preferred::None, true),
             Some(outcome(&[])),
-            builtin(),
+            on,
             Judgement::yes(Reason::Written, "audit's results are written as PolicyReport of wgpolicyk8s.io"),
         ),
-        (both, Some(outcome(&failed(1))), builtin(), Judgement::no(Reason::ApplyFailed, "a")),
-        (both, Some(outcome(&conflict)), builtin(), Judgement::no(Reason::Conflict, "a; b; c; and 2 more")),
+        (both, Some(outcome(&failed(1))), on, Judgement::no(Reason::ApplyFailed, "a")),
+        (both, Some(outcome(&conflict)), on, Judgement::no(Reason::Conflict, "a; b; c; and 2 more")),
     ] {
-        assert_eq!(judge(&kinds, outcome.as_ref(), &builtin), expected);
+        assert_eq!(judge(&kinds, outcome.as_ref(), builtin), expected);
     }
 }

@@ -118,7 +118,7 @@ fn the_routing() {
 }
 
 fn row(what: &str, snapshot: &RoutingSnapshot, expected: Plan) -> Row {
-    Row::new(what, decide(snapshot, &builtin()), expected)
+    Row::new(what, decide(snapshot, builtin()), expected)
 }
 
 /// Not all is known.
@@ -127,9 +127,9 @@ fn unknown() -> Vec<Row> {
     let ours = of_connects();
     let seen = unremembered(Some(&Arc::new(live(&ours))));
     let theirs = unremembered(Some(&Arc::new(foreign(&ours))));
-    let unknown = RoutingSnapshot { guard: None, demand: None, own: seen, ..quiet(&builtin) };
+    let unknown = RoutingSnapshot { guard: None, demand: None, own: seen, ..quiet(builtin) };
     let gone = RoutingSnapshot { webhooks: vec![], ..unknown.clone() };
-    let undemanded = RoutingSnapshot { demand: None, ..guarded(&builtin, unknown.own.clone()) };
+    let undemanded = RoutingSnapshot { demand: None, ..guarded(builtin, unknown.own.clone()) };
     vec![
         row("nothing is concluded", &unknown, silent(vec![])),
         row("nobody waits for a Gatekeeper that is gone", &gone, silent(vec![delete(&ours)])),
@@ -143,26 +143,26 @@ fn of_the_guard() -> Vec<Row> {
     let ours = of_connects();
     let seen = remembered(&ours, Some(&Arc::new(live(&ours))));
     let theirs = unremembered(Some(&Arc::new(foreign(&ours))));
-    let absent = guarded(&builtin, Observed::default());
-    let lonely = RoutingSnapshot { webhooks: vec![], ..guarded(&builtin, seen.clone()) };
+    let absent = guarded(builtin, Observed::default());
+    let lonely = RoutingSnapshot { webhooks: vec![], ..guarded(builtin, seen.clone()) };
     let sync_set = create(&builtin.sync_set);
-    let begun = RoutingSnapshot { guard: Some(guard_snapshot(&builtin)), ..absent.clone() };
+    let begun = RoutingSnapshot { guard: Some(guard_snapshot(builtin)), ..absent.clone() };
     let routed = || outcome(true, connects(), vec![]);
     let problem = "ValidatingWebhookConfiguration gatewright-validating-webhook-configuration exists and is not ours (it \
                    has no label gatewright.io/owner with our value); delete or rename it";
     vec![
-        row("nothing to send", &quiet(&builtin), plan(vec![], outcome(false, vec![], vec![]))),
+        row("nothing to send", &quiet(builtin), plan(vec![], outcome(false, vec![], vec![]))),
         row(
             "nothing to send any more",
-            &RoutingSnapshot { own: seen.clone(), ..quiet(&builtin) },
+            &RoutingSnapshot { own: seen.clone(), ..quiet(builtin) },
             plan(vec![delete(&ours)], outcome(false, vec![], vec![])),
         ),
         row("exec is guarded", &absent, plan(vec![create(&ours)], routed())),
         row("the guard begins", &begun, plan(vec![sync_set, create(&ours)], routed())),
-        row("exec is sent", &guarded(&builtin, seen), plan(vec![], routed())),
+        row("exec is sent", &guarded(builtin, seen), plan(vec![], routed())),
         row(
             "another's configuration",
-            &guarded(&builtin, theirs),
+            &guarded(builtin, theirs),
             plan(vec![], RoutingOutcome { routing_problem: Some(problem.to_owned()), ..routed() }),
         ),
         row(
@@ -172,7 +172,7 @@ fn of_the_guard() -> Vec<Row> {
         ),
         row(
             "the guard cannot come",
-            &RoutingSnapshot { guard: Some(unserved(&builtin)), ..absent },
+            &RoutingSnapshot { guard: Some(unserved(builtin)), ..absent },
             plan(vec![create(&ours)], RoutingOutcome { guard_problem: Some(unserved_problem()), ..routed() }),
         ),
     ]
@@ -183,12 +183,12 @@ fn unserved(builtin: &Builtin) -> GuardSnapshot {
 }
 
 fn unserved_problem() -> String {
-    guard::decide(&unserved(&builtin()), &builtin(), true, &mut Plan::default()).unwrap()
+    guard::decide(&unserved(builtin()), builtin(), true, &mut Plan::default()).unwrap()
 }
 
 fn of_users() -> Vec<Row> {
     let builtin = builtin();
-    let with = |demand| RoutingSnapshot { demand: Some(demand), ..quiet(&builtin) };
+    let with = |demand| RoutingSnapshot { demand: Some(demand), ..quiet(builtin) };
     let pods = json!({"kinds": [{"apiGroups": [""], "kinds": ["Node"]}]});
     let node = Resource {
         group: String::new(),
@@ -210,7 +210,7 @@ fn of_users() -> Vec<Row> {
         constraints: vec!["Careless/c".to_owned()],
         routed: false,
     };
-    let waking = RoutingSnapshot { demand: Some(careless), ..guarded(&builtin, Observed::default()) };
+    let waking = RoutingSnapshot { demand: Some(careless), ..guarded(builtin, Observed::default()) };
     vec![
         row(
             "somebody guards nodes",
@@ -237,7 +237,7 @@ fn of_policies() -> Vec<Row> {
             .unwrap(),
         )
     };
-    let trimmed = RoutingSnapshot { webhooks: vec![upstream(&["*"])], ..quiet(&builtin) };
+    let trimmed = RoutingSnapshot { webhooks: vec![upstream(&["*"])], ..quiet(builtin) };
     let updates = || vec![route("", "pods/ephemeralcontainers", "UPDATE")];
     let ours = configuration("UPDATE", "", &["pods/ephemeralcontainers"]);
     // Nothing is made of a policy that is not valid.

@@ -43,39 +43,39 @@ fn the_standards_constraints() {
 /// A constraint comes once its kind is ours.
 fn wanted() -> Vec<Row> {
     let builtin = builtin();
-    let desired = prepared(&builtin);
+    let desired = prepared(builtin);
     let create = |repair| Action::Apply { prepared: Arc::clone(&desired), write: Write::Create, repair };
-    let there = snapshot(&builtin, unremembered(None));
+    let there = snapshot(builtin, unremembered(None));
     let foreign_template = Arc::new(foreign(builtin.template(TEMPLATE)));
     let edited = Arc::new(edited(&desired));
     let good = Arc::new(live(&desired));
     [
         ("absent", there.clone(), vec![create(false)]),
-        ("deleted", snapshot(&builtin, remembered(&desired, None)), vec![create(true)]),
+        ("deleted", snapshot(builtin, remembered(&desired, None)), vec![create(true)]),
         (
             "edited",
-            snapshot(&builtin, remembered(&desired, Some(&edited))),
+            snapshot(builtin, remembered(&desired, Some(&edited))),
             vec![Action::Apply { prepared: Arc::clone(&desired), write: update(&edited), repair: true }],
         ),
-        ("as it should be", snapshot(&builtin, remembered(&desired, Some(&good))), vec![]),
+        ("as it should be", snapshot(builtin, remembered(&desired, Some(&good))), vec![]),
         ("not served", StandardSnapshot { served: false, ..there.clone() }, vec![]),
         ("no template", StandardSnapshot { template: None, ..there.clone() }, vec![]),
         ("a foreign template", StandardSnapshot { template: Some(foreign_template), ..there }, vec![]),
     ]
-    .map(|(what, snapshot, expected)| Row::new(what, decide(&snapshot, &builtin), silent(expected)))
+    .map(|(what, snapshot, expected)| Row::new(what, decide(&snapshot, builtin), silent(expected)))
     .into()
 }
 
 /// A constraint of another name goes if it is ours.
 fn surplus() -> Vec<Row> {
     let builtin = builtin();
-    let surplus = prepared(&builtin);
+    let surplus = prepared(builtin);
     let id = Id::new(Kind::Constraint(TEMPLATE), "of-an-older-release");
     let [ours, theirs] = [live(&surplus), foreign(&surplus)].map(Arc::new);
     let delete = Action::Delete { id: id.clone(), live: Arc::clone(&ours) };
     let row = |what, live, expected| {
-        let snapshot = StandardSnapshot { id: id.clone(), ..snapshot(&builtin, unremembered(Some(live))) };
-        Row::new(what, decide(&snapshot, &builtin), silent(expected))
+        let snapshot = StandardSnapshot { id: id.clone(), ..snapshot(builtin, unremembered(Some(live))) };
+        Row::new(what, decide(&snapshot, builtin), silent(expected))
     };
     vec![row("ours", &ours, vec![delete]), row("theirs", &theirs, vec![])]
 }
@@ -83,14 +83,14 @@ fn surplus() -> Vec<Row> {
 /// What is said of a constraint.
 fn said() -> Vec<Row> {
     let builtin = builtin();
-    let desired = prepared(&builtin);
-    let seen = |live: Live| snapshot(&builtin, unremembered(Some(&Arc::new(live))));
-    let absent = snapshot(&builtin, unremembered(None));
+    let desired = prepared(builtin);
+    let seen = |live: Live| snapshot(builtin, unremembered(Some(&Arc::new(live))));
+    let absent = snapshot(builtin, unremembered(None));
     let waiting = || Judgement::no(Reason::WaitingForGatekeeper, "the constraint is not there yet");
     let deny = "D8PodSecurityStandard d8-pod-security-baseline-deny";
     let state = |applied, enforced| State { applied, enforced };
     let row = |(snapshot, State { applied, enforced }): (StandardSnapshot, State)| {
-        let found = judge(&snapshot, &builtin, &gatekeeper());
+        let found = judge(&snapshot, builtin, &gatekeeper());
         assert_eq!(found.applied, applied, "{found:?}");
         Row::new("what is said", found.enforced, enforced)
     };
@@ -155,9 +155,9 @@ fn said() -> Vec<Row> {
 #[test]
 fn who_must_enforce_may_be_unknown() {
     let builtin = builtin();
-    let desired = prepared(&builtin);
-    let seen = |live: Live| snapshot(&builtin, unremembered(Some(&Arc::new(live))));
+    let desired = prepared(builtin);
+    let seen = |live: Live| snapshot(builtin, unremembered(Some(&Arc::new(live))));
     let nobody = Gatekeeper { processes: None, ..gatekeeper() };
-    let found = judge(&seen(taken_in(&desired)), &builtin, &nobody);
+    let found = judge(&seen(taken_in(&desired)), builtin, &nobody);
     assert!(found.applied && found.enforced.reason == Reason::NoGatekeeperProcess, "{found:?}");
 }

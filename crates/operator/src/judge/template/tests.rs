@@ -33,7 +33,7 @@ pub(crate) fn rows() -> Vec<Row> {
             let id = Id::new(desired.id.kind, template.name());
             let snapshot = TemplateSnapshot { which: *template, id, served, template: seen };
             let what = format!("{} {what}", template.kind());
-            rows.push(Row::new(what, decide(&snapshot, &builtin), silent(expected)));
+            rows.push(Row::new(what, decide(&snapshot, builtin), silent(expected)));
         }
     }
     rows

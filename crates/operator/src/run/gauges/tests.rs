@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Every sample as a line: name, labels, value.
 fn lines(snapshot: &ScrapeSnapshot) -> Vec<String> {
-    let mut all = samples(snapshot, &builtin());
+    let mut all = samples(snapshot, builtin());
     all.extend([leader(true), waiting(4)]);
     let mut lines = vec![];
     for (description, samples) in all {

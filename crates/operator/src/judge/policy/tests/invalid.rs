@@ -36,7 +36,7 @@ fn an_invalid_policy() {
 
 /// The second generation of a policy is not valid, and the first was applied.
 struct Scene {
-    builtin: Builtin,
+    builtin: &'static Builtin,
     /// What the first generation compiled to.
     last_good: Arc<Prepared>,
     policy: Guarded<SecurityPolicy>,
@@ -45,7 +45,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let builtin = builtin();
-        let last_good = prepared(&good(), &builtin);
+        let last_good = prepared(&good(), builtin);
         let status = applied_status(&last_good);
         Self { policy: bad(Some(&status)), last_good, builtin }
     }
@@ -55,8 +55,8 @@ impl Scene {
     }
 
     fn expect(&self, what: &str, constraint: Observed, expected: Plan) -> Row {
-        let snapshot = snapshot(Some(self.policy.clone()), constraint, &self.builtin);
-        Row::new(what, decide(&snapshot, &self.builtin), expected)
+        let snapshot = snapshot(Some(self.policy.clone()), constraint, self.builtin);
+        Row::new(what, decide(&snapshot, self.builtin), expected)
     }
 
     fn repair(&self, write: Write) -> Vec<Action> {
@@ -126,7 +126,7 @@ fn restarted() -> Vec<Row> {
     let drifts = |what: &str| not_applied(1, drifted(what));
     let unserved = PolicySnapshot {
         constraints_served: false,
-        ..snapshot(Some(scene.policy.clone()), unremembered(None), &scene.builtin)
+        ..snapshot(Some(scene.policy.clone()), unremembered(None), scene.builtin)
     };
     let waiting = Judgement::no(
         Reason::WaitingForGatekeeper,
@@ -144,7 +144,7 @@ fn restarted() -> Vec<Row> {
         scene.row("taken by others meanwhile", unremembered(Some(&theirs)), vec![], drifts(CHANGED)),
         Row::new(
             "that it is not there proves nothing",
-            decide(&unserved, &scene.builtin),
+            decide(&unserved, scene.builtin),
             plan(&scene.policy, vec![], invalid(), not_applied(1, waiting)),
         ),
     ]

@@ -37,18 +37,18 @@ fn a_valid_policy() {
 
 /// A policy that compiles, and its constraint.
 struct Scene {
-    builtin: Builtin,
+    builtin: &'static Builtin,
     desired: Arc<Prepared>,
 }
 
 impl Scene {
     fn new() -> Self {
         let builtin = builtin();
-        Self { desired: prepared(&good(), &builtin), builtin }
+        Self { desired: prepared(&good(), builtin), builtin }
     }
 
     fn snapshot(&self, constraint: Observed) -> Snapshot {
-        snapshot(Some(good()), constraint, &self.builtin)
+        snapshot(Some(good()), constraint, self.builtin)
     }
 
     fn row(&self, what: &str, snapshot: &Snapshot, actions: Vec<Action>, outcome: Outcome) -> Row {
@@ -56,7 +56,7 @@ impl Scene {
     }
 
     fn expect(&self, what: &str, snapshot: &Snapshot, expected: Plan) -> Row {
-        Row::new(what, decide(snapshot, &self.builtin), expected)
+        Row::new(what, decide(snapshot, self.builtin), expected)
     }
 
     fn apply(&self, write: Write, repair: bool) -> Vec<Action> {
@@ -146,7 +146,7 @@ fn unready() -> Vec<Row> {
     let absent = scene.snapshot(unremembered(None));
     let ours = scene.builtin.template(Template::SecurityPolicy);
     let foreign = Arc::new(foreign(ours));
-    let broken = Arc::new(broken_template(&scene.builtin));
+    let broken = Arc::new(broken_template(scene.builtin));
     let waiting = |message| Judgement::no(Reason::WaitingForGatekeeper, message);
     let (steady, live) = scene.steady();
     let good = as_applied(&scene.desired, &live, enforced());
@@ -243,7 +243,7 @@ fn unenforced() -> Vec<Row> {
     vec![
         row(
             "the template does not compile",
-            &Snapshot { template: Some(Arc::new(broken_template(&scene.builtin))), ..steady.clone() },
+            &Snapshot { template: Some(Arc::new(broken_template(scene.builtin))), ..steady.clone() },
             rejected(),
         ),
         row(
@@ -282,7 +282,7 @@ fn nothing() -> Vec<Row> {
     let [ours, theirs, going] =
         [taken_in(&scene.desired), foreign(&scene.desired), held(&scene.desired)].map(Arc::new);
     let delete = Action::Delete { id: Id::new(KIND, NAME), live: Arc::clone(&ours) };
-    let snapshot = |constraint| snapshot(Some(policy.clone()), constraint, &scene.builtin);
+    let snapshot = |constraint| snapshot(Some(policy.clone()), constraint, scene.builtin);
     let row = |what, constraint, actions, outcome| {
         scene.expect(what, &snapshot(constraint), plan(&policy, actions, compiles(), outcome))
     };
@@ -305,7 +305,7 @@ fn gone() -> Vec<Row> {
     let id = Id::new(KIND, NAME);
     let [ours, theirs, going] =
         [taken_in(&scene.desired), foreign(&scene.desired), held(&scene.desired)].map(Arc::new);
-    let gone = |constraint| snapshot(None, constraint, &scene.builtin);
+    let gone = |constraint| snapshot(None, constraint, scene.builtin);
     let orphaned = gone(remembered(&scene.desired, Some(&ours)));
     let sweep = Action::Sweep { policy: PolicyKind::SecurityPolicy, id: id.clone(), live: Arc::clone(&ours) };
     let lagging = gone(Observed { lag: Some(SOON), ..unremembered(Some(&ours)) });
