@@ -146,9 +146,11 @@ fn event(r#type: EventType, reason: &str, note: &str) -> Event {
     }
 }
 
-/// That a process has not taken in a change yet is the way of things for a moment.
+/// That a process has not taken in a change yet is the way of things for a moment. A kind that is not served makes
+/// nothing fail, and may be a typo.
 fn event_type(ready: &Condition) -> EventType {
-    let fine = ready.status == "True" || ready.reason == Reason::NotEnforcedBy.as_str();
+    let holds = ready.status == "True" && ready.reason != Reason::UnknownKind.as_str();
+    let fine = holds || ready.reason == Reason::NotEnforcedBy.as_str();
     if fine { EventType::Normal } else { EventType::Warning }
 }
 

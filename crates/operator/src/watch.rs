@@ -15,5 +15,6 @@ pub(crate) mod observe;
 pub(crate) mod published;
 pub(crate) mod report_kind;
 pub(crate) mod reports;
+pub(crate) mod served;
 pub(crate) mod system;
 pub(crate) mod world;

@@ -35,6 +35,7 @@ async fn the_state_of_everything_is_told() -> Result<()> {
         cluster.start_operator().await?;
         what_is_no_policy(cluster).await?;
         what_a_policy_reaches_and_finds(cluster).await?;
+        a_kind_that_is_not_served(cluster).await?;
         labels_that_mean_nothing(cluster).await?;
         labels_that_are_refused(cluster).await?;
         namespaces_that_are_exempt(cluster).await?;
@@ -154,6 +155,44 @@ async fn what_a_policy_reaches_and_finds(cluster: &Cluster) -> Result<()> {
     // A namespace that comes is counted; no constraint is written for it.
     cluster.kubectl_ok(&["delete", "namespace", "till", "--wait=false"]).await?;
     cluster.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(1)).await
+}
+
+/// A CRD of a kind `Widget`.
+fn widgets() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    })
+}
+
+/// It may be a typo, or its CRD may be yet to come: the policy is ready, and says so.
+async fn a_kind_that_is_not_served(cluster: &Cluster) -> Result<()> {
+    let r#match = json!({"namespaceSelector": {"matchNames": ["shop"]}});
+    let labels = json!({"labels": [{"key": "team"}], "watchKinds": ["/ConfigMap", "example.com/Widget"]});
+    let rules = json!({"requiredLabels": labels});
+    cluster.put(&manifests::policy("OperationPolicy", "widgets", &r#match, &rules)).await?;
+    let says =
+        "the API server does not serve example.com/Widget (spec.policies.requiredLabels.watchKinds[1])";
+    for (r#type, reason) in [("Valid", "Compiled"), ("Ready", "UnknownKind")] {
+        cluster.condition("oppol/widgets", Condition::yes(r#type, reason, says)).await?;
+    }
+    until("a Warning event says so", SOON, async || {
+        let about = "--field-selector=involvedObject.name=widgets,reason=UnknownKind,type=Warning";
+        let events = cluster.kubectl_ok(&["get", "events", "-n", "default", about, "-o", "name"]).await?;
+        Ok(events.lines().count() == 1)
+    })
+    .await?;
+    cluster.put(&widgets()).await?;
+    cluster.condition("oppol/widgets", Condition::yes("Ready", "Ready", "enforced by")).await?;
+    cluster.kubectl_ok(&["delete", "oppol/widgets", "crd/widgets.example.com"]).await.map(drop)
 }
 
 /// The events about labels in a namespace.

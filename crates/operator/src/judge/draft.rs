@@ -67,6 +67,8 @@ pub(crate) struct Facts {
     pub(crate) audit: Option<(Arc<Audit>, Action)>,
     /// The spec, where it parses.
     pub(crate) spec: Option<Value>,
+    /// Which kinds that the policy names are not served, as a sentence.
+    pub(crate) unknown_kinds: Option<String>,
 }
 
 impl Facts {
@@ -183,12 +185,16 @@ impl Draft {
         Judgement::yes(Reason::Applied, message)
     }
 
-    /// All three, or the first that does not hold. A policy that reaches nobody is ready, and says so.
+    /// All three, or the first that does not hold. A policy that reaches nobody, or names a kind that is not served, is
+    /// ready, and says so.
     fn ready(&self, said: &Said) -> Judgement {
         let first =
             [&self.valid, &said.applied, &said.enforced].into_iter().find(|judgement| !judgement.holds);
         first.cloned().unwrap_or_else(|| {
             let message = &said.enforced.message;
+            if let Some(unknown) = &self.facts.unknown_kinds {
+                return Judgement::yes(Reason::UnknownKind, format!("{unknown}; {message}"));
+            }
             match self.facts.namespaces {
                 _ if self.outcome == Outcome::Nothing => Judgement::yes(Reason::NothingToEnforce, message),
                 Some(0) => Judgement::yes(

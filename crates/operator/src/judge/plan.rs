@@ -13,6 +13,9 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
 use crate::watch::published::RoutingOutcome;
 
+/// How soon to look again for a kind that is not served yet.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
 /// What is to be done and said.
 ///
 /// The actions do not depend on each other: what needs another thing first is planned when that is seen.

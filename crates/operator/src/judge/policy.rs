@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatewright_api::{ConditionType, Guarded, PolicyStatus, Reason, names};
-use gatewright_compiler::{Compile, Compiled, Settings, compile};
+use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile};
 use gatewright_gatekeeper::{Constraint, Route};
 
 use crate::judge::builtin::Builtin;
@@ -11,7 +11,7 @@ use crate::judge::conditions::{Judgement, find};
 use crate::judge::draft::{Draft, Facts, Outcome, last_hash};
 use crate::judge::enforcement::{OURS, enforced, rejected};
 use crate::judge::object::{Stage, bring, remove};
-use crate::judge::plan::{Action, Plan, Status};
+use crate::judge::plan::{Action, LOOK_AGAIN, Plan, Status};
 use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
@@ -26,8 +26,12 @@ pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin
         return plan;
     };
     let (valid, outcome) = match validate(policy, &builtin.settings) {
-        Ok(Compiled { constraint: Some(constraint), routes, notes, .. }) => {
+        Ok(Compiled { constraint: Some(constraint), routes, mut notes, named_kinds: _ }) => {
             let prepared = prepare(snapshot, policy, &constraint);
+            if let Some(unknown) = unknown_kinds(&snapshot.unserved) {
+                notes.push(unknown);
+                plan.look_again(LOOK_AGAIN);
+            }
             (compiles(&notes), apply(snapshot, &builtin.settings, &prepared, &routes, &mut plan))
         }
         Ok(Compiled { constraint: None, .. }) => (compiles(&[]), clear(snapshot, &mut plan)),
@@ -49,6 +53,19 @@ pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin
 fn validate<P: Compile>(policy: &Guarded<P>, settings: &Settings) -> Result<Compiled, Judgement> {
     let parsed = policy.parsed.as_ref().map_err(|error| Judgement::no(Reason::Invalid, error))?;
     compile(&**parsed, settings).map_err(|invalid| Judgement::no(invalid.reason(), invalid.to_string()))
+}
+
+/// The kinds that the API server does not serve, as a sentence.
+fn unknown_kinds(unserved: &[NamedKind]) -> Option<String> {
+    let named: Vec<_> = unserved.iter().map(|named| format!("{named} ({})", named.field)).collect();
+    let sentence = || {
+        format!(
+            "the API server does not serve {}: check the spelling, or install the CRD; no object of such a kind can be \
+             judged",
+            named.join(", ")
+        )
+    };
+    (!named.is_empty()).then(sentence)
 }
 
 /// With what the policy cannot do, if there is such a thing.
@@ -245,7 +262,8 @@ fn facts<P: Compile>(snapshot: &PolicySnapshot<P>, policy: &Guarded<P>, outcome:
         Outcome::Unsaid | Outcome::Nothing => None,
     };
     let Some(live) = live else { return Facts { spec, ..Facts::default() } };
-    Facts { namespaces: snapshot.namespaces, audit: live.audit.clone().zip(live.action), spec }
+    let unknown_kinds = unknown_kinds(&snapshot.unserved);
+    Facts { namespaces: snapshot.namespaces, audit: live.audit.clone().zip(live.action), spec, unknown_kinds }
 }
 
 #[cfg(test)]

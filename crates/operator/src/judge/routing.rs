@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gatewright_api::Guarded;
 use gatewright_compiler::{Compile, Settings, builtin as metadata, compile};
@@ -13,15 +12,12 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
 use crate::judge::builtin::Builtin;
 use crate::judge::guard;
 use crate::judge::object::{Stage, bring, remove};
-use crate::judge::plan::{Plan, Status};
+use crate::judge::plan::{LOOK_AGAIN, Plan, Status};
 use crate::watch::desired::Prepared;
 use crate::watch::kind::Kind;
 use crate::watch::observe::RoutingSnapshot;
 use crate::watch::observe::routing::{Demand, own};
 use crate::watch::published::RoutingOutcome;
-
-/// How soon to look again for a kind that is not served yet.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Brings the guard and the webhook configuration into the API, or takes them away.
 pub(crate) fn decide(snapshot: &RoutingSnapshot, builtin: &Builtin) -> Plan {

@@ -17,6 +17,7 @@ fn rows() -> Vec<Row> {
         draft::tests::rows(),
         guard::tests::rows(),
         policy::tests::invalid_rows(),
+        policy::tests::unserved_rows(),
         policy::tests::valid_rows(),
         routing::tests::rows(),
         standard::tests::rows(),

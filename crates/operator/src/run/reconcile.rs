@@ -64,9 +64,12 @@ async fn template(work: &Work, template: Template) -> Result<Next, Error> {
 }
 
 async fn policy<P: Watched>(work: &Work, name: &str) -> Result<Next, Error> {
-    let Some(snapshot) = PolicySnapshot::<P>::observe(&work.world, name) else { return Ok(Next::Change) };
+    let Some((snapshot, asked)) = PolicySnapshot::<P>::observe(&work.world, name).await else {
+        return Ok(Next::Change);
+    };
     let plan = judge::policy::decide(&snapshot, &work.builtin);
-    work.writer.carry_out(plan).await
+    let next = work.writer.carry_out(plan).await?;
+    asked.map(|()| next)
 }
 
 async fn routing(work: &Work) -> Result<Next, Error> {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::Error;
-use crate::error::request;
+use crate::error::{request, with_causes};
 use crate::watch::cache::{Cache, Change, Entry};
 
 /// How often we look whether an absent kind is served by now: at first, and when it has been absent for long.
@@ -82,7 +82,7 @@ where
                 let pause = backoff.failed();
                 if pause == FIRST_PAUSE {
                     let said =
-                        answer(&error).map_or_else(|| error.to_string(), |status| status.message.clone());
+                        answer(&error).map_or_else(|| with_causes(&error), |status| status.message.clone());
                     warn!(kind = source.resource.kind, error = said, "watch failed; trying again");
                 }
                 if is_forbidden(&error) {

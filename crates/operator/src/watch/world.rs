@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use gatewright_api::{GatewrightStatus, Guarded, Notice, OperationPolicy, Policy, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings};
-use gatewright_gatekeeper::{Exemption, Process, Resource as ServedResource, expected_processes};
+use gatewright_gatekeeper::{Exemption, Process, expected_processes};
 use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
-use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::watch::cache::{Cache, Entry, Knowledge};
@@ -24,6 +23,7 @@ use crate::watch::live::Live;
 use crate::watch::namespaces::Namespaces;
 use crate::watch::published::{Published, RoutingOutcome};
 use crate::watch::reports::Reports;
+use crate::watch::served::ServedKinds;
 use crate::watch::system::{Replica, SystemObject};
 
 /// The caches, and what they are filled with.
@@ -39,8 +39,7 @@ pub(crate) struct World {
     pub(crate) sync_sets: Cache<Live>,
     pub(crate) own_webhook: Cache<Live>,
     pub(crate) foreign: ForeignConstraints,
-    /// What is known of the resources of some kinds.
-    pub(crate) resources: Mutex<(BTreeSet<String>, Vec<ServedResource>)>,
+    pub(crate) served: ServedKinds,
     /// What became of the exec guard and of the routing; none until something is known.
     pub(crate) routing: Published<RoutingOutcome>,
     pub(crate) namespaces: Namespaces,
@@ -131,7 +130,7 @@ impl World {
             platform_pods: Cache::new(),
             sync_sets: Cache::new(),
             own_webhook: Cache::new(),
-            resources: Mutex::default(),
+            served: ServedKinds::default(),
             routing: Published::default(),
             namespaces: Namespaces::new(),
             system: Cache::new(),

@@ -226,7 +226,7 @@ fn what_stands_beside_the_conditions() {
     let audit = json!({"auditTimestamp": "2026-01-01T00:00:00Z", "totalViolations": 2});
     let audit =
         gatewright_gatekeeper::audit(&audit).map(Arc::new).zip(Some(gatewright_gatekeeper::Action::Warn));
-    let facts = Facts { namespaces: Some(4), audit, spec: Some(json!({"a": 1})) };
+    let facts = Facts { namespaces: Some(4), audit, spec: Some(json!({"a": 1})), unknown_kinds: None };
     let mut draft = Draft { facts, ..draft(of_generation(3, Judgement::yes(Reason::Enforced, "e"))) };
     let status = draft.status(&at(1)).unwrap();
     let found = status.violations.clone().unwrap();

@@ -1,4 +1,5 @@
 mod invalid;
+mod unserved;
 mod valid;
 
 use crate::judge::builtin::Builtin;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use invalid::rows as invalid_rows;
+pub(crate) use unserved::rows as unserved_rows;
 pub(crate) use valid::rows as valid_rows;
 
 const NAME: &str = "strict";
@@ -64,6 +66,7 @@ fn snapshot(
         template: Some(template(builtin, Template::SecurityPolicy)),
         gatekeeper: gatekeeper(),
         namespaces: Some(3),
+        unserved: vec![],
     }
 }
 
@@ -82,6 +85,7 @@ fn plan(policy: &Guarded<SecurityPolicy>, actions: Vec<Action>, valid: Judgement
             namespaces: live.as_ref().and(Some(3)),
             audit: live.and_then(|live| live.audit.clone().zip(live.action)),
             spec: policy.parsed.as_ref().ok().map(|policy| policy.spec_json()),
+            unknown_kinds: None,
         },
         valid,
         outcome,

@@ -8,11 +8,8 @@ use gatewright_gatekeeper::{
     Matcher, Operation, Resource, TemplateSource, UserConstraint, WEBHOOK_CONFIGURATION,
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use kube::core::ApiResource;
-use kube::discovery::{ApiCapabilities, ApiGroup, Discovery, Scope};
 
 use crate::Error;
-use crate::error::request;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::observe::guard::GuardSnapshot;
@@ -80,7 +77,7 @@ impl Demand {
             security: SecurityPolicy::cache(world).values(),
             operation: OperationPolicy::cache(world).values(),
         };
-        let resources = resources(world, demand.deleted_kinds()).await?;
+        let resources = resources(world, &demand.deleted_kinds()).await?;
         Ok(Some(Self { resources, ..demand }))
     }
 
@@ -103,27 +100,13 @@ impl Demand {
     }
 }
 
-/// What the API server serves of these kinds. It is asked again only when the kinds change, or while one is not served.
-async fn resources(world: &World, kinds: BTreeSet<String>) -> Result<Vec<Resource>, Error> {
-    let mut known = world.resources.lock().await;
-    let is_served = |kind: &String| known.1.iter().any(|resource| resource.kind == *kind);
-    if known.0 != kinds || !kinds.iter().all(is_served) {
-        let found = if kinds.is_empty() { vec![] } else { discover(world, &kinds).await? };
-        *known = (kinds, found);
+/// What the API server serves of these kinds.
+async fn resources(world: &World, kinds: &BTreeSet<String>) -> Result<Vec<Resource>, Error> {
+    if kinds.is_empty() {
+        return Ok(vec![]);
     }
-    Ok(known.1.clone())
-}
-
-async fn discover(world: &World, kinds: &BTreeSet<String>) -> Result<Vec<Resource>, Error> {
-    let discovery = Discovery::new(world.client.clone()).run_aggregated();
-    let discovery = request("looking for the kinds of constraints".to_owned(), discovery).await?;
-    let served = discovery.groups().flat_map(ApiGroup::resources_by_stability);
-    let wanted = served.filter(|(resource, _)| kinds.contains(&resource.kind));
-    let resource = |(resource, capabilities): (ApiResource, ApiCapabilities)| Resource {
-        group: resource.group,
-        kind: resource.kind,
-        resource: resource.plural,
-        namespaced: capabilities.scope == Scope::Namespaced,
-    };
-    Ok(wanted.map(resource).collect::<BTreeSet<_>>().into_iter().collect())
+    let is_served = |kind: &String, known: &[Resource]| known.iter().any(|it| it.kind == *kind);
+    let suffices = |known: &[Resource]| kinds.iter().all(|kind| is_served(kind, known));
+    let served = world.served.look(&world.client, suffices).await?;
+    Ok(served.iter().filter(|resource| kinds.contains(&resource.kind)).cloned().collect())
 }
