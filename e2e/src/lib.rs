@@ -20,7 +20,6 @@ pub mod audit;
 pub mod author;
 mod cluster;
 pub mod desired;
-mod files;
 pub mod fixtures;
 pub mod gator;
 pub mod generate;
@@ -28,15 +27,16 @@ pub mod manifests;
 pub mod operator;
 pub mod paths;
 pub mod proxy;
+pub mod reading;
 pub mod replicas;
 pub mod requests;
 mod scenario;
-pub mod tools;
 pub mod trial;
 
 use std::time::Duration;
 
 pub use cluster::{Cluster, Condition, FailurePolicy, Options, Output, Running, down, reap, running, until};
+pub use gatewright_tools as tools;
 pub use scenario::Scenario;
 
 /// Much more than anything here takes, also on a machine under load.

@@ -2,31 +2,16 @@
 
 use std::borrow::Cow;
 
+use gatewright_gatekeeper::Action;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::{CustomResourceExt, Resource};
-use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use strum::{AsRefStr, Display, EnumString, VariantArray};
 
 use crate::{Match, OperationPolicy, PolicyStatus, SecurityPolicy};
-
-/// What happens to an object that violates a policy.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, AsRefStr, EnumString,
-)]
-#[strum(ascii_case_insensitive)]
-pub enum EnforcementAction {
-    /// The request is refused.
-    #[default]
-    Deny,
-    /// The request passes with a warning.
-    Warn,
-    /// The request passes; the violation is recorded.
-    Dryrun,
-}
 
 /// The group of the policy kinds.
 pub const POLICY_GROUP: &str = "deckhouse.io";
@@ -48,7 +33,7 @@ pub trait Policy:
     const KIND: PolicyKind;
 
     /// What happens to an object that violates the policy.
-    fn action(&self) -> EnforcementAction;
+    fn action(&self) -> Action;
 
     /// What the policy applies to.
     fn matcher(&self) -> &Match;
@@ -93,7 +78,7 @@ macro_rules! policy_kinds {
         $(impl Policy for $kind {
             const KIND: PolicyKind = PolicyKind::$kind;
 
-            fn action(&self) -> EnforcementAction {
+            fn action(&self) -> Action {
                 self.spec.enforcement_action
             }
 
@@ -153,13 +138,6 @@ macro_rules! with_policy_type {
             }
         }
     };
-}
-
-/// The API server drops a `null` where a default stands; so does this.
-pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// An object as it came from the API, parsed if it can be.

@@ -1,7 +1,7 @@
 //! The exec guard: who may enter the platform's own Pods.
 
 use gatewright_api::names;
-use gatewright_gatekeeper::{Constraint, ConstraintSpec, GroupVersionKind, Match, SyncSet};
+use gatewright_gatekeeper::{Action, Constraint, ConstraintSpec, GroupVersionKind, Match, SyncSet};
 use gatewright_rules::deny_exec_heritage::{JUDGED, Parameters};
 use gatewright_rules::{Template, kinds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -31,7 +31,7 @@ pub fn exec_guard(settings: &Settings, never_synced: &[String]) -> Constraint {
         exempt_service_account_namespaces: namespaces::system(settings),
     };
     let spec = ConstraintSpec {
-        enforcement_action: "deny".to_owned(),
+        enforcement_action: Action::Deny,
         r#match,
         parameters: serde_json::json!(parameters),
     };

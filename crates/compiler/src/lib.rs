@@ -135,11 +135,7 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
     } else {
         notes.extend(only_in_namespaces(&looked_at));
     }
-    let spec = ConstraintSpec {
-        enforcement_action: policy.action().as_ref().to_lowercase(),
-        r#match: matcher,
-        parameters,
-    };
+    let spec = ConstraintSpec { enforcement_action: policy.action(), r#match: matcher, parameters };
     let constraint = Constraint::new(P::TEMPLATE.kind(), metadata(policy), spec);
     Ok(Compiled {
         constraint: Some(constraint),

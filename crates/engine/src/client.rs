@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use gatewright_gatekeeper::Matcher;
+use gatewright_gatekeeper::{Action, Matcher};
 use gatewright_rego::Trust;
 use serde_json::Value;
 
 use crate::{
-    Action, ConstraintError, EnforcementPoint, TemplateError,
+    ConstraintError, EnforcementPoint, TemplateError,
     constraint::{self, Constraint},
     inventory::Inventory,
     template::Template,

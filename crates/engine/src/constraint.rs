@@ -2,14 +2,12 @@
 
 use std::sync::LazyLock;
 
-use gatewright_gatekeeper::{CONSTRAINT_GROUP, Matcher, group_and_kind};
+use gatewright_gatekeeper::{Action, CONSTRAINT_GROUP, Matcher, group_and_kind};
 use gatewright_rego::{Numbers, object, to_rego};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::{
-    Action, ConstraintError, ConstraintRef, EnforcementPoint, action::action, schema, template::Schema,
-};
+use crate::{ConstraintError, ConstraintRef, EnforcementPoint, action::action, schema, template::Schema};
 
 /// A constraint, ready to be evaluated.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, EnforcementPoint};
+pub use action::EnforcementPoint;
 pub use client::{ConstraintRef, Engine, Options, Violation};
 pub use error::{ConstraintError, ExpansionError, RequestError, ReviewError, TemplateError};
 pub use request::Request;

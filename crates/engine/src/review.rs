@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
-use gatewright_gatekeeper::{Candidate, Namespace};
+use gatewright_gatekeeper::{Candidate, Namespace, Operation};
 use gatewright_rego::{EvaluationError, Finding, Numbers, Program, object, to_rego};
 use serde_json::Value;
 
@@ -110,9 +110,9 @@ impl<'a> Review<'a> {
     ) -> Result<Vec<Violation>, ReviewError> {
         match template.code() {
             Err(error) => Ok(failed(constraints, error)),
-            Ok(Code::Rego(program)) => self.evaluate_rego(program, constraints).map_err(|error| {
-                ReviewError::Message { template: template.kind.clone(), error: error.to_string() }
-            }),
+            Ok(Code::Rego(program)) => {
+                self.evaluate_rego(program, constraints).map_err(|error| unjudged(&template.kind, error))
+            }
             Ok(Code::Cel(program)) => {
                 Ok(constraints.iter().flat_map(|found| self.evaluate_cel(program, found)).collect())
             }
@@ -133,6 +133,7 @@ impl<'a> Review<'a> {
                 Ok(findings) => found.extend(violations(constraint, findings)),
                 Err(EvaluationError::Failed(error)) => return Ok(failed(constraints, &error)),
                 Err(error @ EvaluationError::Message(_)) => wrong = wrong.or(Some(error)),
+                Err(error @ EvaluationError::Engine(_)) => return Err(error),
             }
         }
         wrong.map_or(Ok(found), Err)
@@ -156,7 +157,7 @@ impl<'a> Review<'a> {
     /// As in the API server, and other than for Rego, a deleted object is the old one only.
     fn cel(&self) -> &Input {
         self.cel.get_or_init(|| {
-            let deleted = self.request.operation() == "DELETE";
+            let deleted = self.request.operation() == Some(Operation::Delete);
             let object = if deleted { &Value::Null } else { self.request.object() };
             let namespace = self.attached_namespace().map_or(&Value::Null, |known| &known.json);
             Input::new(object, self.request.old_object(), &cel::request(self.request.review()), namespace)
@@ -183,6 +184,20 @@ impl<'a> Review<'a> {
     /// `gator` attaches none.
     fn attached_namespace(&self) -> Option<&KnownNamespace> {
         self.namespace.filter(|_| self.engine.options.point != EnforcementPoint::Gator)
+    }
+}
+
+/// Why a template's program leaves the object without a verdict.
+fn unjudged(kind: &str, error: EvaluationError) -> ReviewError {
+    let template = kind.to_owned();
+    match error {
+        EvaluationError::Engine(error) => {
+            let module = error.lib.map_or_else(String::new, |lib| format!(" of libs/{lib}"));
+            let line = format!(", line {}{module}", error.line);
+            let place = Some(line).filter(|_| error.line > 0).unwrap_or_default();
+            ReviewError::Engine { template, place, error: error.message }
+        }
+        error => ReviewError::Message { template, error: error.to_string() },
     }
 }
 

@@ -18,6 +18,7 @@ mod sync;
 mod template;
 mod user_constraint;
 mod webhook;
+mod words;
 
 pub use audit::{Audit, AuditedViolation, audit};
 pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
@@ -31,8 +32,9 @@ pub use readiness::{Subject, TemplateError, Verdict, judge, judge_template};
 pub use routing::{
     Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, fails_closed, routes_all, routing, upstream,
 };
-pub use source::{CONNECT, DELETE, TemplateSource};
+pub use source::TemplateSource;
 pub use sync::{GroupVersionKind, SYNC_SET_GROUP, SYNC_SET_VERSION, SyncSet};
 pub use template::{ConstraintTemplate, RegoSource, TEMPLATE_GROUP, TEMPLATE_VERSION};
-pub use user_constraint::{KindMatch, UserConstraint};
+pub use user_constraint::UserConstraint;
 pub use webhook::{Demand, Plan, Resource, RoutingMode, WEBHOOK, WEBHOOK_CONFIGURATION, configuration};
+pub use words::{Action, Operation};

@@ -7,6 +7,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use serde_json::json;
 
+use crate::Operation;
 use crate::label_selector::LabelSelector;
 use crate::matching::Namespace;
 use crate::webhook::{WEBHOOK, WEBHOOK_CONFIGURATION};
@@ -24,8 +25,8 @@ pub struct Route {
     pub group: String,
     /// The resource, with its subresource after a slash.
     pub resource: String,
-    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
-    pub operation: &'static str,
+    /// What is done with it.
+    pub operation: Operation,
 }
 
 impl fmt::Display for Route {
@@ -148,7 +149,7 @@ fn rule_has(rule: &RuleWithOperations, route: &Route, scope: Scope) -> bool {
     let any = |list: &Option<Vec<String>>, matches: &dyn Fn(&str) -> bool| {
         list.iter().flatten().any(|entry| matches(entry))
     };
-    any(&rule.operations, &|operation| operation == "*" || operation == route.operation)
+    any(&rule.operations, &|operation| operation == "*" || operation == route.operation.name())
         && any(&rule.api_groups, &|group| group == "*" || group == route.group)
         && any(&rule.resources, &|resource| resource_matches(resource, &route.resource))
         && rule.scope.as_deref() != Some(other_scope)
@@ -164,7 +165,7 @@ fn resource_matches(pattern: &str, resource: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Route, fails_closed, resource_matches, routing, upstream};
+    use super::{Operation, Route, fails_closed, resource_matches, routing, upstream};
     use crate::{IGNORE_LABEL, Namespace};
     use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
     use serde_json::json;
@@ -181,7 +182,7 @@ mod tests {
         .unwrap()
     }
 
-    fn route(resource: &str, operation: &'static str) -> Route {
+    fn route(resource: &str, operation: Operation) -> Route {
         Route { group: String::new(), resource: resource.into(), operation }
     }
 
@@ -203,19 +204,19 @@ mod tests {
 
     #[test]
     fn missing_routes_are_named_and_failing_open_is_told() {
-        let wanted = [route("pods", "CREATE"), route("pods/ephemeralcontainers", "UPDATE")];
+        let wanted = [route("pods", Operation::Create), route("pods/ephemeralcontainers", Operation::Update)];
         let found = routing(&[configuration(&["*"], &["CREATE", "UPDATE"])], None, &wanted);
-        assert_eq!(found.missing, [route("pods/ephemeralcontainers", "UPDATE")]);
+        assert_eq!(found.missing, [route("pods/ephemeralcontainers", Operation::Update)]);
         assert!(found.fails_open);
         let found = routing(&[configuration(&["*", "pods/ephemeralcontainers"], &["UPDATE"])], None, &wanted);
-        assert_eq!(found.missing, [route("pods", "CREATE")]);
+        assert_eq!(found.missing, [route("pods", Operation::Create)]);
         assert_eq!(routing(&[], None, &wanted).missing, wanted);
     }
 
     #[test]
     fn only_failure_policy_fail_can_refuse_and_only_where_the_selector_reaches() {
-        let lease =
-            Route { group: "coordination.k8s.io".into(), resource: "leases".into(), operation: "UPDATE" };
+        let operation = Operation::Update;
+        let lease = Route { group: "coordination.k8s.io".into(), resource: "leases".into(), operation };
         let refused = |policy: Option<&str>, resources: &[&str], labels: &[(&str, &str)]| {
             let mut found = configuration(resources, &["CREATE", "UPDATE"]);
             let entry = &mut found.webhooks.as_mut().unwrap()[0];
@@ -240,7 +241,7 @@ mod tests {
     fn a_configuration_of_somebody_else_does_not_count() {
         let mut foreign = configuration(&["*"], &["*"]);
         foreign.metadata.labels = None;
-        let wanted = [route("pods", "CREATE")];
+        let wanted = [route("pods", Operation::Create)];
         assert_eq!(routing([&foreign], None, &wanted).missing.len(), 1);
         assert!(upstream([&foreign], None).is_none());
         // But for one that the settings name.

@@ -6,24 +6,23 @@ use std::sync::LazyLock;
 use regorus::unstable::{BUILTINS, Expr};
 
 use super::extensions;
+use super::types::{Type, signature};
 
 /// A function of OPA.
 pub struct Builtin {
-    /// Of each argument the types that it may have, one letter each: `s`tring, `n`umber, `b`oolean, `a`rray,
-    /// `o`bject, s`e`t, null `z`, anything `*`.
-    pub arguments: Vec<&'static str>,
+    /// The types of its arguments.
+    pub arguments: Vec<Type>,
+    /// The type of its result.
+    pub result: Type,
 }
 
 static TABLE: LazyLock<HashMap<&str, Builtin>> = LazyLock::new(|| {
-    include_str!("builtins.txt")
-        .lines()
-        .filter_map(|line| {
-            let (name, rest) = line.split_once(' ')?;
-            let arguments = rest.split(' ').next()?;
-            let arguments = arguments.split(',').filter(|argument| *argument != "-").collect();
-            Some((name, Builtin { arguments }))
-        })
-        .collect()
+    let builtin = |line: &'static str| {
+        let (name, rest) = line.split_once(' ')?;
+        let (arguments, result) = signature(rest)?;
+        Some((name, Builtin { arguments, result }))
+    };
+    include_str!("builtins.txt").lines().filter_map(builtin).collect()
 });
 
 /// What Rego 1.0 took out.
@@ -77,4 +76,14 @@ pub fn prefix(expr: &Expr) -> Option<String> {
         Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => prefix(refr),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        let names: Vec<_> = include_str!("builtins.txt").lines().map(|line| line.split(' ').next()).collect();
+        assert!(names.iter().all(|name| name.is_some_and(|name| super::find(name).is_some())));
+        assert_eq!(super::TABLE.len(), names.len());
+    }
 }

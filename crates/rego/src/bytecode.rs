@@ -12,7 +12,7 @@ use regorus::unstable::{Expr, Ref, Span};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
-use super::{ENTRY, EvaluationError, QUERY, extensions};
+use super::{ENTRY, EvaluationError, QUERY, extensions, outcome};
 
 /// A program, and the machines on which it ran.
 pub struct Bytecode {
@@ -40,7 +40,7 @@ impl Bytecode {
             machine.set_input(input);
             machine.execute_entry_point_by_index(0)
         };
-        let found = run().map_err(|error| EvaluationError::Failed(format!("{ENTRY}: {error}")))?;
+        let found = run().map_err(|error| outcome::internal(ENTRY, &error.to_string().to_lowercase()))?;
         machine.set_input(Value::Undefined);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(machine);
         Ok(found)

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{ArithOp, Expr, Module, Rule, RuleHead};
+use regorus::unstable::{Expr, Module, Rule, RuleHead};
 
-use super::builtins::{self, Builtin};
+use super::builtins;
 use super::names::{self, Callee, Kind, Names, Rules};
 use super::scope::{self, RESERVED, Scope};
 use super::token::Fault;
@@ -40,8 +40,9 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
     faults
 }
 
+/// A part of an object, `violation[x] = y`, does not count.
 fn is_violation(rule: &Rule) -> bool {
-    names::declared(rule).is_some_and(|(name, _)| name == "violation")
+    names::declared(rule).is_some_and(|(name, kind)| name == "violation" && kind != Kind::Object)
 }
 
 fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
@@ -106,29 +107,16 @@ pub fn calls(module: &Module, names: &Names<'_>, scope: &Scope) -> Vec<Fault> {
                     called(&call, names, scope, module.rego_v1).map(|said| (line(call.function), said)),
                 );
             }
-            Node::Term { term, .. } => faults.extend(operators(term).map(|said| (line(term), said))),
+            Node::Term { term, .. } => faults.extend(minus(term).map(|said| (line(term), said))),
         });
     }
     faults
 }
 
-/// What is written out must fit its operator.
-fn operators(term: &Term) -> Option<String> {
-    let types = match term.as_ref() {
-        Expr::ArithExpr { op: ArithOp::Sub, .. } => "ne",
-        Expr::ArithExpr { .. } => "n",
-        Expr::BinExpr { .. } => "e",
-        Expr::UnaryExpr { expr, .. } if visit::operands(expr).is_some() => {
-            return Some(
-                "this engine does not know `-` before a name that is part of a longer expression".into(),
-            );
-        }
-        _ => return None,
-    };
-    let mut kinds =
-        visit::operands(term)?.into_iter().filter_map(|operand| Some((operand, literal(operand)?)));
-    let (operand, _) = kinds.find(|(_, kind)| !types.contains(*kind))?;
-    Some(format!("rego_type_error: invalid operand {}", operand.span().text()))
+/// What this engine cannot print.
+fn minus(term: &Term) -> Option<String> {
+    matches!(term.as_ref(), Expr::UnaryExpr { expr, .. } if visit::operands(expr).is_some())
+        .then(|| "this engine does not know `-` before a name that is part of a longer expression".into())
 }
 
 fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option<String> {
@@ -155,36 +143,17 @@ fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option
             format!("rego_type_error: {name}: arity mismatch: it takes {arity} arguments, here are {given}");
         return Some(said);
     }
-    builtin.and_then(|builtin| refused(&name, builtin, call, v1))
+    builtin.and_then(|_| refused(&name, v1))
 }
 
-fn refused(name: &str, builtin: &Builtin, call: &Call<'_>, v1: bool) -> Option<String> {
+fn refused(name: &str, v1: bool) -> Option<String> {
     if v1 && builtins::is_deprecated(name) {
         return Some(format!("rego_type_error: deprecated built-in function calls in expression: {name}"));
     }
     if !builtins::is_supported(name) {
         return Some(format!("this engine does not know the function {name}"));
     }
-    let mut pairs = builtin.arguments.iter().zip(call.arguments);
-    pairs.find_map(|(types, argument)| {
-        let kind = literal(argument)?;
-        let fits = types.contains('*') || types.contains(kind);
-        (!fits).then(|| format!("rego_type_error: {name}: invalid argument {}", argument.span().text()))
-    })
-}
-
-/// The type of a term that is written out.
-fn literal(term: &Expr) -> Option<char> {
-    Some(match term {
-        Expr::String { .. } | Expr::RawString { .. } => 's',
-        Expr::Number { .. } => 'n',
-        Expr::Bool { .. } => 'b',
-        Expr::Null { .. } => 'z',
-        Expr::Array { .. } | Expr::ArrayCompr { .. } => 'a',
-        Expr::Object { .. } | Expr::ObjectCompr { .. } => 'o',
-        Expr::Set { .. } | Expr::SetCompr { .. } => 'e',
-        _ => return None,
-    })
+    None
 }
 
 /// The arguments of a function.
@@ -251,77 +220,46 @@ pub fn dependencies(module: &Module, names: &Names<'_>, scope: &Scope, package: 
 /// Rules by path: their line, and the rules that they need.
 pub type Graph = BTreeMap<String, (usize, BTreeSet<String>)>;
 
-/// A rule that needs itself, and how.
-pub fn recursion(graph: &Graph) -> Option<(String, usize, String)> {
-    let mut done = BTreeSet::new();
+/// A rule that needs itself: its path, its line, and how it needs itself.
+pub type Recursion = (String, usize, String);
+
+/// The rules so that each stands behind those that it needs.
+pub fn sorted(graph: &Graph) -> Result<Vec<&String>, Recursion> {
+    let needs = |rule: &'_ String| graph.get(rule).map(|node| node.1.iter()).into_iter().flatten();
+    let (mut done, mut order) = (BTreeSet::new(), vec![]);
     for start in graph.keys() {
-        let mut path = vec![];
-        if let Some(cycle) = cycle(graph, start, &mut path, &mut done) {
-            let rule = cycle.first()?.clone();
-            let line = graph.get(&rule)?.0;
-            let names: Vec<_> = cycle.iter().map(|rule| format!("data.{rule}")).collect();
-            let said = format!("rego_recursion_error: rule data.{rule} is recursive: {}", names.join(" -> "));
-            return Some((rule, line, said));
+        let mut open = vec![];
+        if !done.contains(start) {
+            open.push((start, needs(start)));
+        }
+        while let Some((rule, needed)) = open.last_mut() {
+            let rule = *rule;
+            match needed.next() {
+                None => {
+                    open.pop();
+                    done.insert(rule);
+                    order.push(rule);
+                }
+                Some(next) if done.contains(next) => {}
+                Some(next) => match open.iter().position(|(before, _)| *before == next) {
+                    Some(at) => {
+                        let cycle: Vec<_> = open[at..].iter().map(|(rule, _)| *rule).chain([next]).collect();
+                        return Err(recursive(graph, &cycle));
+                    }
+                    None => open.push((next, needs(next))),
+                },
+            }
         }
     }
-    None
+    Ok(order)
 }
 
-fn cycle(
-    graph: &Graph,
-    rule: &String,
-    path: &mut Vec<String>,
-    done: &mut BTreeSet<String>,
-) -> Option<Vec<String>> {
-    if let Some(start) = path.iter().position(|before| before == rule) {
-        return Some([&path[start..], std::slice::from_ref(rule)].concat());
-    }
-    if done.contains(rule) {
-        return None;
-    }
-    path.push(rule.clone());
-    let needed = graph.get(rule).map(|node| &node.1).into_iter().flatten();
-    let found = needed.into_iter().find_map(|next| cycle(graph, next, path, done));
-    path.pop();
-    done.insert(rule.clone());
-    found
-}
-
-/// Gatekeeper's hook asks every element of `violation` for its `msg`.
-pub fn messages(module: &Module) -> Vec<Fault> {
-    let keys =
-        module.policy.iter().filter(|rule| is_violation(rule)).filter_map(|rule| match rule.as_ref() {
-            Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } => Some(key),
-            _ => None,
-        });
-    let bad = keys.filter(|key| match key.as_ref() {
-        Expr::Object { fields, .. } => {
-            let constant = fields
-                .iter()
-                .all(|(_, key, _)| matches!(key.as_ref(), Expr::String { .. } | Expr::RawString { .. }));
-            constant && !fields.iter().any(|(_, key, _)| text(key) == Some("msg"))
-        }
-        other => literal(other).is_some(),
-    });
-    let said = "rego_type_error: an element of violation must be an object with the key msg";
-    let mut faults: Vec<_> = bad.map(|key| (line(key), said.to_owned())).collect();
-    let other = module
-        .policy
-        .iter()
-        .filter(|rule| is_violation(rule))
-        .find(|rule| matches!(names::declared(rule), Some((_, Kind::Function(_) | Kind::Object))));
-    faults
-        .extend(other.map(|rule| (rule.span().line as usize, "violation must be a partial set".to_owned())));
-    faults
-}
-
-fn text(term: &Expr) -> Option<&str> {
-    match term {
-        Expr::String { value, .. } | Expr::RawString { value, .. } => {
-            value.as_string().ok().map(AsRef::as_ref)
-        }
-        _ => None,
-    }
+fn recursive(graph: &Graph, cycle: &[&String]) -> Recursion {
+    let rule = cycle[0];
+    let line = graph.get(rule).map_or(0, |node| node.0);
+    let names: Vec<_> = cycle.iter().map(|rule| format!("data.{rule}")).collect();
+    let said = format!("rego_recursion_error: rule data.{rule} is recursive: {}", names.join(" -> "));
+    (rule.clone(), line, said)
 }
 
 /// Whether the inventory is read.

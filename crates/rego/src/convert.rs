@@ -48,3 +48,34 @@ fn to_number(number: &serde_json::Number, numbers: Numbers) -> regorus::Value {
     };
     integer.map_or_else(|| float.into(), Into::into)
 }
+
+/// A value as JSON, as Gatekeeper keeps `details`: sets are lists, and keys that are no texts are their JSON.
+pub fn to_json(value: &regorus::Value) -> Value {
+    let list = |items: &mut dyn Iterator<Item = &regorus::Value>| Value::Array(items.map(to_json).collect());
+    match value {
+        regorus::Value::Array(items) => list(&mut items.iter()),
+        regorus::Value::Set(items) => list(&mut items.iter()),
+        regorus::Value::Object(fields) => {
+            let key = |key: &regorus::Value| match key {
+                regorus::Value::String(text) => text.to_string(),
+                other => to_json(other).to_string(),
+            };
+            Value::Object(fields.iter_sorted().map(|(name, value)| (key(name), to_json(value))).collect())
+        }
+        other => serde_json::to_value(other).unwrap_or_default(),
+    }
+}
+
+/// What sort of value it is, with an article.
+pub fn kind(value: &regorus::Value) -> &'static str {
+    match value {
+        regorus::Value::Null => "null",
+        regorus::Value::Bool(_) => "a boolean",
+        regorus::Value::Number(_) => "a number",
+        regorus::Value::String(_) => "a string",
+        regorus::Value::Array(_) => "an array",
+        regorus::Value::Set(_) => "a set",
+        regorus::Value::Object(_) => "an object",
+        regorus::Value::Undefined => "undefined",
+    }
+}

@@ -7,7 +7,7 @@ use regorus::{Engine, Value};
 
 use super::gofmt::sprintf;
 use super::text::number;
-use super::{arithmetic, networks, regex};
+use super::{arithmetic, deep, networks, regex};
 
 /// A function: undefined is what OPA makes of an error.
 pub type Function = fn(&[Value]) -> Option<Value>;
@@ -28,6 +28,8 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("upper", 1, |v| Some(case(v[0].as_string().ok()?, |c| single(c, c.to_uppercase())).into())),
     ("lower", 1, |v| Some(case(v[0].as_string().ok()?, |c| single(c, c.to_lowercase())).into())),
     ("json.marshal", 1, |v| Some(marshal(&v[0])?.into())),
+    ("json.unmarshal", 1, |v| deep::unmarshal(v[0].as_string().ok()?)),
+    ("json.is_valid", 1, |v| Some(deep::unmarshal(v[0].as_string().ok()?).is_some().into())),
     ("equal", 2, |v| Some((v[0] == v[1]).into())),
     ("neq", 2, |v| Some((v[0] != v[1]).into())),
     ("lt", 2, |v| Some((v[0] < v[1]).into())),

@@ -5,6 +5,7 @@ mod builtins;
 mod bytecode;
 mod check;
 mod convert;
+mod deep;
 mod extensions;
 mod float;
 mod gofmt;
@@ -20,6 +21,8 @@ mod source;
 mod text;
 mod token;
 mod tree;
+mod types;
+mod typing;
 mod units;
 mod visit;
 
@@ -110,12 +113,28 @@ pub struct Finding {
 
 /// There are no findings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
 pub enum EvaluationError {
     /// The evaluation failed. Gatekeeper makes of it a violation of every constraint.
+    #[error("{0}")]
     Failed(String),
     /// A message is no string. Gatekeeper fails the whole review.
+    #[error("{0}")]
     Message(String),
+    /// This engine cannot evaluate it, or not within its limits. Gatekeeper may.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// What this engine alone cannot do. It holds nothing of the input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EngineError {
+    /// The library's index; none for the entry module.
+    pub lib: Option<usize>,
+    /// The line in the module, from 1; 0 where there is none to name.
+    pub line: usize,
+    /// What cannot be done.
+    pub message: String,
 }
 
 /// The package in which Gatekeeper puts the entry module.
@@ -163,13 +182,14 @@ impl Program {
     /// Evaluates `violation` for an input of `review` and `parameters`.
     ///
     /// # Errors
-    /// A conflict of rules, the time limit, a message that is no string.
+    /// A conflict of rules, a message that is no string, a limit of this engine.
     pub fn evaluate(&self, input: &Value, inventory: &Value) -> Result<Vec<Finding>, EvaluationError> {
         let inventory = if self.reads_inventory { inventory } else { &Value::Undefined };
         let found = match &self.machine {
             Machine::Tree(tree) => tree.evaluate(input.clone(), inventory),
             Machine::Bytecode(bytecode) => bytecode.evaluate(input.clone(), inventory),
         };
+        deep::within_limits()?;
         outcome::findings(&found?)
     }
 }

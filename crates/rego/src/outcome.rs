@@ -1,8 +1,10 @@
 //! What comes out of an evaluation: violations, or an error as OPA says it.
 
-use super::{ENTRY, EvaluationError, Finding};
+use regorus::Value;
 
-/// The error in one line, as OPA says it.
+use super::{ENTRY, EngineError, EvaluationError, Finding, convert};
+
+/// The error in one line, as OPA says it; of an error that OPA does not have, where it is.
 pub fn failure(error: &anyhow::Error, functions: &Functions) -> EvaluationError {
     let text = error.to_string();
     let place = text.lines().find_map(|line| line.strip_prefix("--> "));
@@ -28,8 +30,20 @@ pub fn failure(error: &anyhow::Error, functions: &Functions) -> EvaluationError 
         _ if said.contains("rules must not produce") || said.contains("generated multiple times") => {
             conflict(place, "object keys must be unique")
         }
-        _ => EvaluationError::Failed(format!("{place}: {said}")),
+        _ => internal(place, said).into(),
     }
+}
+
+/// An error that OPA does not have. What regorus says of it may hold parts of the input, and stays here.
+pub fn internal(place: &str, said: &str) -> EngineError {
+    let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
+    let lib = file.strip_prefix("libs[\"lib_").and_then(|rest| rest.split('"').next()?.parse().ok());
+    let message = if said.contains("time limit") {
+        "the evaluation took longer than its limit"
+    } else {
+        "this engine cannot evaluate what stands here"
+    };
+    EngineError { lib, line: line.parse().unwrap_or(0), message: message.to_owned() }
 }
 
 /// By the last part of a function's name, where its second definition is: OPA names the one that disagrees.
@@ -45,22 +59,25 @@ fn called(error: &str) -> Option<&str> {
     line[..parenthesis].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
-/// The elements of `violation`, as Gatekeeper's hook takes them.
-pub fn findings(found: &regorus::Value) -> Result<Vec<Finding>, EvaluationError> {
-    let Ok(elements) = found.as_set() else { return Ok(vec![]) };
-    elements.iter().filter_map(finding).collect()
+/// The elements of `violation`, as Gatekeeper's hook takes them: of an object the keys.
+pub fn findings(found: &Value) -> Result<Vec<Finding>, EvaluationError> {
+    match found {
+        Value::Set(elements) => elements.iter().filter_map(finding).collect(),
+        Value::Object(fields) => fields.iter_sorted().filter_map(|(key, _)| finding(key)).collect(),
+        _ => Ok(vec![]),
+    }
 }
 
 /// An element without `msg` counts for nothing.
-fn finding(element: &regorus::Value) -> Option<Result<Finding, EvaluationError>> {
+fn finding(element: &Value) -> Option<Result<Finding, EvaluationError>> {
     let element = element.as_object().ok()?;
     let message = match element.get(&"msg".into())? {
-        regorus::Value::String(message) => message.to_string(),
+        Value::String(message) => message.to_string(),
         other => {
-            return Some(Err(EvaluationError::Message(format!("msg is no string but {other}"))));
+            let said = format!("msg is no string but {}", convert::kind(other));
+            return Some(Err(EvaluationError::Message(said)));
         }
     };
-    let details = element.get(&"details".into()).cloned().unwrap_or_else(regorus::Value::new_object);
-    let details = serde_json::to_value(details).map_err(|error| EvaluationError::Failed(error.to_string()));
-    Some(details.map(|details| Finding { message, details }))
+    let details = element.get(&"details".into()).map_or_else(|| serde_json::json!({}), convert::to_json);
+    Some(Ok(Finding { message, details }))
 }

@@ -1,8 +1,8 @@
 //! Unsafe variables: those for which no expression gives a value. OPA refuses them; regorus evaluates on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleHead, Span};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHead, Span};
 
 use super::builtins;
 use super::names::Names;
@@ -13,19 +13,23 @@ use super::visit::{self, Term};
 /// Variables by their own names.
 type Variables = BTreeSet<String>;
 
+/// The order in which the statements of each body are evaluated, by the place where it begins.
+pub type Orders = HashMap<u32, Vec<usize>>;
+
 /// Checks the rules of a module.
-pub fn check(module: &regorus::unstable::Module, names: &Names<'_>, scope: &Scope) -> Vec<Fault> {
-    let mut faults = vec![];
+pub fn check(module: &Module, names: &Names<'_>, scope: &Scope) -> (Vec<Fault>, Orders) {
+    let mut checker = Checker { names, scope, faults: vec![], orders: Orders::new() };
     for rule in &module.policy {
-        Checker { names, scope, faults: &mut faults }.rule(rule);
+        checker.rule(rule);
     }
-    faults
+    (checker.faults, checker.orders)
 }
 
 struct Checker<'a> {
     names: &'a Names<'a>,
     scope: &'a Scope,
-    faults: &'a mut Vec<Fault>,
+    faults: Vec<Fault>,
+    orders: Orders,
 }
 
 impl Checker<'_> {
@@ -74,21 +78,22 @@ impl Checker<'_> {
 
     /// Orders the statements as far as they can be; what is left is unsafe.
     fn body(&mut self, query: &Query, safe: &mut Variables) {
-        let mut left: Vec<&LiteralStmt> = query.stmts.iter().collect();
+        let mut left: Vec<(usize, &LiteralStmt)> = query.stmts.iter().enumerate().collect();
+        let mut order = vec![];
         loop {
             let before = (left.len(), safe.len());
-            left.retain(|statement| {
+            left.retain(|(index, statement)| {
                 self.bind(statement, safe);
-                !self.is_ready(statement, safe)
+                let ready = self.is_ready(statement, safe);
+                order.extend(ready.then_some(*index));
+                !ready
             });
-            if left.is_empty() {
-                break;
-            }
-            if before == (left.len(), safe.len()) {
+            if left.is_empty() || before == (left.len(), safe.len()) {
                 break;
             }
         }
-        for statement in &left {
+        self.orders.insert(query.span.start, order);
+        for (_, statement) in &left {
             let mut found = vec![];
             self.unsafe_in(statement, safe, &mut found);
             self.report(statement.span.line, &found);

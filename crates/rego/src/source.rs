@@ -5,6 +5,7 @@ use regorus::Source;
 use regorus::unstable::{Module, Parser, TokenKind};
 
 use super::RegoVersion;
+use super::keywords;
 use super::token::{self, Fault, MAX_COLUMN, Token, fault, tokens};
 
 /// Parses a module.
@@ -12,8 +13,13 @@ pub fn parse(text: &str, version: RegoVersion) -> Result<Module, Fault> {
     if text.trim().is_empty() {
         return Err((0, "the module is empty".into()));
     }
-    let source = token::source(text)?;
-    let source = token::source(&rewrite(&source, version)?)?;
+    let mut source = token::source(text)?;
+    let read = tokens(&source)?;
+    check_depth(&read)?;
+    if version == RegoVersion::V0 {
+        source = insert(&source, keywords::rename(&read)?)?;
+    }
+    let source = rewrite(&source, version)?;
     let mut parser = Parser::new(&source).map_err(fault)?;
     parser.set_max_col(MAX_COLUMN);
     if version == RegoVersion::V1 {
@@ -22,20 +28,22 @@ pub fn parse(text: &str, version: RegoVersion) -> Result<Module, Fault> {
     parser.parse().map_err(fault)
 }
 
-fn rewrite(source: &Source, version: RegoVersion) -> Result<String, Fault> {
+fn rewrite(source: &Source, version: RegoVersion) -> Result<Source, Fault> {
     let tokens = tokens(source)?;
-    check_depth(&tokens)?;
     let mut insertions = separators(&tokens)?;
     if version == RegoVersion::V0 {
         insertions.extend(heads(source.contents(), &tokens));
-        insertions.extend(super::keywords::rename(&tokens)?);
     }
+    insert(source, insertions)
+}
+
+fn insert(source: &Source, mut insertions: Vec<(usize, String)>) -> Result<Source, Fault> {
     insertions.sort();
     let mut text = source.contents().clone();
     for (at, inserted) in insertions.into_iter().rev() {
         text.insert_str(at, &inserted);
     }
-    Ok(text)
+    token::source(&text)
 }
 
 /// How many operators and fields may follow each other: `a.b.c + d` has three. Each is a level of the syntax tree, and

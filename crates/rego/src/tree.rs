@@ -34,7 +34,7 @@ impl Tree {
     pub fn evaluate(&self, input: Value, inventory: &Value) -> Result<Value, EvaluationError> {
         let mut evaluator = self.evaluator();
         if !is_same(&evaluator.inventory, inventory) {
-            evaluator.take(inventory).map_err(|error| EvaluationError::Failed(error.to_string()))?;
+            evaluator.take(inventory).map_err(|error| outcome::failure(&error, &self.functions))?;
         }
         evaluator.engine.set_input(input);
         let found = evaluator.engine.eval_rule(QUERY.to_owned());

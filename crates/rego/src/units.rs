@@ -1,13 +1,17 @@
 //! The modules of a template together: parsed, and checked against each other.
 
-use regorus::unstable::Module;
+use std::collections::HashMap;
 
+use regorus::unstable::{Module, Rule};
+
+use super::keywords::PREFIX;
 use super::names::{self, Kind, Names, Rules};
 use super::outcome::Functions;
+use super::safety::Orders;
 use super::scope::Scope;
 use super::source;
 use super::token::{self, Fault};
-use super::{CompileError, ENTRY, Modules, builtins, check as checks, safety};
+use super::{CompileError, ENTRY, Modules, builtins, check as checks, safety, typing};
 
 /// A module with its place among the others.
 pub struct Unit {
@@ -23,7 +27,7 @@ pub struct Unit {
 impl Unit {
     /// A fault of this module.
     pub fn error(&self, (line, message): Fault) -> CompileError {
-        CompileError { lib: self.lib, line, message }
+        CompileError { lib: self.lib, line, message: message.replace(PREFIX, "") }
     }
 
     fn errors(&self, faults: Vec<Fault>) -> Vec<CompileError> {
@@ -66,34 +70,60 @@ pub fn rules(units: &[Unit]) -> Result<Rules, Vec<CompileError>> {
 
 /// What OPA and Gatekeeper refuse when they load a template.
 pub fn check(units: &[Unit]) -> Result<(), Vec<CompileError>> {
-    let mut errors: Vec<_> = units
-        .iter()
-        .flat_map(|unit| unit.errors(checks::gatekeeper(&unit.module, unit.lib.is_some())))
-        .collect();
-    errors.extend(
-        units
-            .iter()
-            .filter(|unit| unit.lib.is_none())
-            .flat_map(|unit| unit.errors(checks::messages(&unit.module))),
-    );
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    let gatekeeper = |unit: &Unit| unit.errors(checks::gatekeeper(&unit.module, unit.lib.is_some()));
+    all(units.iter().flat_map(gatekeeper).collect())?;
+    let scopes = units.iter().flat_map(|unit| unit.errors(unit.scope.faults.clone()));
+    all(scopes.collect())?;
     let rules = rules(units)?;
-    let mut graph = checks::Graph::new();
+    let (mut errors, mut graph, mut parts) = (vec![], checks::Graph::new(), vec![]);
     for unit in units {
         let names = Names::new(&unit.module, &unit.package, &rules);
         errors.extend(unit.errors(checks::reserved(&unit.module)));
         errors.extend(unit.errors(checks::calls(&unit.module, &names, &unit.scope)));
-        errors.extend(unit.errors(safety::check(&unit.module, &names, &unit.scope)));
+        let (faults, orders) = safety::check(&unit.module, &names, &unit.scope);
+        errors.extend(unit.errors(faults));
         checks::dependencies(&unit.module, &names, &unit.scope, &unit.package, &mut graph);
+        parts.push((names, orders));
     }
-    if let Some((rule, line, said)) = checks::recursion(&graph) {
-        let unit =
-            units.iter().find(|unit| rule.starts_with(&format!("{}.", unit.package))).unwrap_or(&units[0]);
-        errors.push(unit.error((line, said)));
-    }
+    all(errors)?;
+    let sorted = checks::sorted(&graph).map_err(|(rule, line, said)| {
+        let of = |unit: &&Unit| rule.starts_with(&format!("{}.", unit.package));
+        vec![units.iter().find(of).unwrap_or(&units[0]).error((line, said))]
+    })?;
+    types(units, &parts, &sorted)
+}
+
+fn all(errors: Vec<CompileError>) -> Result<(), Vec<CompileError>> {
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Checks the types of all rules, and then that Gatekeeper can ask `violation` for its messages.
+fn types(units: &[Unit], parts: &[(Names<'_>, Orders)], sorted: &[&String]) -> Result<(), Vec<CompileError>> {
+    let mut definitions: HashMap<String, Vec<(usize, &Rule)>> = HashMap::new();
+    for (index, unit) in units.iter().enumerate() {
+        for rule in &unit.module.policy {
+            if let Some((name, _)) = names::declared(rule) {
+                definitions.entry(format!("{}.{name}", unit.package)).or_default().push((index, rule));
+            }
+        }
+    }
+    let (mut types, mut errors) = (typing::Types::new(), vec![]);
+    for path in sorted {
+        for (index, rule) in definitions.get(*path).into_iter().flatten() {
+            let (unit, (names, orders)) = (&units[*index], &parts[*index]);
+            let context = typing::Context { names, scope: &unit.scope, orders };
+            errors.extend(unit.errors(typing::check(rule, path, context, &mut types)));
+        }
+    }
+    all(errors)?;
+    let violation = format!("{ENTRY}.violation");
+    if types.get(&violation).is_none_or(typing::is_asked) {
+        return Ok(());
+    }
+    let said = "rego_type_error: violation must be a set of objects with the key msg: that is what Gatekeeper asks for";
+    let first = definitions.get(&violation).and_then(|rules| rules.first());
+    let line = first.map_or(0, |(_, rule)| rule.span().line as usize);
+    Err(vec![units[first.map_or(0, |(index, _)| *index)].error((line, said.to_owned()))])
 }
 
 /// An error that regorus places in one of the modules.
@@ -107,7 +137,7 @@ pub fn misplaced(units: &[Unit], error: &anyhow::Error) -> CompileError {
 pub fn functions(units: &[Unit]) -> Functions {
     let mut found = Functions::new();
     for unit in units {
-        let mut seen = std::collections::HashMap::new();
+        let mut seen = HashMap::new();
         for rule in &unit.module.policy {
             let Some((name, Kind::Function(_))) = names::declared(rule) else { continue };
             let times = seen.entry(name.clone()).or_insert(0);

@@ -1,5 +1,6 @@
 //! The exec guard: nobody but the platform itself enters the platform's own Pods.
 
+use gatewright_gatekeeper::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +57,7 @@ pub const DEFINITION: Definition = Definition {
     folder: "deny-exec-heritage",
     owner: Owner::ExecGuard,
     title: "No exec into the platform's own Pods",
-    operations: &["CONNECT"],
+    operations: &[Operation::Connect],
     libs: &[],
     rules: &[],
     parameters: crate::template::schema_of::<Parameters>,

@@ -55,14 +55,6 @@ pub enum Error {
         /// The check's field, or the control.
         field: String,
     },
-    /// A condition of a standard's control for which the page has no words.
-    #[error("control {control} depends on {condition:?}, for which there are no words")]
-    Condition {
-        /// The control.
-        control: String,
-        /// The line of Rego.
-        condition: String,
-    },
 }
 
 /// Gives the content of a file below the templates' folder.
@@ -75,9 +67,9 @@ type Read<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
 ///
 /// If a file cannot be read, or does not say what a page needs.
 pub fn pages(read: &dyn Fn(&str) -> std::io::Result<String>) -> Result<Vec<Page>, Error> {
-    let mut index = "# The rules\n\nWhat every rule checks, with its messages and examples. What a policy is, what it \
-                     applies to and how updates are judged stands in [What a policy means](../policies.md). These pages \
-                     are made from the rules themselves, by `make generated`.\n"
+    let mut index = "# The rules\n\nWhat every rule checks, with its messages and examples. [What a policy \
+                     means](../policies.md) describes what a policy is, what it applies to and how updates are judged. \
+                     `make generated` makes these pages from the rules themselves.\n"
         .to_owned();
     let mut pages = vec![];
     for template in Template::ALL.iter().map(|template| template.definition()) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use gatewright_gatekeeper::{MatchKinds, Route};
+use gatewright_gatekeeper::{MatchKinds, Operation, Route};
 use k8s_openapi::Resource;
 use k8s_openapi::api::{
     apps::v1 as apps, batch::v1 as batch, core::v1 as core, networking::v1 as networking, rbac::v1 as rbac,
@@ -125,16 +125,25 @@ impl Kind {
     pub fn routes(&self) -> Vec<Route> {
         let Some((group, resource)) = self.resource else { return vec![] };
         let operations: &[_] = match resource.split_once('/') {
-            Some((_, "attach" | "exec")) => &["CONNECT"],
-            Some(_) => &["UPDATE"],
-            None => &["CREATE", "UPDATE"],
+            Some((_, "attach" | "exec")) => &[Operation::Connect],
+            Some(_) => &[Operation::Update],
+            None => &[Operation::Create, Operation::Update],
         };
-        let route = |operation: &&'static str| Route {
+        let route = |operation: &Operation| Route {
             group: group.to_owned(),
             resource: resource.to_owned(),
-            operation,
+            operation: *operation,
         };
         operations.iter().map(route).collect()
+    }
+}
+
+/// The English plural of a kind, which is also how its resource is named.
+pub(crate) fn plural(kind: &str) -> String {
+    match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with('s') => format!("{kind}es"),
+        None => format!("{kind}s"),
     }
 }
 

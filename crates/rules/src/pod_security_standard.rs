@@ -1,5 +1,7 @@
 //! The Pod Security Standards of Kubernetes, every version of them.
 
+pub mod controls;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -80,10 +82,10 @@ pub const DEFINITION: Definition = Definition {
         room("volumes", include_str!("../../../templates/pod-security-standard/volumes/rule.rego")),
     ],
     parameters: crate::template::schema_of::<Parameters>,
-    entry: Entry::Written(include_str!("../../../templates/pod-security-standard/entry.rego")),
+    entry: Entry::Controls(include_str!("../../../templates/pod-security-standard/entry.rego")),
 };
 
-/// Controls are no checks of a policy's fields: the entry names them.
+/// Controls are no checks of a policy's fields: [`controls::CONTROLS`] says when their faults count.
 const fn room(name: &'static str, module: &'static str) -> Rule {
     Rule { name, module, checks: &[] }
 }

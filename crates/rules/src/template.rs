@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gatewright_api::PolicyKind;
-use gatewright_gatekeeper::{ConstraintTemplate, RegoSource};
+use gatewright_gatekeeper::{ConstraintTemplate, Operation, RegoSource};
 use kube::core::schema::StructuralSchemaRewriter;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -11,6 +11,7 @@ use serde_json::Value;
 use strum::VariantArray;
 
 use crate::kinds::Kind;
+use crate::pod_security_standard::controls;
 use crate::rule::{Check, Rule, Subject, Volatile};
 use crate::{deny_exec_heritage, operation_policy, pod_security_standard, security_policy};
 
@@ -50,7 +51,7 @@ pub struct Definition {
     /// What the template is, in a few words.
     pub title: &'static str,
     /// The operations that are judged. Never empty, which would mean all.
-    pub operations: &'static [&'static str],
+    pub operations: &'static [Operation],
     /// The shared modules that the rules import. Each costs compile time and memory in every Gatekeeper process, so
     /// a template carries only those it uses.
     pub libs: &'static [Lib],
@@ -67,12 +68,15 @@ pub struct Definition {
 pub enum Entry {
     /// Made from the checks of the rules: the template of a policy kind.
     Generated,
+    /// Made from the controls of the standards, around this frame.
+    Controls(&'static str),
     /// Written by hand, for rules that are no checks of a policy's fields.
     Written(&'static str),
 }
 
 /// A Rego module that several rules share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Lib {
     /// Faults of the controls of a standard, and messages.
     Control,
@@ -107,7 +111,7 @@ impl Lib {
 }
 
 /// What changes an object: the operations of a template whose rules judge objects.
-pub const WRITES: &[&str] = &["CREATE", "UPDATE"];
+pub const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
 
 impl Template {
     /// Every template, in the order in which they are documented.
@@ -185,8 +189,17 @@ impl Definition {
     pub fn entry(&self) -> String {
         match self.entry {
             Entry::Generated => self.generated_entry(),
+            Entry::Controls(frame) => controls::entry(frame, &self.imports()),
             Entry::Written(module) => module.to_owned(),
         }
+    }
+
+    /// The packages of all modules, sorted.
+    fn imports(&self) -> Vec<String> {
+        let libs = self.libs.iter().map(|lib| format!("lib.{}", lib.as_ref()));
+        let mut imports: Vec<_> = libs.chain(self.rules.iter().map(Rule::package)).collect();
+        imports.sort_unstable();
+        imports
     }
 
     /// For each check a rule that tests the check's parameter, the cheap and indexed thing, before it asks for
@@ -211,7 +224,7 @@ fn check_rule(rule: &Rule, check: &Check) -> String {
     let guard = guard.expression(field);
     let set = format!("{}.{findings}", rule.identifier());
     let (target, gate) = match subject {
-        Subject::Pod(looks_at) => {
+        Subject::Pod(looks_at) | Subject::PodAlone(looks_at) => {
             ("pod_violations", format!("not update.same_judged({})", rego_set(looks_at)))
         }
         Subject::Objects(kinds) if kinds.iter().any(Kind::acts_while_deleted) => {

@@ -17,7 +17,8 @@ use tokio::process::Command;
 use super::control_plane::{API_SERVER, kubeconfig as kubeconfig_path};
 use super::kubeconfig::{self, Identity};
 use super::{Cluster, process, processes};
-use crate::{files, tools};
+use crate::tools;
+use crate::tools::files;
 
 /// How long one kubectl may take.
 const KUBECTL: Duration = Duration::from_mins(1);

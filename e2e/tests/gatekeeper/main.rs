@@ -7,4 +7,5 @@ mod rego;
 mod rules;
 mod standards;
 mod suites;
+mod verify;
 mod yaml;

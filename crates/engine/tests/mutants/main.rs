@@ -146,7 +146,8 @@ fn lib_name(lib: Lib) -> String {
 
 /// The template with one of its rules, which is quicker to compile. The entry needs a rule about Pods.
 fn alone(template: &Definition, rule: &'static Rule) -> Definition {
-    let about_pods = rule.checks.iter().any(|check| matches!(check.subject, Subject::Pod(_)));
+    let about_pods =
+        rule.checks.iter().any(|check| matches!(check.subject, Subject::Pod(_) | Subject::PodAlone(_)));
     let rules = if about_pods { std::slice::from_ref(rule) } else { template.rules };
     Definition { rules, ..*template }
 }

@@ -110,14 +110,14 @@ impl Judge<'_> {
                 Ok(found) => found.into_iter().map(|found| self.violation(found)).collect(),
                 Err(error) => {
                     let failed = failed(placed, object, reason(&error));
-                    return ObjectResult { operation: request.operation().to_owned(), ..failed };
+                    return ObjectResult { operation: operation(&request), ..failed };
                 }
             },
         };
         ObjectResult {
             object,
             source: placed.source(),
-            operation: request.operation().to_owned(),
+            operation: operation(&request),
             verdict: violations
                 .iter()
                 .map(|violation: &Violation| violation.enforcement_action)
@@ -177,7 +177,7 @@ fn created(placed: &Placed, mut object: Value) -> (Value, Vec<String>) {
 fn reason(error: &ReviewError) -> String {
     match error {
         ReviewError::Expansion(inner) => format!("{}: {error}", policies::field(&inner.pointer)),
-        ReviewError::Message { .. } => error.to_string(),
+        ReviewError::Message { .. } | ReviewError::Engine { .. } => error.to_string(),
     }
 }
 
@@ -202,4 +202,9 @@ fn failed(placed: &Placed, object: ObjectRef, reason: String) -> ObjectResult {
         violations: vec![],
         assumed: vec![reason],
     }
+}
+
+/// What a request does, as a word; empty for an object that audit sees.
+fn operation(request: &Request) -> String {
+    request.operation().map(|operation| operation.to_string()).unwrap_or_default()
 }

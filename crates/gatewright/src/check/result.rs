@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatewright_engine::Action;
+use gatewright_gatekeeper::Action;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -268,7 +268,7 @@ fn unreviewed(document: &Document, error: &ReviewError) -> Problem {
         ReviewError::Expansion(inner) => {
             format!("{}: {}: {error}", document.locate(&inner.pointer), policies::field(&inner.pointer))
         }
-        ReviewError::Message { .. } => format!("{}: {error}", document.location),
+        ReviewError::Message { .. } | ReviewError::Engine { .. } => format!("{}: {error}", document.location),
     })
 }
 

@@ -64,7 +64,7 @@ impl Standard {
         Self {
             prepared: Arc::new(Prepared::new(kind, &constraint.metadata, constraint)),
             level: spec.parameters["level"].as_str().unwrap_or_default().to_owned(),
-            action: spec.enforcement_action.clone(),
+            action: spec.enforcement_action.to_string(),
         }
     }
 }

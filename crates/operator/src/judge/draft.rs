@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use gatewright_api::{
-    ConditionType, ConstraintCounts, DeckhouseStatus, EnforcementAction, PolicyKind, PolicyStatus, Reason,
-    Violations,
+    ConditionType, ConstraintCounts, DeckhouseStatus, PolicyKind, PolicyStatus, Reason, Violations,
 };
-use gatewright_gatekeeper::Audit;
+use gatewright_gatekeeper::{Action, Audit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
@@ -65,7 +64,7 @@ pub(crate) struct Facts {
     /// How many namespaces its constraint reaches; none without a constraint, or while namespaces are not known.
     pub(crate) namespaces: Option<i32>,
     /// What audit found, and what the policy does about it.
-    pub(crate) audit: Option<(Arc<Audit>, EnforcementAction)>,
+    pub(crate) audit: Option<(Arc<Audit>, Action)>,
     /// The spec, where it parses.
     pub(crate) spec: Option<Value>,
     /// Which kinds that the policy names are not served, as a sentence.

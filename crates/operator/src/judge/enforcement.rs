@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use gatewright_api::Reason;
 use gatewright_compiler::Settings;
 use gatewright_gatekeeper::{
-    Match, Route, Routing, SYSTEM_LABEL, TemplateError, Verdict, expected_processes, judge, routing,
+    Matcher, Route, Routing, SYSTEM_LABEL, TemplateError, Verdict, expected_processes, judge, routing,
 };
-use serde_json::Value;
 
 use crate::judge::conditions::Judgement;
 use crate::watch::desired::Applied;
@@ -79,17 +78,9 @@ fn exempt(gatekeeper: &Gatekeeper, constraint: &Live) -> Option<String> {
     if gatekeeper.exemptions.is_empty() {
         return None;
     }
-    let spec = constraint.spec.value();
-    let texts = |field: &str| -> Vec<String> {
-        let list = spec["match"][field].as_array();
-        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-    };
-    let matcher = Match {
-        namespaces: texts("namespaces"),
-        excluded_namespaces: texts("excludedNamespaces"),
-        ..Match::default()
-    };
-    let exempt = gatekeeper.exemptions.iter().filter(|exemption| exemption.in_reach_of(&matcher));
+    let everything = Matcher::default();
+    let matcher = constraint.matcher.as_deref().unwrap_or(&everything);
+    let exempt = gatekeeper.exemptions.iter().filter(|exemption| exemption.in_reach_of(matcher));
     let exempt: Vec<_> = exempt.map(|exemption| exemption.namespaces.as_str()).collect();
     (!exempt.is_empty()).then(|| exempt.join(", "))
 }

@@ -1,6 +1,8 @@
 //! Whether Gatekeeper can cost the replicas their Lease, and what an administrator should do about it. Pure.
 
-use gatewright_gatekeeper::{IGNORE_LABEL, Namespace, NamespaceGlob, Process, Route, fails_closed};
+use gatewright_gatekeeper::{
+    IGNORE_LABEL, Namespace, NamespaceGlob, Operation, Process, Route, fails_closed,
+};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 
 /// What decides about the renewal of the Lease.
@@ -34,7 +36,7 @@ impl Renewal<'_> {
         let lease = Route {
             group: "coordination.k8s.io".to_owned(),
             resource: "leases".to_owned(),
-            operation: "UPDATE",
+            operation: Operation::Update,
         };
         let fails = |namespace| fails_closed(self.webhooks.iter().copied(), self.upstream, &lease, namespace);
         let unlabelled = Namespace { name: self.namespace.name.clone(), ..Namespace::default() };

@@ -10,7 +10,7 @@ use super::example::{self, Candidate};
 use super::metadata::Metadata;
 use super::{Error, Page, Read, anchor, field, load, message, parse, standards};
 use crate::cases::{Case, CaseKinds, Cases};
-use crate::kinds::POD;
+use crate::kinds::{POD, plural};
 use crate::{Definition, Reach, Rule, Subject, Volatile};
 
 /// The page, and the rows of the index.
@@ -33,8 +33,8 @@ pub(super) fn page(template: &Definition, kind: PolicyKind, read: Read<'_>) -> R
 fn head(kind: PolicyKind) -> String {
     format!(
         "# {kind}: the rules\n\n\
-         Each field stands under `spec.policies`; one that is absent is not checked. Frame, `match` and exceptions stand in \
-         [What a policy means](../policies.md). [All rules](README.md).\n\n\
+         Each field belongs under `spec.policies`; one that is absent is not checked. [What a policy means](../policies.md) \
+         describes the frame, `match` and what the rules do not stop. [All rules](README.md).\n\n\
          The examples are short: of a policy its `policies`, of a workload its pod spec, whichever kind it is, without \
          images. A whole policy looks like this:\n\n\
          ```yaml\n\
@@ -137,7 +137,9 @@ fn judged(rule: &Rule) -> String {
 
 fn sentences(subject: Subject) -> String {
     let change = match subject {
-        Subject::Pod(looks_at) => format!("the pod spec{}", but_for(looks_at)),
+        Subject::Pod(looks_at) | Subject::PodAlone(looks_at) => {
+            format!("the pod spec{}", but_for(looks_at))
+        }
         Subject::PodAndMore(looks_at) => {
             format!("the pod spec and what else the rule reads{}", but_for(looks_at))
         }
@@ -155,13 +157,10 @@ fn kinds(subject: Subject) -> String {
     let names: Vec<_> = kinds.iter().filter(|kind| **kind != POD).map(|kind| plural(&kind.kind)).collect();
     match subject {
         Subject::Pod(_) | Subject::PodAndMore(_) => format!("Pods, and the Pod templates of {}", and(&names)),
+        Subject::PodAlone(_) => "Pods, and not the Pod templates of controllers".to_owned(),
         Subject::Objects(_) => and(&names),
         Subject::Watched => "objects of the kinds in `watchKinds`".to_owned(),
     }
-}
-
-fn plural(kind: &str) -> String {
-    if kind.ends_with('s') { format!("{kind}es") } else { format!("{kind}s") }
 }
 
 fn and(words: &[String]) -> String {

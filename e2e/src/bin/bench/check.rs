@@ -13,7 +13,7 @@ use super::process::{self, Usage};
 use super::statistics::Rounds;
 use super::table::Table;
 use super::{policies, population, progress, say};
-use gatewright_e2e::operator::release_binary;
+use gatewright_e2e::operator::measured_binary;
 use gatewright_e2e::tools;
 
 const PODS_PER_FILE: usize = 100;
@@ -67,7 +67,7 @@ impl Programs {
     }
 
     fn ours(&self, objects: &Folder) -> Result<Command> {
-        let mut command = Command::new(release_binary()?);
+        let mut command = Command::new(measured_binary()?);
         command.arg("check").args(files(&[&self.policies, objects])).args(["-o", "json"]);
         Ok(command)
     }

@@ -15,7 +15,7 @@ use anyhow::Result;
 use strum::IntoEnumIterator as _;
 
 use super::say;
-use gatewright_e2e::operator::release_binary;
+use gatewright_e2e::operator::measured_binary;
 use gatewright_e2e::{Cluster, Options};
 use stage::Stage;
 
@@ -45,7 +45,7 @@ pub struct Arguments {
     /// How many namespaces there are
     #[arg(long, default_value_t = 10_000)]
     namespaces: usize,
-    /// The operator's binary; the release build unless told otherwise
+    /// The operator's binary; that of `make measured` by default
     #[arg(long)]
     binary: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ pub struct Arguments {
 /// # Errors
 /// A program that is missing or fails, or something that does not become as it should.
 pub async fn run(arguments: Arguments) -> Result<()> {
-    let binary = arguments.binary.map_or_else(release_binary, Ok)?;
+    let binary = arguments.binary.map_or_else(measured_binary, Ok)?;
     let parts = Part::iter().filter(|part| arguments.parts.is_empty() || arguments.parts.contains(part));
     // Gatekeeper's own audit would judge every object by every constraint: what it writes is written for it.
     let options = Options { audit_interval: 0, ..Options::new("bench-scale") };

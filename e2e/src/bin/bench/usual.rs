@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use gatewright_compiler::Compile;
 use gatewright_gatekeeper::{ConstraintTemplate, RegoSource};
-use gatewright_rules::{Definition, Lib, Rule, Template};
+use gatewright_rules::{Definition, Lib, Rule, Template, WRITES};
 use serde_json::{Value, json};
 
 /// A template and its constraint.
@@ -105,10 +105,7 @@ fn pair(
         fields.as_object_mut().context("parameters are fields")?.retain(|field, _| used(field));
     }
     constraint["kind"] = json!(name);
-    Ok(Pair {
-        template: json!(ConstraintTemplate::new(name, name, &["CREATE", "UPDATE"], &schema, &source)),
-        constraint,
-    })
+    Ok(Pair { template: json!(ConstraintTemplate::new(name, name, WRITES, &schema, &source)), constraint })
 }
 
 /// The kind of a rule's or control's constraints.

@@ -20,8 +20,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the programs that clusters consist of, where missing or outdated
-    Tools,
     /// Start a cluster that stays until `down`
     Up {
         #[command(flatten)]
@@ -72,7 +70,6 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Tools => tools::install(&mut std::io::stderr()),
         Command::Up { name, gatekeepers, nodes } => {
             let gatekeepers = Options::gatekeeper_names(gatekeepers);
             Runtime::new()?.block_on(up(Options { gatekeepers, nodes, ..Options::new(&name.name) }))

@@ -22,12 +22,12 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "sys-admin-pod",
-        &[r#"[baseline] allowedCapabilities: container "app" adds SYS_ADMIN; allowed are AUDIT_WRITE"#],
+        &[r#"[baseline] allowedCapabilities: container "app" adds SYS_ADMIN; allowed: AUDIT_WRITE"#],
     ),
     (
         "foreign-registry-pod",
         &[
-            r#"[common] allowedRepos: container "app" uses image "registry.example.com.evil.io/app:1.4"; allowed are registry.example.com, quay.io/example"#,
+            r#"[common] allowedRepos: container "app" uses image "registry.example.com.evil.io/app:1.4"; allowed: registry.example.com, quay.io/example"#,
         ],
     ),
     (

@@ -3,7 +3,7 @@ use crate::Error;
 use crate::judge::conditions::Judgement;
 use crate::judge::fixtures::{Row, applied, builtin, check, taken_in};
 use crate::watch::kind::{Id, Kind};
-use gatewright_api::{EnforcementAction, PolicyKind, PolicyStatus, Reason};
+use gatewright_api::{PolicyKind, PolicyStatus, Reason};
 use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -224,7 +224,8 @@ fn time_moves_only_with_the_status() {
 #[test]
 fn what_stands_beside_the_conditions() {
     let audit = json!({"auditTimestamp": "2026-01-01T00:00:00Z", "totalViolations": 2});
-    let audit = gatewright_gatekeeper::audit(&audit).map(Arc::new).zip(Some(EnforcementAction::Warn));
+    let audit =
+        gatewright_gatekeeper::audit(&audit).map(Arc::new).zip(Some(gatewright_gatekeeper::Action::Warn));
     let facts = Facts { namespaces: Some(4), audit, spec: Some(json!({"a": 1})), unknown_kinds: None };
     let mut draft = Draft { facts, ..draft(of_generation(3, Judgement::yes(Reason::Enforced, "e"))) };
     let status = draft.status(&at(1)).unwrap();

@@ -1,9 +1,9 @@
 //! What audit found for our constraints, by where it was found.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gatewright_api::EnforcementAction;
 use gatewright_gatekeeper::{AuditedViolation, Namespace};
 
 use crate::watch::observe::Audited;
@@ -55,7 +55,7 @@ impl Findings {
         let found = self.places.get(place.name()).map(Vec::as_slice).unwrap_or_default();
         let mut violations: Vec<_> =
             found.iter().map(|(i, j)| (&self.audited[*i], &self.audited[*i].audit.listed[*j])).collect();
-        violations.sort_by_key(|(audited, _)| rank(audited.action));
+        violations.sort_by_key(|(audited, _)| Reverse(audited.action));
         violations
     }
 
@@ -73,13 +73,5 @@ impl Findings {
     /// How many constraints have found more than audit lists.
     pub(crate) fn count_truncated(&self) -> usize {
         self.truncated.len()
-    }
-}
-
-fn rank(action: EnforcementAction) -> u8 {
-    match action {
-        EnforcementAction::Deny => 0,
-        EnforcementAction::Warn => 1,
-        EnforcementAction::Dryrun => 2,
     }
 }

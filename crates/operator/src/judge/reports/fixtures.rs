@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatewright_api::EnforcementAction;
+use gatewright_gatekeeper::Action;
 use gatewright_gatekeeper::{Audit, AuditedViolation, Namespace};
 
 use crate::watch::kind::{Id, Kind};
@@ -30,7 +30,7 @@ pub(crate) fn audited(namespaces: &[&str]) -> Audited {
     Audited {
         category: "SecurityPolicy",
         policy: "strict".to_owned(),
-        action: EnforcementAction::Deny,
+        action: Action::Deny,
         audit: Arc::new(Audit { total, listed, timestamp: "2026-01-01T00:00:05Z".into() }),
         hidden: None,
     }

@@ -13,7 +13,7 @@ use crate::watch::observe::{GuardSnapshot, RoutingSnapshot};
 use crate::watch::published::RoutingOutcome;
 use gatewright_api::{Guarded, SecurityPolicy};
 use gatewright_compiler::RoutingMode;
-use gatewright_gatekeeper::{Finding, KindMatch, Resource, Route, TemplateSource};
+use gatewright_gatekeeper::{Finding, Matcher, Operation, Resource, Route, TemplateSource};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -37,12 +37,12 @@ fn upstream(resources: &[&str]) -> Arc<ValidatingWebhookConfiguration> {
 const ALL: &[&str] =
     &["*", "pods/ephemeralcontainers", "pods/resize", "deployments/scale", "statefulsets/scale", "*/scale"];
 
-fn route(group: &str, resource: &str, operation: &'static str) -> Route {
+fn route(group: &str, resource: &str, operation: Operation) -> Route {
     Route { group: group.to_owned(), resource: resource.to_owned(), operation }
 }
 
 fn connects() -> Vec<Route> {
-    ["pods/attach", "pods/exec"].map(|resource| route("", resource, "CONNECT")).to_vec()
+    ["pods/attach", "pods/exec"].map(|resource| route("", resource, Operation::Connect)).to_vec()
 }
 
 /// Our configuration with this rule.
@@ -86,7 +86,7 @@ fn user(kind: &str, source: &Value, matches: &Value) -> Demand {
         constraints: vec![(
             kind.to_owned(),
             "c".to_owned(),
-            Arc::new(KindMatch::new(&json!({"match": matches}))),
+            Arc::new(Matcher::of_spec(&json!({"match": matches}))),
         )],
         ..Demand::default()
     }
@@ -205,7 +205,7 @@ fn of_users() -> Vec<Row> {
     };
     let careless = user("Careless", &json!({"rego": "input.review.object"}), &json!({}));
     let woken = Finding::WokenByMistake {
-        operation: "CONNECT",
+        operation: Operation::Connect,
         resources: vec!["pods/attach".to_owned(), "pods/exec".to_owned()],
         constraints: vec!["Careless/c".to_owned()],
         routed: false,
@@ -217,7 +217,7 @@ fn of_users() -> Vec<Row> {
             &with(served),
             plan(
                 vec![create(&configuration("DELETE", "", &["nodes"]))],
-                outcome(false, vec![route("", "nodes", "DELETE")], vec![]),
+                outcome(false, vec![route("", "nodes", Operation::Delete)], vec![]),
             ),
         ),
         row("nobody serves what is guarded", &with(deletes), wait),
@@ -238,7 +238,7 @@ fn of_policies() -> Vec<Row> {
         )
     };
     let trimmed = RoutingSnapshot { webhooks: vec![upstream(&["*"])], ..quiet(builtin) };
-    let updates = || vec![route("", "pods/ephemeralcontainers", "UPDATE")];
+    let updates = || vec![route("", "pods/ephemeralcontainers", Operation::Update)];
     let ours = configuration("UPDATE", "", &["pods/ephemeralcontainers"]);
     // Nothing is made of a policy that is not valid.
     let security =
@@ -249,7 +249,7 @@ fn of_policies() -> Vec<Row> {
         ..Default::default()
     });
     let finding = Finding::Off {
-        operation: "CONNECT",
+        operation: Operation::Connect,
         resources: vec!["pods/attach".to_owned(), "pods/exec".to_owned()],
     };
     vec![

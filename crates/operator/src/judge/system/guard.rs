@@ -2,7 +2,7 @@
 
 use gatewright_api::Reason;
 use gatewright_compiler::{GuardMode, exec_guard};
-use gatewright_gatekeeper::{CONNECT, Finding, Route};
+use gatewright_gatekeeper::{Finding, Operation, Route};
 use gatewright_rules::Template;
 
 use crate::judge::builtin::Builtin;
@@ -61,8 +61,11 @@ fn unsynced(snapshot: &SystemSnapshot) -> Vec<String> {
 }
 
 fn routes() -> Vec<Route> {
-    let route =
-        |resource: &str| Route { group: String::new(), resource: resource.to_owned(), operation: CONNECT };
+    let route = |resource: &str| Route {
+        group: String::new(),
+        resource: resource.to_owned(),
+        operation: Operation::Connect,
+    };
     ["pods/attach", "pods/exec"].map(route).to_vec()
 }
 

@@ -17,7 +17,7 @@ use crate::watch::system::SystemObject;
 use gatewright_api::{ExemptNamespaces, Notice, PolicyKind, Reason, SystemStatus};
 use gatewright_compiler::{GuardMode, Settings, exec_guard};
 use gatewright_gatekeeper::{
-    Audit, Exemption, Finding, IGNORE_LABEL, Namespace, PodStatus, PodStatusError, Process,
+    Audit, Exemption, Finding, IGNORE_LABEL, Namespace, Operation, PodStatus, PodStatusError, Process,
 };
 use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -386,9 +386,9 @@ fn what_is_said_of_the_exec_guard() {
 #[test]
 fn only_what_keeps_requests_away_is_a_fault_of_the_routing() {
     let outcome = |findings| RoutingOutcome { findings, ..RoutingOutcome::default() };
-    let off = Finding::Off { operation: "CONNECT", resources: vec!["pods/exec".to_owned()] };
+    let off = Finding::Off { operation: Operation::Connect, resources: vec!["pods/exec".to_owned()] };
     let woken = |routed| Finding::WokenByMistake {
-        operation: "CONNECT",
+        operation: Operation::Connect,
         resources: vec!["pods/exec".to_owned()],
         constraints: vec!["k/c".to_owned()],
         routed,

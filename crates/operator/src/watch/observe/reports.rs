@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatewright_api::EnforcementAction;
+use gatewright_gatekeeper::Action;
 use gatewright_gatekeeper::{Audit, Matcher, Namespace};
 use gatewright_rules::{Owner, Template};
 
@@ -45,7 +45,7 @@ pub(crate) struct Audited {
     /// The constraint's name, which is also what a refusal names: that of the policy.
     pub(crate) policy: String,
     /// What happens to a violation at admission.
-    pub(crate) action: EnforcementAction,
+    pub(crate) action: Action,
     pub(crate) audit: Arc<Audit>,
     /// Where there may be more violations than audit lists; none if it lists them all.
     pub(crate) hidden: Option<Arc<Matcher>>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gatewright_api::{Guarded, OperationPolicy, SecurityPolicy};
 use gatewright_gatekeeper::{
-    DELETE, KindMatch, Resource, TemplateSource, UserConstraint, WEBHOOK_CONFIGURATION,
+    Matcher, Operation, Resource, TemplateSource, UserConstraint, WEBHOOK_CONFIGURATION,
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 
@@ -34,7 +34,7 @@ pub(crate) struct Demand {
     /// The templates of other people.
     pub(crate) templates: Vec<Arc<TemplateSource>>,
     /// Their constraints: kind, name, and what they match.
-    pub(crate) constraints: Vec<(String, String, Arc<KindMatch>)>,
+    pub(crate) constraints: Vec<(String, String, Arc<Matcher>)>,
     /// The served resources of the kinds whose deletion they want to see.
     pub(crate) resources: Vec<Resource>,
     pub(crate) security: Vec<Arc<Guarded<SecurityPolicy>>>,
@@ -95,8 +95,8 @@ impl Demand {
     /// The kinds whose deletion a constraint wants to see.
     fn deleted_kinds(&self) -> BTreeSet<String> {
         let constraints = self.constraints();
-        let meant = constraints.iter().filter(|constraint| constraint.template.means(DELETE));
-        meant.flat_map(UserConstraint::named_kinds).cloned().collect()
+        let meant = constraints.iter().filter(|constraint| constraint.template.means(Operation::Delete));
+        meant.flat_map(|one| one.matches.kinds_by_name()).map(str::to_owned).collect()
     }
 }
 

@@ -38,16 +38,15 @@ impl Borrowed {
         let Self { file, package, .. } = self;
         let target = path(file);
         if self.works(&target) {
-            writeln!(progress, "{file:24} {:9} up to date", "")?;
             return Ok(());
         }
         fs::create_dir_all(target.parent().unwrap_or(&target))?;
         if let Some(installed) = self.installed() {
             let fresh = target.with_added_extension("new");
             std::os::unix::fs::symlink(installed, &fresh).and_then(|()| fs::rename(&fresh, &target))?;
-            writeln!(progress, "{file:24} {:9} found", "")?;
             return Ok(());
         }
+        writeln!(progress, "unpacking {file} out of Debian's package {package}")?;
         let folder = paths::tools().join("debian");
         let unpacked = self.unpack(&folder, &target);
         if folder.exists() {
@@ -56,7 +55,6 @@ impl Borrowed {
         unpacked.with_context(|| {
             format!("no {file}: install it, or run this where apt-get finds Debian's package {package}")
         })?;
-        writeln!(progress, "{file:24} {:9} unpacked", "")?;
         Ok(())
     }
 

@@ -2,13 +2,11 @@
 //! cache: they come in exactly the version of the program, and a start needs neither Go nor the cache.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{is_current, module_cache, module_files, version, write_stamp};
-use crate::paths;
+use super::{files, is_current, module_cache, module_files, paths, write_stamp};
 
 /// Files of one Go module, placed in a directory named `name`.
 pub struct Upstream {
@@ -96,16 +94,12 @@ impl Upstream {
         Ok(is_current(self.name, &self.directory(), &self.stamp()?))
     }
 
-    pub fn install(&self, progress: &mut impl Write) -> Result<()> {
-        let version = version(self.module, self.source)?;
+    pub fn install(&self) -> Result<()> {
         if self.is_current()? {
-            writeln!(progress, "{:24} {version:9} up to date", self.name)?;
             return Ok(());
         }
         self.copy()?;
-        write_stamp(self.name, &self.stamp()?)?;
-        writeln!(progress, "{:24} {version:9} copied", self.name)?;
-        Ok(())
+        write_stamp(self.name, &self.stamp()?)
     }
 
     fn copy(&self) -> Result<()> {
@@ -135,7 +129,7 @@ fn remove_directory(path: &Path) -> Result<()> {
 /// Copies contents without permissions, because files of the module cache are read-only.
 fn copy_tree(source: &Path, target: &Path) -> Result<()> {
     if !source.is_dir() {
-        return crate::files::write(target, fs::read(source)?);
+        return files::write(target, fs::read(source)?);
     }
     for entry in fs::read_dir(source)? {
         let entry = entry?;
