@@ -215,11 +215,8 @@ mod tests {
 
     #[test]
     fn only_failure_policy_fail_can_refuse_and_only_where_the_selector_reaches() {
-        let lease = Route {
-            group: "coordination.k8s.io".into(),
-            resource: "leases".into(),
-            operation: Operation::Update,
-        };
+        let operation = Operation::Update;
+        let lease = Route { group: "coordination.k8s.io".into(), resource: "leases".into(), operation };
         let refused = |policy: Option<&str>, resources: &[&str], labels: &[(&str, &str)]| {
             let mut found = configuration(resources, &["CREATE", "UPDATE"]);
             let entry = &mut found.webhooks.as_mut().unwrap()[0];
