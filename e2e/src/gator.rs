@@ -50,7 +50,20 @@ impl Folder {
     /// # Errors
     /// It does not run, or does not understand the folder.
     pub fn test(&self) -> Result<Vec<Violation>> {
-        let output = gator(&["test", "--output=json", "--filename", &self.0.display().to_string()])?;
+        self.violations(NO_CEL)
+    }
+
+    /// The same, with templates in CEL.
+    ///
+    /// # Errors
+    /// As for [`Self::test`].
+    pub fn test_cel(&self) -> Result<Vec<Violation>> {
+        self.violations(CEL)
+    }
+
+    fn violations(&self, engine: &str) -> Result<Vec<Violation>> {
+        let folder = self.0.display().to_string();
+        let output = gator(&["test", "--output=json", "--filename", &folder], engine)?;
         let said = || String::from_utf8_lossy(&output.stderr).into_owned();
         let results: Option<Vec<Value>> = serde_json::from_slice(&output.stdout).with_context(said)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -71,7 +84,7 @@ impl Folder {
         ensure!(!tests.is_empty(), "no tests");
         let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
         self.write("suite.yaml", &suite)?;
-        let output = gator(&["verify", &self.0.join("suite.yaml").display().to_string()])?;
+        let output = gator(&["verify", &self.0.join("suite.yaml").display().to_string()], NO_CEL)?;
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         ensure!(said.contains("PASS") || said.contains("FAIL"), "gator ran nothing: {said}");
         Ok((!output.status.success()).then(|| said.into_owned()))
@@ -86,10 +99,13 @@ impl Folder {
     }
 }
 
-fn gator(arguments: &[&str]) -> Result<Output> {
+const CEL: &str = "--enable-k8s-native-validation=true";
+const NO_CEL: &str = "--enable-k8s-native-validation=false";
+
+fn gator(arguments: &[&str], engine: &str) -> Result<Output> {
     Command::new(tools::path("gator"))
         .args(arguments)
-        .arg("--enable-k8s-native-validation=false")
+        .arg(engine)
         .output()
         .context("gator does not run; `make tools` builds it")
 }

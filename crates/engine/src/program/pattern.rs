@@ -48,6 +48,11 @@ impl Pattern {
     pub fn is_match(&self, text: &str) -> bool {
         self.0.is_match(text.as_bytes())
     }
+
+    /// Where it is found, from left to right: the bytes of each match, which do not overlap.
+    pub fn find_iter(&self, text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
+        self.0.find_iter(text.as_bytes()).map(|found| found.range())
+    }
 }
 
 /// `regex.match(pattern, text)`.

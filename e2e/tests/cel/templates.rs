@@ -1,0 +1,118 @@
+//! Expressions in templates, with a constraint for each template that judges all Things.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::{Context as _, Result};
+use gatewright_e2e::gator::Folder;
+use gatewright_engine::{EnforcementPoint, Engine, Options, Request};
+use serde_json::{Value, json};
+
+use crate::Answer;
+use crate::cases::{Cases, variables};
+
+/// Expressions in one template: `gator` takes much longer for many templates than for large ones.
+const IN_ONE: usize = 50;
+
+/// A template with some of the expressions.
+fn template(number: usize, cases: &Cases, group: &[usize]) -> Value {
+    let validations: Vec<_> = group.iter().map(|case| cases.cases[*case].validation()).collect();
+    let source = json!({"variables": variables(), "validations": validations});
+    let code = json!([{"engine": "K8sNativeValidation", "source": source}]);
+    json!({
+        "apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+        "metadata": {"name": format!("group{number}")},
+        "spec": {
+            "crd": {"spec": {"names": {"kind": format!("Group{number}")}}},
+            "targets": [{"target": "admission.k8s.gatekeeper.sh", "code": code}],
+        },
+    })
+}
+
+fn constraint(number: usize) -> Value {
+    let kinds = json!([{"apiGroups": ["cel.example.com"], "kinds": ["Thing"]}]);
+    json!({
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": format!("Group{number}"),
+        "metadata": {"name": format!("group{number}")}, "spec": {"match": {"kinds": kinds}},
+    })
+}
+
+/// What our engine says.
+///
+/// # Errors
+/// It cannot judge at all.
+pub fn ours(cases: &Cases) -> Result<Vec<Answer>> {
+    let answer = |case: usize| {
+        let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
+        if let Err(errors) = engine.add_template(&template(0, cases, &[case])) {
+            return Ok(Answer::Refused(format!("{errors:?}")));
+        }
+        engine.add_constraint(&constraint(0))?;
+        let mut messages = BTreeMap::new();
+        for object in &cases.objects {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let found = engine.review(&Request::audit(object.clone()))?;
+            messages.extend(found.into_iter().map(|violation| (name.to_owned(), violation.message)));
+        }
+        Ok(Answer::Messages(messages))
+    };
+    (0..cases.cases.len()).map(answer).collect()
+}
+
+/// What Gatekeeper says. Expressions that do not compile spoil their template, so those that we refuse are alone.
+///
+/// # Errors
+/// `gator` does not run.
+pub fn gatekeepers(cases: &Cases, ours: &[Answer]) -> Result<Vec<Answer>> {
+    let refused = |case: &usize| matches!(ours[*case], Answer::Refused(_));
+    let (alone, others): (Vec<_>, Vec<_>) = (0..cases.cases.len()).partition(refused);
+    let alone = alone.into_iter().map(|case| vec![case]);
+    let groups: Vec<_> = others.chunks(IN_ONE).map(<[usize]>::to_vec).chain(alone).collect();
+    let mut answers = vec![Answer::Messages(BTreeMap::new()); cases.cases.len()];
+    let spoiled = ask(cases, &groups, &mut answers)?;
+    let single: Vec<_> = spoiled.into_iter().filter(|group| group.len() > 1).flatten().map(|case| vec![case]).collect();
+    for cases_of_one in single.chunks(2 * IN_ONE) {
+        ask(cases, cases_of_one, &mut answers)?;
+    }
+    Ok(answers)
+}
+
+/// Asks for groups of expressions, and returns those that do not compile.
+fn ask(cases: &Cases, groups: &[Vec<usize>], answers: &mut [Answer]) -> Result<Vec<Vec<usize>>> {
+    let folder = Folder::new()?;
+    let templates: Vec<_> =
+        groups.iter().enumerate().map(|(number, group)| template(number, cases, group)).collect();
+    folder.write_all("templates.yaml", &templates)?;
+    folder.write_all("constraints.yaml", &(0..groups.len()).map(constraint).collect::<Vec<_>>())?;
+    folder.write_all("objects.yaml", &cases.objects)?;
+    let by_text: HashMap<_, _> =
+        cases.cases.iter().enumerate().flat_map(|(number, case)| case.keys().map(|key| (key, number))).collect();
+    let mut spoiled = BTreeMap::new();
+    for violation in folder.test_cel()? {
+        let number: usize = violation.constraint.trim_start_matches("group").parse()?;
+        let group = &groups[number];
+        if violation.message.starts_with("compilation error") {
+            for case in group {
+                answers[*case] = Answer::Refused(violation.message.clone());
+            }
+            spoiled.insert(number, group.clone());
+            continue;
+        }
+        let key = crate::cases::key_of(&violation.message);
+        let case = *by_text.get(&key).with_context(|| format!("of no expression: {}", violation.message))?;
+        match &mut answers[case] {
+            Answer::Messages(messages) => drop(messages.insert(violation.object, violation.message)),
+            answer => {
+                *answer = Answer::Messages(BTreeMap::from([(violation.object, violation.message)]));
+            }
+        }
+    }
+    for case in groups.iter().filter(|group| group.len() == 1).map(|group| group[0]) {
+        if let (Answer::Refused(_), false) =
+            (&answers[case], spoiled.values().any(|group| group.as_slice() == [case]))
+        {
+            answers[case] = Answer::Messages(BTreeMap::new());
+        }
+    }
+    folder.remove()?;
+    Ok(spoiled.into_values().collect())
+}
