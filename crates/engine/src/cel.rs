@@ -18,6 +18,8 @@ mod select;
 mod semver;
 mod signatures;
 mod source;
+#[cfg(test)]
+mod tests;
 mod text;
 mod time;
 mod url;

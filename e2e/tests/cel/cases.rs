@@ -31,7 +31,18 @@ struct Object {
 
 /// What stands for a placeholder, beside the field of its name.
 const POOLS: [(&str, &[&str]); 15] = [
-    ("{s}", &["'abc'", "dyn('é')", "''", "object.metadata.name", "object.spec.n", "object.spec.l", "object.spec.z"]),
+    (
+        "{s}",
+        &[
+            "'abc'",
+            "dyn('é')",
+            "''",
+            "object.metadata.name",
+            "object.spec.n",
+            "object.spec.l",
+            "object.spec.z",
+        ],
+    ),
     ("{n}", &["2", "dyn(0)", "-1", "object.spec.s", "object.spec.f", "object.spec.z", "object.spec.missing"]),
     ("{f}", &["2.5", "dyn(-0.5)", "1e300", "object.spec.n", "object.spec.s", "object.spec.b"]),
     ("{b}", &["true", "dyn(false)", "object.spec.z", "object.spec.n", "object.spec.missing.x"]),
@@ -110,7 +121,11 @@ impl Case {
     }
 
     fn condition(&self) -> String {
-        if self.printed { format!("dyn({}) == dyn('never')", self.expression) } else { self.expression.clone() }
+        if self.printed {
+            format!("dyn({}) == dyn('never')", self.expression)
+        } else {
+            self.expression.clone()
+        }
     }
 
     /// What a message about it has in common with no other.
@@ -125,7 +140,8 @@ pub fn key_of(message: &str) -> String {
         return number.to_owned();
     }
     let failed = message.strip_prefix("failed expression: ");
-    let wrong = || message.strip_prefix("expression '")?.split_once("' resulted in error: ").map(|(text, _)| text);
+    let wrong =
+        || message.strip_prefix("expression '")?.split_once("' resulted in error: ").map(|(text, _)| text);
     failed.or_else(wrong).unwrap_or(message).trim().to_owned()
 }
 

@@ -43,7 +43,8 @@ pub async fn answers(cluster: &Cluster, cases: &Cases) -> Result<Vec<Answer>> {
 /// Things without a schema.
 fn definition() -> Value {
     let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let version = json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}});
+    let version =
+        json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}});
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "things.cel.example.com"},
@@ -61,7 +62,7 @@ fn policy_of(validations: &[Value]) -> Value {
     let rule = json!({
         "apiGroups": ["cel.example.com"], "apiVersions": ["*"], "resources": ["things"], "operations": ["CREATE"],
     });
-    let params = json!({"name": "params", "expression": "null"});
+    let params = json!({"name": "params", "expression": "dyn(null)"});
     let object = json!({"name": "anyObject", "expression": "object"});
     let variables: Vec<_> = [params, object].into_iter().chain(variables()).collect();
     json!({
@@ -117,7 +118,9 @@ async fn failures(cluster: &Cluster, object: &Value) -> Result<Vec<(usize, Strin
             line.split_once(&format!("{FAILURE} to "))?.1.rsplit_once(" for ValidatingAdmissionPolicy cases ")
         });
         let mut failures = vec![];
-        for text in [first.as_str().context("no failures yet")?].into_iter().chain(others.map(|(text, _)| text)) {
+        for text in
+            [first.as_str().context("no failures yet")?].into_iter().chain(others.map(|(text, _)| text))
+        {
             let found: Vec<Value> = serde_json::from_str(text)?;
             failures.extend(found.iter().map(failure).collect::<Result<Vec<_>>>()?);
         }

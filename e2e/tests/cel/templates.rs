@@ -1,6 +1,8 @@
 //! Expressions in templates, with a constraint for each template that judges all Things.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use gatewright_e2e::gator::Folder;
@@ -69,7 +71,8 @@ pub fn gatekeepers(cases: &Cases, ours: &[Answer]) -> Result<Vec<Answer>> {
     let groups: Vec<_> = others.chunks(IN_ONE).map(<[usize]>::to_vec).chain(alone).collect();
     let mut answers = vec![Answer::Messages(BTreeMap::new()); cases.cases.len()];
     let spoiled = ask(cases, &groups, &mut answers)?;
-    let single: Vec<_> = spoiled.into_iter().filter(|group| group.len() > 1).flatten().map(|case| vec![case]).collect();
+    let single: Vec<_> =
+        spoiled.into_iter().filter(|group| group.len() > 1).flatten().map(|case| vec![case]).collect();
     for cases_of_one in single.chunks(2 * IN_ONE) {
         ask(cases, cases_of_one, &mut answers)?;
     }
@@ -84,8 +87,12 @@ fn ask(cases: &Cases, groups: &[Vec<usize>], answers: &mut [Answer]) -> Result<V
     folder.write_all("templates.yaml", &templates)?;
     folder.write_all("constraints.yaml", &(0..groups.len()).map(constraint).collect::<Vec<_>>())?;
     folder.write_all("objects.yaml", &cases.objects)?;
-    let by_text: HashMap<_, _> =
-        cases.cases.iter().enumerate().flat_map(|(number, case)| case.keys().map(|key| (key, number))).collect();
+    let by_text: HashMap<_, _> = cases
+        .cases
+        .iter()
+        .enumerate()
+        .flat_map(|(number, case)| case.keys().map(|key| (key, number)))
+        .collect();
     let mut spoiled = BTreeMap::new();
     for violation in folder.test_cel()? {
         let number: usize = violation.constraint.trim_start_matches("group").parse()?;
@@ -115,4 +122,40 @@ fn ask(cases: &Cases, groups: &[Vec<usize>], answers: &mut [Answer]) -> Result<V
     }
     folder.remove()?;
     Ok(spoiled.into_values().collect())
+}
+
+/// What our engine finds in files with templates, constraints and objects, each with the name of the object, in order;
+/// or why it refuses a template.
+///
+/// # Errors
+/// A file cannot be read, or an object not be judged.
+pub fn judge_files(files: &[PathBuf]) -> Result<Result<Vec<String>, String>> {
+    let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
+    let mut documents: Vec<Value> = vec![];
+    for file in files {
+        documents.extend(serde_saphyr::from_multiple::<Value>(&fs::read_to_string(file)?)?);
+    }
+    let of_group = |document: &Value, group: &str| {
+        document["apiVersion"].as_str().is_some_and(|version| version.starts_with(group))
+    };
+    let (templates, others): (Vec<_>, Vec<_>) =
+        documents.into_iter().partition(|document| of_group(document, "templates.gatekeeper.sh/"));
+    for template in &templates {
+        if let Err(errors) = engine.add_template(template) {
+            return Ok(Err(errors.iter().map(ToString::to_string).collect()));
+        }
+    }
+    let (constraints, objects): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|document| of_group(document, "constraints.gatekeeper.sh/"));
+    for constraint in &constraints {
+        engine.add_constraint(constraint)?;
+    }
+    let mut found = vec![];
+    for object in objects.into_iter().filter(Value::is_object) {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let violations = engine.review(&Request::audit(object))?;
+        found.extend(violations.into_iter().map(|violation| format!("{name}: {}", violation.message)));
+    }
+    found.sort();
+    Ok(Ok(found))
 }

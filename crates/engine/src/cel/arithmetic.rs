@@ -48,7 +48,9 @@ impl Operator {
                 value,
                 Value::Double(_) | Value::Duration(_) | Value::Int(_) | Value::Timestamp(_) | Value::Uint(_)
             ),
-            Self::Multiply | Self::Divide => matches!(value, Value::Double(_) | Value::Int(_) | Value::Uint(_)),
+            Self::Multiply | Self::Divide => {
+                matches!(value, Value::Double(_) | Value::Int(_) | Value::Uint(_))
+            }
             Self::Modulo => matches!(value, Value::Int(_) | Value::Uint(_)),
         }
     }
@@ -130,7 +132,8 @@ fn add(left: &Value, right: &Value) -> Outcome {
             Ok(Value::List(Arc::new(left.iter().chain(right.iter()).cloned().collect())))
         }
         (Value::Duration(left), Value::Duration(right)) => overflowing(left.checked_add(*right)),
-        (Value::Timestamp(moment), Value::Duration(length)) | (Value::Duration(length), Value::Timestamp(moment)) => {
+        (Value::Timestamp(moment), Value::Duration(length))
+        | (Value::Duration(length), Value::Timestamp(moment)) => {
             moment.add(i128::from(*length)).map(Value::Timestamp)
         }
         _ => Err(Failure::no_overload()),

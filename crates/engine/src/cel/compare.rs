@@ -7,8 +7,8 @@ use super::value::{Failure, Key, Outcome, Value};
 /// Whether two values are equal. Numbers of different types are, where they are the same number.
 pub fn equal(one: &Value, other: &Value) -> bool {
     use Value::{
-        Bool, Bytes, Cidr, Double, Duration, Format, Int, Ip, List, Map, Null, Optional, Quantity, Semver, String,
-        Timestamp, Type, Uint, Url,
+        Bool, Bytes, Cidr, Double, Duration, Format, Int, Ip, List, Map, Null, Optional, Quantity, Semver,
+        String, Timestamp, Type, Uint, Url,
     };
     match (one, other) {
         (Null, Null) => true,
@@ -16,7 +16,9 @@ pub fn equal(one: &Value, other: &Value) -> bool {
         (Int(_) | Uint(_) | Double(_), Int(_) | Uint(_) | Double(_)) => {
             numbers(one, other) == Some(Ordering::Equal)
         }
-        (String(one), String(other)) | (Type(one), Type(other)) | (Format(one), Format(other)) => one == other,
+        (String(one), String(other)) | (Type(one), Type(other)) | (Format(one), Format(other)) => {
+            one == other
+        }
         (Bytes(one), Bytes(other)) => one == other,
         (Duration(one), Duration(other)) => one == other,
         (Timestamp(one), Timestamp(other)) => one == other,

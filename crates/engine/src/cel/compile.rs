@@ -88,7 +88,9 @@ impl<'a> Compiler<'a> {
             "oldObject" => Ok((Node::Name(Name::OldObject), Type::Dyn)),
             "request" => Ok((Node::Name(Name::Request), Type::Record(&REQUEST))),
             "namespaceObject" => Ok((Node::Name(Name::Namespace), Type::Record(&NAMESPACE))),
-            "variables" => Err("names all `variables` at once; this engine knows only single ones".to_owned()),
+            "variables" => {
+                Err("names all `variables` at once; this engine knows only single ones".to_owned())
+            }
             _ => type_value(name).ok_or_else(|| {
                 let known = "object, oldObject, request, namespaceObject, variables";
                 format!("`{name}` is not known to this engine; known are {known}")
@@ -126,7 +128,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn variable(&self, name: &str, asked_for: bool) -> Compiled {
-        let kind = self.variables.get(name).ok_or_else(|| format!("`variables.{name}` is not defined before"))?;
+        let kind =
+            self.variables.get(name).ok_or_else(|| format!("`variables.{name}` is not defined before"))?;
         let variable = Node::Variable(name.into());
         if asked_for {
             return Ok((Node::Defined(Box::new(variable)), Type::Bool));
@@ -143,7 +146,10 @@ impl<'a> Compiler<'a> {
         }
         let kind = Type::list(self.common(&kinds)?);
         let constants: Option<Vec<_>> = elements.iter().map(constant_element).collect();
-        Ok((constants.map_or_else(|| Node::List(elements), |list| Node::Value(list.into_iter().collect())), kind))
+        Ok((
+            constants.map_or_else(|| Node::List(elements), |list| Node::Value(list.into_iter().collect())),
+            kind,
+        ))
     }
 
     fn map(&mut self, map: &MapExpr) -> Compiled {

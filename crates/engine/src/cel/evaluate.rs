@@ -128,6 +128,9 @@ impl<'a> Evaluation<'a> {
         if !is_ordered(&one) {
             return Err(missing(&one, order.name()));
         }
+        if is_nan(&one) || is_nan(&other) {
+            return Ok(false.into());
+        }
         let found = compare(&one, &other)?;
         Ok(match order {
             Order::Less => found == Ordering::Less,
@@ -149,8 +152,10 @@ impl<'a> Evaluation<'a> {
             match value {
                 Value::Optional(value) => list.extend(value.map(Arc::unwrap_or_clone)),
                 value => {
-                    let message =
-                        format!("cannot initialize optional list element from non-optional value {}", show(&value));
+                    let message = format!(
+                        "cannot initialize optional list element from non-optional value {}",
+                        show(&value)
+                    );
                     return Err(Failure::new(message));
                 }
             }
@@ -170,7 +175,8 @@ impl<'a> Evaluation<'a> {
                 Value::Optional(Some(value)) => drop(map.insert(key, Arc::unwrap_or_clone(value))),
                 value => {
                     let (key, value) = (show(&key.into()), show(&value));
-                    let message = format!("cannot initialize optional entry '{key}' from non-optional value {value}");
+                    let message =
+                        format!("cannot initialize optional entry '{key}' from non-optional value {value}");
                     return Err(Failure::new(message));
                 }
             }
@@ -179,7 +185,8 @@ impl<'a> Evaluation<'a> {
     }
 
     fn call(&mut self, call: &Call) -> Outcome {
-        let arguments = call.arguments.iter().map(|argument| self.value(argument)).collect::<Outcome<Vec<_>>>()?;
+        let arguments =
+            call.arguments.iter().map(|argument| self.value(argument)).collect::<Outcome<Vec<_>>>()?;
         if call.has_pattern && !matches!(arguments.first(), Some(Value::String(_))) {
             return Err(Failure::no_overload());
         }
@@ -291,6 +298,10 @@ impl<'a> Evaluation<'a> {
     }
 }
 
+fn is_nan(value: &Value) -> bool {
+    matches!(value, Value::Double(number) if number.is_nan())
+}
+
 fn push(list: Value, element: Value) -> Outcome {
     match list {
         Value::List(mut list) => {
@@ -318,9 +329,11 @@ fn as_key(value: &Value) -> Outcome<Key> {
 /// What a macro goes through: elements or keys; if it has two variables, places and elements or keys and values.
 fn rounds(range: &Value, pairs: bool) -> Outcome<Vec<(Value, Value)>> {
     match range {
-        Value::List(elements) if pairs => {
-            Ok(elements.iter().enumerate().map(|(index, value)| (Value::length(index), value.clone())).collect())
-        }
+        Value::List(elements) if pairs => Ok(elements
+            .iter()
+            .enumerate()
+            .map(|(index, value)| (Value::length(index), value.clone()))
+            .collect()),
         Value::List(elements) => Ok(elements.iter().map(|element| (element.clone(), Value::Null)).collect()),
         Value::Map(members) => {
             Ok(members.iter().map(|(key, value)| (key.clone().into(), value.clone())).collect())

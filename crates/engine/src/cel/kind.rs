@@ -204,7 +204,9 @@ impl Type {
             | (_, Self::Dyn) => Some(Self::Dyn),
             (Self::List(one), Self::List(other)) => Some(Self::list(one.with(other)?)),
             (Self::Optional(one), Self::Optional(other)) => Some(Self::optional(one.with(other)?)),
-            (Self::Map(key, one), Self::Map(same, other)) => Some(Self::map(key.with(same)?, one.with(other)?)),
+            (Self::Map(key, one), Self::Map(same, other)) => {
+                Some(Self::map(key.with(same)?, one.with(other)?))
+            }
             _ => None,
         }
     }

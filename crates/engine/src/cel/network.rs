@@ -41,15 +41,17 @@ pub fn address(text: &str) -> Outcome<IpAddr> {
 /// It is none, or one of another family in disguise.
 pub fn network(text: &str) -> Outcome<Network> {
     const PREFIX: &str = "network address parse error during conversion from string: ";
-    let refused = |fault: String| {
-        Failure::new(format!("{PREFIX}{PREFIX}netip.ParsePrefix({}): {fault}", quote(text)))
-    };
+    let refused =
+        |fault: String| Failure::new(format!("{PREFIX}{PREFIX}netip.ParsePrefix({}): {fault}", quote(text)));
     let (address, bits) = text.rsplit_once('/').ok_or_else(|| refused("no '/'".to_owned()))?;
     if address.contains('%') && address.contains(':') {
         return Err(refused("IPv6 zones cannot be present in a prefix".to_owned()));
     }
     let address = parse(address, address).map_err(refused)?;
-    let number = bits.parse::<i64>().ok().filter(|_| bits.len() == 1 || bits.starts_with(|c| ('1'..='9').contains(&c)));
+    let number = bits
+        .parse::<i64>()
+        .ok()
+        .filter(|_| bits.len() == 1 || bits.starts_with(|c| ('1'..='9').contains(&c)));
     let number = number.ok_or_else(|| refused(format!("bad bits after slash: {}", quote(bits))))?;
     let most = if address.is_ipv4() { 32 } else { 128 };
     let bits = u8::try_from(number).ok().filter(|bits| *bits <= most);
@@ -80,7 +82,13 @@ fn parse(text: &str, whole: &str) -> Result<IpAddr, String> {
     match text.find(['.', ':']).map(|at| &text[at..=at]) {
         Some(":") if empty_zone => Err(fault(("zone must be a non-empty string", ""))),
         Some(".") if text.len() < whole.len() => Err(fault(("unexpected character", &whole[text.len()..]))),
-        Some(_) => text.parse().map_err(|_| fault(if text.find(':').is_some_and(|colon| text.find('.').is_none_or(|dot| colon < dot)) { six(text) } else { four(text) })),
+        Some(_) => text.parse().map_err(|_| {
+            fault(if text.find(':').is_some_and(|colon| text.find('.').is_none_or(|dot| colon < dot)) {
+                six(text)
+            } else {
+                four(text)
+            })
+        }),
         None if text.len() < whole.len() => Err(fault(("missing IPv6 address", ""))),
         None => Err(fault(("unable to parse IP", ""))),
     }

@@ -96,7 +96,9 @@ impl<'a> Reader<'a> {
             self.at += 1;
             return None;
         };
-        let named = inside.strip_prefix("P<").or_else(|| inside.strip_prefix('<').filter(|rest| !rest.starts_with(['=', '!'])));
+        let named = inside
+            .strip_prefix("P<")
+            .or_else(|| inside.strip_prefix('<').filter(|rest| !rest.starts_with(['=', '!'])));
         if let Some(name) = named {
             let Some(end) = name.find('>') else { return Some(("invalid named capture", self.rest())) };
             let begin = self.rest().len() - name.len();
@@ -159,7 +161,9 @@ impl<'a> Reader<'a> {
         let mut first = true;
         loop {
             let rest = self.rest();
-            let Some(c) = rest.chars().next() else { return Some(("missing closing ]", &self.pattern[start..])) };
+            let Some(c) = rest.chars().next() else {
+                return Some(("missing closing ]", &self.pattern[start..]));
+            };
             if c == ']' && !first {
                 self.at += 1;
                 self.repeated = Repeat::Something;
@@ -193,7 +197,8 @@ fn one_of_class(text: &str) -> (char, usize) {
 /// How long `{2,3}` at the start of a text is, and whether it is too large or in the wrong order.
 fn bounds(text: &str) -> Option<(usize, bool)> {
     let end = text.find('}')?;
-    let (least, most) = text[1..end].split_once(',').map_or((&text[1..end], None), |(least, most)| (least, Some(most)));
+    let (least, most) =
+        text[1..end].split_once(',').map_or((&text[1..end], None), |(least, most)| (least, Some(most)));
     let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     if !is_number(least) || !most.is_none_or(|most| most.is_empty() || is_number(most)) {
         return None;

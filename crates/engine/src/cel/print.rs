@@ -20,7 +20,8 @@ pub fn show(value: &Value) -> String {
             format!("[{}]", elements.join(", "))
         }
         Value::Map(members) => {
-            let member = |(key, value): (&Key, &Value)| format!("{}: {}", show(&key.clone().into()), show(value));
+            let member =
+                |(key, value): (&Key, &Value)| format!("{}: {}", show(&key.clone().into()), show(value));
             format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
         }
         Value::Duration(length) => super::time::spoken(*length),
@@ -44,7 +45,8 @@ pub fn double(number: f64) -> String {
         return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
     let text = format!("{number:e}");
-    let exponent: i32 = text.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or_default();
+    let exponent: i32 =
+        text.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or_default();
     if (-4..6).contains(&exponent) { format!("{number}") } else { scientific(number, None) }
 }
 

@@ -168,9 +168,8 @@ impl<'a> Parts<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let negative = text.starts_with('-');
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-        let digits = |text: &'a str| {
-            text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
-        };
+        let digits =
+            |text: &'a str| text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
         let (whole, rest) = digits(unsigned.trim_start_matches('0'));
         let whole = if whole.is_empty() { "0" } else { whole };
         let (fraction, suffix) = rest.strip_prefix('.').map_or(("", rest), digits);
@@ -184,7 +183,9 @@ impl<'a> Parts<'a> {
         let digits = self.whole.len() + self.fraction.len();
         let (room, factor, exponent) = match *unit {
             Unit::Decimal(exponent) => (18, 1, exponent),
-            Unit::Binary(bits) if self.fraction.is_empty() => (15 - i64::from(bits) * 3 / 10 - 1, 1_i64 << bits, 0),
+            Unit::Binary(bits) if self.fraction.is_empty() => {
+                (15 - i64::from(bits) * 3 / 10 - 1, 1_i64 << bits, 0)
+            }
             Unit::Binary(_) => return None,
         };
         let scale = exponent - i64::try_from(self.fraction.len()).ok()?;
@@ -234,7 +235,18 @@ enum Unit {
 
 impl Unit {
     fn of(suffix: &str) -> Option<Self> {
-        let decimal = [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
+        let decimal = [
+            ("n", -9),
+            ("u", -6),
+            ("m", -3),
+            ("", 0),
+            ("k", 3),
+            ("M", 6),
+            ("G", 9),
+            ("T", 12),
+            ("P", 15),
+            ("E", 18),
+        ];
         let binary = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
         if let Some((_, exponent)) = decimal.into_iter().find(|(name, _)| *name == suffix) {
             return Some(Self::Decimal(exponent));

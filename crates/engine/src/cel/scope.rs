@@ -42,8 +42,10 @@ impl<'a> Scope<'a> {
         variables: &'a [(String, Expression)],
         deadline: &'a Deadline,
     ) -> Self {
-        let variables =
-            variables.iter().map(|(name, expression)| (name.as_str(), (expression, OnceCell::new()))).collect();
+        let variables = variables
+            .iter()
+            .map(|(name, expression)| (name.as_str(), (expression, OnceCell::new())))
+            .collect();
         Self { input, parameters: Value::from_json(parameters), variables, deadline }
     }
 

@@ -39,7 +39,8 @@ impl Version {
         };
         let [major, minor] = [number(major, "major")?, number(minor, "minor")?];
         let (rest, build) = rest.split_once('+').map_or((rest, None), |(rest, build)| (rest, Some(build)));
-        let (patch, before) = rest.split_once('-').map_or((rest, None), |(rest, before)| (rest, Some(before)));
+        let (patch, before) =
+            rest.split_once('-').map_or((rest, None), |(rest, before)| (rest, Some(before)));
         let patch = number(patch, "patch")?;
         let before = before.map(|before| before.split('.').map(label).collect()).transpose()?;
         for part in build.into_iter().flat_map(|build| build.split('.')) {

@@ -14,7 +14,8 @@ pub const UNEXPANDED: &str = "__";
 /// # Errors
 /// It is nested so deep that whoever walks its tree could run out of stack.
 pub fn prepare(text: &str) -> Result<String, String> {
-    let mut scanner = Scanner { rest: text, prepared: String::with_capacity(text.len()), after_operand: false };
+    let mut scanner =
+        Scanner { rest: text, prepared: String::with_capacity(text.len()), after_operand: false };
     let mut depth = Depth::default();
     while let Some(token) = scanner.next() {
         depth.add(token);
@@ -257,8 +258,11 @@ mod tests {
     #[case("x != !!y", "x != y")]
     #[case("'!!' + \"--\" == r'\\'", "'!!' + \"--\" == r'\\'")]
     #[case("'''it's --''' == b'--'", "'it\\'s --' == b'--'")]
-    #[case("r'''a\\b
-c'''", "'a\\\\b\\nc'")]
+    #[case(
+        "r'''a\\b
+c'''",
+        "'a\\\\b\\nc'"
+    )]
     #[case("x.existsOne (i, v, true)", "x.existsOne__ (i, v, true)")]
     #[case("'\\'--' == a", "'\\'--' == a")]
     #[case("// it's\n!!a // --", "\na ")]

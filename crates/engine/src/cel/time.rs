@@ -47,9 +47,8 @@ const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799
 
 // The pattern is a constant: it compiles.
 #[allow(clippy::unwrap_used)]
-static RFC3339: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-](\d\d):(\d\d))$").unwrap()
-});
+static RFC3339: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-](\d\d):(\d\d))$").unwrap());
 
 impl Moment {
     /// Reads RFC 3339.
@@ -159,7 +158,9 @@ pub fn part(function: &str, arguments: &[Value]) -> Outcome {
             _ => length / 1_000_000,
         })),
         [Value::Timestamp(moment)] => Ok(Value::Int(moment.part(function, &TimeZone::UTC))),
-        [Value::Timestamp(moment), Value::String(name)] => Ok(Value::Int(moment.part(function, &zone(name)?))),
+        [Value::Timestamp(moment), Value::String(name)] => {
+            Ok(Value::Int(moment.part(function, &zone(name)?)))
+        }
         _ => Err(Failure::no_overload()),
     }
 }
@@ -230,9 +231,12 @@ fn quantity_of_time(text: &str) -> Option<(i128, &str)> {
         return None;
     }
     let (name, unit) = UNITS.iter().find(|(name, _)| {
-        rest.strip_prefix(name).is_some_and(|after| after.is_empty() || after.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
+        rest.strip_prefix(name).is_some_and(|after| {
+            after.is_empty() || after.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        })
     })?;
-    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok().filter(|whole| *whole < 1 << 63)? };
+    let whole: i128 =
+        if whole.is_empty() { 0 } else { whole.parse().ok().filter(|whole| *whole < 1 << 63)? };
     let digits = &fraction[..fraction.len().min(18)];
     let part: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
     let scale = 10_i128.pow(u32::try_from(digits.len()).ok()?);

@@ -45,7 +45,8 @@ impl Url {
 
     /// The host without port and brackets.
     pub fn hostname(&self) -> &str {
-        let host = self.host.strip_suffix(self.port()).and_then(|host| host.strip_suffix(':')).unwrap_or(&self.host);
+        let host =
+            self.host.strip_suffix(self.port()).and_then(|host| host.strip_suffix(':')).unwrap_or(&self.host);
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
@@ -77,8 +78,13 @@ fn read(text: &str, is_request: bool) -> Result<Url, String> {
     if text.is_empty() && is_request {
         return Err("empty url".to_owned());
     }
-    let mut url =
-        Url { text: String::new(), scheme: String::new(), host: String::new(), path: String::new(), query: String::new() };
+    let mut url = Url {
+        text: String::new(),
+        scheme: String::new(),
+        host: String::new(),
+        path: String::new(),
+        query: String::new(),
+    };
     if text == "*" {
         "*".clone_into(&mut url.path);
         return Ok(url);
@@ -124,7 +130,8 @@ fn scheme(text: &str) -> Result<(&str, &str), String> {
 }
 
 fn authority_of(scheme: &str, authority: &str) -> Result<String, String> {
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let (user, host) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     let host = host_of(scheme, host)?;
     if let Some(user) = user {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c);

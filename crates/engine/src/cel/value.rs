@@ -224,9 +224,11 @@ impl Value {
             Type::List(kind) => {
                 matches!(self, Self::List(elements) if elements.first().is_none_or(|first| first.is_of(kind)))
             }
-            Type::Map(key, kind) => matches!(self, Self::Map(members) if members.first_key_value().is_none_or(
-                |(first, value)| Self::from(first.clone()).is_of(key) && value.is_of(kind)
-            )),
+            Type::Map(key, kind) => {
+                matches!(self, Self::Map(members) if members.first_key_value().is_none_or(
+                    |(first, value)| Self::from(first.clone()).is_of(key) && value.is_of(kind)
+                ))
+            }
             Type::Record(_) => matches!(self, Self::Map(_)),
             Type::Optional(_) => matches!(self, Self::Optional(_)),
             Type::Opaque(name) => self.type_name() == *name,

@@ -71,7 +71,10 @@ impl Compiler<'_> {
         let Some((_, first)) = fitting.first() else {
             let shown: Vec<_> = kinds.iter().map(ToString::to_string).collect();
             let name = function.name;
-            return Err(format!("found no matching overload for '{name}' applied to '({})'", shown.join(", ")));
+            return Err(format!(
+                "found no matching overload for '{name}' applied to '({})'",
+                shown.join(", ")
+            ));
         };
         let kind = if fitting.iter().all(|(_, result)| result == first) { first.clone() } else { Type::Dyn };
         let only = if let [(index, _)] = fitting.as_slice() { Some(*index) } else { None };
@@ -81,7 +84,8 @@ impl Compiler<'_> {
 }
 
 fn lookup(name: &str, on_value: bool) -> Result<&'static Function, String> {
-    let unknown = || format!("the function `{}` is not known to this engine", name.trim_end_matches(UNEXPANDED));
+    let unknown =
+        || format!("the function `{}` is not known to this engine", name.trim_end_matches(UNEXPANDED));
     find(name, on_value).ok_or_else(unknown)
 }
 

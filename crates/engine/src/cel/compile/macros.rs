@@ -10,7 +10,12 @@ use crate::cel::value::Value;
 
 impl Compiler<'_> {
     /// A macro; none if the name is that of a function.
-    pub(super) fn expanded(&mut self, target: &IdedExpr, name: &str, arguments: &[IdedExpr]) -> Option<Compiled> {
+    pub(super) fn expanded(
+        &mut self,
+        target: &IdedExpr,
+        name: &str,
+        arguments: &[IdedExpr],
+    ) -> Option<Compiled> {
         match (name, arguments) {
             ("optMap", [variable, body]) => Some(self.optional_map(target, variable, body, false)),
             ("optFlatMap", [variable, body]) => Some(self.optional_map(target, variable, body, true)),
@@ -28,7 +33,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn optional_map(&mut self, target: &IdedExpr, variable: &IdedExpr, body: &IdedExpr, flat: bool) -> Compiled {
+    fn optional_map(
+        &mut self,
+        target: &IdedExpr,
+        variable: &IdedExpr,
+        body: &IdedExpr,
+        flat: bool,
+    ) -> Compiled {
         let (of, kind) = self.compile(target)?;
         let inner = match kind {
             Type::Optional(inner) => *inner,
@@ -117,7 +128,12 @@ impl Compiler<'_> {
         Ok((rounds, Type::Bool))
     }
 
-    fn transform(&mut self, name: &str, when: Option<&IdedExpr>, body: &IdedExpr) -> Result<(Rounds, Type), String> {
+    fn transform(
+        &mut self,
+        name: &str,
+        when: Option<&IdedExpr>,
+        body: &IdedExpr,
+    ) -> Result<(Rounds, Type), String> {
         let when = when.map(|when| self.compile(when)).transpose()?;
         if let Some((_, kind)) = &when
             && !kind.fits(&Type::Bool)
@@ -128,9 +144,7 @@ impl Compiler<'_> {
         let (body, kind) = self.compile(body)?;
         let key = self.locals.len() - 3;
         let (start, step, kind) = match name {
-            "transformList" => {
-                (Node::List(vec![]), Step::Push { when, element: body }, Type::list(kind))
-            }
+            "transformList" => (Node::List(vec![]), Step::Push { when, element: body }, Type::list(kind)),
             "transformMap" => {
                 let kind = Type::map(self.locals[key].1.clone(), kind);
                 (Node::Map(vec![]), Step::Insert { when, key: Node::Local(key), value: body }, kind)

@@ -12,7 +12,8 @@ impl Compiler<'_> {
         if !call.func_name.starts_with(['_', '!', '-', '@']) || call.target.is_some() {
             return Ok(None);
         }
-        let compiled: Vec<_> = call.args.iter().map(|argument| self.compile(argument)).collect::<Result<_, _>>()?;
+        let compiled: Vec<_> =
+            call.args.iter().map(|argument| self.compile(argument)).collect::<Result<_, _>>()?;
         let (nodes, kinds): (Vec<_>, Vec<_>) = compiled.into_iter().unzip();
         let refused = || {
             let shown: Vec<_> = kinds.iter().map(ToString::to_string).collect();
@@ -54,8 +55,9 @@ impl Compiler<'_> {
             };
             let kind = match call.func_name.as_str() {
                 operators::OPT_SELECT => field(&whole, &name)?,
-                _ => member(&whole, &by)
-                    .ok_or_else(|| format!("found no matching overload for '_[_]' applied to '({whole}, {by})'"))?,
+                _ => member(&whole, &by).ok_or_else(|| {
+                    format!("found no matching overload for '_[_]' applied to '({whole}, {by})'")
+                })?,
             };
             let kind = match kind {
                 Type::Optional(_) => kind,
@@ -103,7 +105,9 @@ fn binary(name: &str, operands: [Node; 2], one: &Type, other: &Type) -> Option<(
         operators::GREATER => truth(ordered, Node::Ordered(Order::Greater, operands)),
         operators::GREATER_EQUALS => truth(ordered, Node::Ordered(Order::GreaterOrEqual, operands)),
         operators::IN => truth(is_member(one, other), Node::In(operands)),
-        _ => arithmetic(name, one, other).map(|(operator, kind)| (Node::Arithmetic(operator, operands), kind)),
+        _ => {
+            arithmetic(name, one, other).map(|(operator, kind)| (Node::Arithmetic(operator, operands), kind))
+        }
     }
 }
 
@@ -120,7 +124,13 @@ fn is_ordered(one: &Type, other: &Type) -> bool {
         kind.is_number()
             || matches!(
                 kind,
-                Type::Bool | Type::String | Type::Bytes | Type::Duration | Type::Timestamp | Type::Dyn | Type::Null
+                Type::Bool
+                    | Type::String
+                    | Type::Bytes
+                    | Type::Duration
+                    | Type::Timestamp
+                    | Type::Dyn
+                    | Type::Null
             )
     };
     // Where one may be a time, the other may be null.
@@ -170,7 +180,12 @@ fn signatures(operator: Operator) -> Vec<(Type, Type, Type)> {
     let (time, length) = (Type::Timestamp, Type::Duration);
     match operator {
         Operator::Add => {
-            signatures.extend::<Vec<_>>(same(&[Type::String, Type::Bytes, Type::list(Type::Dyn), length.clone()]));
+            signatures.extend::<Vec<_>>(same(&[
+                Type::String,
+                Type::Bytes,
+                Type::list(Type::Dyn),
+                length.clone(),
+            ]));
             signatures.push((time.clone(), length.clone(), time.clone()));
             signatures.push((length, time.clone(), time));
         }

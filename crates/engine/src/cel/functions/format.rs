@@ -183,7 +183,8 @@ fn hex(bytes: &[u8]) -> String {
 /// A number with a comma for each three digits, as in English.
 fn grouped(text: &str) -> String {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').map_or((unsigned, None), |(whole, part)| (whole, Some(part)));
+    let (whole, fraction) =
+        unsigned.split_once('.').map_or((unsigned, None), |(whole, part)| (whole, Some(part)));
     let mut grouped = String::new();
     for (index, digit) in whole.chars().enumerate() {
         if index > 0 && (whole.len() - index).is_multiple_of(3) {

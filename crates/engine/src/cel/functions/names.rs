@@ -103,7 +103,9 @@ impl Name {
 
     fn faults(&self, text: &str) -> Vec<String> {
         let fault = || match self.longest {
-            63 if self.pattern == LABEL.pattern && SUBDOMAIN.matches(text) => "must not contain dots".to_owned(),
+            63 if self.pattern == LABEL.pattern && SUBDOMAIN.matches(text) => {
+                "must not contain dots".to_owned()
+            }
             _ => self.fault(),
         };
         self.too_long(text).into_iter().chain((!self.matches(text)).then(fault)).collect()
@@ -143,7 +145,9 @@ fn qualified(text: &str) -> Vec<String> {
     let mut faults = vec![];
     match prefix {
         Some("") => faults.push("prefix part must be non-empty".to_owned()),
-        Some(prefix) => faults.extend(SUBDOMAIN.faults(prefix).into_iter().map(|fault| format!("prefix part {fault}"))),
+        Some(prefix) => {
+            faults.extend(SUBDOMAIN.faults(prefix).into_iter().map(|fault| format!("prefix part {fault}")))
+        }
         None => {}
     }
     if name.is_empty() {
@@ -163,8 +167,9 @@ static BASE64: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$").unwrap()
 });
 #[allow(clippy::unwrap_used)]
-static TIME: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})$").unwrap());
+static TIME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})$").unwrap()
+});
 
 fn is_date(text: &str) -> bool {
     text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
