@@ -12,6 +12,8 @@ use crate::cases::{Case, Cases};
 pub enum Kind {
     /// They stumble over a value, and say so in the words of their source.
     InternalError,
+    /// Members of a map, which have no order there, fail in different ways.
+    Order,
     /// Other words about a text that is no time.
     Timestamp,
     /// Other words about a number that is no duration.
@@ -108,6 +110,12 @@ impl Differences {
     }
 }
 
+fn goes_through_a_map(expression: &str) -> bool {
+    let macros = ["all(", "exists(", "exists_one(", "existsOne(", "transform"];
+    let maps = ["object.spec.", "object.spec.m."];
+    macros.iter().any(|name| maps.iter().any(|map| expression.starts_with(&format!("{map}{name}"))))
+}
+
 /// The kind of a difference between two messages about one object. Both fail, but for comparisons with no number.
 fn kind(other: Other, case: &Case, ours: &str, theirs: &str) -> Option<Kind> {
     const INTERNAL: &str = "internal error: interface conversion: ";
@@ -116,6 +124,10 @@ fn kind(other: Other, case: &Case, ours: &str, theirs: &str) -> Option<Kind> {
     };
     if says(theirs, INTERNAL) && ours.contains(" resulted in error: ") {
         return Some(Kind::InternalError);
+    }
+    let errors = [ours, theirs].iter().all(|message| message.contains(" resulted in error: "));
+    if errors && goes_through_a_map(&case.expression) {
+        return Some(Kind::Order);
     }
     if other == Other::Gatekeeper {
         return None;

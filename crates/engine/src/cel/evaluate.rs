@@ -223,7 +223,8 @@ impl<'a> Evaluation<'a> {
     fn sort_by(&mut self, parts: &[Node; 2]) -> Outcome {
         let list = match self.value(&parts[0])? {
             Value::List(list) => list,
-            _ => return Err(Failure::no_overload()),
+            Value::Map(_) => return Err(Failure::no_overload()),
+            other => return Err(Failure::new(not_iterable(&other))),
         };
         let mut keys = Vec::with_capacity(list.len());
         for element in list.iter() {
