@@ -5,55 +5,105 @@ SHELL := bash
 
 NAME ?= dev
 CARGO_DENY := 0.20.2
-E2E := cargo run --quiet --bin gatewright-e2e --
-# Commands name no package: what each selects would be built with other features of the dependencies, once again.
-tests = $(patsubst e2e/tests/%.rs,--test %,$(1))
-FAULTS := $(wildcard e2e/tests/faults_*.rs)
-E2E_TESTS := $(call tests,$(filter-out $(FAULTS),$(wildcard e2e/tests/*.rs)))
 TOOLS_DIR := $(or $(GATEWRIGHT_TOOLS),$(CURDIR)/.tools)
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+
+# Commands name no package and have the same features: whatever differs in these would be built with other features of
+# the dependencies, once again.
+FEATURES := --features gatewright-e2e/cluster
+PROGRAM := cargo run --quiet $(FEATURES) --bin
+TEST := cargo test $(FEATURES)
+# The tests of the crates; those of e2e/ need the tools.
+CRATES_TESTS := $(patsubst %,--test %,$(notdir $(basename $(wildcard crates/*/tests/*.rs) \
+	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs)))))
+E2E_TESTS := --test gatekeeper --test engines --test scenarios
+
+# Whoever has RUST_BACKTRACE set for panics would have one taken for each error as well, and the Rego parser makes errors
+# of all the ways that it tries.
+export RUST_LIB_BACKTRACE ?= 0
+
+TIMES := $(TARGET_DIR)/test-times.md
+# $(call timed,WHAT,COMMAND) runs a command and notes how long it took, for `make test-times`.
+timed = @echo '$(2)'; begun=$$(date +%s); $(2); mkdir -p $(TARGET_DIR); \
+	echo "| $(1) | $$(($$(date +%s) - begun)) |" >> $(TIMES)
+# Targets that are made side by side. Each of them has a different compiler to wait for.
+side_by_side = $(MAKE) --no-print-directory --jobs=2
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools build ## Show the whole path on a local cluster (KEEP=1 leaves it running)
-	$(E2E) demo $(if $(KEEP),--keep)
+demo: ## Show the whole path on a local cluster (KEEP=1 leaves it running)
+	@$(side_by_side) cluster-tools build
+	$(PROGRAM) gatewright-demo -- $(if $(KEEP),--keep)
 
 .PHONY: test
-test: lint test-unit test-e2e ## Run everything but the long scenarios of faults
+test: ## Run everything but the long scenarios of faults
+	@rm -f $(TIMES); begun=$$(date +%s); \
+	$(side_by_side) tools checks; \
+	$(MAKE) --no-print-directory run-e2e; \
+	echo "| all | $$(($$(date +%s) - begun)) |" >> $(TIMES)
+
+# One after the other: cargo does one thing at a time.
+.PHONY: checks
+checks: tools-program
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory build-tests
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither Go nor a cluster
-	cargo test --quiet
+	$(call timed,unit tests: compiling,$(TEST) --quiet --no-run --lib --bins $(CRATES_TESTS))
+	$(call timed,unit tests: running,$(TEST) --quiet --lib --bins $(CRATES_TESTS))
+	$(call timed,examples in the documentation,$(TEST) --quiet --doc)
 
 .PHONY: test-e2e
-test-e2e: tools build ## Run the scenarios on local clusters, and the demo
-	cargo test --features gatewright-e2e/cluster $(E2E_TESTS) -- --test-threads=2
-	$(E2E) demo
+test-e2e: ## Run Gatekeeper's engine on the rules, the scenarios on local clusters, and the demo
+	@$(side_by_side) tools build-tests
+	@$(MAKE) --no-print-directory run-e2e
+
+.PHONY: run-e2e
+run-e2e:
+	$(call timed,gatekeeper,$(TEST) --test gatekeeper -- --test-threads=2)
+	$(call timed,engines,$(TEST) --test engines -- --test-threads=2)
+	$(call timed,scenarios,$(TEST) --test scenarios -- --test-threads=2)
+	$(call timed,the demo,$(PROGRAM) gatewright-demo)
+
+.PHONY: build-tests
+build-tests: build
+	$(call timed,tests of e2e: compiling,$(TEST) --quiet --no-run $(E2E_TESTS))
 
 .PHONY: test-faults
-test-faults: tools build ## Run the long scenarios of faults: killed, frozen, cut off, refused (8 minutes)
-	cargo test --features gatewright-e2e/cluster $(call tests,$(FAULTS)) -- --test-threads=2
+test-faults: ## Run the long scenarios of faults: killed, frozen, cut off, refused (8 minutes)
+	@$(side_by_side) tools build
+	$(call timed,faults,$(TEST) --test faults -- --test-threads=2)
+
+.PHONY: test-times
+test-times: ## Print how long each part of the last `make test` took
+	@printf '| part | seconds |\n|---|---|\n'; cat $(TIMES)
 
 .PHONY: mutants
 mutants: ## Change every rule in every place and see that a case notices (minutes; ONLY=seccomp for less)
-	GATEWRIGHT_MUTANTS="$(ONLY)" RUST_BACKTRACE=0 cargo test --test mutants -- --ignored --nocapture
+	GATEWRIGHT_MUTANTS="$(ONLY)" RUST_BACKTRACE=0 $(TEST) --test mutants -- --ignored --nocapture
 
 .PHONY: bench
-bench: tools ## Measure what policies cost in Gatekeeper, and the command line beside gator (5 minutes)
-	cargo build --quiet --release --package gatewright
-	$(E2E) bench $(PART)
+bench: tools measured ## Measure what policies cost in Gatekeeper, and the command line beside gator (5 minutes)
+	$(PROGRAM) gatewright-bench -- policies $(PART)
 
 .PHONY: bench-scale
-bench-scale: tools ## Measure how the operator bears 1,000 policies and 10,000 namespaces, on a local cluster (13 minutes)
-	cargo build --quiet --release --package gatewright
-	$(E2E) bench-scale $(PART)
+bench-scale: tools measured ## Measure how the operator bears 1,000 policies and 10,000 namespaces, on a local cluster (13 minutes)
+	$(PROGRAM) gatewright-bench -- scale $(PART)
+
+# As it is released, but for the link-time optimisation of the whole program, which takes minutes.
+.PHONY: measured
+measured:
+	cargo build --quiet $(FEATURES) --profile measured --bin gatewright
 
 .PHONY: lint
 lint: deny ## Check formatting, lints, generated files, licences and sources
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --all-features --quiet -- --deny warnings
+	$(call timed,clippy,cargo clippy --workspace --all-targets --all-features --quiet -- --deny warnings)
 
 .PHONY: deny
 deny: $(TOOLS_DIR)/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
@@ -67,25 +117,34 @@ fmt: ## Format the code
 	cargo fmt --all
 
 .PHONY: build
-build: ## Build the gatewright binary for development
-	cargo build --quiet --bin gatewright
+build: tools-program ## Build the gatewright binary for development, and the programs of e2e
+	$(call timed,programs: compiling,cargo build --quiet $(FEATURES) --bin gatewright --bin gatewright-e2e --bin gatewright-demo)
 
 .PHONY: tools
-tools: ## Build what local clusters consist of, where missing (about 10 minutes the first time)
-	$(E2E) tools
+tools: tools-program ## Build what tests need beside Rust, where missing (about 10 minutes the first time)
+	$(call timed,tools,$(TARGET_DIR)/debug/gatewright-tools)
+
+.PHONY: cluster-tools
+cluster-tools: tools-program
+	@$(TARGET_DIR)/debug/gatewright-tools cluster
+
+# Built first and alone, so that Go's compiler has work while Rust's builds everything else.
+.PHONY: tools-program
+tools-program:
+	@cargo build --quiet $(FEATURES) --bin gatewright-tools
 
 .PHONY: cluster-up
-cluster-up: tools ## Start a local cluster that stays (NAME=dev)
-	$(E2E) up --name $(NAME)
+cluster-up: cluster-tools ## Start a local cluster that stays (NAME=dev)
+	$(PROGRAM) gatewright-e2e -- up --name $(NAME)
 
 .PHONY: cluster-down
 cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
-	$(E2E) down --name $(NAME)
+	$(PROGRAM) gatewright-e2e -- down --name $(NAME)
 
 .PHONY: generated
 generated: ## Write what is generated from the code: crds/ and docs/rules/
-	cargo run --quiet --bin gatewright -- crds --output-dir crds
-	cargo run --quiet --bin gatewright -- docs --output-dir docs/rules
+	$(PROGRAM) gatewright -- crds --output-dir crds
+	$(PROGRAM) gatewright -- docs --output-dir docs/rules
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

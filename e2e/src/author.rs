@@ -1,7 +1,5 @@
 //! Somebody who goes on writing policies while things go wrong around the operator.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use gatewright_api::SecurityPolicy;
 use kube::Api;
@@ -10,10 +8,7 @@ use kube::core::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 
 use crate::desired::Before;
-use crate::{Cluster, until};
-
-/// Much more than anything here takes.
-const SOON: Duration = Duration::from_mins(2);
+use crate::{Cluster, SOON, until};
 
 /// The policies that are there from the beginning.
 const FIRST: usize = 4;

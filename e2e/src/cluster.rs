@@ -102,7 +102,7 @@ impl Cluster {
 
     async fn start_owned(options: Options) -> Result<Self> {
         start::wait_for_previous(&options.name).await?;
-        let mut cluster = Self::create(options)?;
+        let mut cluster = Self::prepare(options)?;
         cluster.reaper = Some(Reaper::start(&cluster.directory)?);
         if cluster.options().keep {
             cluster.keep_data();
@@ -165,6 +165,12 @@ impl Cluster {
     #[must_use]
     pub fn log(&self, name: &str) -> PathBuf {
         process::log_path(&self.directory, name)
+    }
+
+    /// The last lines of the log of the process `name`, with its path, to show in an error.
+    #[must_use]
+    pub fn end_of_log(&self, name: &str) -> String {
+        process::last_lines(&self.directory, name)
     }
 
     /// The API server's audit log: one event of `audit.k8s.io/v1`, level Metadata, a line.

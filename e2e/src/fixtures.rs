@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::paths;
+use crate::{paths, tools};
 
 /// The names of the standards, as fixtures spell them.
 pub const LEVELS: [&str; 2] = ["baseline", "restricted"];
@@ -84,11 +83,5 @@ fn manifest(path: &Path) -> Result<Value> {
 
 /// The folder of Kubernetes' own implementation among Go's modules.
 fn module() -> Result<PathBuf> {
-    let output = Command::new("go")
-        .args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/pod-security-admission"])
-        .current_dir(paths::repository().join("e2e/tools/kubernetes"))
-        .output()?;
-    let folder = PathBuf::from(String::from_utf8(output.stdout)?.trim());
-    ensure!(folder.is_dir(), "{}: `make tools` fetches the module", String::from_utf8_lossy(&output.stderr));
-    Ok(folder)
+    tools::module_cache("kubernetes", "k8s.io/pod-security-admission")
 }

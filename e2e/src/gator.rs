@@ -50,7 +50,7 @@ impl Folder {
     /// # Errors
     /// It does not run, or does not understand the folder.
     pub fn test(&self) -> Result<Vec<Violation>> {
-        self.violations(NO_CEL)
+        self.violations("--enable-k8s-native-validation=false")
     }
 
     /// The same, with templates in CEL.
@@ -58,12 +58,12 @@ impl Folder {
     /// # Errors
     /// As for [`Self::test`].
     pub fn test_cel(&self) -> Result<Vec<Violation>> {
-        self.violations(CEL)
+        self.violations("--enable-k8s-native-validation=true")
     }
 
     fn violations(&self, engine: &str) -> Result<Vec<Violation>> {
-        let folder = self.0.display().to_string();
-        let output = gator(&["test", "--output=json", "--filename", &folder], engine)?;
+        let arguments = ["test", "--output=json", engine, "--filename"];
+        let output = run(Command::new(tools::path("gator")).args(arguments).arg(&self.0))?;
         let said = || String::from_utf8_lossy(&output.stderr).into_owned();
         let results: Option<Vec<Value>> = serde_json::from_slice(&output.stdout).with_context(said)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -76,18 +76,27 @@ impl Folder {
         Ok(results.iter().flatten().map(violation).collect())
     }
 
-    /// Runs tests of a suite with `gator verify`, and returns what failed as it says it; none if all pass.
+    /// Writes a suite of tests, and returns where.
+    ///
+    /// # Errors
+    /// There are no tests, or it cannot be written.
+    pub fn suite(&self, tests: &[Value]) -> Result<PathBuf> {
+        ensure!(!tests.is_empty(), "no tests");
+        let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
+        self.write("suite.yaml", &suite)?;
+        Ok(self.0.join("suite.yaml"))
+    }
+
+    /// Runs tests of a suite as `gator verify` does, and returns what failed as it says it; none if all pass. A
+    /// template of which many cases are judged is compiled once.
     ///
     /// # Errors
     /// There are no tests, or they do not run.
     pub fn verify(&self, tests: &[Value]) -> Result<Option<String>> {
-        ensure!(!tests.is_empty(), "no tests");
-        let suite = json!({"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests});
-        self.write("suite.yaml", &suite)?;
-        let output = gator(&["verify", &self.0.join("suite.yaml").display().to_string()], NO_CEL)?;
-        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let output = run(Command::new(tools::path("gator-verify")).arg(self.suite(tests)?))?;
+        let said = said(&output);
         ensure!(said.contains("PASS") || said.contains("FAIL"), "gator ran nothing: {said}");
-        Ok((!output.status.success()).then(|| said.into_owned()))
+        Ok((!output.status.success()).then_some(said))
     }
 
     /// Removes the folder.
@@ -99,15 +108,20 @@ impl Folder {
     }
 }
 
-const CEL: &str = "--enable-k8s-native-validation=true";
-const NO_CEL: &str = "--enable-k8s-native-validation=false";
-
-fn gator(arguments: &[&str], engine: &str) -> Result<Output> {
-    Command::new(tools::path("gator"))
-        .args(arguments)
-        .arg(engine)
+/// Runs one of Gatekeeper's programs.
+///
+/// # Errors
+/// It is not built.
+pub fn run(command: &mut Command) -> Result<Output> {
+    command
         .output()
-        .context("gator does not run; `make tools` builds it")
+        .with_context(|| format!("{} does not run; `make tools` builds it", command.get_program().display()))
+}
+
+/// All that a program says.
+#[must_use]
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Assertions that there are exactly these violations: as many as messages, and each message as often as it is given.

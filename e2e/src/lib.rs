@@ -18,20 +18,30 @@
 pub mod answers;
 pub mod audit;
 pub mod author;
-pub mod bench;
 mod cluster;
-pub mod demo;
 pub mod desired;
-mod files;
 pub mod fixtures;
 pub mod gator;
 pub mod generate;
+pub mod manifests;
 pub mod operator;
 pub mod paths;
 pub mod proxy;
+pub mod reading;
 pub mod replicas;
 pub mod requests;
-pub mod tools;
+mod scenario;
 pub mod trial;
 
+use std::time::Duration;
+
 pub use cluster::{Cluster, Condition, FailurePolicy, Options, Output, Running, down, reap, running, until};
+pub use gatewright_tools as tools;
+pub use scenario::Scenario;
+
+/// Much more than anything here takes, also on a machine under load.
+pub const SOON: Duration = Duration::from_mins(2);
+
+/// How long something may take that is promised within a second: four times as long on a machine under load, and a
+/// second for whoever looks.
+pub const AT_ONCE: Duration = Duration::from_secs(5);

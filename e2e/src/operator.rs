@@ -165,15 +165,15 @@ pub fn binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// The gatewright binary as users get it.
+/// The gatewright binary that benchmarks measure.
 ///
 /// # Errors
 ///
 /// It is not built.
-pub fn release_binary() -> Result<PathBuf> {
+pub fn measured_binary() -> Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| paths::repository().join("target"), PathBuf::from);
-    let path = target.join("release/gatewright");
-    ensure!(path.is_file(), "{} is missing; `make bench` builds it", path.display());
+    let path = target.join("measured/gatewright");
+    ensure!(path.is_file(), "{} is missing; `make measured` builds it", path.display());
     Ok(path)
 }

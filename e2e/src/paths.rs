@@ -1,24 +1,9 @@
 //! Where things are: the repository, the built tools, the data of clusters.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-
-/// The root of the repository this program was built from.
-#[must_use]
-pub fn repository() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().unwrap_or(own).to_path_buf()
-}
-
-/// The directory of the built tools: `$GATEWRIGHT_TOOLS`, else `.tools` in the repository.
-#[must_use]
-pub fn tools() -> PathBuf {
-    let given =
-        std::env::var_os("GATEWRIGHT_TOOLS").map_or_else(|| repository().join(".tools"), PathBuf::from);
-    // Processes of a cluster may run in other directories.
-    std::path::absolute(&given).unwrap_or(given)
-}
+pub use gatewright_tools::paths::{repository, tools};
 
 /// Fixtures and policies of others that tests compare with, where they are present: `$GATEWRIGHT_ORACLE`, else
 /// `shared/oracle` beside the repository. It has the folders `pss` and `documented`.

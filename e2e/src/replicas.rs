@@ -1,16 +1,11 @@
 //! What is known of the operator's replicas from outside: who leads, what each says of itself, what each has written.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use serde_json::Value;
 
-use crate::{Cluster, until};
-
-/// Much more than anything here takes.
-const SOON: Duration = Duration::from_mins(1);
+use crate::{Cluster, SOON, until};
 
 /// A write that the API server has answered.
 #[derive(Clone, Debug)]

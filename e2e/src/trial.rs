@@ -115,14 +115,9 @@ impl Trial {
 }
 
 /// The object that Gatekeeper gets of one of our templates.
-///
-/// # Errors
-/// The template is not in the catalogue.
-pub fn template(template: &Template) -> Result<Value> {
-    let name = template.name();
-    let templates = gatewright_compiler::templates();
-    let found = templates.iter().find(|found| found.metadata.name.as_deref() == Some(&name));
-    Ok(json!(found.context("not in the catalogue")?))
+#[must_use]
+pub fn template(template: Template) -> Value {
+    json!(gatewright_compiler::template(template))
 }
 
 /// The namespace of the rules' cases, with labels.

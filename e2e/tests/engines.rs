@@ -11,8 +11,8 @@ use gatewright_e2e::generate::{
 };
 use gatewright_e2e::trial::{Judge, Trial, Violation, difference, namespace, template};
 use gatewright_engine::{EnforcementPoint, Engine, Request};
+use gatewright_rules::Template;
 use gatewright_rules::cases::Case;
-use gatewright_rules::{Template, pod_security_standard};
 use proptest::strategy::{Strategy, Union, ValueTree as _};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn audits_by_operation_policies_agree() -> Result<()> {
 async fn audits_by_the_standards_agree() -> Result<()> {
     let mut random = Random::from_env()?;
     let [baseline, restricted] = ["baseline", "restricted"].map(|level| Trial {
-        templates: vec![json!(template(&pod_security_standard::TEMPLATE).unwrap_or_default())],
+        templates: vec![template(Template::PodSecurityStandard)],
         constraints: standards(&Settings::default()).iter().map(|constraint| json!(constraint)).collect(),
         namespaces: vec![namespace(&json!({POLICY_LABEL: level}))],
         objects: vec![],
@@ -49,7 +49,7 @@ async fn audits_by_the_standards_agree() -> Result<()> {
 async fn audits_agree<P: Compile>(kind: PolicyKind) -> Result<()> {
     let mut random = Random::from_env()?;
     let count = cases(POLICIES)?;
-    let trial = trial(P::TEMPLATE, constraints::<P>(&mut random, kind, count)?)?;
+    let trial = trial(P::TEMPLATE, constraints::<P>(&mut random, kind, count)?);
     let everything =
         Union::new_weighted(vec![(3, workloads(Audience::Engine).boxed()), (1, objects().boxed())]);
     let found = judge_alike(&mut random, &trial, everything, 4 * count).await?;
@@ -111,7 +111,7 @@ async fn requests_under_operation_policies_agree() -> Result<()> {
 async fn requests_agree<P: Compile>(kind: PolicyKind) -> Result<()> {
     let mut random = Random::from_env()?;
     let count = cases(POLICIES)?;
-    let mut trial = trial(P::TEMPLATE, constraints::<P>(&mut random, kind, count.div_ceil(5))?)?;
+    let mut trial = trial(P::TEMPLATE, constraints::<P>(&mut random, kind, count.div_ceil(5))?);
     let trees = random.trees(&updates(), count)?;
     let updates: Vec<_> = trees.iter().map(proptest::strategy::ValueTree::current).collect();
     let (failed, refused) = verify(&trial, &updates)?;
@@ -192,13 +192,13 @@ fn requests(update: &Update) -> Result<[Value; 2]> {
 }
 
 /// A template, constraints of it, and the namespace that some of them select.
-fn trial(of: &Template, constraints: Vec<Value>) -> Result<Trial> {
-    Ok(Trial {
-        templates: vec![template(of)?],
+fn trial(of: Template, constraints: Vec<Value>) -> Trial {
+    Trial {
+        templates: vec![template(of)],
         constraints,
         namespaces: vec![namespace(&json!({"env": "test"}))],
         objects: vec![],
-    })
+    }
 }
 
 fn constraints<P: Compile>(random: &mut Random, kind: PolicyKind, count: usize) -> Result<Vec<Value>> {

@@ -23,7 +23,7 @@ reasons contains reason if {
 	reason := concat("", [
 		"it belongs to the platform (label heritage=deckhouse), and only ",
 		concat(", ", array.concat(input.parameters.exemptUsers, accounts)),
-		" may enter it; kubectl logs and kubectl describe work as ever",
+		" may enter it; kubectl logs and kubectl describe still work",
 	])
 }
 

@@ -28,7 +28,7 @@ with_domain(segments) := concat("/", segments) if {
 	count(segments) == 1
 } else := concat("/", array.concat(["docker.io"], segments))
 
-docker_hub := {"docker.io", "index.docker.io"}
+docker_hub := {"docker.io", "index.docker.io", "registry-1.docker.io"}
 
 # The first of several segments is a domain if it cannot be anything else.
 is_domain(segments) if {
@@ -48,6 +48,9 @@ looks_like_domain(segment) if lower(segment) != segment
 suffix(reference) := ":latest" if {
 	name(reference) == reference
 } else := substring(reference, count(name(reference)), -1)
+
+# An image ID. Runtimes look it up among the images of the node, also by the first digits, and ask no repository.
+is_id(reference) if regex.match(`^sha(256|384|512):[0-9a-fA-F]+$`, reference)
 
 # ":1.25", or nothing where only a digest is given.
 tag(reference) := split(suffix(reference), "@")[0]

@@ -1,8 +1,8 @@
 # METADATA
 # title: What a control found, and how people read it
 # description: >-
-#   A control collects faults: where each is and what must change, with %s where the values found belong. They become
-#   one violation, in which everything that must do the same stands in one sentence.
+#   A control collects faults: where each is and what is wrong, with %s in place of the value found. They become one
+#   violation, with one sentence for everything of which the same is wrong.
 package lib.control
 
 import data.lib.finding
@@ -53,8 +53,18 @@ sentences(faults) := [sentence |
 	some demand in sort({fault.demand | some fault in faults})
 	same := {fault | some fault in faults; fault.demand == demand}
 	found := sort({json.marshal(fault.found) | some fault in same})
-	sentence := sprintf("%s %s", [who(same), replace(demand, "%s", finding.listed(found))])
+	sentence := sprintf("%s %s", [who(same), replace(agreeing(same, demand), "%s", finding.listed(found))])
 ]
+
+# What is wrong is written with the verb of one: of several, "sets" becomes "set".
+agreeing(faults, demand) := demand if {
+	count({[fault.noun, fault.name] | some fault in faults}) == 1
+} else := concat(" ", array.concat([verb], array.slice(words, 1, count(words)))) if {
+	words := split(demand, " ")
+	verb := object.get(of_several, words[0], words[0])
+}
+
+of_several := {"sets": "set", "adds": "add", "is": "are"}
 
 # the Pod and containers "a", "b"
 who(faults) := concat(" and ", [subject |

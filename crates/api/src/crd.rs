@@ -5,13 +5,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt as _;
 
-use crate::{GatewrightStatus, OperationPolicy, SecurityPolicy};
+use crate::{GatewrightStatus, PolicyKind, with_policy_type};
 
 /// The CRDs of all kinds, in the order in which they are documented.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let crds = [SecurityPolicy::crd(), OperationPolicy::crd(), without_spec(GatewrightStatus::crd())];
-    crds.into_iter().map(readable).collect()
+    let policies = PolicyKind::ALL.iter().map(|kind| with_policy_type!(kind, P => P::crd()));
+    policies.chain([without_spec(GatewrightStatus::crd())]).map(readable).collect()
 }
 
 /// Of an object that only reports there is nothing to specify.

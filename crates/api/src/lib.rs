@@ -4,6 +4,7 @@
 //! ([`List`]) and texts with a syntax ([`text`]). From them come the CRDs that the API server
 //! enforces ([`crds`]) and the values that the compiler takes apart.
 
+mod action;
 mod crd;
 mod field;
 pub mod names;
@@ -22,7 +23,7 @@ pub use operation::{
     OperationRules, Probe, ReplicaLimits, RequiredAnnotations, RequiredLabels, RequiredResources,
     ResourceName, TaintEffect, TolerationOperator, TolerationPattern,
 };
-pub use policy::{EnforcementAction, Guarded, Policy, PolicyKind};
+pub use policy::{Guarded, POLICY_API_VERSION, POLICY_GROUP, Policy, PolicyKind};
 pub use security::{
     Capability, FlexVolume, HostPath, IdRange, IdRule, IdStrategy, PortRange, ProcMount, SeLinuxOptions,
     SeccompProfiles, SecurityPolicy, SecurityPolicySpec, SecurityRules, ServiceType, SignatureRequirement,

@@ -1,11 +1,12 @@
 //! `OperationPolicy`: what makes workloads operable.
 
+use gatewright_gatekeeper::Action;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{ImageTag, LabelKey, Name, Regex, RepositoryPattern, WatchKind};
-use crate::{EnforcementAction, Field, List, Match, PolicyStatus};
+use crate::{Field, List, Match, PolicyStatus};
 
 /// What an `OperationPolicy` says.
 #[derive(Clone, Debug, PartialEq, CustomResource, Serialize, Deserialize, KubeSchema)]
@@ -43,8 +44,9 @@ use crate::{EnforcementAction, Field, List, Match, PolicyStatus};
 pub struct OperationPolicySpec {
     /// What happens to an object that violates the policy: Deny refuses it, Warn lets it through with a warning,
     /// Dryrun only records it.
-    #[serde(default, deserialize_with = "crate::policy::null_as_default")]
-    pub enforcement_action: EnforcementAction,
+    #[serde(default, with = "crate::action")]
+    #[schemars(schema_with = "crate::action::schema")]
+    pub enforcement_action: Action,
     /// What the policy applies to.
     pub r#match: Match,
     /// The checks. A field that is absent is not checked.

@@ -2,72 +2,142 @@
 
 use std::borrow::Cow;
 
+use gatewright_gatekeeper::Action;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
 use kube::core::PartialObjectMeta;
-use schemars::JsonSchema;
+use kube::{CustomResourceExt, Resource};
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
-use strum::{AsRefStr, Display, EnumString};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use strum::{AsRefStr, Display, EnumString, VariantArray};
 
-use crate::{OperationPolicy, PolicyStatus, SecurityPolicy};
+use crate::{Match, OperationPolicy, PolicyStatus, SecurityPolicy};
 
-/// What happens to an object that violates a policy.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, AsRefStr, EnumString,
-)]
-#[strum(ascii_case_insensitive)]
-pub enum EnforcementAction {
-    /// The request is refused.
-    #[default]
-    Deny,
-    /// The request passes with a warning.
-    Warn,
-    /// The request passes; the violation is recorded.
-    Dryrun,
-}
-
-/// The kinds of policies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr, Display)]
-pub enum PolicyKind {
-    /// A [`SecurityPolicy`].
-    SecurityPolicy,
-    /// An [`OperationPolicy`].
-    OperationPolicy,
-}
+/// The group of the policy kinds.
+pub const POLICY_GROUP: &str = "deckhouse.io";
+/// The group and version of the policy kinds, as `apiVersion` has them.
+pub const POLICY_API_VERSION: &str = "deckhouse.io/v1alpha1";
 
 /// A policy kind: the root type of its objects.
 pub trait Policy:
-    Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static
+    CustomResourceExt
+    + Resource<DynamicType = ()>
+    + DeserializeOwned
+    + Clone
+    + std::fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     /// Which kind it is.
     const KIND: PolicyKind;
+
+    /// What happens to an object that violates the policy.
+    fn action(&self) -> Action;
+
+    /// What the policy applies to.
+    fn matcher(&self) -> &Match;
+
+    /// The `spec` as JSON, in which `null` can be found wherever it stands.
+    fn spec_json(&self) -> Value;
 
     /// What became of the policy, as last reported.
     fn status(&self) -> Option<&PolicyStatus>;
 }
 
-impl Policy for SecurityPolicy {
-    const KIND: PolicyKind = PolicyKind::SecurityPolicy;
+/// The table of the policy kinds: each is the name of its root type, with the label by which a constraint names its
+/// policy.
+macro_rules! policy_kinds {
+    ($($(#[$doc:meta])* $kind:ident: $label:literal),+ $(,)?) => {
+        /// The kinds of policies.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr, Display, EnumString, VariantArray,
+        )]
+        pub enum PolicyKind {
+            $($(#[$doc])* $kind,)+
+        }
 
-    fn status(&self) -> Option<&PolicyStatus> {
-        self.status.as_ref()
+        impl PolicyKind {
+            /// The kind, as `kind` has it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => stringify!($kind),)+
+                }
+            }
+
+            /// The label that names the policy on its constraint.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $label,)+
+                }
+            }
+        }
+
+        $(impl Policy for $kind {
+            const KIND: PolicyKind = PolicyKind::$kind;
+
+            fn action(&self) -> Action {
+                self.spec.enforcement_action
+            }
+
+            fn matcher(&self) -> &Match {
+                &self.spec.r#match
+            }
+
+            fn spec_json(&self) -> Value {
+                serde_json::json!(self.spec)
+            }
+
+            fn status(&self) -> Option<&PolicyStatus> {
+                self.status.as_ref()
+            }
+        })+
+    };
+}
+
+policy_kinds! {
+    /// A [`SecurityPolicy`].
+    SecurityPolicy: "security.deckhouse.io/security-policy",
+    /// An [`OperationPolicy`].
+    OperationPolicy: "security.deckhouse.io/operation-policy",
+}
+
+impl PolicyKind {
+    /// Every kind, in the order in which they are documented.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The kind of an object, if it is a policy.
+    #[must_use]
+    pub fn of(api_version: &str, kind: &str) -> Option<Self> {
+        (api_version == POLICY_API_VERSION).then(|| kind.parse().ok())?
     }
 }
 
-impl Policy for OperationPolicy {
-    const KIND: PolicyKind = PolicyKind::OperationPolicy;
-
-    fn status(&self) -> Option<&PolicyStatus> {
-        self.status.as_ref()
-    }
-}
-
-/// The API server drops a `null` where a default stands; so does this.
-pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// Evaluates an expression that needs the root type of a policy kind.
+///
+/// ```
+/// use gatewright_api::{Policy, PolicyKind, with_policy_type};
+/// use kube::Resource;
+///
+/// let plural = with_policy_type!(PolicyKind::SecurityPolicy, P => P::plural(&()).into_owned());
+/// assert_eq!(plural, "securitypolicies");
+/// ```
+#[macro_export]
+macro_rules! with_policy_type {
+    ($kind:expr, $type:ident => $body:expr) => {
+        match $kind {
+            $crate::PolicyKind::SecurityPolicy => {
+                type $type = $crate::SecurityPolicy;
+                $body
+            }
+            $crate::PolicyKind::OperationPolicy => {
+                type $type = $crate::OperationPolicy;
+                $body
+            }
+        }
+    };
 }
 
 /// An object as it came from the API, parsed if it can be.
@@ -87,7 +157,7 @@ pub struct Guarded<K> {
 
 impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut value = serde_json::Value::deserialize(deserializer)?;
+        let mut value = Value::deserialize(deserializer)?;
         let PartialObjectMeta { metadata, .. } =
             PartialObjectMeta::<K>::deserialize(&value).map_err(D::Error::custom)?;
         let metadata = identity(metadata);

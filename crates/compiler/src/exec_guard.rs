@@ -1,9 +1,9 @@
 //! The exec guard: who may enter the platform's own Pods.
 
 use gatewright_api::names;
-use gatewright_gatekeeper::{Constraint, ConstraintSpec, GroupVersionKind, Match, SyncSet};
-use gatewright_rules::deny_exec_heritage::{JUDGED, Parameters, TEMPLATE};
-use gatewright_rules::kinds;
+use gatewright_gatekeeper::{Action, Constraint, ConstraintSpec, GroupVersionKind, Match, SyncSet};
+use gatewright_rules::deny_exec_heritage::{JUDGED, Parameters};
+use gatewright_rules::{Template, kinds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::{Settings, namespaces};
@@ -31,11 +31,11 @@ pub fn exec_guard(settings: &Settings, never_synced: &[String]) -> Constraint {
         exempt_service_account_namespaces: namespaces::system(settings),
     };
     let spec = ConstraintSpec {
-        enforcement_action: "deny".to_owned(),
+        enforcement_action: Action::Deny,
         r#match,
         parameters: serde_json::json!(parameters),
     };
-    Constraint::new(TEMPLATE.kind, metadata(EXEC_GUARD), spec)
+    Constraint::new(Template::DenyExecHeritage.kind(), metadata(EXEC_GUARD), spec)
 }
 
 /// What makes Gatekeeper keep all Pods in its inventory. The guard asks it for their labels.

@@ -27,11 +27,12 @@ pub use standards::{
 };
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use gatewright_api::{EnforcementAction, Match, OperationPolicy, Policy, PolicyKind, SecurityPolicy, names};
+use gatewright_api::{OperationPolicy, Policy, SecurityPolicy, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
 use gatewright_rules::kinds::{self, Kind};
-use gatewright_rules::{Check, Reach, Template, operation_policy, security_policy};
+use gatewright_rules::{Check, Reach, Template};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;
 
@@ -44,41 +45,44 @@ pub struct Compiled {
     pub routes: Vec<Route>,
     /// What people may expect of the policy and Gatekeeper cannot do, as sentences.
     pub notes: Vec<String>,
+    /// The kinds that the policy itself names. Whether they exist only an API server knows.
+    pub named_kinds: Vec<NamedKind>,
+}
+
+/// A kind that a policy names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedKind {
+    /// The path of the field that names it.
+    pub field: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+}
+
+impl fmt::Display for NamedKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.group, self.kind)
+    }
 }
 
 /// A policy kind that compiles.
 pub trait Compile: Policy {
     /// The template of its constraints.
-    const TEMPLATE: &'static Template;
-
-    /// What happens to an object that violates the policy.
-    fn action(&self) -> EnforcementAction;
-
-    /// What the policy applies to.
-    fn matcher(&self) -> &Match;
-
-    /// The `spec` as JSON, in which `null` can be found wherever it stands.
-    fn spec_json(&self) -> Value;
+    const TEMPLATE: Template;
 
     /// The parameters of the rules that can refuse something. Every field is named, so that a new one does not
     /// build until it is wired.
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value;
+
+    /// The kinds that the policy itself names.
+    fn named_kinds(&self) -> Vec<NamedKind> {
+        vec![]
+    }
 }
 
 impl Compile for SecurityPolicy {
-    const TEMPLATE: &'static Template = &security_policy::TEMPLATE;
-
-    fn action(&self) -> EnforcementAction {
-        self.spec.enforcement_action
-    }
-
-    fn matcher(&self) -> &Match {
-        &self.spec.r#match
-    }
-
-    fn spec_json(&self) -> Value {
-        serde_json::json!(self.spec)
-    }
+    const TEMPLATE: Template = Template::SecurityPolicy;
 
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
         serde_json::json!(security::parameters(&self.spec.policies, problems))
@@ -86,23 +90,15 @@ impl Compile for SecurityPolicy {
 }
 
 impl Compile for OperationPolicy {
-    const TEMPLATE: &'static Template = &operation_policy::TEMPLATE;
-
-    fn action(&self) -> EnforcementAction {
-        self.spec.enforcement_action
-    }
-
-    fn matcher(&self) -> &Match {
-        &self.spec.r#match
-    }
-
-    fn spec_json(&self) -> Value {
-        serde_json::json!(self.spec)
-    }
+    const TEMPLATE: Template = Template::OperationPolicy;
 
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
-        problems.extend(operation::out_of_namespaces(&self.spec.policies, &self.spec.r#match));
+        problems.extend(operation::wrong_kinds(&self.named_kinds(), &self.spec.r#match));
         serde_json::json!(operation::parameters(&self.spec.policies, problems))
+    }
+
+    fn named_kinds(&self) -> Vec<NamedKind> {
+        operation::named_kinds(&self.spec.policies)
     }
 }
 
@@ -123,7 +119,7 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         .filter(|check| parameters.get(check.field).is_some())
         .collect();
     if checks.is_empty() {
-        return Ok(Compiled { constraint: None, routes: vec![], notes: vec![] });
+        return Ok(Compiled { constraint: None, routes: vec![], notes: vec![], named_kinds: vec![] });
     }
     let reach =
         Reach { controllers: settings.controller_validation, unlabelled: matcher.label_selector.is_none() };
@@ -138,13 +134,14 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
     } else {
         notes.extend(only_in_namespaces(&looked_at));
     }
-    let spec = ConstraintSpec {
-        enforcement_action: policy.action().as_ref().to_lowercase(),
-        r#match: matcher,
-        parameters,
-    };
-    let constraint = Constraint::new(P::TEMPLATE.kind, metadata(policy), spec);
-    Ok(Compiled { constraint: Some(constraint), routes: routes.into_iter().collect(), notes })
+    let spec = ConstraintSpec { enforcement_action: policy.action(), r#match: matcher, parameters };
+    let constraint = Constraint::new(P::TEMPLATE.kind(), metadata(policy), spec);
+    Ok(Compiled {
+        constraint: Some(constraint),
+        routes: routes.into_iter().collect(),
+        notes,
+        named_kinds: policy.named_kinds(),
+    })
 }
 
 /// A scale carries no labels: under a selector on labels either none is reached, or those of all objects.
@@ -168,27 +165,18 @@ fn only_in_namespaces(kinds: &[Kind]) -> Option<String> {
         .then(|| format!("{} is judged only where it stands in namespaces", custom.join(", ")))
 }
 
-/// The templates of all rules and of the standards, as they should be in the cluster.
+/// All templates, as they should be in the cluster.
 #[must_use]
 pub fn templates() -> Vec<ConstraintTemplate> {
-    let builtin = [(names::OWNER_LABEL.to_owned(), names::BUILTIN.to_owned())];
-    gatewright_rules::catalogue()
-        .iter()
-        .map(Template::object)
-        .map(|mut template| {
-            template.metadata.labels = Some(builtin.clone().into());
-            template
-        })
-        .collect()
+    Template::ALL.iter().copied().map(template).collect()
 }
 
-/// The label that names the policy on its constraint.
+/// A template, as it should be in the cluster.
 #[must_use]
-pub const fn policy_label(kind: PolicyKind) -> &'static str {
-    match kind {
-        PolicyKind::SecurityPolicy => "security.deckhouse.io/security-policy",
-        PolicyKind::OperationPolicy => "security.deckhouse.io/operation-policy",
-    }
+pub fn template(template: Template) -> ConstraintTemplate {
+    let mut object = template.definition().object();
+    object.metadata.labels = builtin().labels;
+    object
 }
 
 /// Named after the policy, owned by it, and marked as ours. A policy that was never stored has no uid: its
@@ -197,7 +185,7 @@ fn metadata<P: Policy>(policy: &P) -> ObjectMeta {
     let meta = policy.meta();
     let name = meta.name.clone().unwrap_or_default();
     let owner = meta.uid.clone().unwrap_or_else(|| names::RENDERED.to_owned());
-    let labels = [(names::OWNER_LABEL.to_owned(), owner), (policy_label(P::KIND).to_owned(), name.clone())];
+    let labels = [(names::OWNER_LABEL.to_owned(), owner), (P::KIND.label().to_owned(), name.clone())];
     ObjectMeta {
         name: Some(name),
         labels: Some(labels.into()),

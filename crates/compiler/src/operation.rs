@@ -1,5 +1,6 @@
 //! `OperationPolicy` → the parameters of its rules.
 
+mod repositories;
 mod required;
 
 use gatewright_api::text::{Name, RepositoryPattern};
@@ -15,7 +16,7 @@ use gatewright_rules::operation_policy::{
 use crate::problem::Problem;
 use crate::states::{demanded, listed};
 
-pub(crate) use required::out_of_namespaces;
+pub(crate) use required::{named_kinds, wrong_kinds};
 
 pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) -> Parameters {
     let OperationRules {
@@ -37,7 +38,7 @@ pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) ->
     } = rules;
 
     Parameters {
-        allowed_repos: repositories(allowed_repos),
+        allowed_repos: repositories(allowed_repos, problems),
         container_duplicates: container_duplicates::Parameters {
             check_container_duplicates: demanded(*check_container_duplicates),
         },
@@ -66,7 +67,11 @@ pub(crate) fn parameters(rules: &OperationRules, problems: &mut Vec<Problem>) ->
 }
 
 /// A list that holds `*` refuses nothing.
-fn repositories(entries: &Field<List<RepositoryPattern, 1024>>) -> allowed_repos::Parameters {
+fn repositories(
+    entries: &Field<List<RepositoryPattern, 1024>>,
+    problems: &mut Vec<Problem>,
+) -> allowed_repos::Parameters {
+    problems.extend(repositories::never_matching(entries));
     let entries = entries.value().filter(|list| list.iter().all(|entry| entry.as_str() != "*"));
     let sorted = entries.map(|entries| entries.iter().map(RepositoryPattern::as_str).collect());
     allowed_repos::Parameters { allowed_repos: sorted }

@@ -9,8 +9,7 @@ mod yaml;
 use std::fmt;
 use std::str::FromStr;
 
-use gatewright_api::EnforcementAction;
-use gatewright_gatekeeper::RoutingMode;
+use gatewright_gatekeeper::{Action, RoutingMode};
 use gatewright_rules::deny_exec_heritage::UnknownPods;
 use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 use gatewright_rules::security_policy::host_network::Range;
@@ -122,7 +121,7 @@ pub struct Standards {
     /// The standard of a namespace without a valid label.
     pub default_policy: PodPolicy,
     /// What happens to a violation in a namespace without a valid label for it.
-    pub enforcement_action: EnforcementAction,
+    pub enforcement_action: Action,
     /// The version of the standards.
     pub version: StandardVersion,
     /// Host ports that both levels admit.
@@ -193,7 +192,7 @@ impl Default for Standards {
     fn default() -> Self {
         Self {
             default_policy: PodPolicy::default(),
-            enforcement_action: EnforcementAction::default(),
+            enforcement_action: Action::default(),
             version: StandardVersion::default(),
             known_host_ports: vec![],
             user_namespaces_relaxation: true,

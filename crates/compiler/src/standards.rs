@@ -2,29 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_api::{EnforcementAction, names};
-use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match, Route};
-use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters, TEMPLATE};
-use gatewright_rules::{Reach, Subject, kinds};
+use gatewright_gatekeeper::{Action, Constraint, ConstraintSpec, Match, Route};
+use gatewright_rules::pod_security_standard::{LOOKS_AT, Level, Parameters};
+use gatewright_rules::{Reach, Subject, Template, kinds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
-use crate::{PodPolicy, Settings, Standards, namespaces};
+use crate::{PodPolicy, Settings, Standards, builtin, namespaces};
 
 /// The label of a namespace that chooses the standard.
 pub const POLICY_LABEL: &str = "security.deckhouse.io/pod-policy";
 /// The label of a namespace that chooses what happens to a violation.
 pub const ACTION_LABEL: &str = "security.deckhouse.io/pod-policy-action";
 
-const ACTIONS: [EnforcementAction; 3] =
-    [EnforcementAction::Deny, EnforcementAction::Warn, EnforcementAction::Dryrun];
-
 /// The constraints of the standards, one for each level and action. All exist always, so that a label takes effect
 /// with the next request.
 #[must_use]
 pub fn standards(settings: &Settings) -> Vec<Constraint> {
-    let of_level = |level| ACTIONS.into_iter().map(move |action| standard(settings, level, action));
+    let of_level = |level| Action::ALL.into_iter().map(move |action| standard(settings, level, action));
     Level::iter().flat_map(of_level).collect()
 }
 
@@ -39,7 +35,7 @@ const fn reach(settings: &Settings) -> Reach {
     Reach { controllers: settings.controller_validation, unlabelled: true }
 }
 
-fn standard(settings: &Settings, level: Level, action: EnforcementAction) -> Constraint {
+fn standard(settings: &Settings, level: Level, action: Action) -> Constraint {
     let looked_at = Subject::Pod(LOOKS_AT).kinds(reach(settings), &Value::Null);
     let r#match = Match {
         kinds: kinds::match_kinds(&looked_at),
@@ -55,31 +51,29 @@ fn standard(settings: &Settings, level: Level, action: EnforcementAction) -> Con
         known_host_ports: standards.known_host_ports.clone(),
         user_namespaces_relaxation: standards.user_namespaces_relaxation,
     };
-    let enforcement_action = action.as_ref().to_lowercase();
-    let name = format!("d8-pod-security-{}-{enforcement_action}", level.as_ref());
-    let spec = ConstraintSpec { enforcement_action, r#match, parameters: serde_json::json!(parameters) };
-    let owner = [(names::OWNER_LABEL.to_owned(), names::BUILTIN.to_owned())];
-    let metadata = ObjectMeta { name: Some(name), labels: Some(owner.into()), ..ObjectMeta::default() };
-    Constraint::new(TEMPLATE.kind, metadata, spec)
+    let name = format!("d8-pod-security-{}-{action}", level.as_ref());
+    let spec =
+        ConstraintSpec { enforcement_action: action, r#match, parameters: serde_json::json!(parameters) };
+    let metadata = ObjectMeta { name: Some(name), ..builtin() };
+    Constraint::new(Template::PodSecurityStandard.kind(), metadata, spec)
 }
 
 /// The namespaces whose labels, or the defaults where these say nothing, choose a level and an action.
-fn chosen(settings: &Settings, level: Level, action: EnforcementAction) -> LabelSelector {
+fn chosen(settings: &Settings, level: Level, action: Action) -> LabelSelector {
     let default = &settings.standards;
     let policies: Vec<_> = PodPolicy::iter().map(|policy| policy.as_ref().to_owned()).collect();
-    let actions = ACTIONS.map(|action| action.as_ref().to_lowercase());
     LabelSelector {
         match_expressions: Some(vec![
             has(POLICY_LABEL, level.as_ref(), default.default_policy.as_ref(), &policies),
-            has(
-                ACTION_LABEL,
-                &action.as_ref().to_lowercase(),
-                &default.enforcement_action.as_ref().to_lowercase(),
-                &actions,
-            ),
+            has(ACTION_LABEL, action.name(), default.enforcement_action.name(), &actions()),
         ]),
         match_labels: None,
     }
+}
+
+/// The values of the label for an action.
+fn actions() -> Vec<String> {
+    Action::ALL.iter().map(ToString::to_string).collect()
 }
 
 /// A label of a namespace whose value is none of those that mean something.
@@ -102,10 +96,9 @@ pub struct MeaninglessLabel {
 #[must_use]
 pub fn meaningless_labels(labels: &BTreeMap<String, String>, default: &Standards) -> Vec<MeaninglessLabel> {
     let policies: Vec<_> = PodPolicy::iter().map(|policy| policy.as_ref().to_owned()).collect();
-    let actions = ACTIONS.map(|action| action.as_ref().to_lowercase()).to_vec();
     let choices = [
         (POLICY_LABEL, policies, default.default_policy.as_ref().to_owned()),
-        (ACTION_LABEL, actions, default.enforcement_action.as_ref().to_lowercase()),
+        (ACTION_LABEL, actions(), default.enforcement_action.to_string()),
     ];
     let meaningless = |(key, allowed, default): (&'static str, Vec<String>, String)| {
         let found = labels.get(key).filter(|value| !allowed.contains(value))?.clone();
@@ -128,9 +121,9 @@ fn has(key: &str, value: &str, default: &str, valid: &[String]) -> LabelSelector
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{ACTION_LABEL, ACTIONS, POLICY_LABEL, meaningless_labels, standards};
+    use super::{ACTION_LABEL, POLICY_LABEL, meaningless_labels, standards};
     use crate::{PodPolicy, Preset, Settings, Standards};
-    use gatewright_gatekeeper::{Constraint, NamespaceGlob};
+    use gatewright_gatekeeper::{Action, Constraint, NamespaceGlob};
     use gatewright_rules::security_policy::host_network::Range;
     use proptest::prelude::*;
     use rstest::rstest;
@@ -192,11 +185,11 @@ mod tests {
     fn expected(policy: Option<&str>, action: Option<&str>, settings: &Standards) -> Option<String> {
         let policy = match policy {
             Some(policy @ ("privileged" | "baseline" | "restricted")) => policy.to_owned(),
-            _ => format!("{:?}", settings.default_policy).to_lowercase(),
+            _ => settings.default_policy.as_ref().to_owned(),
         };
         let action = match action {
             Some(action @ ("deny" | "warn" | "dryrun")) => action.to_owned(),
-            _ => format!("{:?}", settings.enforcement_action).to_lowercase(),
+            _ => settings.enforcement_action.to_string(),
         };
         (policy != "privileged").then(|| format!("d8-pod-security-{policy}-{action}"))
     }
@@ -231,7 +224,7 @@ mod tests {
             default_policy in prop::sample::select(vec![
                 PodPolicy::Privileged, PodPolicy::Baseline, PodPolicy::Restricted,
             ]),
-            enforcement_action in prop::sample::select(ACTIONS.to_vec()),
+            enforcement_action in prop::sample::select(Action::ALL.to_vec()),
             namespace in prop::sample::select(vec!["shop", "kube-system", "d8-a", "gatekeeper-system"]),
         ) {
             let own = Standards { default_policy, enforcement_action, ..Standards::default() };

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use gatewright_gatekeeper::Action;
 use serde_json::Value;
 use strum::VariantNames;
 
@@ -24,20 +25,6 @@ pub enum EnforcementPoint {
     Gator,
 }
 
-/// An enforcement action.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::EnumString, strum::VariantNames,
-)]
-#[strum(serialize_all = "lowercase")]
-pub enum Action {
-    /// Seen, but let through.
-    Dryrun,
-    /// Let through with a warning.
-    Warn,
-    /// Refused.
-    Deny,
-}
-
 /// The point that stands for admission by the API server's own policies: allowed in a constraint, none of ours.
 const VAP_POINT: &str = "vap.k8s.io";
 const EVERY_POINT: &str = "*";
@@ -57,7 +44,10 @@ pub(crate) fn action(spec: &Value, point: EnforcementPoint) -> Result<Option<Act
 
 fn named(word: &str, pointer: &str, also: &[&str]) -> Result<Action, ConstraintError> {
     Action::from_str(word).map_err(|_| {
-        let allowed = Action::VARIANTS.iter().chain(also).copied().collect::<Vec<_>>().join(", ");
+        let mut allowed = Action::ALL.map(Action::name).to_vec();
+        allowed.reverse();
+        allowed.extend(also);
+        let allowed = allowed.join(", ");
         ConstraintError::new(pointer, format!("`{word}` is no enforcement action; allowed are {allowed}"))
     })
 }

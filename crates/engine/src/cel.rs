@@ -133,7 +133,7 @@ fn bounded(mut text: String) -> String {
     if text.len() > LONGEST_TEXT {
         let whole = text.len();
         text.truncate(text.floor_char_boundary(LONGEST_TEXT));
-        text.push_str(&format!("… (cut: it has {whole} bytes)"));
+        return format!("{text}… (cut: it has {whole} bytes)");
     }
     text
 }

@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use gatewright_gatekeeper::Matcher;
+use gatewright_gatekeeper::{Action, Matcher};
+use gatewright_rego::Trust;
 use serde_json::Value;
 
 use crate::{
-    Action, ConstraintError, EnforcementPoint, Request, ReviewError, TemplateError,
+    ConstraintError, EnforcementPoint, TemplateError,
     constraint::{self, Constraint},
     inventory::Inventory,
-    program::Trust,
     template::Template,
 };
 
@@ -174,13 +174,5 @@ impl Engine {
     pub fn reads_inventory(&self) -> bool {
         let mut kinds = self.constraints.keys().map(|constraint| constraint.kind.to_lowercase());
         kinds.any(|kind| self.templates.get(&kind).is_some_and(Template::reads_inventory))
-    }
-
-    /// All violations of a request, in order of constraint kind, constraint name and message.
-    ///
-    /// # Errors
-    /// A template's message is no string: Gatekeeper fails the whole review.
-    pub fn review(&self, request: &Request) -> Result<Vec<Violation>, ReviewError> {
-        crate::review::review(self, request)
     }
 }

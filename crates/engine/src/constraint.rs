@@ -2,17 +2,12 @@
 
 use std::sync::LazyLock;
 
-use gatewright_gatekeeper::{CONSTRAINT_GROUP, Matcher, group_and_kind};
+use gatewright_gatekeeper::{Action, CONSTRAINT_GROUP, Matcher, group_and_kind};
+use gatewright_rego::{Numbers, object, to_rego};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::{
-    Action, ConstraintError, ConstraintRef, EnforcementPoint,
-    action::action,
-    convert::{Numbers, object, to_rego},
-    schema,
-    template::Schema,
-};
+use crate::{ConstraintError, ConstraintRef, EnforcementPoint, action::action, schema, template::Schema};
 
 /// A constraint, ready to be evaluated.
 #[derive(Debug)]
@@ -26,7 +21,7 @@ pub struct Constraint {
     /// What its template is told, where it is told anything.
     pub parameters: Option<Value>,
     /// The same for the Rego engine.
-    pub rego_parameters: regorus::Value,
+    pub rego_parameters: gatewright_rego::Value,
 }
 
 /// A constraint's kind.

@@ -52,6 +52,16 @@ pub enum ReviewError {
         /// What it found.
         error: String,
     },
+    /// The tool cannot evaluate a template, or not within its limits; Gatekeeper may. Nothing is known of the object.
+    #[error("template {template}{place}: {error}; Gatekeeper may judge the object in another way")]
+    Engine {
+        /// The kind of the template's constraints.
+        template: String,
+        /// The module and line, where they are known.
+        place: String,
+        /// What cannot be done.
+        error: String,
+    },
 }
 
 /// A document that is no request.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use gatewright_gatekeeper::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Action, Engine, ExpansionError, Request, ReviewError, Violation};
+use crate::{Engine, ExpansionError, Request, ReviewError, Violation};
 
 /// How deep objects may imply others, as in Gatekeeper.
 const MAX_DEPTH: usize = 30;
@@ -235,7 +236,7 @@ impl Engine {
             parent["metadata"]["namespace"] = request.namespace().into();
         }
         for Implied { object, template, action } in expander.expand(&parent)? {
-            let found = self.review(&Request::implied(object, request.operation()))?;
+            let found = self.review(&Request::implied(object, request))?;
             violations.extend(found.into_iter().map(|violation| Violation {
                 action: action.unwrap_or(violation.action),
                 message: format!("[Implied by {template}] {}", violation.message),

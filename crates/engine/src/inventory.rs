@@ -3,16 +3,15 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use gatewright_gatekeeper::{Namespace, labels};
+use gatewright_rego::{Numbers, object, to_rego};
 use serde_json::Value;
-
-use crate::convert::{Numbers, to_rego};
 
 /// `data.inventory`: `cluster[groupVersion][kind][name]` and `namespace[namespace][groupVersion][kind][name]`.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    objects: BTreeMap<Vec<String>, regorus::Value>,
+    objects: BTreeMap<Vec<String>, gatewright_rego::Value>,
     namespaces: BTreeMap<String, KnownNamespace>,
-    document: OnceLock<regorus::Value>,
+    document: OnceLock<gatewright_rego::Value>,
 }
 
 /// A Namespace that was given.
@@ -21,7 +20,7 @@ pub struct KnownNamespace {
     /// What matching needs of it.
     pub facts: Namespace,
     /// The whole.
-    pub object: regorus::Value,
+    pub object: gatewright_rego::Value,
     /// The same as JSON.
     pub json: Value,
 }
@@ -63,7 +62,7 @@ impl Inventory {
     }
 
     /// The document; built once.
-    pub fn document(&self) -> &regorus::Value {
+    pub fn document(&self) -> &gatewright_rego::Value {
         self.document.get_or_init(|| {
             let objects = self.objects.iter().map(|(path, object)| (path.as_slice(), object));
             nest(&objects.collect::<Vec<_>>(), 0)
@@ -86,12 +85,12 @@ pub fn label_namespace(object: &mut Value) {
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Objects of the same path up to a depth, as nested objects by the rest of their path. They are in order of path.
-fn nest(objects: &[(&[String], &regorus::Value)], depth: usize) -> regorus::Value {
+fn nest(objects: &[(&[String], &gatewright_rego::Value)], depth: usize) -> gatewright_rego::Value {
     if let [(path, object)] = objects
         && path.len() == depth
     {
         return (*object).clone();
     }
     let groups = objects.chunk_by(|(a, _), (b, _)| a[depth] == b[depth]);
-    crate::convert::object(groups.map(|group| (group[0].0[depth].as_str(), nest(group, depth + 1))))
+    object(groups.map(|group| (group[0].0[depth].as_str(), nest(group, depth + 1))))
 }

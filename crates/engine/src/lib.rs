@@ -5,12 +5,9 @@ mod action;
 mod cel;
 mod client;
 mod constraint;
-mod convert;
-pub mod defaults;
 mod error;
 pub mod expand;
 mod inventory;
-pub mod program;
 mod request;
 mod review;
 mod schema;
@@ -18,8 +15,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, EnforcementPoint};
+pub use action::EnforcementPoint;
 pub use client::{ConstraintRef, Engine, Options, Violation};
 pub use error::{ConstraintError, ExpansionError, RequestError, ReviewError, TemplateError};
-pub use program::Pattern;
 pub use request::Request;

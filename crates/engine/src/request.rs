@@ -1,6 +1,6 @@
 //! What is reviewed: an AdmissionRequest.
 
-use gatewright_gatekeeper::{Source, group_and_kind};
+use gatewright_gatekeeper::{Operation, Source, group_and_kind, guessed_resource};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -23,14 +23,14 @@ impl Request {
         let version = object["apiVersion"].as_str().unwrap_or_default();
         let kind = kind_of(&object);
         let group = kind["group"].clone();
-        let resource = plural(kind["kind"].as_str().unwrap_or_default());
+        let resource = guessed_resource(kind["kind"].as_str().unwrap_or_default());
         let resource = json!({"group": group, "version": kind["version"], "resource": resource});
         let options = json!({"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"});
         let mut review = fields(json!({
             "uid": UID,
             "kind": kind, "requestKind": kind,
             "resource": resource, "requestResource": resource,
-            "operation": "CREATE",
+            "operation": Operation::Create,
             "userInfo": {"username": "gatewright", "groups": ["system:authenticated"]},
             "oldObject": null, "dryRun": false, "options": options,
         }));
@@ -53,12 +53,12 @@ impl Request {
     }
 
     /// An object that another one implies: nobody sent it, and the operation is that of the other one.
-    pub(crate) fn implied(object: Value, operation: &str) -> Self {
+    pub(crate) fn implied(object: Value, by: &Self) -> Self {
         let mut request = Self { source: Source::Generated, ..Self::audit(object) };
-        if operation == "DELETE" {
+        if by.operation() == Some(Operation::Delete) {
             request.review.insert("oldObject".to_owned(), request.object().clone());
         }
-        request.review.insert("operation".to_owned(), operation.into());
+        request.review.insert("operation".to_owned(), by.text("operation").into());
         request
     }
 
@@ -76,10 +76,10 @@ impl Request {
         Ok(Self { review: request.review(), source: Source::Original })
     }
 
-    /// `CREATE`, `UPDATE`, `DELETE`, `CONNECT`, or empty.
+    /// What the request does; none for an object that audit sees.
     #[must_use]
-    pub fn operation(&self) -> &str {
-        self.text("operation")
+    pub fn operation(&self) -> Option<Operation> {
+        self.text("operation").parse().ok()
     }
 
     /// The namespace of the request, also where its object names none; empty for cluster-scoped objects.
@@ -139,21 +139,6 @@ fn kind_of(object: &Value) -> Value {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let version = version.rsplit('/').next().unwrap_or_default();
     json!({"group": group, "version": version, "kind": kind})
-}
-
-/// The resource of a kind, by the rule that Kubernetes' own clients guess with.
-fn plural(kind: &str) -> String {
-    let kind = kind.to_lowercase();
-    if kind == "endpoints" {
-        return kind;
-    }
-    if ["s", "x", "ch", "sh"].iter().any(|end| kind.ends_with(end)) {
-        return format!("{kind}es");
-    }
-    match kind.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
-        _ => format!("{kind}s"),
-    }
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -229,7 +214,7 @@ impl AdmissionRequest {
         if self.object.is_none() && self.old_object.is_none() {
             return Err(RequestError::new("/request", "needs an `object` or an `oldObject`"));
         }
-        if self.operation.as_deref() == Some("DELETE") && self.old_object.is_none() {
+        if self.operation.as_deref() == Some(Operation::Delete.name()) && self.old_object.is_none() {
             return Err(RequestError::new("/request/oldObject", "is required for DELETE"));
         }
         for (field, object) in [("object", &self.object), ("oldObject", &self.old_object)] {
@@ -252,7 +237,7 @@ impl AdmissionRequest {
             "oldObject": self.old_object,
             "options": self.options,
         }));
-        let deleted = self.operation.as_deref() == Some("DELETE");
+        let deleted = self.operation.as_deref() == Some(Operation::Delete.name());
         let object = if deleted { review["oldObject"].clone() } else { self.object.unwrap_or_default() };
         let text = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Value::from);
         for (field, value) in [

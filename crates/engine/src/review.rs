@@ -2,43 +2,47 @@
 
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
-use gatewright_gatekeeper::{Candidate, Namespace};
+use gatewright_gatekeeper::{Candidate, Namespace, Operation};
+use gatewright_rego::{EvaluationError, Finding, Numbers, Program, object, to_rego};
 use serde_json::Value;
 
 use crate::{
     ConstraintRef, EnforcementPoint, Engine, Request, ReviewError, Violation,
     cel::{self, CelProgram, Input},
     constraint::Constraint,
-    convert::{Numbers, object, to_rego},
     inventory::KnownNamespace,
-    program::{EvaluationError, Finding, Program},
     template::{Code, Template},
 };
 
-/// All violations of a request.
-pub fn review(engine: &Engine, request: &Request) -> Result<Vec<Violation>, ReviewError> {
-    let review = Review::new(engine, request);
-    let mut violations = vec![];
-    let mut matched: BTreeMap<&str, Vec<&Constraint>> = BTreeMap::new();
-    for constraint in review.constraints().values() {
-        match review.matches(constraint) {
-            Ok(true) => matched.entry(&constraint.reference.kind).or_default().push(constraint),
-            Ok(false) => {}
-            Err(error) => {
-                let message = format!("unable to match constraints: {error}");
-                violations.extend(violation(constraint, message, Value::Null));
+impl Engine {
+    /// All violations of a request, in order of constraint kind, constraint name and message.
+    ///
+    /// # Errors
+    /// A template's message is no string: Gatekeeper fails the whole review.
+    pub fn review(&self, request: &Request) -> Result<Vec<Violation>, ReviewError> {
+        let review = Review::new(self, request);
+        let mut violations = vec![];
+        let mut matched: BTreeMap<&str, Vec<&Constraint>> = BTreeMap::new();
+        for constraint in review.constraints().values() {
+            match review.matches(constraint) {
+                Ok(true) => matched.entry(&constraint.reference.kind).or_default().push(constraint),
+                Ok(false) => {}
+                Err(error) => {
+                    let message = format!("unable to match constraints: {error}");
+                    violations.extend(violation(constraint, message, Value::Null));
+                }
             }
         }
+        let of_kind =
+            |(kind, constraints): (&str, _)| Some((self.templates.get(&kind.to_lowercase())?, constraints));
+        let matched: Vec<(&Template, Vec<&Constraint>)> = matched.into_iter().filter_map(of_kind).collect();
+        prepare(matched.iter().map(|(template, _)| *template));
+        for (template, constraints) in matched {
+            violations.extend(review.evaluate(template, &constraints)?);
+        }
+        violations.sort_by(|a, b| (&a.constraint, &a.message).cmp(&(&b.constraint, &b.message)));
+        Ok(violations)
     }
-    let of_kind =
-        |(kind, constraints): (&str, _)| Some((engine.templates.get(&kind.to_lowercase())?, constraints));
-    let matched: Vec<(&Template, Vec<&Constraint>)> = matched.into_iter().filter_map(of_kind).collect();
-    prepare(matched.iter().map(|(template, _)| *template));
-    for (template, constraints) in matched {
-        violations.extend(review.evaluate(template, &constraints)?);
-    }
-    violations.sort_by(|a, b| (&a.constraint, &a.message).cmp(&(&b.constraint, &b.message)));
-    Ok(violations)
 }
 
 /// Compiles what is not yet compiled, side by side.
@@ -62,7 +66,7 @@ struct Review<'a> {
     candidates: Vec<Candidate>,
     namespace: Option<&'a KnownNamespace>,
     /// For Rego: converted once, and only if a constraint needs it.
-    rego: OnceCell<regorus::Value>,
+    rego: OnceCell<gatewright_rego::Value>,
     /// The same for CEL.
     cel: OnceCell<Input>,
 }
@@ -106,9 +110,9 @@ impl<'a> Review<'a> {
     ) -> Result<Vec<Violation>, ReviewError> {
         match template.code() {
             Err(error) => Ok(failed(constraints, error)),
-            Ok(Code::Rego(program)) => self.evaluate_rego(program, constraints).map_err(|error| {
-                ReviewError::Message { template: template.kind.clone(), error: error.to_string() }
-            }),
+            Ok(Code::Rego(program)) => {
+                self.evaluate_rego(program, constraints).map_err(|error| unjudged(&template.kind, error))
+            }
             Ok(Code::Cel(program)) => {
                 Ok(constraints.iter().flat_map(|found| self.evaluate_cel(program, found)).collect())
             }
@@ -129,6 +133,7 @@ impl<'a> Review<'a> {
                 Ok(findings) => found.extend(violations(constraint, findings)),
                 Err(EvaluationError::Failed(error)) => return Ok(failed(constraints, &error)),
                 Err(error @ EvaluationError::Message(_)) => wrong = wrong.or(Some(error)),
+                Err(error @ EvaluationError::Engine(_)) => return Err(error),
             }
         }
         wrong.map_or(Ok(found), Err)
@@ -152,7 +157,7 @@ impl<'a> Review<'a> {
     /// As in the API server, and other than for Rego, a deleted object is the old one only.
     fn cel(&self) -> &Input {
         self.cel.get_or_init(|| {
-            let deleted = self.request.operation() == "DELETE";
+            let deleted = self.request.operation() == Some(Operation::Delete);
             let object = if deleted { &Value::Null } else { self.request.object() };
             let namespace = self.attached_namespace().map_or(&Value::Null, |known| &known.json);
             Input::new(object, self.request.old_object(), &cel::request(self.request.review()), namespace)
@@ -160,7 +165,7 @@ impl<'a> Review<'a> {
     }
 
     /// `input.review`.
-    fn rego(&self) -> &regorus::Value {
+    fn rego(&self) -> &gatewright_rego::Value {
         self.rego.get_or_init(|| {
             let fields = self
                 .request
@@ -172,13 +177,27 @@ impl<'a> Review<'a> {
     }
 
     /// Where there is no Namespace to attach, Rego sees an empty object.
-    fn namespace_object(&self) -> regorus::Value {
+    fn namespace_object(&self) -> gatewright_rego::Value {
         self.attached_namespace().map_or_else(|| object([]), |known| known.object.clone())
     }
 
     /// `gator` attaches none.
     fn attached_namespace(&self) -> Option<&KnownNamespace> {
         self.namespace.filter(|_| self.engine.options.point != EnforcementPoint::Gator)
+    }
+}
+
+/// Why a template's program leaves the object without a verdict.
+fn unjudged(kind: &str, error: EvaluationError) -> ReviewError {
+    let template = kind.to_owned();
+    match error {
+        EvaluationError::Engine(error) => {
+            let module = error.lib.map_or_else(String::new, |lib| format!(" of libs/{lib}"));
+            let line = format!(", line {}{module}", error.line);
+            let place = Some(line).filter(|_| error.line > 0).unwrap_or_default();
+            ReviewError::Engine { template, place, error: error.message }
+        }
+        error => ReviewError::Message { template, error: error.to_string() },
     }
 }
 

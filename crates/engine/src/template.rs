@@ -7,11 +7,13 @@ use std::{
     time::Duration,
 };
 
-use gatewright_gatekeeper::{TEMPLATE_GROUP, group_and_kind};
+use gatewright_gatekeeper::{Operation, TEMPLATE_GROUP, group_and_kind};
+use gatewright_rego::Trust;
 use regex::Regex;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
-use crate::{TemplateError, program::Trust, schema};
+use crate::{TemplateError, schema};
 pub use source::Code;
 
 /// A template, ready to be evaluated.
@@ -22,7 +24,7 @@ pub struct Template {
     /// The schema of their parameters; without one they take none.
     pub parameters: Option<Schema>,
     /// The operations that it judges at the webhook; without any it judges all.
-    operations: Vec<String>,
+    operations: Vec<Operation>,
     source: Source,
     code: OnceLock<Result<Code, String>>,
 }
@@ -46,7 +48,6 @@ pub struct Schema {
 
 /// The only target that Gatekeeper has.
 const TARGET: &str = "admission.k8s.gatekeeper.sh";
-const OPERATIONS: [&str; 5] = ["*", "CREATE", "UPDATE", "DELETE", "CONNECT"];
 
 impl Template {
     /// Reads a template in any of its versions.
@@ -64,8 +65,8 @@ impl Template {
     }
 
     /// Whether it judges requests of this operation.
-    pub fn judges(&self, operation: &str) -> bool {
-        self.operations.is_empty() || self.operations.iter().any(|entry| entry == "*" || entry == operation)
+    pub fn judges(&self, operation: Option<Operation>) -> bool {
+        self.operations.is_empty() || operation.is_some_and(|operation| self.operations.contains(&operation))
     }
 
     /// Its program. That of a proven template is compiled when it is first needed.
@@ -103,7 +104,7 @@ impl Source {
 struct Head {
     kind: String,
     parameters: Option<Schema>,
-    operations: Vec<String>,
+    operations: Vec<Operation>,
 }
 
 impl Head {
@@ -177,32 +178,37 @@ fn check_target(template: &Value) -> Result<(), TemplateError> {
     }
 }
 
-fn operations(template: &Value) -> Result<Vec<String>, TemplateError> {
+/// The listed operations; none where all are meant.
+fn operations(template: &Value) -> Result<Vec<Operation>, TemplateError> {
     const POINTER: &str = "/spec/targets/0/operations";
     let operations = match template.pointer(POINTER) {
         None | Some(Value::Null) => return Ok(vec![]),
         Some(Value::Array(operations)) => operations,
         Some(_) => return Err(TemplateError::new(POINTER, "must be a list")),
     };
-    for (index, operation) in operations.iter().enumerate() {
-        if !operation.as_str().is_some_and(|operation| OPERATIONS.contains(&operation)) {
-            let message = format!("is {operation}; allowed are {}", OPERATIONS.join(", "));
-            return Err(TemplateError::new(format!("{POINTER}/{index}"), message));
+    let mut listed = vec![];
+    for (index, word) in operations.iter().enumerate() {
+        match word.as_str().and_then(|word| word.parse().ok()) {
+            Some(operation) => listed.push(operation),
+            None if word == "*" => {}
+            None => {
+                let known: Vec<_> = Operation::VARIANTS.iter().map(|operation| operation.name()).collect();
+                let message = format!("is {word}; allowed are *, {}", known.join(", "));
+                return Err(TemplateError::new(format!("{POINTER}/{index}"), message));
+            }
         }
     }
-    if operations.len() > 1 && operations.iter().any(|operation| operation == "*") {
+    if operations.len() > 1 && listed.len() < operations.len() {
         return Err(TemplateError::new(POINTER, "`*` stands alone, without other operations"));
     }
-    Ok(operations.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    Ok(listed)
 }
 
-/// The schema of the constraints' parameters.
+/// The schema of the constraints' parameters. Without `validation` the older versions of templates have a legacy schema,
+/// too, which takes anything.
 fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Schema>, TemplateError> {
     const POINTER: &str = "/spec/crd/spec/validation/openAPIV3Schema";
-    let Some(validation) = template.pointer("/spec/crd/spec/validation").filter(|found| found.is_object())
-    else {
-        return Ok(None);
-    };
+    let validation = template.pointer("/spec/crd/spec/validation").unwrap_or(&Value::Null);
     let legacy = validation["legacySchema"].as_bool().unwrap_or(legacy_by_default);
     let mut parameters = match &validation["openAPIV3Schema"] {
         Value::Null if legacy => json!({}),

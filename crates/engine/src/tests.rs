@@ -1,11 +1,12 @@
-//! What only the webhook and audit do; the rest is compared with `gator` in `e2e/tests/engine.rs`.
+//! What only the webhook and audit do; the rest is compared with `gator` in `e2e/tests/gatekeeper/engine.rs`.
 
 use std::time::Duration;
 
+use gatewright_gatekeeper::Action;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::{Action, EnforcementPoint, Engine, Options, Request, Violation};
+use crate::{EnforcementPoint, Engine, Options, Request, Violation};
 
 const REGO: &str = r#"package a
 violation[{"msg": "found", "details": {"namespace": input.review.namespaceObject}}] { true }"#;
@@ -277,7 +278,7 @@ fn a_message_that_is_no_string_fails_the_review() {
     let error = engine.review(&request("UPDATE")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "template A: msg is no string but 3: Gatekeeper answers with an internal error, so the request is refused \
+        "template A: msg is no string but a number: Gatekeeper answers with an internal error, so the request is refused \
          whatever the actions of the constraints"
     );
 }

@@ -3,40 +3,38 @@
 
 mod judge;
 
-use anyhow::{Context, Result, ensure};
-use gatewright_compiler::templates;
+use anyhow::{Result, ensure};
+use gatewright_compiler::template;
 use gatewright_engine::Engine;
-use gatewright_rules::{Template, catalogue};
+use gatewright_rules::Template;
 use serde_json::json;
 
 #[test]
 fn cases_of_security_policy() -> Result<()> {
-    cases_of("D8SecurityPolicy")
+    cases_of(Template::SecurityPolicy)
 }
 
 #[test]
 fn cases_of_operation_policy() -> Result<()> {
-    cases_of("D8OperationPolicy")
+    cases_of(Template::OperationPolicy)
 }
 
 #[test]
 fn cases_of_the_standards() -> Result<()> {
-    cases_of("D8PodSecurityStandard")
+    cases_of(Template::PodSecurityStandard)
 }
 
 #[test]
 fn cases_of_the_exec_guard() -> Result<()> {
-    cases_of("D8DenyExecHeritage")
+    cases_of(Template::DenyExecHeritage)
 }
 
-fn cases_of(kind: &str) -> Result<()> {
-    let is_it = |template: &&Template| template.kind == kind;
-    let template = catalogue().iter().find(is_it).context("not in the catalogue")?;
-    let object = templates().into_iter().find(|object| object.metadata.name == Some(template.name()));
-    let mut checked = judge::engine(&json!(object), Engine::add_template)?;
-    let mut proven = judge::engine(&json!(object), Engine::add_proven_template)?;
+fn cases_of(of: Template) -> Result<()> {
+    let object = json!(template(of));
+    let mut checked = judge::engine(&object, Engine::add_template)?;
+    let mut proven = judge::engine(&object, Engine::add_proven_template)?;
     let mut details = String::new();
-    for (room, trials) in judge::trials(template)? {
+    for (room, trials) in judge::trials(of)? {
         for trial in trials {
             let found = trial.judged(&mut proven, |_| true)?;
             trial.check(&found).map_err(|error| error.context(room))?;
@@ -47,8 +45,8 @@ fn cases_of(kind: &str) -> Result<()> {
             heading.into_iter().chain(lines).for_each(|line| details.extend([line.as_str(), "\n"]));
         }
     }
-    if kind != "D8DenyExecHeritage" {
-        insta::assert_snapshot!(format!("details-{kind}"), details);
+    if of != Template::DenyExecHeritage {
+        insta::assert_snapshot!(format!("details-{}", of.kind()), details);
     }
     Ok(())
 }

@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::Action;
+
 /// The group of all constraint kinds.
 pub const CONSTRAINT_GROUP: &str = "constraints.gatekeeper.sh";
 /// The storage version of all constraint kinds.
@@ -26,8 +28,8 @@ pub struct Constraint {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConstraintSpec {
-    /// `deny`, `warn` or `dryrun`.
-    pub enforcement_action: String,
+    /// What happens to an object that violates it.
+    pub enforcement_action: Action,
     /// What the constraint applies to.
     pub r#match: Match,
     /// What the template is told.

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::constraint::Match;
 use crate::glob::NamespaceGlob;
+use crate::matching::Matcher;
 
 /// Namespaces that some of Gatekeeper's processes leave out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,21 +49,15 @@ impl Exemption {
     /// Whether a constraint would judge some of these namespaces. Selectors by label may or may not reach them, so
     /// they count as reaching.
     #[must_use]
-    pub fn in_reach_of(&self, matcher: &Match) -> bool {
-        let exempt = NamespaceGlob::new(&self.namespaces);
-        let excluded =
-            matcher.excluded_namespaces.iter().any(|pattern| NamespaceGlob::new(pattern).covers(&exempt));
-        let mut named = matcher.namespaces.iter().map(|pattern| NamespaceGlob::new(pattern));
-        self.admission
-            && !excluded
-            && (matcher.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(&exempt)))
+    pub fn in_reach_of(&self, matcher: &Matcher) -> bool {
+        self.admission && matcher.may_reach(&NamespaceGlob::new(&self.namespaces))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::exemptions;
-    use crate::Match;
+    use crate::Matcher;
     use serde_json::json;
 
     #[test]
@@ -75,12 +69,8 @@ mod tests {
             {"excludedNamespaces": ["kube-system"], "processes": ["webhook"]},
         ]}));
         let named = |namespaces: &[&str], excluded: &[&str]| {
-            let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-            let matcher = Match {
-                namespaces: texts(namespaces),
-                excluded_namespaces: texts(excluded),
-                ..Match::default()
-            };
+            let matcher = json!({"namespaces": namespaces, "excludedNamespaces": excluded});
+            let matcher = Matcher::parse(&matcher).unwrap();
             found
                 .iter()
                 .filter(|e| e.in_reach_of(&matcher))

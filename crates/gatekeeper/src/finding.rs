@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::Operation;
 use crate::routing::SYSTEM_LABEL;
 
 /// Something that keeps requests from Gatekeeper, or sends it some that a template does not expect.
@@ -10,7 +11,7 @@ pub enum Finding {
     /// Constraints would judge requests that their template was never written for.
     WokenByMistake {
         /// CONNECT or DELETE.
-        operation: &'static str,
+        operation: Operation,
         /// What is requested.
         resources: Vec<String>,
         /// Kind and name of the constraints.
@@ -21,7 +22,7 @@ pub enum Finding {
     /// Somebody wants requests that the settings do not let us route.
     Off {
         /// CONNECT or DELETE.
-        operation: &'static str,
+        operation: Operation,
         /// What is requested.
         resources: Vec<String>,
     },
@@ -58,6 +59,14 @@ impl Finding {
     }
 }
 
+/// The setting that says whether requests of an operation are routed. Only CONNECT and DELETE have one.
+const fn setting(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Delete => "routing.delete",
+        Operation::Connect | Operation::Create | Operation::Update => "routing.connect",
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -76,17 +85,16 @@ impl fmt::Display for Finding {
                     write!(
                         f,
                         "{operation} of {resources} is not sent to Gatekeeper: it would wake {constraints}, whose \
-                         templates never look at the operation; {fix}, or set routing.{} to force",
-                        operation.to_lowercase()
+                         templates never look at the operation; {fix}, or set {} to force",
+                        setting(*operation)
                     )
                 }
             }
             Self::Off { operation, resources } => write!(
                 f,
-                "{operation} of {} is not sent to Gatekeeper, because routing.{} is off, though a constraint is \
-                 written for it",
+                "{operation} of {} is not sent to Gatekeeper, because {} is off, though a constraint is written for it",
                 resources.join(", "),
-                operation.to_lowercase()
+                setting(*operation)
             ),
             Self::NeverTrue { template } => write!(
                 f,

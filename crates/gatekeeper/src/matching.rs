@@ -154,6 +154,13 @@ impl Matcher {
         })
     }
 
+    /// Reads the `match` of a constraint's spec. One that cannot be read matches everything, as an absent one does: it is
+    /// better to name a constraint too many.
+    #[must_use]
+    pub fn of_spec(spec: &Value) -> Self {
+        Self::parse(&spec["match"]).unwrap_or_default()
+    }
+
     /// Whether the object or the old object of a request is matched.
     ///
     /// # Errors
@@ -207,7 +214,27 @@ impl Matcher {
     /// Whether objects that stand in no namespace can be matched.
     #[must_use]
     pub fn reaches_beyond_namespaces(&self) -> bool {
-        self.scope != Scope::Namespaced
+        self.allows_scope(false)
+    }
+
+    /// Whether objects can be matched that stand in namespaces, or outside of these.
+    #[must_use]
+    pub fn allows_scope(&self, namespaced: bool) -> bool {
+        match self.scope {
+            Scope::Any => true,
+            Scope::Cluster => !namespaced,
+            Scope::Namespaced => namespaced,
+        }
+    }
+
+    /// Whether objects in some namespaces of this name can be matched. Selectors by label may or may not reach these, so
+    /// they count as reaching.
+    #[must_use]
+    pub fn may_reach(&self, namespaces: &NamespaceGlob<'_>) -> bool {
+        let mut excluded = self.excluded_namespaces.iter().map(|pattern| NamespaceGlob::new(pattern));
+        let mut named = self.namespaces.iter().map(|pattern| NamespaceGlob::new(pattern));
+        !excluded.any(|pattern| pattern.covers(namespaces))
+            && (self.namespaces.is_empty() || named.any(|pattern| pattern.overlaps(namespaces)))
     }
 
     /// Whether objects of a kind can be matched.
@@ -220,14 +247,18 @@ impl Matcher {
             || self.kinds.iter().any(|entry| any(&entry.kinds, kind) && any(&entry.groups, group))
     }
 
-    /// The kinds that it names; none if it matches any kind.
+    /// The kinds that it is limited to; none if it matches any kind.
     #[must_use]
     pub fn named_kinds(&self) -> Option<Vec<&str>> {
         let open = |entry: &Kinds| entry.kinds.is_empty() || entry.kinds.iter().any(|kind| kind == "*");
-        if self.kinds.is_empty() || self.kinds.iter().any(open) {
-            return None;
-        }
-        Some(self.kinds.iter().flat_map(|entry| &entry.kinds).map(String::as_str).collect())
+        let limited = !self.kinds.is_empty() && !self.kinds.iter().any(open);
+        limited.then(|| self.kinds_by_name().collect())
+    }
+
+    /// The kinds that it names, whatever else it matches.
+    pub fn kinds_by_name(&self) -> impl Iterator<Item = &str> {
+        let kinds = self.kinds.iter().flat_map(|entry| &entry.kinds).map(String::as_str);
+        kinds.filter(|kind| *kind != "*")
     }
 
     /// Whether it names this kind; a wildcard names nothing.
@@ -242,11 +273,7 @@ impl Matcher {
 
     fn matches_scope(&self, object: &Candidate, namespace: Option<&Namespace>) -> bool {
         let cluster = object.is_namespace() || (object.namespace.is_empty() && namespace.is_none());
-        match self.scope {
-            Scope::Any => true,
-            Scope::Cluster => cluster,
-            Scope::Namespaced => !cluster,
-        }
+        self.allows_scope(!cluster)
     }
 
     fn matches_namespace_labels(

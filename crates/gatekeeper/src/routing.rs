@@ -6,6 +6,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     RuleWithOperations, ValidatingWebhook, ValidatingWebhookConfiguration,
 };
 
+use crate::Operation;
 use crate::webhook::{WEBHOOK, WEBHOOK_CONFIGURATION};
 
 /// The webhook entry of Gatekeeper that answers admission requests.
@@ -21,8 +22,8 @@ pub struct Route {
     pub group: String,
     /// The resource, with its subresource after a slash.
     pub resource: String,
-    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
-    pub operation: &'static str,
+    /// What is done with it.
+    pub operation: Operation,
 }
 
 impl fmt::Display for Route {
@@ -121,7 +122,7 @@ fn rule_has(rule: &RuleWithOperations, route: &Route, scope: Scope) -> bool {
     let any = |list: &Option<Vec<String>>, matches: &dyn Fn(&str) -> bool| {
         list.iter().flatten().any(|entry| matches(entry))
     };
-    any(&rule.operations, &|operation| operation == "*" || operation == route.operation)
+    any(&rule.operations, &|operation| operation == "*" || operation == route.operation.name())
         && any(&rule.api_groups, &|group| group == "*" || group == route.group)
         && any(&rule.resources, &|resource| resource_matches(resource, &route.resource))
         && rule.scope.as_deref() != Some(other_scope)
@@ -137,7 +138,7 @@ fn resource_matches(pattern: &str, resource: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Route, resource_matches, routing, upstream};
+    use super::{Operation, Route, resource_matches, routing, upstream};
     use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
     use serde_json::json;
 
@@ -153,7 +154,7 @@ mod tests {
         .unwrap()
     }
 
-    fn route(resource: &str, operation: &'static str) -> Route {
+    fn route(resource: &str, operation: Operation) -> Route {
         Route { group: String::new(), resource: resource.into(), operation }
     }
 
@@ -175,12 +176,12 @@ mod tests {
 
     #[test]
     fn missing_routes_are_named_and_failing_open_is_told() {
-        let wanted = [route("pods", "CREATE"), route("pods/ephemeralcontainers", "UPDATE")];
+        let wanted = [route("pods", Operation::Create), route("pods/ephemeralcontainers", Operation::Update)];
         let found = routing(&[configuration(&["*"], &["CREATE", "UPDATE"])], None, &wanted);
-        assert_eq!(found.missing, [route("pods/ephemeralcontainers", "UPDATE")]);
+        assert_eq!(found.missing, [route("pods/ephemeralcontainers", Operation::Update)]);
         assert!(found.fails_open);
         let found = routing(&[configuration(&["*", "pods/ephemeralcontainers"], &["UPDATE"])], None, &wanted);
-        assert_eq!(found.missing, [route("pods", "CREATE")]);
+        assert_eq!(found.missing, [route("pods", Operation::Create)]);
         assert_eq!(routing(&[], None, &wanted).missing, wanted);
     }
 
@@ -188,7 +189,7 @@ mod tests {
     fn a_configuration_of_somebody_else_does_not_count() {
         let mut foreign = configuration(&["*"], &["*"]);
         foreign.metadata.labels = None;
-        let wanted = [route("pods", "CREATE")];
+        let wanted = [route("pods", Operation::Create)];
         assert_eq!(routing([&foreign], None, &wanted).missing.len(), 1);
         assert!(upstream([&foreign], None).is_none());
         // But for one that the settings name.

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// The operation of exec, attach and the like.
-pub const CONNECT: &str = "CONNECT";
-/// The operation of a deletion.
-pub const DELETE: &str = "DELETE";
+use crate::Operation;
 
 /// The parts of a template's target that hold code.
 const CODE: [&str; 3] = ["code", "rego", "libs"];
@@ -17,10 +14,12 @@ const CODE: [&str; 3] = ["code", "rego", "libs"];
 pub struct TemplateSource {
     /// The kind of the template's constraints.
     pub kind: String,
-    /// The listed operations. None listed means all, and so does `*`.
-    operations: BTreeSet<String>,
+    /// The listed operations.
+    operations: BTreeSet<Operation>,
+    /// Whether all operations are meant: none is listed, or `*`.
+    all_operations: bool,
     /// The operations that the source names in a string, of those that upstream's webhook does not send.
-    named: BTreeSet<&'static str>,
+    named: BTreeSet<Operation>,
     /// Whether the source looks at the request's operation at all.
     looks_at_operation: bool,
     /// Whether the source compares a resource with one that has its subresource in it, which no request has.
@@ -35,29 +34,31 @@ impl TemplateSource {
             kind: spec["crd"]["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned(),
             ..Self::default()
         };
-        let mut words = vec![];
+        let (mut words, mut listed) = (vec![], BTreeSet::new());
         for target in spec["targets"].as_array().into_iter().flatten() {
             let operations = target["operations"].as_array().into_iter().flatten();
-            found.operations.extend(operations.filter_map(Value::as_str).map(str::to_owned));
+            listed.extend(operations.filter_map(Value::as_str));
             for part in CODE {
                 read(&target[part], &mut words);
             }
         }
+        found.all_operations = listed.is_empty() || listed.contains("*");
+        found.operations = listed.into_iter().filter_map(|operation| operation.parse().ok()).collect();
         found.judge(&words);
         found
     }
 
     /// Whether the template is written for the operation: it lists it, or lists none and names it.
     #[must_use]
-    pub fn means(&self, operation: &str) -> bool {
-        self.operations.contains(operation) || (self.lists_none() && self.named.contains(operation))
+    pub fn means(&self, operation: Operation) -> bool {
+        self.operations.contains(&operation) || (self.all_operations && self.named.contains(&operation))
     }
 
     /// Whether the template would judge requests of operations that its author never thought of: it lists none, and
     /// does not look which one it is.
     #[must_use]
     pub fn is_woken_by_any(&self) -> bool {
-        self.lists_none() && !self.looks_at_operation
+        self.all_operations && !self.looks_at_operation
     }
 
     /// Whether the source compares `resource.resource` with `pods/exec` or the like and never looks at the
@@ -65,10 +66,6 @@ impl TemplateSource {
     #[must_use]
     pub const fn compares_subresource(&self) -> bool {
         self.compares_subresource
-    }
-
-    fn lists_none(&self) -> bool {
-        self.operations.is_empty() || self.operations.contains("*")
     }
 
     fn judge(&mut self, words: &[Word]) {
@@ -79,14 +76,11 @@ impl TemplateSource {
             dotted || words.iter().any(|word| is_text(word, name))
         };
         self.looks_at_operation = field("operation");
-        self.named = [CONNECT, DELETE]
-            .into_iter()
-            .filter(|operation| {
-                words
-                    .iter()
-                    .any(|word| matches!(word, Word::Text(text) if text.eq_ignore_ascii_case(operation)))
-            })
-            .collect();
+        let names = |operation: &Operation| {
+            let is_it = |text: &str| text.eq_ignore_ascii_case(operation.name());
+            words.iter().any(|word| matches!(word, Word::Text(text) if is_it(text)))
+        };
+        self.named = [Operation::Connect, Operation::Delete].into_iter().filter(names).collect();
         let with_subresource =
             ["pods/exec", "pods/attach"].iter().any(|text| words.iter().any(|word| is_text(word, text)));
         let subresource = field("subResource") || field("requestSubResource");
@@ -172,7 +166,8 @@ fn quoted(rest: &str, quote: char) -> (String, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONNECT, DELETE, TemplateSource};
+    use super::TemplateSource;
+    use crate::Operation::{Connect, Delete};
     use serde_json::{Value, json};
 
     fn source(operations: &Value, rego: &str) -> TemplateSource {
@@ -204,7 +199,7 @@ mod tests {
             (&none, "msg := \"a # b\"; input.review.operation == \"DELETE\"", false, true, false),
         ] {
             let source = source(operations, rego);
-            let found = (source.means(CONNECT), source.means(DELETE), source.is_woken_by_any());
+            let found = (source.means(Connect), source.means(Delete), source.is_woken_by_any());
             assert_eq!(found, (connect, delete, woken), "{operations} {rego}");
         }
     }
@@ -220,7 +215,7 @@ mod tests {
             ]}}),
         ] {
             let source = TemplateSource::new(&json!({"targets": [{"code": [code]}]}));
-            assert!(source.means(DELETE) && !source.means(CONNECT) && !source.is_woken_by_any(), "{code}");
+            assert!(source.means(Delete) && !source.means(Connect) && !source.is_woken_by_any(), "{code}");
         }
     }
 

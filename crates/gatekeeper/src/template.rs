@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::Operation;
+
 /// The group of templates.
 pub const TEMPLATE_GROUP: &str = "templates.gatekeeper.sh";
 /// The storage version of templates; its schemas are structural.
@@ -45,7 +47,7 @@ impl ConstraintTemplate {
     pub fn new(
         kind: &str,
         title: &str,
-        operations: &[&str],
+        operations: &[Operation],
         parameters: &Value,
         source: &RegoSource,
     ) -> Self {

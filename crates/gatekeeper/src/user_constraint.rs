@@ -2,25 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde_json::Value;
-
+use crate::matching::Matcher;
 use crate::source::TemplateSource;
-
-/// What a constraint matches by the kind of the object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct KindMatch {
-    kinds: Vec<Kinds>,
-    scope: String,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Kinds {
-    api_groups: Vec<String>,
-    kinds: Vec<String>,
-}
 
 /// A constraint of a template that is not ours.
 #[derive(Clone, Copy, Debug)]
@@ -30,48 +13,13 @@ pub struct UserConstraint<'a> {
     /// What its template shows.
     pub template: &'a TemplateSource,
     /// What it matches.
-    pub matches: &'a KindMatch,
-}
-
-impl KindMatch {
-    /// Reads the spec of a constraint. One that cannot be read matches everything, as an absent one does: it is
-    /// better to name a constraint too many.
-    #[must_use]
-    pub fn new(spec: &Value) -> Self {
-        Self::deserialize(&spec["match"]).unwrap_or_default()
-    }
+    pub matches: &'a Matcher,
 }
 
 impl UserConstraint<'_> {
-    /// Whether objects of a kind are judged. As in Gatekeeper, an empty list or a star means any, and any scope but
-    /// the two known ones means both.
+    /// Whether objects of a kind are judged.
     pub(crate) fn is_about(&self, group: &str, kind: &str, namespaced: bool) -> bool {
-        let in_scope = match self.matches.scope.as_str() {
-            "Namespaced" => namespaced,
-            "Cluster" => !namespaced,
-            _ => true,
-        };
-        let has = |list: &[String], one: &str| {
-            list.is_empty() || list.iter().any(|entry| entry == "*" || entry == one)
-        };
-        let kinds = &self.matches.kinds;
-        in_scope
-            && (kinds.is_empty()
-                || kinds.iter().any(|entry| has(&entry.api_groups, group) && has(&entry.kinds, kind)))
-    }
-
-    /// Whether the constraint names the kind itself, not just by a star.
-    pub(crate) fn names(&self, group: &str, kind: &str) -> bool {
-        self.matches.kinds.iter().any(|entry| {
-            let in_group = entry.api_groups.is_empty()
-                || entry.api_groups.iter().any(|found| found == "*" || found == group);
-            in_group && entry.kinds.iter().any(|found| found == kind)
-        })
-    }
-
-    /// The kinds that the constraint names.
-    pub fn named_kinds(&self) -> impl Iterator<Item = &String> {
-        self.matches.kinds.iter().flat_map(|entry| &entry.kinds).filter(|kind| *kind != "*")
+        self.matches.allows_scope(namespaced) && self.matches.matches_kind(group, kind)
     }
 }
 

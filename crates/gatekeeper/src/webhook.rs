@@ -15,9 +15,10 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
+use crate::Operation;
 use crate::finding::Finding;
 use crate::routing::{Route, Scope, has};
-use crate::source::{CONNECT, DELETE, TemplateSource};
+use crate::source::TemplateSource;
 use crate::user_constraint::UserConstraint;
 
 /// The name of our own webhook configuration.
@@ -102,8 +103,8 @@ impl Demand<'_> {
         if !connects.is_empty() && self.upstream.is_some_and(selects_objects) {
             plan.findings.push(Finding::ObjectSelector);
         }
-        self.add(&connects, CONNECT, self.connect, &mut plan);
-        self.add(&deletes, DELETE, self.delete, &mut plan);
+        self.add(&connects, Operation::Connect, self.connect, &mut plan);
+        self.add(&deletes, Operation::Delete, self.delete, &mut plan);
         let subresources = self.needed.iter().filter(|route| route.resource.contains('/'));
         let missing = subresources.filter(|route| !self.is_routed(route, true)).cloned();
         plan.routes.extend(missing.collect::<BTreeSet<_>>());
@@ -118,12 +119,16 @@ impl Demand<'_> {
     fn connects(&self) -> Vec<Request> {
         let requests = [("pods/attach", "PodAttachOptions"), ("pods/exec", "PodExecOptions")];
         let request = |(resource, kind): (&str, &str)| Request {
-            route: Route { group: String::new(), resource: resource.to_owned(), operation: CONNECT },
+            route: Route {
+                group: String::new(),
+                resource: resource.to_owned(),
+                operation: Operation::Connect,
+            },
             kind: kind.to_owned(),
             namespaced: true,
         };
         let wanted = |request: &Request| {
-            let mut meant = self.constraints.iter().filter(|one| one.template.means(CONNECT));
+            let mut meant = self.constraints.iter().filter(|one| one.template.means(Operation::Connect));
             self.guard || meant.any(|one| one.is_about("", &request.kind, true))
         };
         requests.into_iter().map(request).filter(wanted).collect()
@@ -132,9 +137,9 @@ impl Demand<'_> {
     /// Deletions of the kinds that a constraint names. A bare star would send every deletion in the cluster.
     fn deletes(&self) -> Vec<Request> {
         let named = |resource: &&Resource| {
-            let mut meant = self.constraints.iter().filter(|one| one.template.means(DELETE));
+            let mut meant = self.constraints.iter().filter(|one| one.template.means(Operation::Delete));
             meant.any(|one| {
-                one.names(&resource.group, &resource.kind)
+                one.matches.names_kind(&resource.group, &resource.kind)
                     && one.is_about(&resource.group, &resource.kind, resource.namespaced)
             })
         };
@@ -142,7 +147,7 @@ impl Demand<'_> {
             route: Route {
                 group: resource.group.clone(),
                 resource: resource.resource.clone(),
-                operation: DELETE,
+                operation: Operation::Delete,
             },
             kind: resource.kind.clone(),
             namespaced: resource.namespaced,
@@ -152,7 +157,7 @@ impl Demand<'_> {
     }
 
     /// Adds what upstream does not route and what wakes nobody by mistake.
-    fn add(&self, requests: &[Request], operation: &'static str, mode: RoutingMode, plan: &mut Plan) {
+    fn add(&self, requests: &[Request], operation: Operation, mode: RoutingMode, plan: &mut Plan) {
         let missing = requests.iter().filter(|request| !self.is_routed(&request.route, request.namespaced));
         let missing: Vec<_> = missing.collect();
         if mode == RoutingMode::Off {
@@ -193,12 +198,13 @@ impl Demand<'_> {
 
     /// Kinds that a constraint wants to see deleted and that nobody serves, or no longer.
     fn unknown_kinds(&self) -> impl Iterator<Item = Finding> {
-        let meant = self.constraints.iter().filter(|one| one.template.means(DELETE));
+        let meant = self.constraints.iter().filter(|one| one.template.means(Operation::Delete));
         meant.flat_map(|one| {
-            let known = |kind: &&String| self.resources.iter().any(|resource| &&resource.kind == kind);
-            one.named_kinds()
+            let known = |kind: &&str| self.resources.iter().any(|resource| resource.kind == **kind);
+            one.matches
+                .kinds_by_name()
                 .filter(move |kind| !known(kind))
-                .map(|kind| Finding::UnknownKind { kind: kind.clone(), constraint: one.to_string() })
+                .map(|kind| Finding::UnknownKind { kind: kind.to_owned(), constraint: one.to_string() })
         })
     }
 }
@@ -221,7 +227,7 @@ pub fn configuration(
 ) -> ValidatingWebhookConfiguration {
     let mut groups: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for route in routes {
-        groups.entry((route.operation, &route.group)).or_default().push(route.resource.clone());
+        groups.entry((route.operation.name(), &route.group)).or_default().push(route.resource.clone());
     }
     let any = || Some(vec!["*".to_owned()]);
     let rules = groups.into_iter().map(|((operation, group), resources)| RuleWithOperations {

@@ -20,3 +20,8 @@ pub fn error(message: impl std::fmt::Display) {
 pub fn note(message: impl std::fmt::Display) {
     anstream::eprintln!("{CYAN}note{CYAN:#}: {message}");
 }
+
+/// Says which files of folders are left out, and by what.
+pub fn left_out(files: &[(std::sync::Arc<str>, String)]) {
+    files.iter().for_each(|(file, by)| note(format!("{file}: left out by {by}")));
+}

@@ -9,6 +9,7 @@ mod input;
 mod log;
 mod operator;
 mod policies;
+mod read;
 mod render;
 mod settings;
 mod test;
@@ -61,6 +62,9 @@ enum Command {
     Completions(completions::Args),
     /// Prints the manual's page, or writes those of all commands
     Man(completions::ManArgs),
+    /// Prints what manifests mean: each object as JSON, with its file and line
+    #[command(hide = true)]
+    Read(read::Args),
     /// Writes the pages about the rules, from the catalogue and the cases in the source tree
     #[command(hide = true)]
     Docs(docs::Args),
@@ -95,6 +99,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
+        Command::Read(args) => read::run(args),
         Command::Docs(args) => docs::run(args),
     }
 }

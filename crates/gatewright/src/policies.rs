@@ -4,32 +4,27 @@ mod schema;
 
 use std::fmt;
 
-use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy, names};
-use gatewright_compiler::{Compile, Compiled, Settings, compile};
+use gatewright_api::{POLICY_API_VERSION, POLICY_GROUP, PolicyKind, names, with_policy_type};
+use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile};
 use gatewright_gatekeeper::Constraint;
 use serde_path_to_error::{Path, Segment};
 
-use crate::input::{Document, InputError};
-
-/// The group of the policy kinds.
-pub const GROUP: &str = "deckhouse.io";
+use crate::check::Scopes;
+use crate::diagnostics;
+use crate::input::{self, Document, InputError};
 
 /// Which policies this is: the kind of a document.
 pub fn kind_of(document: &Document) -> Option<PolicyKind> {
-    match (document.header.api_version.as_str(), document.header.kind.as_str()) {
-        ("deckhouse.io/v1alpha1", "SecurityPolicy") => Some(PolicyKind::SecurityPolicy),
-        ("deckhouse.io/v1alpha1", "OperationPolicy") => Some(PolicyKind::OperationPolicy),
-        _ => None,
-    }
+    PolicyKind::of(&document.header.api_version, &document.header.kind)
 }
 
 /// A document of our group that is no policy: a typing error would otherwise enforce nothing, in silence.
 pub fn unknown_kind(document: &Document) -> Option<InputError> {
-    (document.header.group() == GROUP && kind_of(document).is_none()).then(|| {
+    (document.header.group() == POLICY_GROUP && kind_of(document).is_none()).then(|| {
         let found = format!("{} {}", document.header.api_version, document.header.kind);
-        let message = format!(
-            "{found}: no such kind; there are deckhouse.io/v1alpha1 SecurityPolicy and OperationPolicy"
-        );
+        let kinds: Vec<_> = PolicyKind::ALL.iter().map(AsRef::as_ref).collect();
+        let kinds = kinds.join(" and ");
+        let message = format!("{found}: no such kind; there are {POLICY_API_VERSION} {kinds}");
         InputError { location: document.locate("/kind"), message }
     })
 }
@@ -43,10 +38,7 @@ pub fn compiled(
     kind: PolicyKind,
     settings: &Settings,
 ) -> Result<Compiled, Vec<InputError>> {
-    match kind {
-        PolicyKind::SecurityPolicy => compiled_as::<SecurityPolicy>(document, settings),
-        PolicyKind::OperationPolicy => compiled_as::<OperationPolicy>(document, settings),
-    }
+    with_policy_type!(kind, P => compiled_as::<P>(document, settings))
 }
 
 fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<Compiled, Vec<InputError>> {
@@ -60,7 +52,7 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
     }
     let value = document.value();
     let policy: P = serde_path_to_error::deserialize(&value)
-        .map_err(|error| vec![at(&pointer_of(error.path()), error.to_string())])?;
+        .map_err(|error| vec![at(&pointer_of(error.path()), described(&error))])?;
     let mut compiled = compile(&policy, settings).map_err(|invalid| {
         let problems = invalid.problems.iter();
         problems.map(|problem| at(&pointer(&problem.field), problem.to_string())).collect::<Vec<_>>()
@@ -73,6 +65,38 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
     }
     compiled.constraint.as_mut().map(mark_rendered);
     Ok(compiled)
+}
+
+/// What to say of the kinds that a policy names and that nothing here defines, each with the line of its field.
+fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) -> Vec<String> {
+    let said = |named: &NamedKind| {
+        let said = scopes.unknown(&named.group, &named.kind)?;
+        let location = document.locate(&pointer(&named.field));
+        Some(format!(
+            "{location}: {} {}: {}: {said}",
+            document.header.kind, document.header.name, named.field
+        ))
+    };
+    compiled.named_kinds.iter().filter_map(said).collect()
+}
+
+/// The field and what is wrong with it, without its value.
+fn described(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let message = input::without_values(&error.inner().to_string());
+    match error.path().to_string().as_str() {
+        "." => message,
+        path => format!("{path}: {message}"),
+    }
+}
+
+/// Says what people may not expect of a policy.
+pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: &Scopes) {
+    let subject = format!("{}: {kind} {}", document.location, document.header.name);
+    compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
+    unknown_kinds(document, compiled, scopes).iter().for_each(diagnostics::note);
+    if compiled.constraint.is_none() {
+        diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
+    }
 }
 
 /// Marks a constraint as nobody's who has an operator, and without an owner: a uid in a file is of no object.

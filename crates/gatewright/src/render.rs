@@ -11,6 +11,8 @@ use gatewright_compiler::{GuardMode, Settings, exec_guard, standards, sync_set, 
 use gatewright_gatekeeper::{Constraint, ConstraintTemplate, SyncSet};
 use serde::Serialize;
 
+use crate::check::Scopes;
+use crate::input::{Reading, ReadingArgs};
 use crate::settings::SettingsArgs;
 use crate::{FAILED, diagnostics, input, policies};
 
@@ -44,6 +46,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
     settings: SettingsArgs,
 }
 
@@ -66,8 +70,9 @@ enum Object {
 
 /// Renders all policies, or none if one of them is invalid.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = args.settings.read()?;
-    let Some(of_policies) = constraints(&args.filenames, &settings) else {
+    let reading = args.reading.reading();
+    let settings = args.settings.read(&reading.limit)?;
+    let Some(of_policies) = constraints(&args.filenames, &reading, &settings) else {
         return Ok(ExitCode::from(FAILED));
     };
     let all = args.templates == args.constraints;
@@ -92,13 +97,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The constraints of all policies, by kind and name; none if something is wrong with one.
-fn constraints(filenames: &[PathBuf], settings: &Settings) -> Option<Vec<Constraint>> {
+fn constraints(filenames: &[PathBuf], reading: &Reading, settings: &Settings) -> Option<Vec<Constraint>> {
     let (mut constraints, mut failed) = (vec![], false);
     let mut fail = |error| {
         diagnostics::error(error);
         failed = true;
     };
-    for document in input::read(filenames) {
+    let mut documents = input::read(filenames, reading);
+    for document in documents.by_ref() {
         let document = match document {
             Ok(document) => document,
             Err(error) => {
@@ -118,16 +124,14 @@ fn constraints(filenames: &[PathBuf], settings: &Settings) -> Option<Vec<Constra
         };
         match policies::compiled(&document, kind, settings) {
             Ok(compiled) => {
-                let subject = format!("{}: {kind} {}", document.location, document.header.name);
-                compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
-                if compiled.constraint.is_none() {
-                    diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
-                }
+                policies::tell(&document, kind, &compiled, &Scopes::default());
                 constraints.extend(compiled.constraint);
             }
             Err(errors) => errors.into_iter().for_each(&mut fail),
         }
     }
+    diagnostics::left_out(&documents.left_out);
+    documents.empty().for_each(|file| fail(input::InputError::new(file, 0, "holds no object")));
     constraints.sort_by_key(key);
     for pair in constraints.windows(2) {
         if key(&pair[0]) == key(&pair[1]) {

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 use gatewright_compiler::Settings;
+
+use crate::input::{self, Limit};
 
 /// Where the settings are. The file is the operator's.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,10 +24,10 @@ impl SettingsArgs {
     ///
     /// # Errors
     /// The file cannot be read, or every problem in it, one on each line.
-    pub fn read(&self) -> anyhow::Result<Settings> {
+    pub fn read(&self, limit: &Limit) -> anyhow::Result<Settings> {
         let Some(path) = &self.config else { return Ok(Settings::from_yaml("", &self.operator_namespace)?) };
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the settings file {}", path.display()))?;
+        let text = input::text(path, limit)
+            .map_err(|problem| anyhow!("the settings file {}: {problem}", path.display()))?;
         Settings::from_yaml(&text, &self.operator_namespace).or_else(|invalid| {
             let problems: Vec<String> = invalid.problems.iter().map(ToString::to_string).collect();
             bail!("{}: {}", path.display(), problems.join(&format!("\n{}: ", path.display())))

@@ -229,6 +229,25 @@ fn an_empty_folder_is_an_error() -> Result {
 }
 
 #[test]
+fn render_names_kinds_that_may_not_exist() -> Result {
+    let assert = gatewright(&["render", "-f", "../never.in/kinds.yaml"])?.assert().code(0);
+    let said = String::from_utf8(assert.get_output().stderr.clone())?;
+    let field = "spec.policies.requiredLabels.watchKinds";
+    for expected in [
+        format!(
+            "kinds.yaml:13: OperationPolicy kinds: {field}[0]: Kubernetes has no apps/Deploymnet; did you mean apps/Deployment?"
+        ),
+        format!(
+            "kinds.yaml:14: OperationPolicy kinds: {field}[1]: example.com/Widget is not one of Kubernetes' own kinds"
+        ),
+    ] {
+        assert!(said.contains(&expected), "{said}");
+    }
+    assert!(!said.contains("/Pod"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn what_render_writes_is_judged_like_the_policies() -> Result {
     let folder = std::env::temp_dir().join(format!("gatewright-render-{}", std::process::id()));
     let path = folder.to_str().ok_or("no path")?;

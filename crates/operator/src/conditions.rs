@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use gatewright_api::{
-    ConditionType, ConstraintCounts, DeckhouseStatus, EnforcementAction, PolicyStatus, Reason, Violations,
-};
-use gatewright_gatekeeper::Audit;
+use gatewright_api::{ConditionType, ConstraintCounts, DeckhouseStatus, PolicyStatus, Reason, Violations};
+use gatewright_gatekeeper::{Action, Audit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::Value;
 
@@ -79,7 +77,7 @@ pub(crate) struct Facts {
     /// How many namespaces its constraint reaches; none without a constraint, or while namespaces are not known.
     pub(crate) namespaces: Option<i32>,
     /// What audit found, and what the policy does about it.
-    pub(crate) audit: Option<(Arc<Audit>, EnforcementAction)>,
+    pub(crate) audit: Option<(Arc<Audit>, Action)>,
     /// The spec, where it parses.
     pub(crate) spec: Option<Value>,
 }

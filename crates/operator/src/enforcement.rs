@@ -9,7 +9,6 @@ use gatewright_gatekeeper::{
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::Value;
 use std::sync::Arc;
 
 use crate::conditions::Judgement;
@@ -89,16 +88,7 @@ impl Gatekeeper {
         if self.exemptions.is_empty() {
             return None;
         }
-        let spec = constraint.spec.value();
-        let texts = |field: &str| -> Vec<String> {
-            let list = spec["match"][field].as_array();
-            list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
-        let matcher = gatewright_gatekeeper::Match {
-            namespaces: texts("namespaces"),
-            excluded_namespaces: texts("excludedNamespaces"),
-            ..gatewright_gatekeeper::Match::default()
-        };
+        let matcher = constraint.matcher.as_deref().cloned().unwrap_or_default();
         let exempt = self.exemptions.iter().filter(|exemption| exemption.in_reach_of(&matcher));
         let exempt: Vec<_> = exempt.map(|exemption| exemption.namespaces.as_str()).collect();
         (!exempt.is_empty()).then(|| exempt.join(", "))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gatewright_gatekeeper::KindMatch;
+use gatewright_gatekeeper::Matcher;
 use kube::core::DynamicObject;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -23,12 +23,12 @@ pub(crate) struct ForeignConstraints {
 }
 
 struct Watched {
-    cache: Cache<KindMatch>,
+    cache: Cache<Matcher>,
     /// Ends when it is dropped.
     _watch: JoinSet<()>,
 }
 
-impl Entry for KindMatch {
+impl Entry for Matcher {
     fn same(&self, other: &Self) -> bool {
         self == other
     }
@@ -41,7 +41,7 @@ impl ForeignConstraints {
 
     /// The constraints of these kinds, by kind and name. They are watched from the first time on that they are asked
     /// for; kinds that are no longer asked for are let go. None until every kind is known.
-    pub(crate) fn of(&self, kinds: &BTreeSet<String>) -> Option<Vec<(String, String, Arc<KindMatch>)>> {
+    pub(crate) fn of(&self, kinds: &BTreeSet<String>) -> Option<Vec<(String, String, Arc<Matcher>)>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|kind, _| kinds.contains(kind));
         for kind in kinds {
@@ -63,7 +63,7 @@ impl ForeignConstraints {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         let source =
             Source { client: self.client.clone(), api, resource, config: watcher::Config::default() };
-        let reduce = |object: DynamicObject| KindMatch::new(&object.data["spec"]);
+        let reduce = |object: DynamicObject| Matcher::of_spec(&object.data["spec"]);
         let mut watch = JoinSet::new();
         watch.spawn(keep_filled(source, cache.clone(), reduce, move |_| requests.send(Key::Routing)));
         Watched { cache, _watch: watch }

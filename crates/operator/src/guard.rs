@@ -1,7 +1,7 @@
 //! Keeps the exec guard: its constraint, and the inventory that it looks things up in.
 
 use gatewright_compiler::{EXEC_GUARD, GuardMode, exec_guard, sync_set};
-use gatewright_rules::deny_exec_heritage::TEMPLATE;
+use gatewright_rules::Template;
 use kube::core::DynamicObject;
 use serde_json::json;
 
@@ -10,13 +10,15 @@ use crate::apply::{self, Desired};
 use crate::cache::Knowledge;
 use crate::world::{SYNC_SET_KIND, World};
 
+const TEMPLATE: Template = Template::DenyExecHeritage;
+
 /// Whether the guard is to stand. Where the Pods cannot be seen, it stays as it is.
 pub(crate) fn is_wanted(world: &World) -> bool {
     match world.settings.exec_guard.mode {
         GuardMode::Always => true,
         GuardMode::Off => false,
         GuardMode::Auto if world.platform_pods.is_complete() => !world.platform_pods.is_empty(),
-        GuardMode::Auto => world.constraints(&TEMPLATE).get(EXEC_GUARD).is_some_and(|live| live.ours),
+        GuardMode::Auto => world.constraints(TEMPLATE).get(EXEC_GUARD).is_some_and(|live| live.ours),
     }
 }
 
@@ -33,8 +35,8 @@ pub(crate) async fn install(world: &World) -> Result<Option<String>, Error> {
         return Ok(Some(message.to_owned()));
     }
     let template = world.templates.get(&TEMPLATE.name());
-    if !world.constraints(&TEMPLATE).is_complete() || !template.is_some_and(|template| template.ours) {
-        return Ok(Some(format!("Gatekeeper has not made the kind {} from our template", TEMPLATE.kind)));
+    if !world.constraints(TEMPLATE).is_complete() || !template.is_some_and(|template| template.ours) {
+        return Ok(Some(format!("Gatekeeper has not made the kind {} from our template", TEMPLATE.kind())));
     }
     match ensure(world).await {
         Ok(()) => Ok(None),
@@ -53,8 +55,8 @@ async fn ensure(world: &World) -> Result<(), Error> {
     let unsynced = exemptions.iter().flat_map(|list| list.iter()).filter(|exemption| exemption.sync);
     let unsynced: Vec<_> = unsynced.map(|exemption| exemption.namespaces.clone()).collect();
     if let Ok(object) = serde_json::from_value(json!(exec_guard(&world.settings, &unsynced))) {
-        let desired = Desired { api: &world.constraint_api(&TEMPLATE), kind: TEMPLATE.kind, object };
-        world.ensure(&desired, world.constraints(&TEMPLATE).get(EXEC_GUARD).as_deref()).await?;
+        let desired = Desired { api: &world.constraint_api(TEMPLATE), kind: TEMPLATE.kind(), object };
+        world.ensure(&desired, world.constraints(TEMPLATE).get(EXEC_GUARD).as_deref()).await?;
     }
     Ok(())
 }
@@ -65,7 +67,7 @@ async fn ensure(world: &World) -> Result<(), Error> {
 /// A request failed.
 pub(crate) async fn remove(world: &World) -> Result<(), Error> {
     sweep(world, None).await?;
-    if world.constraints(&TEMPLATE).values().iter().any(|live| live.ours) {
+    if world.constraints(TEMPLATE).values().iter().any(|live| live.ours) {
         return Ok(());
     }
     for name in world.sync_sets.names() {
@@ -79,12 +81,12 @@ pub(crate) async fn remove(world: &World) -> Result<(), Error> {
 
 /// Deletes our constraints of the kind, but for one.
 async fn sweep(world: &World, stays: Option<&str>) -> Result<(), Error> {
-    let constraints = world.constraints(&TEMPLATE);
+    let constraints = world.constraints(TEMPLATE);
     for name in constraints.names() {
         let surplus = constraints.get(&name).filter(|live| live.ours && stays != Some(name.as_str()));
         if let Some(live) = surplus {
-            world.kept.forget(TEMPLATE.kind, &name);
-            apply::delete(&world.constraint_api(&TEMPLATE), TEMPLATE.kind, &name, &live).await?;
+            world.kept.forget(TEMPLATE.kind(), &name);
+            apply::delete(&world.constraint_api(TEMPLATE), TEMPLATE.kind(), &name, &live).await?;
         }
     }
     Ok(())

@@ -45,8 +45,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use gatewright_api::{OperationPolicy, SecurityPolicy};
+use gatewright_api::with_policy_type;
 use gatewright_compiler::{LogLevel, Settings};
+use gatewright_rules::{Owner, Template};
 use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use tracing::info;
@@ -59,7 +60,7 @@ use crate::lease::{Candidate, Term};
 use crate::metrics::{Metrics, State};
 use crate::queue::{Key, Next};
 use crate::settings::Source;
-use crate::world::{Owner, World};
+use crate::world::World;
 
 /// The field manager of everything that the operator writes. Renaming it would leave old fields behind forever.
 pub const FIELD_MANAGER: &str = "gatewright";
@@ -202,8 +203,8 @@ impl Operator {
         let (metrics, events) = (self.metrics.clone(), self.events.clone());
         let world = Arc::new(World::watch(self.client.clone(), settings, &requests, metrics, events));
         self.state.set_world(Arc::clone(&world));
-        for template in gatewright_rules::catalogue() {
-            requests.send(Key::Template(template.kind));
+        for template in Template::ALL {
+            requests.send(Key::Template(*template));
         }
         queue::hold(&requests, &mut keys, self.state.leadership.gained()).await;
         let work = move |key| measured(Arc::clone(&world), key);
@@ -224,12 +225,13 @@ fn measured(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Erro
 fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Error>> {
     Box::pin(async move {
         match key {
-            Key::Template(kind) => template::reconcile(&world, kind).await,
+            Key::Template(template) => template::reconcile(&world, template).await,
             Key::Namespace(name) => Ok(namespaces::reconcile(&world, &name)),
             Key::Namespaces => Ok(namespaces::reconcile_all(&world)),
-            Key::Constraint(kind, name) => match Owner::of(kind) {
-                Owner::SecurityPolicy => policy::reconcile::<SecurityPolicy>(&world, &name).await,
-                Owner::OperationPolicy => policy::reconcile::<OperationPolicy>(&world, &name).await,
+            Key::Constraint(template, name) => match template.owner() {
+                Owner::Policy(kind) => {
+                    with_policy_type!(kind, P => policy::reconcile::<P>(&world, &name).await)
+                }
                 Owner::Standards => standard::reconcile(&world, &name).await,
                 Owner::ExecGuard => routing::reconcile(&world).await,
             },

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatewright_api::EnforcementAction;
 use gatewright_api::names::{BUILTIN, OWNER_LABEL, RENDERED};
-use gatewright_gatekeeper::{Audit, Matcher, PodStatus, Subject, TemplateSource, audit, pod_statuses};
+use gatewright_gatekeeper::{
+    Action, Audit, Matcher, PodStatus, Subject, TemplateSource, audit, pod_statuses,
+};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
@@ -34,7 +35,7 @@ pub(crate) struct Live {
     /// Of a constraint: whom it reaches; none where its selectors cannot be read.
     pub(crate) matcher: Option<Arc<Matcher>>,
     /// Of a constraint: what happens to a violation.
-    pub(crate) action: Option<EnforcementAction>,
+    pub(crate) action: Option<Action>,
     pub(crate) reports: Vec<PodStatus>,
     /// Of a constraint: what audit found.
     pub(crate) audit: Option<Arc<Audit>>,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatewright_compiler::meaningless_labels;
 use gatewright_gatekeeper::{Matcher, Namespace};
+use gatewright_rules::Template;
 use k8s_openapi::api::core::v1::Namespace as Object;
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
@@ -33,7 +34,7 @@ pub(crate) struct Namespaces {
 struct Judged {
     /// None before they were listed.
     namespaces: Option<HashMap<String, Arc<Namespace>>>,
-    reached: HashMap<(&'static str, String), Reached>,
+    reached: HashMap<(Template, String), Reached>,
 }
 
 /// How many namespaces a constraint reaches.
@@ -46,8 +47,8 @@ struct Reached {
 struct Turn {
     before: Option<Arc<Namespace>>,
     now: Option<Arc<Namespace>>,
-    /// The kind and name of each constraint that reaches only one of the two.
-    concerns: Vec<(&'static str, String)>,
+    /// The template and name of each constraint that reaches only one of the two.
+    concerns: Vec<(Template, String)>,
 }
 
 impl Namespaces {
@@ -64,14 +65,14 @@ impl Namespaces {
     }
 
     /// How many namespaces a constraint reaches; none while they are not all known.
-    pub(crate) fn reached_by(&self, kind: &'static str, name: &str, constraint: &Live) -> Option<i32> {
+    pub(crate) fn reached_by(&self, template: Template, name: &str, constraint: &Live) -> Option<i32> {
         let matcher = constraint.matcher.as_ref()?;
-        self.cache.is_complete().then(|| self.lock().count(kind, name, matcher)).flatten()
+        self.cache.is_complete().then(|| self.lock().count(template, name, matcher)).flatten()
     }
 
     /// A constraint is gone.
-    pub(crate) fn forget(&self, kind: &'static str, name: &str) {
-        self.lock().reached.remove(&(kind, name.to_owned()));
+    pub(crate) fn forget(&self, template: Template, name: &str) {
+        self.lock().reached.remove(&(template, name.to_owned()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Judged> {
@@ -80,8 +81,8 @@ impl Namespaces {
 }
 
 impl Judged {
-    fn count(&mut self, kind: &'static str, name: &str, matcher: &Arc<Matcher>) -> Option<i32> {
-        let key = (kind, name.to_owned());
+    fn count(&mut self, template: Template, name: &str, matcher: &Arc<Matcher>) -> Option<i32> {
+        let key = (template, name.to_owned());
         if let Some(known) = self.reached.get(&key).filter(|known| known.matcher == *matcher) {
             return Some(known.count);
         }
@@ -132,8 +133,8 @@ pub(crate) fn reconcile(world: &World, name: &str) -> Next {
         return Next::Change;
     }
     let Turn { before, now, concerns } = namespaces.lock().judge(name, namespaces.cache.get(name));
-    for (kind, name) in concerns {
-        world.wake(kind, name);
+    for (template, name) in concerns {
+        world.wake(template, name);
     }
     world.wake_system();
     if let Some(now) = now {
@@ -168,8 +169,11 @@ fn report(world: &World, before: Option<&Namespace>, now: &Namespace) {
 mod tests {
     use super::Judged;
     use gatewright_gatekeeper::{Matcher, Namespace};
+    use gatewright_rules::Template;
     use serde_json::json;
     use std::sync::Arc;
+
+    const K: Template = Template::SecurityPolicy;
 
     fn namespace(name: &str, team: &str) -> Arc<Namespace> {
         Arc::new(Namespace { name: name.into(), labels: [("team".into(), team.into())].into() })
@@ -183,14 +187,14 @@ mod tests {
     #[test]
     fn counts_follow_the_namespaces() {
         let mut judged = Judged::default();
-        assert_eq!(judged.count("K", "a", &of_team("a")), None, "not known is not none");
+        assert_eq!(judged.count(K, "a", &of_team("a")), None, "not known is not none");
         judged.judge_all(vec![namespace("one", "a"), namespace("two", "b")]);
         let counts = |judged: &mut Judged| {
-            [judged.count("K", "a", &of_team("a")).unwrap(), judged.count("K", "b", &of_team("b")).unwrap()]
+            [judged.count(K, "a", &of_team("a")).unwrap(), judged.count(K, "b", &of_team("b")).unwrap()]
         };
         assert_eq!(counts(&mut judged), [1, 1]);
-        let a = || ("K", "a".to_owned());
-        let b = || ("K", "b".to_owned());
+        let a = || (K, "a".to_owned());
+        let b = || (K, "b".to_owned());
         for (name, now, concerns, expected) in [
             ("three", Some(namespace("three", "a")), vec![a()], [2, 1]),
             ("three", Some(namespace("three", "a")), vec![], [2, 1]),
@@ -202,7 +206,7 @@ mod tests {
             turn.concerns.sort();
             assert_eq!((turn.concerns, counts(&mut judged)), (concerns, expected), "{name}");
         }
-        assert_eq!(judged.count("K", "a", &of_team("c")), Some(1), "another selector, another count");
+        assert_eq!(judged.count(K, "a", &of_team("c")), Some(1), "another selector, another count");
         judged.judge_all(vec![namespace("one", "a")]);
         assert_eq!(counts(&mut judged), [1, 0]);
     }

@@ -32,15 +32,15 @@ pub(crate) async fn reconcile<P: Watched>(world: &World, name: &str) -> Result<N
     let validated = validate(policy, world);
     let mut written = None;
     let (report, result) = match validated {
-        Ok(Compiled { constraint: Some(constraint), routes, notes }) => {
+        Ok(Compiled { constraint: Some(constraint), routes, notes, .. }) => {
             let outcome = ensure(world, &snapshot, constraint).await;
             let report = outcome.report(world, &snapshot, policy, compiles(&notes), &routes);
             if report.enforced.reason == Reason::NotEnforcedBy
-                && let Some(rest) = world.kept.settles(P::TEMPLATE.kind, name)
+                && let Some(rest) = world.kept.settles(P::TEMPLATE.kind(), name)
             {
                 return Ok(Next::After(rest));
             }
-            world.kept.told(P::TEMPLATE.kind, name);
+            world.kept.told(P::TEMPLATE.kind(), name);
             written = outcome.live().cloned();
             (report, outcome.into_result())
         }
@@ -94,7 +94,7 @@ async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: C
         Ok(object) => object,
         Err(error) => return Outcome::Waiting(Judgement::no(Reason::ApplyFailed, error.to_string())),
     };
-    let desired = Desired { api: &world.constraint_api(P::TEMPLATE), kind: P::TEMPLATE.kind, object };
+    let desired = Desired { api: &world.constraint_api(P::TEMPLATE), kind: P::TEMPLATE.kind(), object };
     match world.ensure(&desired, snapshot.constraint.as_deref()).await {
         Ok(live) => Outcome::Applied(Box::new(live)),
         Err(error) => Outcome::Failed(error),
@@ -103,7 +103,7 @@ async fn ensure<P: Watched>(world: &World, snapshot: &Snapshot<P>, constraint: C
 
 /// Why the constraint cannot be applied yet.
 fn waiting<P: Watched>(snapshot: &Snapshot<P>) -> Judgement {
-    let kind = P::TEMPLATE.kind;
+    let kind = P::TEMPLATE.kind();
     let wait = |message: String| Judgement::no(Reason::WaitingForGatekeeper, message);
     if !snapshot.templates_served {
         return wait("the API server serves no ConstraintTemplates: install Gatekeeper".to_owned());
@@ -228,8 +228,8 @@ fn is_owned_by(live: &Live, uid: &str) -> bool {
 /// Deletes the constraint of a policy that is gone, also if it went while nobody looked.
 async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) -> Result<Next, Error> {
     if snapshot.constraint.is_none() {
-        world.kept.forget(P::TEMPLATE.kind, name);
-        world.namespaces.forget(P::TEMPLATE.kind, name);
+        world.kept.forget(P::TEMPLATE.kind(), name);
+        world.namespaces.forget(P::TEMPLATE, name);
     }
     let orphan = snapshot.constraint.as_deref().filter(|live| live.ours && live.held_by.is_none());
     if orphan.is_none() || !snapshot.policies_served || !snapshot.constraints_served {
@@ -250,8 +250,8 @@ async fn sweep<P: Watched>(world: &World, snapshot: &Snapshot<P>, name: &str) ->
 async fn clear<P: Watched>(world: &World, live: Option<&Live>, name: &str) -> Result<(), Error> {
     match live.filter(|live| live.ours) {
         Some(live) => {
-            world.kept.forget(P::TEMPLATE.kind, name);
-            apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind, name, live).await
+            world.kept.forget(P::TEMPLATE.kind(), name);
+            apply::delete(&world.constraint_api(P::TEMPLATE), P::TEMPLATE.kind(), name, live).await
         }
         None => Ok(()),
     }
@@ -263,7 +263,7 @@ fn facts<P: Watched>(world: &World, policy: &Guarded<P>, constraint: Option<&Liv
     let action = constraint.and_then(|live| live.action);
     let audit = constraint.and_then(|live| live.audit.clone());
     let name = policy.metadata.name.as_deref().unwrap_or_default();
-    let reached = |live| world.namespaces.reached_by(P::TEMPLATE.kind, name, live);
+    let reached = |live| world.namespaces.reached_by(P::TEMPLATE, name, live);
     let namespaces = constraint.and_then(reached);
     Facts { namespaces, audit: audit.zip(action), spec: parsed.map(|policy| policy.spec_json()) }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use futures::future::BoxFuture;
+use gatewright_api::PolicyKind;
+use gatewright_rules::{Owner, Template};
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::Error;
-use crate::world::Owner;
 
 /// How many reconciliations run at once.
 const CONCURRENCY: usize = 16;
@@ -37,10 +38,10 @@ const REST: Duration = Duration::from_millis(500);
 /// What is reconciled as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
-    /// The template of this constraint kind.
-    Template(&'static str),
-    /// The constraint of this kind and name, and the policy that it is made from, whether they exist or not.
-    Constraint(&'static str, String),
+    /// This template.
+    Template(Template),
+    /// The constraint of this template and name, and the policy that it is made from, whether they exist or not.
+    Constraint(Template, String),
     /// The exec guard and our webhook configuration.
     Routing,
     /// The namespace of this name.
@@ -58,9 +59,9 @@ impl Key {
     pub(crate) fn controller(&self) -> &'static str {
         match self {
             Self::Template(_) => "template",
-            Self::Constraint(kind, _) => match Owner::of(kind) {
-                Owner::SecurityPolicy => "securitypolicy",
-                Owner::OperationPolicy => "operationpolicy",
+            Self::Constraint(template, _) => match template.owner() {
+                Owner::Policy(PolicyKind::SecurityPolicy) => "securitypolicy",
+                Owner::Policy(PolicyKind::OperationPolicy) => "operationpolicy",
                 Owner::Standards => "standard",
                 Owner::ExecGuard => "routing",
             },

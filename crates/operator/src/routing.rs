@@ -7,11 +7,10 @@ use std::time::Duration;
 use gatewright_api::{OperationPolicy, SecurityPolicy};
 use gatewright_compiler::{builtin, compile, standards_routes};
 use gatewright_gatekeeper::{
-    DELETE, Demand, Finding, KindMatch, Plan, Resource, Route, TemplateSource, UserConstraint,
+    Demand, Finding, Matcher, Operation, Plan, Resource, Route, TemplateSource, UserConstraint,
     WEBHOOK_CONFIGURATION, configuration, routes_all, upstream,
 };
-use gatewright_rules::deny_exec_heritage::TEMPLATE;
-use gatewright_rules::subresources;
+use gatewright_rules::{Template, subresources};
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use kube::core::DynamicObject;
 use kube::discovery::Discovery;
@@ -75,7 +74,7 @@ fn is_known(world: &World) -> bool {
         world.platform_pods.knowledge(),
         world.sync_sets.knowledge(),
         world.exemptions.knowledge(),
-        world.constraints(&TEMPLATE).knowledge(),
+        world.constraints(Template::DenyExecHeritage).knowledge(),
     ];
     gatekeeper && world.own_webhook.is_complete() && !rest.contains(&Knowledge::Unknown)
 }
@@ -122,9 +121,9 @@ fn upstream_entry<'a>(
 /// Each constraint with its template.
 fn join<'a>(
     templates: &'a [Arc<TemplateSource>],
-    constraints: &'a [(String, String, Arc<KindMatch>)],
+    constraints: &'a [(String, String, Arc<Matcher>)],
 ) -> Vec<UserConstraint<'a>> {
-    let with_template = |(kind, name, matches): &'a (String, String, Arc<KindMatch>)| {
+    let with_template = |(kind, name, matches): &'a (String, String, Arc<Matcher>)| {
         let template = templates.iter().find(|template| template.kind == *kind)?;
         Some(UserConstraint { name, template, matches })
     };
@@ -134,8 +133,9 @@ fn join<'a>(
 /// What the API server serves of the kinds whose deletion a constraint wants to see. It is asked again only when the
 /// kinds change, or while one is not served.
 async fn resources(world: &World, constraints: &[UserConstraint<'_>]) -> Result<Vec<Resource>, Error> {
-    let meant = constraints.iter().filter(|constraint| constraint.template.means(DELETE));
-    let kinds: BTreeSet<_> = meant.flat_map(UserConstraint::named_kinds).cloned().collect();
+    let meant = constraints.iter().filter(|constraint| constraint.template.means(Operation::Delete));
+    let kinds = meant.flat_map(|one| one.matches.kinds_by_name()).map(str::to_owned);
+    let kinds: BTreeSet<_> = kinds.collect();
     let mut known = world.resources.lock().await;
     let is_served = |kind: &String| known.1.iter().any(|resource| resource.kind == *kind);
     if known.0 != kinds || !kinds.iter().all(is_served) {

@@ -8,6 +8,7 @@ use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use gatewright_rules::Template;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tracing::info;
@@ -77,7 +78,7 @@ fn missing(
     trouble: Option<String>,
 ) -> Vec<String> {
     let Some(caches) = caches else { return vec!["nothing is watched yet".to_owned()] };
-    let absent = |name: &str| ESSENTIAL.contains(&name) || name.starts_with("D8");
+    let absent = |name: &str| ESSENTIAL.contains(&name) || Template::of_kind(name).is_some();
     let caches = caches.iter().filter_map(|(name, known)| match known {
         Knowledge::Unknown => Some(format!("not listed yet: {name}")),
         Knowledge::Absent if absent(name) => Some(format!("not served, or not to the operator: {name}")),

@@ -3,7 +3,7 @@
 use gatewright_api::Reason;
 use gatewright_compiler::{standards, standards_routes};
 use gatewright_gatekeeper::Constraint;
-use gatewright_rules::pod_security_standard::TEMPLATE;
+use gatewright_rules::Template;
 use kube::core::DynamicObject;
 use serde_json::json;
 
@@ -15,24 +15,26 @@ use crate::live::Difference;
 use crate::queue::Next;
 use crate::world::World;
 
+const TEMPLATE: Template = Template::PodSecurityStandard;
+
 /// Brings one of the standards' constraints into the API, or sweeps one that the settings no longer want.
 pub(crate) async fn reconcile(world: &World, name: &str) -> Result<Next, Error> {
     let template = world.templates.get(&TEMPLATE.name());
-    let constraints = world.constraints(&TEMPLATE);
+    let constraints = world.constraints(TEMPLATE);
     if !constraints.is_complete() || !template.is_some_and(|template| template.ours) {
         return Ok(Next::Change);
     }
-    let api = world.constraint_api(&TEMPLATE);
+    let api = world.constraint_api(TEMPLATE);
     let live = constraints.get(name);
     if let Some(object) = desired(world, name) {
-        let desired = Desired { api: &api, kind: TEMPLATE.kind, object };
+        let desired = Desired { api: &api, kind: TEMPLATE.kind(), object };
         match world.ensure(&desired, live.as_deref()).await {
             Err(error) if !error.is_obstacle() => return Err(error),
             _ => {}
         }
     } else if let Some(live) = live.filter(|live| live.ours) {
-        world.kept.forget(TEMPLATE.kind, name);
-        apply::delete(&api, TEMPLATE.kind, name, &live).await?;
+        world.kept.forget(TEMPLATE.kind(), name);
+        apply::delete(&api, TEMPLATE.kind(), name, &live).await?;
     }
     Ok(Next::Change)
 }
@@ -41,10 +43,10 @@ pub(crate) async fn reconcile(world: &World, name: &str) -> Result<Next, Error> 
 pub(crate) fn judge(world: &World, gatekeeper: &Gatekeeper, constraint: &Constraint) -> Judgement {
     let name = constraint.metadata.name.clone().unwrap_or_default();
     let template = world.templates.get(&TEMPLATE.name()).filter(|template| template.ours);
-    let Some((template, live)) = template.zip(world.constraints(&TEMPLATE).get(&name)) else {
+    let Some((template, live)) = template.zip(world.constraints(TEMPLATE).get(&name)) else {
         return Judgement::no(Reason::WaitingForGatekeeper, "the constraint is not there yet");
     };
-    if let Some(obstacle) = live.obstacle(TEMPLATE.kind, &name) {
+    if let Some(obstacle) = live.obstacle(TEMPLATE.kind(), &name) {
         return Judgement::failed(&obstacle);
     }
     let object = serde_json::from_value::<DynamicObject>(json!(constraint)).ok();

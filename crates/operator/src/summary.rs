@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use gatewright_api::{
-    ByEnforcement, Checkpoint, DeckhouseStatus, EnforcementAction, NamespaceCount, PolicyStatus,
-    ViolationSample, Violations,
+    ByEnforcement, Checkpoint, DeckhouseStatus, NamespaceCount, PolicyStatus, ViolationSample, Violations,
 };
-use gatewright_gatekeeper::{Audit, AuditedViolation};
+use gatewright_gatekeeper::{Action, Audit, AuditedViolation};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -14,11 +13,7 @@ use sha2::{Digest as _, Sha256};
 const MOST: usize = 10;
 
 /// What audit found, in short. The time moves only when something else does.
-pub(crate) fn violations(
-    audit: &Audit,
-    action: EnforcementAction,
-    previous: Option<&PolicyStatus>,
-) -> Violations {
+pub(crate) fn violations(audit: &Audit, action: Action, previous: Option<&PolicyStatus>) -> Violations {
     let mut summary = Violations {
         total: audit.total,
         truncated: audit.truncated(),
@@ -38,12 +33,12 @@ pub(crate) fn violations(
 }
 
 /// A policy has one action, and so have all its violations.
-fn by_enforcement(total: i64, action: EnforcementAction) -> ByEnforcement {
+fn by_enforcement(total: i64, action: Action) -> ByEnforcement {
     let none = ByEnforcement::default();
     match action {
-        EnforcementAction::Deny => ByEnforcement { deny: total, ..none },
-        EnforcementAction::Warn => ByEnforcement { warn: total, ..none },
-        EnforcementAction::Dryrun => ByEnforcement { dryrun: total, ..none },
+        Action::Deny => ByEnforcement { deny: total, ..none },
+        Action::Warn => ByEnforcement { warn: total, ..none },
+        Action::Dryrun => ByEnforcement { dryrun: total, ..none },
     }
 }
 
@@ -109,7 +104,8 @@ fn checksum(spec: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::{deckhouse, violations};
-    use gatewright_api::{EnforcementAction, PolicyStatus};
+    use gatewright_api::PolicyStatus;
+    use gatewright_gatekeeper::Action;
     use gatewright_gatekeeper::{Audit, AuditedViolation};
     use serde_json::json;
 
@@ -126,7 +122,7 @@ mod tests {
 
     #[test]
     fn namespaces_with_most_violations_come_first() {
-        let found = violations(&audit(&["a", "b", "b", ""], 30, "t1"), EnforcementAction::Warn, None);
+        let found = violations(&audit(&["a", "b", "b", ""], 30, "t1"), Action::Warn, None);
         let top: Vec<_> = found.top_namespaces.iter().map(|n| (n.namespace.as_str(), n.count)).collect();
         assert_eq!(top, [("b", 2), ("a", 1)]);
         assert_eq!((found.total, found.truncated, found.by_enforcement.warn), (30, 26, 30));
@@ -137,17 +133,17 @@ mod tests {
     fn a_status_stays_bounded() {
         let names: Vec<_> = (0..20).map(|i| format!("ns-{i}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let found = violations(&audit(&names, 20, "t1"), EnforcementAction::Deny, None);
+        let found = violations(&audit(&names, 20, "t1"), Action::Deny, None);
         assert_eq!((found.top_namespaces.len(), found.sample.len()), (10, 10));
     }
 
     #[test]
     fn the_time_of_an_audit_moves_only_with_what_it_found() {
-        let first = violations(&audit(&["a"], 1, "t1"), EnforcementAction::Deny, None);
+        let first = violations(&audit(&["a"], 1, "t1"), Action::Deny, None);
         let status = PolicyStatus { violations: Some(first.clone()), ..PolicyStatus::default() };
-        let again = violations(&audit(&["a"], 1, "t2"), EnforcementAction::Deny, Some(&status));
+        let again = violations(&audit(&["a"], 1, "t2"), Action::Deny, Some(&status));
         assert_eq!(again, first);
-        let more = violations(&audit(&["a", "a"], 2, "t3"), EnforcementAction::Deny, Some(&status));
+        let more = violations(&audit(&["a", "a"], 2, "t3"), Action::Deny, Some(&status));
         assert_eq!(more.audit_timestamp, "t3");
     }
 

@@ -8,8 +8,8 @@ use gatewright_api::{
 };
 use gatewright_compiler::{EXEC_GUARD, GuardMode};
 use gatewright_gatekeeper::{Finding, PodStatus, Verdict, judge_template};
-use gatewright_rules::pod_security_standard::{self, NEWEST_MINOR};
-use gatewright_rules::{Template, deny_exec_heritage};
+use gatewright_rules::Template;
+use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, PostParams};
@@ -196,12 +196,12 @@ fn found(world: &World, expected: &BTreeSet<String>) -> Judgement {
 }
 
 fn templates(world: &World, expected: &BTreeSet<String>) -> Judgement {
-    let all = gatewright_rules::catalogue().iter().map(|template| installed(world, template, expected));
+    let all = Template::ALL.iter().map(|template| installed(world, *template, expected));
     let missing = all.into_iter().find(|judgement| !judgement.holds);
     missing.unwrap_or_else(|| Judgement::yes(Reason::Installed, "Gatekeeper has taken in every template"))
 }
 
-fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) -> Judgement {
+fn installed(world: &World, template: Template, expected: &BTreeSet<String>) -> Judgement {
     let name = template.name();
     let Some(live) = world.templates.get(&name) else {
         let message = format!("the ConstraintTemplate {name} is not there yet");
@@ -210,7 +210,7 @@ fn installed(world: &World, template: &Template, expected: &BTreeSet<String>) ->
     if let Some(obstacle) = live.obstacle(template::KIND, &name) {
         return Judgement::failed(&obstacle);
     }
-    if !template::is_as_desired(template.kind, &live) {
+    if !template::is_as_desired(template, &live) {
         let message = format!("the ConstraintTemplate {name} is not as it should be; the log tells why");
         return Judgement::no(Reason::ApplyFailed, message);
     }
@@ -260,8 +260,8 @@ fn exec_guard(world: &World, gatekeeper: &Gatekeeper) -> Judgement {
     if let Some(problem) = report.guard_problem {
         return Judgement::no(Reason::NotApplied, problem);
     }
-    let template = world.templates.get(&deny_exec_heritage::TEMPLATE.name());
-    let constraint = world.constraints(&deny_exec_heritage::TEMPLATE).get(EXEC_GUARD);
+    let template = world.templates.get(&Template::DenyExecHeritage.name());
+    let constraint = world.constraints(Template::DenyExecHeritage).get(EXEC_GUARD);
     let Some((template, constraint)) = template.zip(constraint) else {
         return Judgement::no(
             Reason::WaitingForGatekeeper,
@@ -291,7 +291,7 @@ fn deny_exec_heritage_routes() -> Vec<gatewright_gatekeeper::Route> {
         .map(|resource| gatewright_gatekeeper::Route {
             group: String::new(),
             resource: resource.to_owned(),
-            operation: gatewright_gatekeeper::CONNECT,
+            operation: gatewright_gatekeeper::Operation::Connect,
         })
         .to_vec()
 }
@@ -354,14 +354,14 @@ fn processes(world: &World, expected: &BTreeSet<String>) -> Vec<GatekeeperProces
 
 /// The standards, and what became of each with each action.
 pub(crate) fn standards(world: &World) -> Vec<StandardStatus> {
-    let constraints = world.constraints(&pod_security_standard::TEMPLATE);
+    let constraints = world.constraints(Template::PodSecurityStandard);
     let of = |constraint: gatewright_gatekeeper::Constraint| {
         let name = constraint.metadata.name.unwrap_or_default();
         let live = constraints.get(&name).filter(|live| live.ours);
-        let reached = |live| world.namespaces.reached_by(pod_security_standard::TEMPLATE.kind, &name, live);
+        let reached = |live| world.namespaces.reached_by(Template::PodSecurityStandard, &name, live);
         StandardStatus {
             level: constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned(),
-            action: constraint.spec.enforcement_action,
+            action: constraint.spec.enforcement_action.to_string(),
             namespaces: live.as_deref().and_then(reached).unwrap_or_default(),
             violations: live.and_then(|live| live.audit.as_ref().map(|audit| audit.total)),
             constraint: name,
@@ -383,9 +383,12 @@ mod tests {
     #[test]
     fn only_what_keeps_requests_away_is_a_fault_of_the_routing() {
         let report = |findings| RoutingReport { findings, ..RoutingReport::default() };
-        let off = Finding::Off { operation: "CONNECT", resources: vec!["pods/exec".to_owned()] };
+        let off = Finding::Off {
+            operation: gatewright_gatekeeper::Operation::Connect,
+            resources: vec!["pods/exec".to_owned()],
+        };
         let woken = |routed| Finding::WokenByMistake {
-            operation: "CONNECT",
+            operation: gatewright_gatekeeper::Operation::Connect,
             resources: vec!["pods/exec".to_owned()],
             constraints: vec!["k/c".to_owned()],
             routed,

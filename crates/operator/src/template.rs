@@ -1,7 +1,9 @@
 //! Installs and repairs the templates.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use gatewright_rules::Template;
 use kube::core::DynamicObject;
 use serde_json::json;
 
@@ -14,14 +16,14 @@ use crate::world::World;
 pub(crate) const KIND: &str = "ConstraintTemplate";
 
 /// Brings one template into the API. A template of the same name that is not ours stays; the policies say so.
-pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> {
+pub(crate) async fn reconcile(world: &World, template: Template) -> Result<Next, Error> {
     if !world.templates.is_complete() {
         return Ok(Next::Change);
     }
-    let Some(object) = desired(kind) else {
+    let Some(object) = desired(template) else {
         return Ok(Next::Change);
     };
-    let live = world.templates.get(&kind.to_lowercase());
+    let live = world.templates.get(&template.name());
     let desired = Desired { api: &world.template_api(), kind: KIND, object };
     match world.ensure(&desired, live.as_deref()).await {
         Err(error) if !error.is_obstacle() => Err(error),
@@ -30,16 +32,18 @@ pub(crate) async fn reconcile(world: &World, kind: &str) -> Result<Next, Error> 
 }
 
 /// Whether the template in the API is exactly as it should be.
-pub(crate) fn is_as_desired(kind: &str, live: &Live) -> bool {
-    desired(kind).is_some_and(|object| Difference::between(live, &object).fields.is_empty())
+pub(crate) fn is_as_desired(template: Template, live: &Live) -> bool {
+    desired(template).is_some_and(|object| Difference::between(live, &object).fields.is_empty())
 }
 
 /// Templates are made but once: they are large, and looked at whenever a namespace changes.
-fn desired(kind: &str) -> Option<DynamicObject> {
-    static ALL: LazyLock<Vec<DynamicObject>> = LazyLock::new(|| {
-        let templates = gatewright_compiler::templates();
-        templates.iter().filter_map(|template| serde_json::from_value(json!(template)).ok()).collect()
+fn desired(template: Template) -> Option<DynamicObject> {
+    static ALL: LazyLock<BTreeMap<Template, DynamicObject>> = LazyLock::new(|| {
+        let object = |template: &Template| {
+            let object = gatewright_compiler::template(*template);
+            Some((*template, serde_json::from_value(json!(object)).ok()?))
+        };
+        Template::ALL.iter().filter_map(object).collect()
     });
-    let template = gatewright_rules::catalogue().iter().find(|template| template.kind == kind)?;
-    ALL.iter().find(|object| object.metadata.name.as_ref() == Some(&template.name())).cloned()
+    ALL.get(&template).cloned()
 }

@@ -11,7 +11,7 @@ use gatewright_gatekeeper::{
     CONSTRAINT_GROUP, CONSTRAINT_VERSION, Exemption, Process, Resource as ServedResource, SYNC_SET_GROUP,
     SYNC_SET_VERSION, TEMPLATE_GROUP, TEMPLATE_VERSION, expected_processes,
 };
-use gatewright_rules::{Template, deny_exec_heritage};
+use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
@@ -55,7 +55,7 @@ pub(crate) struct World {
     pub(crate) reports: Reports,
     security: Cache<Guarded<SecurityPolicy>>,
     operation: Cache<Guarded<OperationPolicy>>,
-    constraints: BTreeMap<&'static str, Cache<Live>>,
+    constraints: BTreeMap<Template, Cache<Live>>,
     pub(crate) metrics: Metrics,
     pub(crate) events: Events,
     pub(crate) kept: Kept,
@@ -145,7 +145,7 @@ impl World {
             reports,
             security: Cache::new(),
             operation: Cache::new(),
-            constraints: gatewright_rules::catalogue().iter().map(|t| (t.kind, Cache::new())).collect(),
+            constraints: Template::ALL.iter().map(|t| (*t, Cache::new())).collect(),
             metrics,
             events,
             kept: Kept::default(),
@@ -180,7 +180,7 @@ impl World {
             of("Namespace", &self.namespaces.cache),
             of("GatewrightStatus", &self.system),
         ];
-        caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind, cache)));
+        caches.extend(self.constraints.iter().map(|(kind, cache)| of(kind.kind(), cache)));
         caches.extend(self.reports.all().map(|watched| of(watched.kind.name, &watched.cache)));
         caches
     }
@@ -210,18 +210,18 @@ impl World {
     }
 
     /// Wakes a constraint and its policy.
-    pub(crate) fn wake(&self, kind: &'static str, name: String) {
-        self.requests.send(Key::Constraint(kind, name));
+    pub(crate) fn wake(&self, template: Template, name: String) {
+        self.requests.send(Key::Constraint(template, name));
     }
 
     /// The constraints of a template.
-    pub(crate) fn constraints(&self, template: &Template) -> &Cache<Live> {
-        &self.constraints[template.kind]
+    pub(crate) fn constraints(&self, template: Template) -> &Cache<Live> {
+        &self.constraints[&template]
     }
 
     /// Where constraints of a kind live.
-    pub(crate) fn constraint_api(&self, template: &Template) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &constraint_resource(template.kind))
+    pub(crate) fn constraint_api(&self, template: Template) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &constraint_resource(template.kind()))
     }
 
     /// Where the object with the state of everything that is no policy lives.
@@ -242,29 +242,6 @@ impl World {
     /// Where templates live.
     pub(crate) fn template_api(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &template_resource())
-    }
-}
-
-/// What the constraints of a kind are made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    SecurityPolicy,
-    OperationPolicy,
-    Standards,
-    ExecGuard,
-}
-
-impl Owner {
-    pub(crate) fn of(kind: &str) -> Self {
-        if kind == SecurityPolicy::TEMPLATE.kind {
-            Self::SecurityPolicy
-        } else if kind == OperationPolicy::TEMPLATE.kind {
-            Self::OperationPolicy
-        } else if kind == deny_exec_heritage::TEMPLATE.kind {
-            Self::ExecGuard
-        } else {
-            Self::Standards
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod connect;
 
+use gatewright_gatekeeper::guessed_resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
@@ -193,7 +194,7 @@ impl Case {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let resource = format!("{}s", kind.to_lowercase());
+        let resource = guessed_resource(&kind);
         let mut request = json!({
             "uid": "6f1f2f33-0000-4000-8000-000000000000",
             "kind": {"group": group, "version": version, "kind": kind},

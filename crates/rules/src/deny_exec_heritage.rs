@@ -1,10 +1,11 @@
 //! The exec guard: nobody but the platform itself enters the platform's own Pods.
 
+use gatewright_gatekeeper::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::{Kind, POD_ATTACH, POD_EXEC};
-use crate::{Entry, Template};
+use crate::{Definition, Entry, Owner};
 
 /// The label of the Pods that are guarded, with its value.
 pub const HERITAGE_LABEL: (&str, &str) = ("heritage", "deckhouse");
@@ -51,10 +52,12 @@ pub enum UnknownPods {
 }
 
 /// The template.
-pub const TEMPLATE: Template = Template {
+pub const DEFINITION: Definition = Definition {
     kind: "D8DenyExecHeritage",
+    folder: "deny-exec-heritage",
+    owner: Owner::ExecGuard,
     title: "No exec into the platform's own Pods",
-    operations: &["CONNECT"],
+    operations: &[Operation::Connect],
     libs: &[],
     rules: &[],
     parameters: crate::template::schema_of::<Parameters>,

@@ -14,7 +14,7 @@ mod standards;
 use std::fmt::Write as _;
 
 use crate::docs::metadata::Metadata;
-use crate::{Entry, Template, catalogue, pod_security_standard};
+use crate::{Definition, Owner, Template};
 
 /// One page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,14 +55,6 @@ pub enum Error {
         /// The check's field, or the control.
         field: String,
     },
-    /// A condition of a standard's control for which the page has no words.
-    #[error("control {control} depends on {condition:?}, for which there are no words")]
-    Condition {
-        /// The control.
-        control: String,
-        /// The line of Rego.
-        condition: String,
-    },
 }
 
 /// Gives the content of a file below the templates' folder.
@@ -75,20 +67,20 @@ type Read<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
 ///
 /// If a file cannot be read, or does not say what a page needs.
 pub fn pages(read: &dyn Fn(&str) -> std::io::Result<String>) -> Result<Vec<Page>, Error> {
-    let mut index = "# The rules\n\nWhat every rule checks, with its messages and examples. What a policy is, what it \
-                     applies to and how updates are judged stands in [What a policy means](../policies.md). These pages \
-                     are made from the rules themselves, by `make generated`.\n"
+    let mut index = "# The rules\n\nWhat every rule checks, with its messages and examples. [What a policy \
+                     means](../policies.md) describes what a policy is, what it applies to and how updates are judged. \
+                     `make generated` makes these pages from the rules themselves.\n"
         .to_owned();
     let mut pages = vec![];
-    for template in catalogue() {
-        let (page, section) = match policy(template) {
-            Some(policy) => {
-                rule::page(template, &policy, read).map(|(page, section)| (Some(page), section))?
+    for template in Template::ALL.iter().map(|template| template.definition()) {
+        let (page, section) = match template.owner {
+            Owner::Policy(kind) => {
+                rule::page(template, kind, read).map(|(page, section)| (Some(page), section))?
             }
-            None if template.kind == pod_security_standard::TEMPLATE.kind => {
+            Owner::Standards => {
                 standards::page(template, read).map(|(page, section)| (Some(page), section))?
             }
-            None => (None, other(template)?),
+            Owner::ExecGuard => (None, other(template)?),
         };
         index.push_str(&section);
         pages.extend(page);
@@ -97,15 +89,8 @@ pub fn pages(read: &dyn Fn(&str) -> std::io::Result<String>) -> Result<Vec<Page>
     Ok(pages)
 }
 
-/// The policy kind of a template, if it is for one: `D8SecurityPolicy` is for `SecurityPolicy`, in `security-policy`.
-fn policy(template: &Template) -> Option<rule::Policy> {
-    let kind = template.kind.strip_prefix("D8").filter(|_| template.entry == Entry::Generated)?;
-    let dashed = kind.replace("Policy", "-policy").to_lowercase();
-    Some(rule::Policy { kind, folder: dashed })
-}
-
 /// The section of a template that has no page.
-fn other(template: &Template) -> Result<String, Error> {
+fn other(template: &Definition) -> Result<String, Error> {
     let metadata = Metadata::of(template.kind, &template.entry())?;
     let mut text = format!("\n## {}\n\n{}\n", metadata.title, metadata.description.trim());
     let _ = write!(text, "\nThe template is `{}`.\n{}", template.name(), metadata.related(None));

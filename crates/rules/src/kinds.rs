@@ -3,7 +3,15 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use gatewright_gatekeeper::{MatchKinds, Route};
+use gatewright_gatekeeper::{MatchKinds, Operation, Route};
+use k8s_openapi::Resource;
+use k8s_openapi::api::{
+    apps::v1 as apps, batch::v1 as batch, core::v1 as core, networking::v1 as networking, rbac::v1 as rbac,
+};
+
+mod builtin;
+
+pub use builtin::{Builtin, builtin, is_builtin_group, respelled, similar};
 
 /// A kind, and the resource under which the API server asks about it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,8 +25,17 @@ pub struct Kind {
     pub resource: Option<(&'static str, &'static str)>,
 }
 
-const fn kind(group: &'static str, kind: &'static str, resource: &'static str) -> Kind {
-    Kind { group: Cow::Borrowed(group), kind: Cow::Borrowed(kind), resource: Some((group, resource)) }
+const fn of<T: Resource>() -> Kind {
+    Kind {
+        group: Cow::Borrowed(T::GROUP),
+        kind: Cow::Borrowed(T::KIND),
+        resource: Some((T::GROUP, T::URL_PATH_SEGMENT)),
+    }
+}
+
+/// What is sent to a subresource of Pods.
+const fn of_pod(kind: &'static str, resource: &'static str) -> Kind {
+    Kind { group: Cow::Borrowed(""), kind: Cow::Borrowed(kind), resource: Some(("", resource)) }
 }
 
 const fn scale(resource: &'static str) -> Kind {
@@ -30,72 +47,39 @@ const fn scale(resource: &'static str) -> Kind {
 }
 
 /// A Namespace.
-pub const NAMESPACE: Kind = kind("", "Namespace", "namespaces");
+pub const NAMESPACE: Kind = of::<core::Namespace>();
 /// A Pod.
-pub const POD: Kind = kind("", "Pod", "pods");
+pub const POD: Kind = of::<core::Pod>();
 /// A ReplicationController.
-pub const REPLICATION_CONTROLLER: Kind = kind("", "ReplicationController", "replicationcontrollers");
+pub const REPLICATION_CONTROLLER: Kind = of::<core::ReplicationController>();
 /// A DaemonSet.
-pub const DAEMON_SET: Kind = kind("apps", "DaemonSet", "daemonsets");
+pub const DAEMON_SET: Kind = of::<apps::DaemonSet>();
 /// A Deployment.
-pub const DEPLOYMENT: Kind = kind("apps", "Deployment", "deployments");
+pub const DEPLOYMENT: Kind = of::<apps::Deployment>();
 /// A StatefulSet.
-pub const STATEFUL_SET: Kind = kind("apps", "StatefulSet", "statefulsets");
+pub const STATEFUL_SET: Kind = of::<apps::StatefulSet>();
 /// A CronJob.
-pub const CRON_JOB: Kind = kind("batch", "CronJob", "cronjobs");
+pub const CRON_JOB: Kind = of::<batch::CronJob>();
 /// A Job.
-pub const JOB: Kind = kind("batch", "Job", "jobs");
+pub const JOB: Kind = of::<batch::Job>();
 /// A Service.
-pub const SERVICE: Kind = kind("", "Service", "services");
+pub const SERVICE: Kind = of::<core::Service>();
 /// What `kubectl exec` asks of a Pod.
-pub const POD_EXEC: Kind = kind("", "PodExecOptions", "pods/exec");
+pub const POD_EXEC: Kind = of_pod("PodExecOptions", "pods/exec");
 /// What `kubectl attach` asks of a Pod.
-pub const POD_ATTACH: Kind = kind("", "PodAttachOptions", "pods/attach");
+pub const POD_ATTACH: Kind = of_pod("PodAttachOptions", "pods/attach");
 /// A PersistentVolumeClaim.
-pub const PERSISTENT_VOLUME_CLAIM: Kind = kind("", "PersistentVolumeClaim", "persistentvolumeclaims");
+pub const PERSISTENT_VOLUME_CLAIM: Kind = of::<core::PersistentVolumeClaim>();
 /// An Ingress.
-pub const INGRESS: Kind = kind("networking.k8s.io", "Ingress", "ingresses");
+pub const INGRESS: Kind = of::<networking::Ingress>();
 /// A Role.
-pub const ROLE: Kind = kind("rbac.authorization.k8s.io", "Role", "roles");
+pub const ROLE: Kind = of::<rbac::Role>();
 /// A RoleBinding.
-pub const ROLE_BINDING: Kind = kind("rbac.authorization.k8s.io", "RoleBinding", "rolebindings");
+pub const ROLE_BINDING: Kind = of::<rbac::RoleBinding>();
 /// What `kubectl scale` sends for a Deployment.
 pub const DEPLOYMENT_SCALE: Kind = scale("deployments/scale");
 /// What `kubectl scale` sends for a StatefulSet.
 pub const STATEFUL_SET_SCALE: Kind = scale("statefulsets/scale");
-
-/// Kubernetes' own kinds that stand outside namespaces, by group.
-const CLUSTER_SCOPED: &[(&str, &[&str])] = &[
-    ("", &["ComponentStatus", "Namespace", "Node", "PersistentVolume"]),
-    (
-        "admissionregistration.k8s.io",
-        &[
-            "MutatingAdmissionPolicy",
-            "MutatingAdmissionPolicyBinding",
-            "MutatingWebhookConfiguration",
-            "ValidatingAdmissionPolicy",
-            "ValidatingAdmissionPolicyBinding",
-            "ValidatingWebhookConfiguration",
-        ],
-    ),
-    ("apiextensions.k8s.io", &["CustomResourceDefinition"]),
-    ("apiregistration.k8s.io", &["APIService"]),
-    ("authentication.k8s.io", &["SelfSubjectReview", "TokenReview"]),
-    ("authorization.k8s.io", &["SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"]),
-    ("certificates.k8s.io", &["CertificateSigningRequest", "ClusterTrustBundle"]),
-    ("flowcontrol.apiserver.k8s.io", &["FlowSchema", "PriorityLevelConfiguration"]),
-    ("internal.apiserver.k8s.io", &["StorageVersion"]),
-    ("networking.k8s.io", &["IPAddress", "IngressClass", "ServiceCIDR"]),
-    ("node.k8s.io", &["RuntimeClass"]),
-    ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding"]),
-    ("resource.k8s.io", &["DeviceClass", "DeviceTaintRule", "ResourcePoolStatusRequest", "ResourceSlice"]),
-    ("scheduling.k8s.io", &["PriorityClass"]),
-    (
-        "storage.k8s.io",
-        &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"],
-    ),
-    ("storagemigration.k8s.io", &["StorageVersionMigration"]),
-];
 
 /// The controllers whose Pod template is judged, so that people learn at `apply` and not from missing Pods.
 pub const CONTROLLERS: [Kind; 6] =
@@ -127,8 +111,7 @@ impl Kind {
     /// namespaced.
     #[must_use]
     pub fn is_cluster_scoped(&self) -> bool {
-        let kinds_of = |(group, _): &&(&str, &[&str])| *group == self.group;
-        CLUSTER_SCOPED.iter().find(kinds_of).is_some_and(|(_, kinds)| kinds.contains(&&*self.kind))
+        builtin(&self.group, &self.kind).is_some_and(|builtin| !builtin.namespaced)
     }
 
     /// Whether the kind is nobody's of Kubernetes' own, so that we cannot know whether it stands in namespaces.
@@ -142,16 +125,25 @@ impl Kind {
     pub fn routes(&self) -> Vec<Route> {
         let Some((group, resource)) = self.resource else { return vec![] };
         let operations: &[_] = match resource.split_once('/') {
-            Some((_, "attach" | "exec")) => &["CONNECT"],
-            Some(_) => &["UPDATE"],
-            None => &["CREATE", "UPDATE"],
+            Some((_, "attach" | "exec")) => &[Operation::Connect],
+            Some(_) => &[Operation::Update],
+            None => &[Operation::Create, Operation::Update],
         };
-        let route = |operation: &&'static str| Route {
+        let route = |operation: &Operation| Route {
             group: group.to_owned(),
             resource: resource.to_owned(),
-            operation,
+            operation: *operation,
         };
         operations.iter().map(route).collect()
+    }
+}
+
+/// The English plural of a kind, which is also how its resource is named.
+pub(crate) fn plural(kind: &str) -> String {
+    match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with('s') => format!("{kind}es"),
+        None => format!("{kind}s"),
     }
 }
 

@@ -20,4 +20,4 @@ mod template;
 mod tests;
 
 pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile, subresources};
-pub use template::{Entry, Lib, Template, WRITES, catalogue, templates};
+pub use template::{Definition, Entry, Lib, Owner, Template, WRITES};

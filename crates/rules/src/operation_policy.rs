@@ -17,10 +17,11 @@ pub mod required_resources;
 pub mod revision_history_limit;
 pub mod storage_class;
 
+use gatewright_api::PolicyKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Entry, Lib, Template, WRITES};
+use crate::{Definition, Entry, Lib, Owner, WRITES};
 
 /// The parameters of a constraint: each rule's under the names they have in the policy. Absent is not checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -73,8 +74,10 @@ pub struct Parameters {
 }
 
 /// The template.
-pub const TEMPLATE: Template = Template {
+pub const DEFINITION: Definition = Definition {
     kind: "D8OperationPolicy",
+    folder: "operation-policy",
+    owner: Owner::Policy(PolicyKind::OperationPolicy),
     title: "The rules of OperationPolicy",
     operations: WRITES,
     libs: &[Lib::Finding, Lib::Image, Lib::Keys, Lib::Pod, Lib::Update],

@@ -1,10 +1,12 @@
 //! The Pod Security Standards of Kubernetes, every version of them.
 
+pub mod controls;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::security_policy::host_network::Range;
-use crate::{Entry, Lib, Rule, Template, Volatile, WRITES};
+use crate::{Definition, Entry, Lib, Owner, Rule, Volatile, WRITES};
 
 /// What the template looks at of what changes on a running Pod.
 pub const LOOKS_AT: &[Volatile] = &[Volatile::EphemeralContainers];
@@ -51,8 +53,10 @@ pub enum Level {
 }
 
 /// The template.
-pub const TEMPLATE: Template = Template {
+pub const DEFINITION: Definition = Definition {
     kind: "D8PodSecurityStandard",
+    folder: "pod-security-standard",
+    owner: Owner::Standards,
     title: "Pod Security Standards",
     operations: WRITES,
     libs: &[Lib::Control, Lib::Finding, Lib::Pod, Lib::Standard, Lib::Update],
@@ -78,10 +82,10 @@ pub const TEMPLATE: Template = Template {
         room("volumes", include_str!("../../../templates/pod-security-standard/volumes/rule.rego")),
     ],
     parameters: crate::template::schema_of::<Parameters>,
-    entry: Entry::Written(include_str!("../../../templates/pod-security-standard/entry.rego")),
+    entry: Entry::Controls(include_str!("../../../templates/pod-security-standard/entry.rego")),
 };
 
-/// Controls are no checks of a policy's fields: the entry names them.
+/// Controls are no checks of a policy's fields: [`controls::CONTROLS`] says when their faults count.
 const fn room(name: &'static str, module: &'static str) -> Rule {
     Rule { name, module, checks: &[] }
 }

@@ -1,6 +1,6 @@
 //! What a rule tells the template, beside its Rego.
 
-use gatewright_gatekeeper::Route;
+use gatewright_gatekeeper::{Operation, Route};
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
@@ -44,6 +44,8 @@ pub enum Guard {
 pub enum Subject {
     /// The pod spec of any workload kind, with these of its volatile fields.
     Pod(&'static [Volatile]),
+    /// The pod spec of Pods, and not of controllers: a defaulter may still fill in what is asked for.
+    PodAlone(&'static [Volatile]),
     /// The pod spec of any workload kind, and more of the object. The module's rule `unchanged` holds for an UPDATE
     /// that leaves alone what is judged.
     PodAndMore(&'static [Volatile]),
@@ -115,7 +117,7 @@ impl Subject {
             Self::Pod(_) | Self::PodAndMore(_) if reach.controllers => {
                 [&kinds::CONTROLLERS[..], &[kinds::POD]].concat()
             }
-            Self::Pod(_) | Self::PodAndMore(_) => vec![kinds::POD],
+            Self::Pod(_) | Self::PodAndMore(_) | Self::PodAlone(_) => vec![kinds::POD],
             Self::Objects(kinds) => kinds.to_vec(),
             Self::Watched => watched_kinds(parameter),
         };
@@ -127,7 +129,7 @@ impl Subject {
     #[must_use]
     pub fn routes(self, reach: Reach, parameter: &Value) -> Vec<Route> {
         let subresources = match self {
-            Self::Pod(looks_at) | Self::PodAndMore(looks_at) => looks_at,
+            Self::Pod(looks_at) | Self::PodAndMore(looks_at) | Self::PodAlone(looks_at) => looks_at,
             Self::Objects(_) | Self::Watched => &[],
         };
         let kinds = self.kinds(reach, parameter);
@@ -150,6 +152,6 @@ impl Volatile {
             Self::Resources => "pods/resize",
             Self::Tolerations => return None,
         };
-        Some(Route { group: String::new(), resource: resource.to_owned(), operation: "UPDATE" })
+        Some(Route { group: String::new(), resource: resource.to_owned(), operation: Operation::Update })
     }
 }

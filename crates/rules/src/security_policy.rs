@@ -21,10 +21,11 @@ pub mod users_and_groups;
 pub mod volume_types;
 pub mod wildcard_domains;
 
+use gatewright_api::PolicyKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Entry, Lib, Template, WRITES};
+use crate::{Definition, Entry, Lib, Owner, WRITES};
 
 /// The parameters of a constraint: each rule's under the names they have in the policy. Absent is not checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -92,8 +93,10 @@ pub struct Parameters {
 }
 
 /// The template.
-pub const TEMPLATE: Template = Template {
+pub const DEFINITION: Definition = Definition {
     kind: "D8SecurityPolicy",
+    folder: "security-policy",
+    owner: Owner::Policy(PolicyKind::SecurityPolicy),
     title: "The rules of SecurityPolicy",
     operations: WRITES,
     libs: &[Lib::Finding, Lib::Pod, Lib::Update],

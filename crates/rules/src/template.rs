@@ -2,42 +2,56 @@
 
 use std::fmt::Write as _;
 
-use gatewright_gatekeeper::{ConstraintTemplate, RegoSource};
+use gatewright_api::PolicyKind;
+use gatewright_gatekeeper::{ConstraintTemplate, Operation, RegoSource};
 use kube::core::schema::StructuralSchemaRewriter;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
+use strum::VariantArray;
 
 use crate::kinds::Kind;
+use crate::pod_security_standard::controls;
 use crate::rule::{Check, Rule, Subject, Volatile};
 use crate::{deny_exec_heritage, operation_policy, pod_security_standard, security_policy};
 
-/// The templates of the policy kinds.
-#[must_use]
-pub const fn templates() -> &'static [Template] {
-    &[security_policy::TEMPLATE, operation_policy::TEMPLATE]
+/// One of the templates that we install.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
+pub enum Template {
+    /// The rules of `SecurityPolicy`.
+    SecurityPolicy,
+    /// The rules of `OperationPolicy`.
+    OperationPolicy,
+    /// The Pod Security Standards.
+    PodSecurityStandard,
+    /// The exec guard.
+    DenyExecHeritage,
 }
 
-/// All templates that we install: those of the policy kinds, of the standards, and of the exec guard.
-#[must_use]
-pub const fn catalogue() -> &'static [Template] {
-    &[
-        security_policy::TEMPLATE,
-        operation_policy::TEMPLATE,
-        pod_security_standard::TEMPLATE,
-        deny_exec_heritage::TEMPLATE,
-    ]
+/// What the constraints of a template are made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// The policies of a kind: each has a constraint of its own name.
+    Policy(PolicyKind),
+    /// The settings of the Pod Security Standards.
+    Standards,
+    /// The settings of the exec guard.
+    ExecGuard,
 }
 
-/// Rules that are judged together: those of one policy kind, with one constraint per policy, or a standard.
-#[derive(Debug)]
-pub struct Template {
+/// What a template consists of: rules that are judged together.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
     /// The kind of the constraints; the template is named after it in lower case.
     pub kind: &'static str,
+    /// The folder under `templates/` that holds the Rego and the cases.
+    pub folder: &'static str,
+    /// What the constraints are made from.
+    pub owner: Owner,
     /// What the template is, in a few words.
     pub title: &'static str,
     /// The operations that are judged. Never empty, which would mean all.
-    pub operations: &'static [&'static str],
+    pub operations: &'static [Operation],
     /// The shared modules that the rules import. Each costs compile time and memory in every Gatekeeper process, so
     /// a template carries only those it uses.
     pub libs: &'static [Lib],
@@ -54,12 +68,15 @@ pub struct Template {
 pub enum Entry {
     /// Made from the checks of the rules: the template of a policy kind.
     Generated,
+    /// Made from the controls of the standards, around this frame.
+    Controls(&'static str),
     /// Written by hand, for rules that are no checks of a policy's fields.
     Written(&'static str),
 }
 
 /// A Rego module that several rules share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Lib {
     /// Faults of the controls of a standard, and messages.
     Control,
@@ -94,9 +111,60 @@ impl Lib {
 }
 
 /// What changes an object: the operations of a template whose rules judge objects.
-pub const WRITES: &[&str] = &["CREATE", "UPDATE"];
+pub const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
 
 impl Template {
+    /// Every template, in the order in which they are documented.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// What the template consists of.
+    #[must_use]
+    pub const fn definition(self) -> &'static Definition {
+        match self {
+            Self::SecurityPolicy => &security_policy::DEFINITION,
+            Self::OperationPolicy => &operation_policy::DEFINITION,
+            Self::PodSecurityStandard => &pod_security_standard::DEFINITION,
+            Self::DenyExecHeritage => &deny_exec_heritage::DEFINITION,
+        }
+    }
+
+    /// The template whose constraints are of this kind, if it is one of ours.
+    #[must_use]
+    pub fn of_kind(kind: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|template| template.kind() == kind)
+    }
+
+    /// The kind of the constraints.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        self.definition().kind
+    }
+
+    /// The template's name.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.definition().name()
+    }
+
+    /// What the constraints are made from.
+    #[must_use]
+    pub const fn owner(self) -> Owner {
+        self.definition().owner
+    }
+
+    /// The rules.
+    #[must_use]
+    pub const fn rules(self) -> &'static [Rule] {
+        self.definition().rules
+    }
+
+    /// All checks of all rules.
+    pub fn checks(self) -> impl Iterator<Item = (&'static Rule, &'static Check)> {
+        self.definition().checks()
+    }
+}
+
+impl Definition {
     /// The template's name.
     #[must_use]
     pub fn name(&self) -> String {
@@ -104,7 +172,7 @@ impl Template {
     }
 
     /// All checks of all rules.
-    pub fn checks(&self) -> impl Iterator<Item = (&Rule, &Check)> {
+    pub fn checks(&self) -> impl Iterator<Item = (&'static Rule, &'static Check)> + use<> {
         self.rules.iter().flat_map(|rule| rule.checks.iter().map(move |check| (rule, check)))
     }
 
@@ -121,8 +189,17 @@ impl Template {
     pub fn entry(&self) -> String {
         match self.entry {
             Entry::Generated => self.generated_entry(),
+            Entry::Controls(frame) => controls::entry(frame, &self.imports()),
             Entry::Written(module) => module.to_owned(),
         }
+    }
+
+    /// The packages of all modules, sorted.
+    fn imports(&self) -> Vec<String> {
+        let libs = self.libs.iter().map(|lib| format!("lib.{}", lib.as_ref()));
+        let mut imports: Vec<_> = libs.chain(self.rules.iter().map(Rule::package)).collect();
+        imports.sort_unstable();
+        imports
     }
 
     /// For each check a rule that tests the check's parameter, the cheap and indexed thing, before it asks for
@@ -147,7 +224,7 @@ fn check_rule(rule: &Rule, check: &Check) -> String {
     let guard = guard.expression(field);
     let set = format!("{}.{findings}", rule.identifier());
     let (target, gate) = match subject {
-        Subject::Pod(looks_at) => {
+        Subject::Pod(looks_at) | Subject::PodAlone(looks_at) => {
             ("pod_violations", format!("not update.same_judged({})", rego_set(looks_at)))
         }
         Subject::Objects(kinds) if kinds.iter().any(Kind::acts_while_deleted) => {

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use crate::cases::CaseKinds;
-use crate::{Entry, Lib, Reach, Rule, Template, WRITES, catalogue, subresources, templates};
+use crate::{Definition, Entry, Lib, Owner, Reach, Rule, Template, WRITES, subresources};
 
-fn rules() -> impl Iterator<Item = (&'static Template, &'static Rule)> {
-    catalogue().iter().flat_map(|template| template.rules.iter().map(move |rule| (template, rule)))
+fn definitions() -> impl Iterator<Item = &'static Definition> {
+    Template::ALL.iter().map(|template| template.definition())
 }
 
-fn modules(template: &Template) -> Vec<&'static str> {
+fn rules() -> impl Iterator<Item = &'static Rule> {
+    definitions().flat_map(|template| template.rules)
+}
+
+fn modules(template: &Definition) -> Vec<&'static str> {
     let libs = template.libs.iter().map(|lib| lib.module());
     libs.chain(template.rules.iter().map(|rule| rule.module)).collect()
 }
@@ -17,7 +21,7 @@ fn modules(template: &Template) -> Vec<&'static str> {
 /// A parameter that no check reads would be a field that is never enforced, and the other way round.
 #[test]
 fn every_parameter_has_a_check_and_every_check_a_parameter() {
-    for template in templates() {
+    for template in definitions().filter(|template| matches!(template.owner, Owner::Policy(_))) {
         let schema = (template.parameters)();
         let parameters: BTreeSet<_> =
             schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
@@ -28,7 +32,7 @@ fn every_parameter_has_a_check_and_every_check_a_parameter() {
 
 #[test]
 fn every_module_says_what_it_is_and_where_it_belongs() {
-    for (_, rule) in rules() {
+    for rule in rules() {
         assert!(rule.module.starts_with("# METADATA\n# title: "), "{}", rule.name);
         assert!(rule.module.contains(&format!("\npackage {}\n", rule.package())), "{}", rule.name);
         for check in rule.checks {
@@ -45,7 +49,7 @@ fn every_module_says_what_it_is_and_where_it_belongs() {
 /// Gatekeeper accepts an import that nobody supplies, and the rule then never fires.
 #[test]
 fn every_import_is_supplied_and_every_lib_is_used() {
-    for template in catalogue() {
+    for template in definitions() {
         let modules = modules(template);
         let packages: BTreeSet<_> = modules
             .iter()
@@ -63,7 +67,7 @@ fn every_import_is_supplied_and_every_lib_is_used() {
 /// Forms that OPA and other engines read differently, or that Gatekeeper leaves undefined in silence.
 #[test]
 fn no_module_uses_a_form_that_is_silently_undefined() {
-    for template in catalogue() {
+    for template in definitions() {
         let entry = template.entry();
         for module in modules(template).into_iter().chain([entry.as_str()]) {
             for line in module.lines() {
@@ -79,7 +83,7 @@ fn no_module_uses_a_form_that_is_silently_undefined() {
 /// A bare name in a list of imports is the last part of its package, so two rules must not share one.
 #[test]
 fn names_of_rules_are_unique_in_their_template() {
-    for template in catalogue() {
+    for template in definitions() {
         let names: BTreeSet<_> = template.rules.iter().map(|rule| rule.name).collect();
         assert_eq!(names.len(), template.rules.len(), "{}", template.kind);
         let judges_updates = template.operations == WRITES;
@@ -92,15 +96,25 @@ fn names_of_rules_are_unique_in_their_template() {
 #[test]
 fn every_subresource_that_a_check_looks_at_is_listed() {
     let reach = Reach { controllers: true, unlabelled: true };
-    let checks = catalogue().iter().flat_map(Template::checks);
+    let checks = definitions().flat_map(Definition::checks);
     let routes = checks.flat_map(|(_, check)| check.subject.routes(reach, &serde_json::Value::Null));
     let looked_at: BTreeSet<_> = routes.filter(|route| route.resource.contains('/')).collect();
     assert_eq!(looked_at, subresources().into_iter().collect());
 }
 
 #[test]
+fn kinds_and_folders_tell_templates_apart() {
+    for template in Template::ALL {
+        assert_eq!(Template::of_kind(template.kind()), Some(*template));
+    }
+    assert_eq!(Template::of_kind("D8Nothing"), None);
+    let folders: BTreeSet<_> = definitions().map(|template| template.folder).collect();
+    assert_eq!(folders.len(), Template::ALL.len());
+}
+
+#[test]
 fn entries_and_schemas() {
-    for template in catalogue() {
+    for template in definitions() {
         if template.entry == Entry::Generated {
             insta::assert_snapshot!(format!("{}-entry", template.kind), template.entry());
         }

@@ -17,10 +17,11 @@ use tokio::process::Command;
 use super::control_plane::{API_SERVER, kubeconfig as kubeconfig_path};
 use super::kubeconfig::{self, Identity};
 use super::{Cluster, process, processes};
-use crate::{files, tools};
+use crate::tools;
+use crate::tools::files;
 
 /// How long one kubectl may take.
-const KUBECTL: Duration = Duration::from_mins(1);
+const KUBECTL: Duration = Duration::from_secs(150);
 /// How long tokens of service accounts are valid, in seconds.
 const TOKEN: i64 = 24 * 60 * 60;
 
@@ -73,7 +74,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// It cannot be started or takes more than a minute. That it failed is told by the output.
+    /// It cannot be started or takes minutes. That it failed is told by the output.
     pub async fn kubectl(&self, arguments: &[&str], stdin: Option<&str>) -> Result<Output> {
         let name = || format!("kubectl {}", arguments.join(" "));
         let mut child = self.kubectl_command(arguments).spawn().with_context(name)?;

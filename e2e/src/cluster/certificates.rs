@@ -8,7 +8,7 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
-use crate::files;
+use crate::tools::files;
 
 /// The first address of the service range: what `kubernetes.default` resolves to.
 pub const SERVICE_RANGE: &str = "10.96.0.0/16";

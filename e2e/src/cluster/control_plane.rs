@@ -10,7 +10,8 @@ use super::certificates::{Files, SERVICE_RANGE};
 use super::kwok;
 use super::process::Process;
 use super::state::State;
-use crate::{files, tools};
+use crate::tools;
+use crate::tools::files;
 
 pub const ETCD: &str = "etcd";
 pub const API_SERVER: &str = "kube-apiserver";

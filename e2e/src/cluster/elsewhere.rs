@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{Cluster, health};
-use crate::{files, paths};
+use crate::paths;
+use crate::tools::files;
 
 /// The variable with the path of an administrator's kubeconfig.
 const VARIABLE: &str = "GATEWRIGHT_E2E_KUBECONFIG";

@@ -16,8 +16,10 @@ use super::processes;
 const START: Duration = Duration::from_secs(90);
 /// How long a process may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(15);
-/// How often a condition is looked at.
+/// How often a condition is looked at, at first.
 const INTERVAL: Duration = Duration::from_millis(50);
+/// How often at last: each look is a program that starts, and what is waited for needs the processors, too.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(400);
 
 /// Waits until the health URL of `process` answers with success.
 ///
@@ -99,6 +101,7 @@ where
     F: Future<Output = Result<bool>>,
 {
     let deadline = Instant::now() + limit;
+    let mut interval = INTERVAL;
     loop {
         let outcome = timeout(limit, condition()).await.context("no answer").flatten();
         if let Ok(true) = outcome {
@@ -108,6 +111,7 @@ where
             let reason = outcome.err().map(|error| format!(": {error:#}")).unwrap_or_default();
             bail!("waited {limit:?} in vain until {what}{reason}");
         }
-        sleep(INTERVAL).await;
+        sleep(interval).await;
+        interval = (interval * 3 / 2).min(LONGEST_INTERVAL);
     }
 }

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::processes::{EXEC, PROCESS};
-use crate::{files, tools};
+use crate::tools;
+use crate::tools::files;
 
 /// What every container has written, in the format of container runtimes.
 const LOG: &str = "2026-01-01T00:00:00Z stdout F nothing runs here: the node is a fake one\n";

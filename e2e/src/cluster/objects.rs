@@ -1,16 +1,20 @@
 //! What scenarios ask of objects, by kubectl as a person would.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Cluster, until};
-
-/// Much more than anything takes, also on a machine under load.
-const SOON: Duration = Duration::from_mins(1);
+use crate::{AT_ONCE, SOON};
 
 impl Cluster {
+    /// What kubectl prints when it succeeds.
+    ///
+    /// # Errors
+    /// It fails; the error shows what it says.
+    pub async fn kubectl_ok(&self, arguments: &[&str]) -> Result<String> {
+        self.kubectl(arguments, None).await?.success()
+    }
+
     /// Makes an object as the manifest says, or changes it to that.
     ///
     /// # Errors
@@ -21,6 +25,23 @@ impl Cluster {
         self.kubectl(&arguments, Some(&manifest.to_string())).await?.success().map(drop)
     }
 
+    /// Makes or changes all of these in one request after the other.
+    ///
+    /// # Errors
+    /// The API server refuses one of them.
+    pub async fn put_all(&self, manifests: &[Value]) -> Result<()> {
+        self.put(&json!({"apiVersion": "v1", "kind": "List", "items": manifests})).await
+    }
+
+    /// Changes an object by a patch of this type: `merge` or `json`.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub async fn patch(&self, object: &str, r#type: &str, patch: &Value) -> Result<()> {
+        let (r#type, patch) = (format!("--type={type}"), patch.to_string());
+        self.kubectl_ok(&["patch", object, &r#type, "-p", &patch]).await.map(drop)
+    }
+
     /// An object, or a list of objects.
     ///
     /// # Errors
@@ -28,6 +49,123 @@ impl Cluster {
     pub async fn get(&self, what: &[&str]) -> Result<Value> {
         let text = self.kubectl(&[&["get", "-o", "json"], what].concat(), None).await?.success()?;
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// An object; null if it or its kind is not there.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn find(&self, what: &[&str]) -> Result<Value> {
+        let output = self.kubectl(&[&["get", "-o", "json"], what].concat(), None).await?;
+        let absent = ["NotFound", "doesn't have a resource type"];
+        if absent.iter().any(|reason| output.stderr.contains(reason)) {
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_str(&output.success()?)?)
+    }
+
+    /// Whether an object is there.
+    ///
+    /// # Errors
+    /// As of [`Self::find`].
+    pub async fn exists(&self, object: &str) -> Result<bool> {
+        Ok(!self.find(&[object]).await?.is_null())
+    }
+
+    /// Waits until an object is gone.
+    ///
+    /// # Errors
+    /// It is not in time.
+    pub async fn gone(&self, object: &str) -> Result<()> {
+        until(&format!("{object} is gone"), SOON, async || Ok(!self.exists(object).await?)).await
+    }
+
+    /// Waits until an object is ready as it is now, by `kubectl wait`.
+    ///
+    /// # Errors
+    /// It is not in time.
+    pub async fn ready(&self, object: &str) -> Result<()> {
+        let wait = ["wait", "--for=condition=Ready", object, "--timeout=50s"];
+        until(&format!("{object} is ready"), SOON, async || self.kubectl_ok(&wait).await.map(|_| true)).await
+    }
+
+    /// Waits until all objects of these kinds are ready.
+    ///
+    /// # Errors
+    /// They are not in time.
+    pub async fn all_ready(&self, kinds: &str) -> Result<()> {
+        let wait = ["wait", "--for=condition=Ready", kinds, "--all", "--timeout=50s"];
+        until(&format!("all {kinds} are ready"), SOON, async || self.kubectl_ok(&wait).await.map(|_| true))
+            .await
+    }
+
+    /// Waits until a change of an object by hand is undone.
+    ///
+    /// # Errors
+    /// Its spec is not this in time.
+    pub async fn restored(&self, what: &str, object: &str, spec: &Value) -> Result<()> {
+        until(&format!("{object} is as before ({what})"), AT_ONCE, async || {
+            let found = self.find(&[object]).await?["spec"].take();
+            ensure!(&found == spec, "{found}");
+            Ok(true)
+        })
+        .await
+    }
+
+    /// What the API server says to a new object, be it yes or no.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn create(&self, manifest: &Value) -> Result<String> {
+        let output = self.kubectl(&["create", "-f", "-"], Some(&manifest.to_string())).await?;
+        Ok(output.stdout + &output.stderr)
+    }
+
+    /// What it would say, and nothing is made.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn try_create(&self, manifest: &Value) -> Result<String> {
+        let create = ["create", "--dry-run=server", "-f", "-"];
+        let output = self.kubectl(&create, Some(&manifest.to_string())).await?;
+        Ok(output.stdout + &output.stderr)
+    }
+
+    /// Waits until the API server's answer to a new object contains `says`; nothing is made.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn answers(&self, manifest: &Value, says: &str) -> Result<()> {
+        until(&format!("the API server says {says:?}"), SOON, async || {
+            let said = self.try_create(manifest).await?;
+            ensure!(said.contains(says), "{said}");
+            Ok(true)
+        })
+        .await
+    }
+
+    /// What a replica shows of a metric's series.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn metric(&self, replica: &str, series: &str) -> Result<Option<String>> {
+        let (code, text) = self.ask_replica(replica, "/metrics").await?;
+        ensure!(code == 200, "{code} {text}");
+        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        Ok(found.map(|value| value.trim_end_matches(".0").to_owned()))
+    }
+
+    /// Waits until a replica shows this value of a metric's series.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn measures(&self, replica: &str, series: &str, expected: &str) -> Result<()> {
+        until(&format!("{replica} shows {series} {expected}"), SOON, async || {
+            let found = self.metric(replica, series).await?;
+            ensure!(found.as_deref() == Some(expected), "{found:?}");
+            Ok(true)
+        })
+        .await
     }
 
     /// What kubectl and the API server say, be it yes or no.

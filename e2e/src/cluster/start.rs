@@ -18,7 +18,8 @@ use super::process::Process;
 use super::processes::REAPER;
 use super::state::State;
 use super::{Cluster, Options, gatekeeper, health, processes, reaper};
-use crate::{files, paths, tools};
+use crate::tools::files;
+use crate::{paths, tools};
 
 /// How long objects may take to become as they should, once all processes are healthy.
 const SETTLE: Duration = Duration::from_mins(1);
@@ -28,7 +29,7 @@ const PREVIOUS: Duration = Duration::from_secs(5);
 
 impl Cluster {
     /// Makes the data directory with certificates and ports; starts nothing.
-    pub(super) fn create(options: Options) -> Result<Self> {
+    pub(super) fn prepare(options: Options) -> Result<Self> {
         tools::verify()?;
         let directory = paths::cluster(&options.name)?;
         let running = processes::running(&directory);

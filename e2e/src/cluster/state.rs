@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::options::Options;
 use super::process::Process;
-use crate::{files, paths};
+use crate::paths;
+use crate::tools::files;
 
 /// Ports below the range from which the kernel takes those of outgoing connections: otherwise a
 /// client that keeps dialling a stopped server could take that server's port, or meet itself there.

@@ -23,7 +23,9 @@ struct Tables {
     sidecar: Topics,
     pod: Topics,
     metadata: Topics,
+    odd_spellings: Topics,
     refused_by_api_server: Topics,
+    refused_metadata: Topics,
 }
 
 #[expect(clippy::expect_used, reason = "a part of the program; a test reads it")]
@@ -97,7 +99,9 @@ pub fn edit(audience: Audience) -> impl Strategy<Value = Edit> {
         (4, &TABLES.pod, vec![Place::Spec]),
         (1, &TABLES.metadata, vec![Place::Metadata]),
         (1, &TABLES.sidecar, vec![Place::Sidecar]),
+        (refused, &TABLES.odd_spellings, one.to_vec()),
         (refused, &TABLES.refused_by_api_server, vec![Place::Spec]),
+        (refused, &TABLES.refused_metadata, vec![Place::Metadata]),
     ];
     let edits = |places, table| (select(places), topics(table)).prop_map(|(place, patch)| Edit(place, patch));
     let possible = tables.into_iter().filter(|(weight, ..)| *weight > 0);
@@ -185,7 +189,8 @@ fn tidy(spec: &mut Value) {
         .flatten()
         .enumerate()
         .map(|(i, volume)| {
-            volume["name"] = json!(format!("v{i}"));
+            let prefix = volume["name"].as_str().unwrap_or("v");
+            volume["name"] = json!(format!("{prefix}{i}"));
             volume["name"].clone()
         })
         .collect();

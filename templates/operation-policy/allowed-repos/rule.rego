@@ -2,7 +2,8 @@
 # title: Image repositories
 # description: >-
 #   Images come only from known registries and repositories. The parsed reference is compared, so
-#   registry.example.com admits neither registry.example.com.evil.io/x nor registry.example.com:8443/x.
+#   registry.example.com admits neither registry.example.com.evil.io/x nor registry.example.com:8443/x. An image ID
+#   (sha256:…) names an image of the node and no repository: no entry admits it.
 # related_resources:
 # - https://github.com/distribution/reference
 package lib.rule.allowed_repos
@@ -38,16 +39,20 @@ found contains finding.in_pod(
 
 admitted(reference) if {
 	reference != ""
+	not image.is_id(reference)
+	fits(reference)
+}
+
+fits(reference) if {
 	strings.any_prefix_match(concat("", [image.full_name(reference), "/"]), input.parameters.allowedRepos.repositories)
 }
 
-admitted(reference) if {
-	reference != ""
+fits(reference) if {
 	full := concat("", [image.full_name(reference), image.suffix(reference)])
 	strings.any_prefix_match([reference, full], input.parameters.allowedRepos.prefixes)
 }
 
-admitted(reference) if {
+fits(reference) if {
 	some form in forms(reference)
 	form in input.parameters.allowedRepos.images
 }
@@ -59,8 +64,10 @@ forms(reference) := {concat("", [full, suffix]) | some suffix in [tag, digest, c
 	digest := image.digest(reference)
 }
 
-refused(reference) := sprintf("uses image %q; %s", [reference, allowed])
+refused(reference) := sprintf("uses image %q, an image ID that names no repository; %s", [reference, allowed]) if {
+	image.is_id(reference)
+} else := sprintf("uses image %q; %s", [reference, allowed])
 
 allowed := "no image is allowed" if {
 	count(input.parameters.allowedRepos.entries) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedRepos.entries)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.allowedRepos.entries)])

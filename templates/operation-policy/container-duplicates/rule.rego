@@ -12,7 +12,7 @@ import data.lib.pod
 
 found contains finding.in_container(
 	place.list, place.i, {"field": "name", "found": place.name, "allowed": "a name of its own"},
-	sprintf("(%s[%d]) has the name of %s[%d]; each needs its own", [place.list, place.i, first.list, first.i]),
+	sprintf("(%s[%d]) has the same name as %s[%d]; each container needs its own name", [place.list, place.i, first.list, first.i]),
 ) if {
 	count({place.name | some place in places}) < count(places)
 	some k, place in places
@@ -22,7 +22,7 @@ found contains finding.in_container(
 
 found contains finding.in_container(
 	list, i, {"field": "env", "found": repeated, "allowed": "each name once"},
-	sprintf("sets %s more than once in env; each name may stand there once", [finding.listed(repeated)]),
+	sprintf("sets %s more than once in env; each name may appear once", [finding.listed(repeated)]),
 ) if {
 	some list in pod.lists
 	some i

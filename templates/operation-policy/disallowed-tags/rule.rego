@@ -2,7 +2,7 @@
 # title: Image tags
 # description: >-
 #   A tag that moves makes two Pods of one manifest different. An image without tag and digest has the tag latest.
-#   A tag next to a digest is not used, but it still says something, and it counts.
+#   A tag next to a digest is not used, but it still says something, and it counts. An image ID (sha256:…) has no tag.
 # related_resources:
 # - https://kubernetes.io/docs/concepts/containers/images/#image-names
 package lib.rule.disallowed_tags
@@ -59,6 +59,6 @@ refused(field, reference) := {
 does(reference) := sprintf("uses image %q, whose tag cannot be read", [reference]) if {
 	unreadable(reference)
 } else := sprintf(
-	"uses image %q with tag %s; disallowed are %s",
+	"uses image %q with tag %s; disallowed: %s",
 	[reference, tag(reference), finding.listed(input.parameters.disallowedImageTags)],
 )

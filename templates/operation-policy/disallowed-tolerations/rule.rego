@@ -13,7 +13,7 @@ import data.lib.pod
 
 found contains finding.in_pod(
 	{"field": sprintf("tolerations[%d]", [k]), "found": toleration, "allowed": {"not": taints}},
-	sprintf("the Pod tolerates %s (tolerations[%d]); disallowed are %s", [tolerated(toleration), k, finding.listed(taints)]),
+	sprintf("the Pod tolerates %s (tolerations[%d]); disallowed: %s", [tolerated(toleration), k, finding.listed(taints)]),
 ) if {
 	some k
 	toleration := pod.spec.tolerations[k]

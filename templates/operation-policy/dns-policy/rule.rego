@@ -12,7 +12,7 @@ import data.lib.pod
 
 found contains finding.in_pod(
 	{"field": "dnsPolicy", "found": policy, "allowed": ["ClusterFirstWithHostNet"]},
-	sprintf("the Pod sets hostNetwork to true with dnsPolicy %s; it must be ClusterFirstWithHostNet", [policy]),
+	sprintf("the Pod sets hostNetwork to true with dnsPolicy %s; dnsPolicy must be ClusterFirstWithHostNet", [policy]),
 ) if {
 	pod.spec.hostNetwork == true
 	policy := object.get(pod.spec, "dnsPolicy", "ClusterFirst")

@@ -50,7 +50,7 @@ default_policy(reference) := "Always" if {
 refused(field, policy) := {"field": field, "found": policy, "allowed": [input.parameters.imagePullPolicy]}
 
 does(field, policy, reference) := sprintf(
-	"leaves %s unset, which is %s for image %q; it must be %s",
+	"leaves %s unset, which means %s for image %q; it must be %s",
 	[field, default_policy(reference), reference, input.parameters.imagePullPolicy],
 ) if {
 	policy == ""

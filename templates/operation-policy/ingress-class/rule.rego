@@ -35,7 +35,7 @@ refused(field, class) := finding.in_object(
 
 allowed := "no class is allowed" if {
 	count(input.parameters.ingressClassNames) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.ingressClassNames)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.ingressClassNames)])
 
 unchanged if {
 	input.review.operation == "UPDATE"

@@ -21,4 +21,4 @@ found contains finding.in_pod(
 
 allowed := "no priority class is allowed" if {
 	count(input.parameters.priorityClassNames) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.priorityClassNames)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.priorityClassNames)])

@@ -11,7 +11,7 @@ import data.lib.finding
 
 found contains finding.in_object(
 	{"field": "spec.replicas", "found": replicas, "allowed": input.parameters.replicaLimits},
-	sprintf("the %s %s; it must be %s", [input.review.kind.kind, has, allowed]),
+	sprintf("the %s %s; it must be %s", [whose, has, allowed]),
 ) if {
 	replicas := replicas_of(input.review.object)
 	outside(replicas)
@@ -28,8 +28,10 @@ replicas_of(it) := object.get(it, ["spec", "replicas"], 1) if {
 	# A Scale is written without the field if it is 0.
 	is_scale
 	scaled.group == "apps"
-	scaled.resource in {"deployments", "statefulsets"}
+	scalable[scaled.resource]
 }
+
+scalable := {"deployments": "Deployment", "statefulsets": "StatefulSet"}
 
 is_scale if {
 	input.review.kind.group == "autoscaling"
@@ -40,6 +42,11 @@ is_scale if {
 scaled := input.review.requestResource if {
 	input.review.requestResource.resource
 } else := input.review.resource
+
+# People scale a Deployment and do not know of Scales.
+whose := sprintf("%s's Scale", [scalable[scaled.resource]]) if {
+	is_scale
+} else := input.review.kind.kind
 
 has := sprintf("sets spec.replicas to %v", [replicas]) if {
 	replicas := input.review.object.spec.replicas

@@ -24,5 +24,5 @@ found contains missing(list, i, section, name) if {
 missing(list, i, section, name) := finding.in_container(
 	list, i,
 	{"field": sprintf("resources.%s.%s", [section, name]), "found": null, "allowed": {"not": [null]}},
-	sprintf("has no resources.%s.%s; it or the Pod must name one", [section, name]),
+	sprintf("has no resources.%s.%s; it or the Pod must set one", [section, name]),
 )

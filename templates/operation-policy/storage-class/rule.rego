@@ -53,7 +53,7 @@ refused(field, class) := finding.in_object(
 
 allowed := "no class is allowed" if {
 	count(input.parameters.storageClassNames) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.storageClassNames)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.storageClassNames)])
 
 unchanged if {
 	input.review.operation == "UPDATE"

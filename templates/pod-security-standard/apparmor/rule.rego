@@ -35,6 +35,6 @@ allowed(value) if value in {"", "runtime/default"}
 
 allowed(value) if startswith(value, "localhost/")
 
-demand := "must not set securityContext.appArmorProfile.type to %s; allowed are RuntimeDefault, Localhost and unset"
+demand := "sets securityContext.appArmorProfile.type to %s; allowed: RuntimeDefault, Localhost and unset"
 
-annotation_demand := "must not be %s; allowed are runtime/default, localhost/<profile> and unset"
+annotation_demand := "is %s; allowed: runtime/default, localhost/<profile> and unset"

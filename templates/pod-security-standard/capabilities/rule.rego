@@ -31,7 +31,7 @@ baseline contains control.in_container(list, i, "securityContext.capabilities.ad
 	some i, k
 	name := pod.spec[list][i].securityContext.capabilities.add[k]
 	not name in defaults
-	demand := sprintf("must not add %%s in securityContext.capabilities.add; allowed are %s", [concat(", ", defaults)])
+	demand := sprintf("adds %%s in securityContext.capabilities.add; allowed: %s", [concat(", ", defaults)])
 }
 
 restricted contains control.in_container(list, i, "securityContext.capabilities.add", demand, name) if {
@@ -39,7 +39,7 @@ restricted contains control.in_container(list, i, "securityContext.capabilities.
 	some i, k
 	name := pod.spec[list][i].securityContext.capabilities.add[k]
 	name != "NET_BIND_SERVICE"
-	demand := "must not add %s in securityContext.capabilities.add; allowed is NET_BIND_SERVICE"
+	demand := "adds %s in securityContext.capabilities.add; allowed: NET_BIND_SERVICE"
 }
 
 restricted contains control.in_container(list, i, "securityContext.capabilities.drop", demand, null) if {

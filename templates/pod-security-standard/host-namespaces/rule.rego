@@ -15,4 +15,4 @@ faults contains control.in_pod("hostPID", demand, "hostPID") if pod.spec.hostPID
 
 faults contains control.in_pod("hostIPC", demand, "hostIPC") if pod.spec.hostIPC == true
 
-demand := "must not set %s to true; each must be false or unset"
+demand := "sets %s to true; allowed: false and unset"

@@ -24,8 +24,8 @@ known(number) if {
 	number <= range.max
 }
 
-demand := "must not set ports[*].hostPort to %s; it must be 0 or unset" if {
+demand := "sets ports[*].hostPort to %s; it must be 0 or unset" if {
 	count(ranges) == 0
-} else := sprintf("must not set ports[*].hostPort to %%s; allowed are 0, unset and %s", [finding.listed(ranges)])
+} else := sprintf("sets ports[*].hostPort to %%s; allowed: unset, 0, %s", [finding.listed(ranges)])
 
 ranges := [sprintf("%d-%d", [range.min, range.max]) | some range in input.parameters.knownHostPorts]

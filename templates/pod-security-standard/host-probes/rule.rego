@@ -31,4 +31,4 @@ faults contains control.in_container(list, i, field, demand, host) if {
 
 actions := ["httpGet", "tcpSocket"]
 
-demand := "must not set host to %s in httpGet or tcpSocket of a probe or lifecycle hook; it must be unset"
+demand := "sets host to %s in httpGet or tcpSocket of a probe or lifecycle hook; it must be unset"

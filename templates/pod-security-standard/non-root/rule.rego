@@ -10,7 +10,7 @@ package lib.rule.non_root
 import data.lib.control
 import data.lib.pod
 
-run_as_non_root contains control.in_container(list, i, field, must_not, value) if {
+run_as_non_root contains control.in_container(list, i, field, false_found, value) if {
 	some list in pod.lists
 	some i
 	value := pod.spec[list][i].securityContext.runAsNonRoot
@@ -18,7 +18,7 @@ run_as_non_root contains control.in_container(list, i, field, must_not, value) i
 }
 
 # Even where every container says true.
-run_as_non_root contains control.in_pod(field, must_not, value) if {
+run_as_non_root contains control.in_pod(field, false_found, value) if {
 	value := pod.spec.securityContext.runAsNonRoot
 	not value in {true, null}
 }
@@ -36,7 +36,7 @@ field := "securityContext.runAsNonRoot"
 
 must := sprintf("must set %s to true, or the Pod must for all containers", [field])
 
-must_not := sprintf("must not set %s to %%s", [field])
+false_found := sprintf("sets %s to %%s; it must be true", [field])
 
 run_as_user contains control.in_container(list, i, "securityContext.runAsUser", not_zero, 0) if {
 	some list in pod.lists
@@ -48,4 +48,4 @@ run_as_user contains control.in_pod("securityContext.runAsUser", not_zero, 0) if
 	pod.spec.securityContext.runAsUser == 0
 }
 
-not_zero := "must not set securityContext.runAsUser to 0; it must be another user or unset"
+not_zero := "sets securityContext.runAsUser to 0; it must be another user or unset"

@@ -9,23 +9,23 @@ package lib.rule.privileged
 import data.lib.control
 import data.lib.pod
 
-privileged contains control.in_container(list, i, field, must_not(field), true) if {
+privileged contains control.in_container(list, i, field, set_to_true(field), true) if {
 	some list in pod.lists
 	some i
 	pod.spec[list][i].securityContext.privileged == true
 	field := "securityContext.privileged"
 }
 
-host_process contains control.in_container(list, i, field, must_not(field), true) if {
+host_process contains control.in_container(list, i, field, set_to_true(field), true) if {
 	some list in pod.lists
 	some i
 	pod.spec[list][i].securityContext.windowsOptions.hostProcess == true
 	field := "securityContext.windowsOptions.hostProcess"
 }
 
-host_process contains control.in_pod(field, must_not(field), true) if {
+host_process contains control.in_pod(field, set_to_true(field), true) if {
 	pod.spec.securityContext.windowsOptions.hostProcess == true
 	field := "securityContext.windowsOptions.hostProcess"
 }
 
-must_not(field) := sprintf("must not set %s to true; it must be false or unset", [field])
+set_to_true(field) := sprintf("sets %s to true; it must be false or unset", [field])

@@ -16,4 +16,4 @@ faults contains control.in_container(list, i, "securityContext.procMount", deman
 	not value in {"Default", null}
 }
 
-demand := "must not set securityContext.procMount to %s; it must be Default or unset"
+demand := "sets securityContext.procMount to %s; it must be Default or unset"

@@ -57,8 +57,8 @@ restricted contains control.in_container(list, i, field, must_set, null) if {
 
 field := "securityContext.seccompProfile.type"
 
-demand := sprintf("must not set %s to %%s; allowed are RuntimeDefault and Localhost", [field])
+demand := sprintf("sets %s to %%s; allowed: RuntimeDefault and Localhost", [field])
 
 must_set := sprintf("must set %s to RuntimeDefault or Localhost, or the Pod must for all containers", [field])
 
-annotation_demand := "must not be %s; allowed are runtime/default, docker/default, localhost/<file> and unset"
+annotation_demand := "is %s; allowed: runtime/default, docker/default, localhost/<file> and unset"

@@ -36,7 +36,7 @@ types := {"container_t", "container_init_t", "container_kvm_t", "container_engin
 } else := {"container_t", "container_init_t", "container_kvm_t"}
 
 demands := {
-	"type": sprintf("must not set securityContext.seLinuxOptions.type to %%s; allowed are %s and unset", [concat(", ", types)]),
-	"user": "must not set securityContext.seLinuxOptions.user to %s; it must be unset",
-	"role": "must not set securityContext.seLinuxOptions.role to %s; it must be unset",
+	"type": sprintf("sets securityContext.seLinuxOptions.type to %%s; allowed: %s and unset", [concat(", ", types)]),
+	"user": "sets securityContext.seLinuxOptions.user to %s; it must be unset",
+	"role": "sets securityContext.seLinuxOptions.role to %s; it must be unset",
 }

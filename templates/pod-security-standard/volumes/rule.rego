@@ -10,7 +10,7 @@ package lib.rule.volumes
 import data.lib.control
 import data.lib.pod
 
-host_path contains control.in_volume(i, "hostPath", "must not be of type %s") if {
+host_path contains control.in_volume(i, "hostPath", "is of type %s; allowed: every other type") if {
 	some i
 	pod.spec.volumes[i].hostPath != null
 }
@@ -36,4 +36,4 @@ allowed := {
 	"secret",
 }
 
-demand := sprintf("must not be of type %%s; allowed are %s", [concat(", ", allowed)])
+demand := sprintf("is of type %%s; allowed: %s", [concat(", ", allowed)])

@@ -32,7 +32,7 @@ effective(list, i) := [name(field), "container"] if {
 	field != null
 } else := [value, "annotation"] if {
 	value := pod.annotations[annotation(list, i)]
-	value != ""
+	not value in names_none
 } else := [name(field), "pod"] if {
 	field := pod.spec.securityContext.appArmorProfile
 	field != null
@@ -58,6 +58,9 @@ elsewhere(list, i, "annotation") := {"field": field} if {
 	field := sprintf("%smetadata.annotations[%s]", [trim_suffix(pod.path, "spec"), annotation(list, i)])
 }
 
+# Kubernetes accepts such annotations and passes over them.
+names_none := {"", "localhost/"}
+
 annotation(list, i) := concat("", [prefix, pod.spec[list][i].name])
 
 prefix := "container.apparmor.security.beta.kubernetes.io/"
@@ -80,7 +83,7 @@ admitted(profile) if {
 
 allowed := "no profile is allowed" if {
 	count(input.parameters.allowedAppArmor.entries) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedAppArmor.entries)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.allowedAppArmor.entries)])
 
 unchanged if {
 	update.same_pod({"ephemeralContainers"})

@@ -1,8 +1,9 @@
 # METADATA
 # title: Linux capabilities
 # description: >-
-#   Capabilities are the parts of root's power. Names are compared in upper case and without CAP_, because container
-#   runtimes take all of these spellings.
+#   Capabilities are the parts of root's power. What is added is compared in upper case and without CAP_, so that no
+#   spelling adds more than is allowed. What is dropped is read as container runtimes read it: in upper case, but CAP_ALL
+#   is another name, for which they drop nothing.
 # related_resources:
 # - https://man7.org/linux/man-pages/man7/capabilities.7.html
 package lib.rule.capabilities
@@ -29,13 +30,16 @@ added contains finding.in_container(
 
 allowed := "no capability may be added" if {
 	count(input.parameters.allowedCapabilities) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedCapabilities)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.allowedCapabilities)])
 
 # What must be dropped: one finding per container. The API server forbids the field for Windows.
 not_dropped contains finding.in_container(
 	list, i,
 	{"field": "securityContext.capabilities.drop", "found": sort(dropped), "allowed": input.parameters.requiredDropCapabilities},
-	sprintf("does not drop %s; securityContext.capabilities.drop must name each or ALL", [finding.listed(missing)]),
+	sprintf(
+		"does not drop %s; securityContext.capabilities.drop must name each or ALL%s",
+		[finding.listed(missing), hint(dropped)],
+	),
 ) if {
 	not pod.windows
 	some list in pod.lists
@@ -43,11 +47,15 @@ not_dropped contains finding.in_container(
 	container := pod.spec[list][i]
 	not container.securityContext.capabilities.drop[0] == "ALL"
 	drop := object.get(container, ["securityContext", "capabilities", "drop"], [])
-	dropped := {canonical(raw) | some raw in drop}
+	dropped := {upper(raw) | some raw in drop}
 	not "ALL" in dropped
 	missing := [name | some name in input.parameters.requiredDropCapabilities; not name in dropped]
 	count(missing) > 0
 }
+
+hint(dropped) := ", without CAP_" if {
+	strings.any_prefix_match(dropped, "CAP_")
+} else := ""
 
 # What must be dropped must not be added again, neither by name nor with ALL.
 added_again contains finding.in_container(

@@ -26,7 +26,7 @@ listed(name) if strings.any_prefix_match(name, input.parameters.allowedClusterRo
 
 allowed := "no ClusterRole is allowed" if {
 	count(input.parameters.allowedClusterRoles.entries) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedClusterRoles.entries)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.allowedClusterRoles.entries)])
 
 unchanged if {
 	input.review.operation == "UPDATE"

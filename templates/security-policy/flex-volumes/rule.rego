@@ -22,4 +22,4 @@ found contains finding.in_pod(
 
 allowed := "no driver is allowed" if {
 	count(input.parameters.allowedFlexVolumes) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedFlexVolumes)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.allowedFlexVolumes)])

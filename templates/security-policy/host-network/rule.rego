@@ -21,7 +21,7 @@ ports contains outside(list, i, k, "hostPort", number) if {
 	some list in pod.lists
 	some i, k
 	number := pod.spec[list][i].ports[k].hostPort
-	number != 0
+	not number in unset
 	not allowed(number)
 }
 
@@ -30,10 +30,12 @@ ports contains outside(list, i, k, "containerPort", number) if {
 	some list in pod.lists
 	some i, k
 	number := pod.spec[list][i].ports[k].containerPort
-	object.get(pod.spec[list][i].ports[k], "hostPort", 0) == 0
+	object.get(pod.spec[list][i].ports[k], "hostPort", 0) in unset
 	number != 0
 	not allowed(number)
 }
+
+unset := {0, null}
 
 allowed(number) if {
 	some range in input.parameters.allowedHostPorts
@@ -49,6 +51,6 @@ outside(list, i, k, field, number) := finding.in_container(
 
 allowed_ranges := "no host port is allowed" if {
 	count(input.parameters.allowedHostPorts) == 0
-} else := sprintf("allowed are %s", [finding.listed(ranges)]) if {
+} else := sprintf("allowed: %s", [finding.listed(ranges)]) if {
 	ranges := [sprintf("%d-%d", [range.min, range.max]) | some range in input.parameters.allowedHostPorts]
 }

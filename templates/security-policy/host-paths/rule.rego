@@ -12,7 +12,7 @@ import data.lib.pod
 
 volumes contains finding.in_pod(
 	{"field": sprintf("volumes[%d].hostPath.path", [i]), "found": path, "allowed": input.parameters.allowedHostPaths},
-	sprintf("volume %q is host path %q; %s", [object.get(volume, "name", ""), path, refusal(path)]),
+	sprintf("volume %q has host path %q; %s", [object.get(volume, "name", ""), path, refusal(path)]),
 ) if {
 	some i
 	volume := pod.spec.volumes[i]
@@ -68,7 +68,7 @@ refusal(path) := "it must start with / and have no .. in it" if {
 	not cleaned(path)
 } else := "no host path is allowed" if {
 	count(input.parameters.allowedHostPaths) == 0
-} else := sprintf("allowed are %s", [finding.listed(entries)])
+} else := sprintf("allowed: %s", [finding.listed(entries)])
 
 entries := [sprintf("%s%s", [entry.pathPrefix, suffix]) |
 	some entry in input.parameters.allowedHostPaths

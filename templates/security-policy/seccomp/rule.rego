@@ -80,4 +80,4 @@ name(profile) := sprintf("localhost/%s", [object.get(profile, "localhostProfile"
 
 allowed := "no profile is allowed" if {
 	count(input.parameters.seccompProfiles.entries) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.seccompProfiles.entries)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.seccompProfiles.entries)])

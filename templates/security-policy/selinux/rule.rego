@@ -51,7 +51,7 @@ set_fields(options) := [sprintf("%s %s", [field, value]) |
 
 allowed := "no options are allowed" if {
 	count(input.parameters.seLinux) == 0
-} else := sprintf("allowed are %s", [finding.listed(entries)]) if {
+} else := sprintf("allowed: %s", [finding.listed(entries)]) if {
 	entries := [sprintf("(%s)", [entry_words(entry)]) | some entry in input.parameters.seLinux]
 }
 

@@ -25,7 +25,7 @@ type_of(declared) := "ClusterIP" if {
 
 allowed := "no type is allowed" if {
 	count(input.parameters.allowedServiceTypes) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedServiceTypes)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.allowedServiceTypes)])
 
 unchanged if {
 	input.review.operation == "UPDATE"

@@ -129,7 +129,7 @@ set_at(field, list, i, id) := sprintf("%s.%s[%d].securityContext.%s", [pod.path,
 
 allowed(field) := "it must not be 0" if {
 	input.parameters[field].rule == "MustRunAsNonRoot"
-} else := sprintf("allowed are %s", [finding.listed(ranges)]) if {
+} else := sprintf("allowed: %s", [finding.listed(ranges)]) if {
 	ranges := [sprintf("%s-%s", [text(range.min), text(range.max)]) | some range in input.parameters[field].ranges]
 }
 

@@ -48,4 +48,4 @@ part(source) := "token" if {
 
 allowed := "no volume is allowed" if {
 	count(input.parameters.allowedVolumes) == 0
-} else := sprintf("allowed are %s", [finding.listed(input.parameters.allowedVolumes)])
+} else := sprintf("allowed: %s", [finding.listed(input.parameters.allowedVolumes)])

@@ -5,10 +5,11 @@ use gatewright_api::{
     AnnotationRequirement, Field, LabelRequirement, List, Match, OperationRules, RequiredAnnotations,
     RequiredLabels,
 };
-use gatewright_rules::kinds::{Kind, NAMESPACE};
+use gatewright_rules::kinds::{Kind, NAMESPACE, respelled, similar};
 use gatewright_rules::operation_policy::keys::{KeyDemand, WatchedKind};
 use gatewright_rules::operation_policy::{required_annotations, required_labels};
 
+use crate::NamedKind;
 use crate::problem::Problem;
 
 /// Without a label nothing is demanded.
@@ -61,29 +62,55 @@ fn kind(watched: &WatchKind) -> Kind {
     Kind::named(group, kind)
 }
 
-/// Gatekeeper does not limit cluster-scoped objects by namespace: a team's policy would judge every Node. A Namespace
-/// is matched by its own name and labels.
-pub(crate) fn out_of_namespaces(rules: &OperationRules, matcher: &Match) -> Vec<Problem> {
-    if matcher.label_selector.value().is_some() && matcher.namespace_selector.is_absent() {
-        return vec![];
-    }
+/// The kinds that the policy names in `watchKinds`, and where each stands.
+pub(crate) fn named_kinds(rules: &OperationRules) -> Vec<NamedKind> {
     let labels = rules.required_labels.value().map(|required| &required.watch_kinds);
     let annotations = rules.required_annotations.value().map(|required| &required.watch_kinds);
-    [("requiredLabels", labels), ("requiredAnnotations", annotations)]
-        .into_iter()
-        .filter_map(|(field, kinds)| Some((field, kinds?.value()?)))
-        .flat_map(|(field, kinds)| kinds.iter().enumerate().filter_map(move |(i, it)| problem(field, i, it)))
-        .collect()
+    let fields = [("requiredLabels", labels), ("requiredAnnotations", annotations)];
+    let lists = fields.into_iter().filter_map(|(field, kinds)| Some((field, kinds?.value()?)));
+    let named = |(field, kinds): (&str, &List<WatchKind>)| {
+        let named = |(i, watched)| {
+            let Kind { group, kind, .. } = kind(watched);
+            let field = format!("spec.policies.{field}.watchKinds[{i}]");
+            NamedKind { field, group: group.into_owned(), kind: kind.into_owned() }
+        };
+        kinds.iter().enumerate().map(named).collect::<Vec<_>>()
+    };
+    lists.flat_map(named).collect()
 }
 
-fn problem(field: &str, i: usize, watched: &WatchKind) -> Option<Problem> {
-    let kind = kind(watched);
+/// Kinds that cannot be what they are called.
+pub(crate) fn wrong_kinds(named: &[NamedKind], matcher: &Match) -> Vec<Problem> {
+    let reaches_all = matcher.label_selector.value().is_some() && matcher.namespace_selector.is_absent();
+    let problem = |named: &NamedKind| {
+        let message = misspelled(named).or_else(|| (!reaches_all).then(|| out_of_namespaces(named))?)?;
+        Some(Problem::new(named.field.clone(), message))
+    };
+    named.iter().filter_map(problem).collect()
+}
+
+/// Gatekeeper compares kinds letter by letter, so the plural or a kind in lower case would match nothing.
+fn misspelled(named: &NamedKind) -> Option<String> {
+    let NamedKind { group, kind, .. } = named;
+    let lower = kind.starts_with(|first: char| first.is_ascii_lowercase());
+    let meant = respelled(group, kind).or_else(|| similar(group, kind).filter(|_| lower));
+    match meant {
+        Some(meant) => Some(format!("{named} is not a kind: write {meant}")),
+        None => lower.then(|| {
+            format!("{named} is not a kind: write it as in a manifest, with a capital letter, like apps/Deployment")
+        }),
+    }
+}
+
+/// Gatekeeper does not limit cluster-scoped objects by namespace: a team's policy would judge every Node. A Namespace
+/// is matched by its own name and labels.
+fn out_of_namespaces(named: &NamedKind) -> Option<String> {
+    let kind = Kind::named(&named.group, &named.kind);
     let is_namespace = kind.group == NAMESPACE.group && kind.kind == NAMESPACE.kind;
     (kind.is_cluster_scoped() && !is_namespace).then(|| {
-        let message = format!(
-            "{watched} stands outside namespaces, so Gatekeeper would judge all of them; put it into a policy that \
+        format!(
+            "{named} stands outside namespaces, so Gatekeeper would judge all of them; put it into a policy that \
              has spec.match.labelSelector and no spec.match.namespaceSelector"
-        );
-        Problem::new(format!("spec.policies.{field}.watchKinds[{i}]"), message)
+        )
     })
 }

@@ -2,7 +2,8 @@
 
 use gatewright_api::text::{Name, SysctlPattern};
 use gatewright_api::{Field, List, SeLinuxOptions, SeccompProfiles};
-use gatewright_rules::security_policy::{apparmor, seccomp, selinux, sysctls};
+use gatewright_rules::security_policy::sysctls::{self, Sysctls};
+use gatewright_rules::security_policy::{apparmor, seccomp, selinux};
 
 /// An entry of stars alone refuses nothing.
 pub(super) fn apparmor(entries: &Field<List<Name>>) -> apparmor::Parameters {
@@ -40,10 +41,15 @@ pub(super) fn sysctls(
     allowed: &Field<List<SysctlPattern>>,
     forbidden: &Field<List<SysctlPattern>>,
 ) -> sysctls::Parameters {
-    let sorted = |list: &List<SysctlPattern>| list.iter().map(SysctlPattern::as_str).collect();
     let everything = |list: &List<SysctlPattern>| list.iter().any(|entry| entry.as_str() == "*");
     sysctls::Parameters {
-        allowed_unsafe_sysctls: allowed.value().filter(|list| !everything(list)).map(sorted),
-        forbidden_sysctls: forbidden.value().filter(|list| !list.is_empty()).map(sorted),
+        allowed_unsafe_sysctls: allowed
+            .value()
+            .filter(|list| !everything(list))
+            .map(|list| Sysctls::allowing(list.iter().map(SysctlPattern::as_str))),
+        forbidden_sysctls: forbidden
+            .value()
+            .filter(|list| !list.is_empty())
+            .map(|list| Sysctls::forbidding(list.iter().map(SysctlPattern::as_str))),
     }
 }

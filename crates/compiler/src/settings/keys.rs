@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use gatewright_api::EnforcementAction;
 use gatewright_api::text::NamespacePattern;
+use gatewright_gatekeeper::Action;
 use gatewright_rules::security_policy::host_network::Range;
 
 use super::Settings;
@@ -84,7 +84,7 @@ pub(super) const KEYS: &[Key] = &[
         set: |settings, node| {
             put(
                 &mut settings.standards.enforcement_action,
-                choice::<EnforcementAction>(node, &["Deny", "Warn", "Dryrun"]),
+                one_of(node, &Action::ALL.map(|action| (action.title(), action))),
             )
         },
     },
@@ -178,6 +178,14 @@ fn put<T, E: Into<Wrong>>(field: &mut T, value: Result<T, E>) -> Result<(), Wron
 fn choice<T: FromStr>(node: &Node, allowed: &[&str]) -> Result<T, String> {
     let parsed = text(node).ok().and_then(|text| text.parse().ok());
     parsed.ok_or_else(|| format!("{node} is none of {}", allowed.join(", ")))
+}
+
+/// One of these words, in any case.
+fn one_of<T: Copy>(node: &Node, allowed: &[(&str, T)]) -> Result<T, String> {
+    let is_it = |(word, _): &&(&str, T)| text(node).is_ok_and(|text| text.eq_ignore_ascii_case(word));
+    let found = allowed.iter().find(is_it).map(|(_, value)| *value);
+    let words: Vec<_> = allowed.iter().map(|(word, _)| *word).collect();
+    found.ok_or_else(|| format!("{node} is none of {}", words.join(", ")))
 }
 
 fn boolean(node: &Node) -> Result<bool, String> {

@@ -1,7 +1,7 @@
 use super::keys::KEYS;
 use super::{LogLevel, PodPolicy, Preset, Settings, StandardVersion, settings_reference};
 use crate::GuardMode;
-use gatewright_api::EnforcementAction;
+use gatewright_gatekeeper::Action;
 
 const NAMESPACE: &str = "gatewright-system";
 
@@ -55,7 +55,7 @@ fn every_key_changes_something() {
     assert_eq!(settings.operator_namespace, NAMESPACE);
     assert_eq!(settings.routing.upstream.as_deref(), Some("gatekeeper-webhook"));
     assert_eq!(settings.standards.default_policy, PodPolicy::Restricted);
-    assert_eq!(settings.standards.enforcement_action, EnforcementAction::Warn);
+    assert_eq!(settings.standards.enforcement_action, Action::Warn);
     assert_eq!(settings.standards.version, StandardVersion::V1(36));
     assert_eq!(settings.standards.known_host_ports.len(), 1);
     assert!(!settings.standards.user_namespaces_relaxation && !settings.controller_validation);

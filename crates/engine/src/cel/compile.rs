@@ -241,7 +241,7 @@ fn constant(literal: &LiteralValue) -> (Node, Type) {
 }
 
 fn type_value(name: &str) -> Option<(Node, Type)> {
-    TYPES.contains(&name).then(|| (Node::Value(Value::Type(name.into())), Type::Type))
+    TYPES.contains(&name).then(|| (Node::Value(Value::Type(name.into())), Type::Name))
 }
 
 fn selection(of: Node, index: Node, optional: bool) -> Node {

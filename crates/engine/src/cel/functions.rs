@@ -41,10 +41,10 @@ pub fn call(function: &Function, only: Option<usize>, arguments: &[Value]) -> Ou
 
 fn no_overload(name: &str, arguments: &[Value]) -> Failure {
     match (name, arguments) {
-        ("contains" | "endsWith" | "startsWith", _) => Failure::no_overload(),
-        ("size" | "sort", [value]) => missing(value, name),
-        ("matches", [Value::String(_), _]) => Failure::no_overload(),
-        ("matches", [value, _]) => missing(value, name),
+        ("contains" | "endsWith" | "startsWith", _) | ("matches", [Value::String(_), _]) => {
+            Failure::no_overload()
+        }
+        ("size" | "sort", [value]) | ("matches", [value, _]) => missing(value, name),
         ("flatten", [value]) => Failure::new(format!("no such overload: {}.flatten()", with_parts(value))),
         ("flatten", [value, depth]) => {
             let (value, depth) = (with_parts(value), with_parts(depth));

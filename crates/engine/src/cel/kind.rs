@@ -19,7 +19,7 @@ pub enum Type {
     Duration,
     Timestamp,
     /// That of a type's name.
-    Type,
+    Name,
     List(Box<Type>),
     Map(Box<Type>, Box<Type>),
     Optional(Box<Type>),
@@ -161,7 +161,7 @@ impl fmt::Display for Type {
             Self::Bytes => "bytes",
             Self::Duration => "google.protobuf.Duration",
             Self::Timestamp => "google.protobuf.Timestamp",
-            Self::Type => "type",
+            Self::Name => "type",
             Self::Opaque(name) => name,
             Self::Record(record) => record.name,
             Self::List(element) => return write!(f, "list({element})"),
@@ -192,16 +192,20 @@ impl Type {
         matches!(self, Self::Int | Self::Uint | Self::Double)
     }
 
+    /// Whether null is as good as a value of this type.
+    const fn is_nullable(&self) -> bool {
+        matches!(
+            self,
+            Self::Record(_) | Self::Opaque(_) | Self::Optional(_) | Self::Duration | Self::Timestamp
+        )
+    }
+
     /// The type of both, where it can be one.
     pub fn with(&self, other: &Self) -> Option<Self> {
         match (self, other) {
             (one, other) if one == other => Some(one.clone()),
-            (Self::Null, Self::Record(_) | Self::Opaque(_) | Self::Optional(_))
-            | (Self::Record(_) | Self::Opaque(_) | Self::Optional(_), Self::Null)
-            | (Self::Null, Self::Duration | Self::Timestamp)
-            | (Self::Duration | Self::Timestamp, Self::Null)
-            | (Self::Dyn, _)
-            | (_, Self::Dyn) => Some(Self::Dyn),
+            (Self::Dyn, _) | (_, Self::Dyn) => Some(Self::Dyn),
+            (Self::Null, other) | (other, Self::Null) if other.is_nullable() => Some(Self::Dyn),
             (Self::List(one), Self::List(other)) => Some(Self::list(one.with(other)?)),
             (Self::Optional(one), Self::Optional(other)) => Some(Self::optional(one.with(other)?)),
             (Self::Map(key, one), Self::Map(same, other)) => {

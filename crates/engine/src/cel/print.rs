@@ -74,9 +74,11 @@ pub fn quote(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
-            _ if c < ' ' || c == '\u{7f}' => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            _ if c < ' ' || c == '\u{7f}' => {
+                quoted.extend(["\\x".to_owned(), format!("{:02x}", u32::from(c))]);
+            }
             _ if c.is_control() || (c.is_whitespace() && c != ' ') => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+                quoted.extend(["\\u".to_owned(), format!("{:04x}", u32::from(c))]);
             }
             _ => quoted.push(c),
         }

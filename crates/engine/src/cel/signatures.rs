@@ -63,7 +63,7 @@ fn kind(letters: &mut std::str::Chars<'_>) -> Type {
         Some('y') => Type::Bytes,
         Some('D') => Type::Duration,
         Some('T') => Type::Timestamp,
-        Some('Y') => Type::Type,
+        Some('Y') => Type::Name,
         Some('A') => Type::Parameter(0),
         Some('B') => Type::Parameter(1),
         Some('Q') => Type::Opaque(opaque::QUANTITY),

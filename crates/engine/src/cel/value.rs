@@ -220,7 +220,7 @@ impl Value {
             Type::Bytes => matches!(self, Self::Bytes(_)),
             Type::Duration => matches!(self, Self::Duration(_)),
             Type::Timestamp => matches!(self, Self::Timestamp(_)),
-            Type::Type => matches!(self, Self::Type(_)),
+            Type::Name => matches!(self, Self::Type(_)),
             Type::List(kind) => {
                 matches!(self, Self::List(elements) if elements.first().is_none_or(|first| first.is_of(kind)))
             }

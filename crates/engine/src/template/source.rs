@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
+use gatewright_rego::{Modules, Program, RegoVersion, Trust};
 use serde_json::Value;
 
-use crate::{
-    TemplateError,
-    cel::CelProgram,
-    program::{Modules, Program, RegoVersion, Trust},
-};
+use crate::{TemplateError, cel::CelProgram};
 
 /// The program of a template.
 #[derive(Debug)]
@@ -97,7 +94,7 @@ fn rego(
     Program::compile(&Modules { version, entry, libs: &libs }, trust, limit).map_err(|errors| {
         let field =
             |lib: Option<usize>| lib.map_or_else(|| "rego".to_owned(), |index| format!("libs/{index}"));
-        let error = |error: crate::program::CompileError| TemplateError {
+        let error = |error: gatewright_rego::CompileError| TemplateError {
             pointer: format!("{pointer}/{}", field(error.lib)),
             line: error.line,
             message: error.message,

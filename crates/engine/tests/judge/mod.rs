@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use gatewright_api::{OperationPolicy, SecurityPolicy};
+use gatewright_api::{POLICY_API_VERSION, with_policy_type};
 use gatewright_compiler::{Compile, POLICY_LABEL, Preset, Settings, compile, exec_guard, standards};
 use gatewright_engine::{EnforcementPoint, Engine, Options, Request, TemplateError, Violation};
 use gatewright_rules::cases::connect::{ConnectCase, ConnectCases};
 use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCase, StandardCases};
-use gatewright_rules::{Rule, Template};
+use gatewright_rules::{Owner, Rule, Template};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -124,21 +124,20 @@ pub fn engine(template: &Value, take: Take) -> Result<Engine> {
 
 /// The trials of a template by the room whose `cases.yaml` holds them, under the room's name; of the templates that
 /// have one table for all, under the empty name.
-pub fn trials(template: &Template) -> Result<Vec<(&'static str, Vec<Trial>)>> {
+pub fn trials(template: Template) -> Result<Vec<(&'static str, Vec<Trial>)>> {
     let of_rules = |of_rule: fn(&Rule) -> Result<Vec<Trial>>| {
-        let rules = template.rules.iter();
+        let rules = template.rules().iter();
         rules.map(|rule| Ok((rule.name, of_rule(rule)?))).collect()
     };
-    match template.kind {
-        "D8SecurityPolicy" => of_rules(|rule| of_a_policy::<SecurityPolicy>("security-policy", rule)),
-        "D8OperationPolicy" => of_rules(|rule| of_a_policy::<OperationPolicy>("operation-policy", rule)),
-        "D8PodSecurityStandard" => Ok(vec![("", of_the_standards()?)]),
-        "D8DenyExecHeritage" => Ok(vec![("", of_the_exec_guard()?)]),
-        other => Err(anyhow!("{other} has no cases")),
+    match template.owner() {
+        Owner::Policy(kind) => with_policy_type!(kind, P => of_rules(of_a_policy::<P>)),
+        Owner::Standards => Ok(vec![("", of_the_standards()?)]),
+        Owner::ExecGuard => Ok(vec![("", of_the_exec_guard()?)]),
     }
 }
 
-fn of_a_policy<P: Compile>(folder: &str, rule: &Rule) -> Result<Vec<Trial>> {
+fn of_a_policy<P: Compile>(rule: &Rule) -> Result<Vec<Trial>> {
+    let folder = P::TEMPLATE.definition().folder;
     let Cases { cases, .. } = read(&format!("{folder}/{}/cases.yaml", rule.name))?;
     ensure!(!cases.is_empty(), "{}: no cases", rule.name);
     let trial = |case| of_a_case::<P>(case).with_context(|| format!("{}: {}", rule.name, case.name));
@@ -148,7 +147,7 @@ fn of_a_policy<P: Compile>(folder: &str, rule: &Rule) -> Result<Vec<Trial>> {
 /// None if the policy demands nothing, and so nothing is found.
 fn of_a_case<P: Compile>(case: &Case) -> Result<Option<Trial>> {
     let policy: P = serde_json::from_value(json!({
-        "apiVersion": "deckhouse.io/v1alpha1",
+        "apiVersion": POLICY_API_VERSION,
         "kind": P::KIND.as_ref(),
         "metadata": {"name": "case"},
         "spec": {"match": case.r#match, "policies": case.policies},

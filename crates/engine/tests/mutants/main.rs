@@ -14,7 +14,7 @@ use std::env;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_engine::Engine;
-use gatewright_rules::{Lib, Rule, Subject, Template, catalogue};
+use gatewright_rules::{Definition, Lib, Rule, Subject, Template};
 use judge::{Found, Trial};
 use mutations::{Mutant, mutants};
 use rego::Module;
@@ -24,25 +24,25 @@ use serde_json::{Value, json};
 #[test]
 #[ignore = "takes minutes: make mutants"]
 fn mutants_of_security_policy() -> Result<()> {
-    mutants_of("D8SecurityPolicy")
+    mutants_of(Template::SecurityPolicy)
 }
 
 #[test]
 #[ignore = "takes minutes: make mutants"]
 fn mutants_of_operation_policy() -> Result<()> {
-    mutants_of("D8OperationPolicy")
+    mutants_of(Template::OperationPolicy)
 }
 
 #[test]
 #[ignore = "takes minutes: make mutants"]
 fn mutants_of_the_standards() -> Result<()> {
-    mutants_of("D8PodSecurityStandard")
+    mutants_of(Template::PodSecurityStandard)
 }
 
 #[test]
 #[ignore = "takes minutes: make mutants"]
 fn mutants_of_the_exec_guard() -> Result<()> {
-    mutants_of("D8DenyExecHeritage")
+    mutants_of(Template::DenyExecHeritage)
 }
 
 /// A change that makes no difference.
@@ -75,9 +75,9 @@ struct Sound<'a> {
     found: Vec<Found>,
 }
 
-fn mutants_of(kind: &str) -> Result<()> {
-    let template = catalogue().iter().find(|template| template.kind == kind).context("no such template")?;
+fn mutants_of(template: Template) -> Result<()> {
     let rooms = judge::trials(template)?;
+    let template = template.definition();
     let equivalents: Vec<Equivalent> = judge::read("equivalent-mutants.yaml")?;
     let wanted = env::var("GATEWRIGHT_MUTANTS").unwrap_or_default();
     let (mut survivors, mut listed, mut count) = (vec![], BTreeSet::new(), 0);
@@ -118,10 +118,10 @@ fn told(module: &str, mutant: &Mutant) -> String {
 }
 
 /// The rooms of a template, the modules that they share, and its entry.
-fn subjects<'a>(template: &'static Template, rooms: &'a [(&'static str, Vec<Trial>)]) -> Vec<Changed<'a>> {
-    let folder = folder(template);
+fn subjects<'a>(template: &'static Definition, rooms: &'a [(&'static str, Vec<Trial>)]) -> Vec<Changed<'a>> {
+    let folder = template.folder;
     let all: Vec<_> = rooms.iter().flat_map(|(_, trials)| trials).collect();
-    let subject = |name: &str, module: &str, template: &Template, trials: &[&'a Trial]| Changed {
+    let subject = |name: &str, module: &str, template: &Definition, trials: &[&'a Trial]| Changed {
         of_a_rule: template.rules.iter().any(|rule| rule.module == module),
         name: format!("{folder}/{name}"),
         module: module.to_owned(),
@@ -140,31 +140,16 @@ fn subjects<'a>(template: &'static Template, rooms: &'a [(&'static str, Vec<Tria
     rules.chain(libs).chain(std::iter::once(entry)).collect()
 }
 
-fn folder(template: &Template) -> &'static str {
-    match template.kind {
-        "D8SecurityPolicy" => "security-policy",
-        "D8OperationPolicy" => "operation-policy",
-        "D8PodSecurityStandard" => "pod-security-standard",
-        _ => "deny-exec-heritage",
-    }
-}
-
 fn lib_name(lib: Lib) -> String {
     format!("lib/{}", format!("{lib:?}").to_lowercase())
 }
 
 /// The template with one of its rules, which is quicker to compile. The entry needs a rule about Pods.
-fn alone(template: &Template, rule: &'static Rule) -> Template {
-    let about_pods = rule.checks.iter().any(|check| matches!(check.subject, Subject::Pod(_)));
-    Template {
-        kind: template.kind,
-        title: template.title,
-        operations: template.operations,
-        libs: template.libs,
-        rules: if about_pods { std::slice::from_ref(rule) } else { template.rules },
-        parameters: template.parameters,
-        entry: template.entry,
-    }
+fn alone(template: &Definition, rule: &'static Rule) -> Definition {
+    let about_pods =
+        rule.checks.iter().any(|check| matches!(check.subject, Subject::Pod(_) | Subject::PodAlone(_)));
+    let rules = if about_pods { std::slice::from_ref(rule) } else { template.rules };
+    Definition { rules, ..*template }
 }
 
 impl Changed<'_> {
@@ -180,7 +165,7 @@ impl Changed<'_> {
     }
 
     /// The definitions that the template uses: of a shared module perhaps not all.
-    fn used(&self, template: &Template) -> BTreeSet<String> {
+    fn used(&self, template: &Definition) -> BTreeSet<String> {
         let module = Module::new(&self.module);
         if !template.libs.iter().any(|lib| lib.module() == self.module) {
             return module.definitions().into_iter().map(|definition| definition.name).collect();

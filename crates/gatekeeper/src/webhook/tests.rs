@@ -3,7 +3,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::{Demand, Resource, RoutingMode, configuration};
-use crate::{KindMatch, Route, TemplateSource, UserConstraint};
+use crate::{Matcher, Operation, Route, TemplateSource, UserConstraint};
 
 const NODE_GUARD: &str = "input.review.operation == \"DELETE\"";
 const DENY_EXEC: &str =
@@ -74,7 +74,7 @@ impl Given<'_> {
                 "crd": {"spec": {"names": {"kind": format!("K{i}")}}},
                 "targets": [{"operations": operations, "rego": rego}],
             }));
-            (source, KindMatch::new(spec))
+            (source, Matcher::of_spec(spec))
         };
         let read: Vec<_> = self.constraints.iter().enumerate().map(read).collect();
         let templates: Vec<_> = read.iter().map(|(template, _)| template).collect();
@@ -222,12 +222,12 @@ fn subresources_that_a_trimmed_upstream_leaves_out_are_added() {
     };
     let needed = || {
         vec![
-            route("", "pods", "CREATE"),
-            route("", "pods/ephemeralcontainers", "UPDATE"),
-            route("", "pods/resize", "UPDATE"),
-            route("apps", "deployments/scale", "UPDATE"),
-            route("apps", "statefulsets/scale", "UPDATE"),
-            route("", "pods/resize", "UPDATE"),
+            route("", "pods", Operation::Create),
+            route("", "pods/ephemeralcontainers", Operation::Update),
+            route("", "pods/resize", Operation::Update),
+            route("apps", "deployments/scale", Operation::Update),
+            route("apps", "statefulsets/scale", Operation::Update),
+            route("", "pods/resize", Operation::Update),
         ]
     };
     let missing = ["UPDATE pods/resize", "UPDATE statefulsets/scale.apps"];
@@ -258,6 +258,10 @@ fn an_object_selector_is_told_because_an_exec_has_no_labels() {
 fn the_entry_is_upstreams_but_for_name_and_rules() {
     let route =
         |resource: &str, operation| Route { group: String::new(), resource: resource.to_owned(), operation };
-    let routes = [route("pods/attach", "CONNECT"), route("pods/exec", "CONNECT"), route("nodes", "DELETE")];
+    let routes = [
+        route("pods/attach", Operation::Connect),
+        route("pods/exec", Operation::Connect),
+        route("nodes", Operation::Delete),
+    ];
     insta::assert_yaml_snapshot!(configuration(&stock(), &routes, ObjectMeta::default()));
 }

@@ -8,7 +8,7 @@ use gatewright_gatekeeper::{CONSTRAINT_GROUP, TEMPLATE_GROUP};
 use serde_json::Value;
 
 use super::kinds::{Scopes, is_gatekeepers};
-use crate::input::{self, Document, Header, InputError, Location};
+use crate::input::{self, Document, Header, InputError, Location, Reading};
 use crate::{diagnostics, policies};
 
 /// Groups of files that lie beside manifests and are never sent to a cluster.
@@ -63,14 +63,17 @@ pub struct Collected {
 }
 
 /// Reads all files.
-pub fn collect(filenames: &[PathBuf]) -> Collected {
+pub fn collect(filenames: &[PathBuf], reading: &Reading) -> Collected {
     let mut collected = Collected::default();
-    for document in input::read(filenames) {
+    let mut documents = input::read(filenames, reading);
+    for document in documents.by_ref() {
         match document {
             Ok(document) => collected.sort(document),
             Err(error) => collected.problems.push(error),
         }
     }
+    diagnostics::left_out(&documents.left_out);
+    documents.empty().for_each(|file| diagnostics::note(format!("{file}: holds no object")));
     collected
 }
 
@@ -114,7 +117,8 @@ impl Collected {
         if document.header.kind == "AdmissionReview"
             && let Err(error) = Request::from_admission_review(document.value())
         {
-            let message = format!("AdmissionReview: {}: {error}", policies::field(&error.pointer));
+            let told = input::without_values(&error.message);
+            let message = format!("AdmissionReview: {}: {told}", policies::field(&error.pointer));
             return self.problems.push(InputError { location: document.locate(&error.pointer), message });
         }
         let (header, location) = (document.header.clone(), document.location.clone());

@@ -1,13 +1,16 @@
 //! Judges one object.
 
-use gatewright_engine::{Request, ReviewError, Violation as Found, defaults};
+use gatewright_engine::{Request, ReviewError, Violation as Found};
+use gatewright_gatekeeper::group_and_kind;
+use gatewright_kube_defaults as defaults;
 use serde_json::Value;
 
 use super::collect::Candidate;
 use super::kinds::{Scope, Scopes};
+use super::notes;
 use super::result::{ConstraintName, ObjectRef, ObjectResult, Source, Verdict, Violation};
 use super::world::World;
-use crate::input::InputError;
+use crate::input::{self, InputError};
 use crate::policies;
 
 /// What is to be judged, and where it stands.
@@ -93,13 +96,18 @@ impl Judge<'_> {
             let object = reviewed(&value);
             match Request::from_admission_review(value) {
                 Ok(request) => (object, request, vec![]),
-                Err(error) => return failed(placed, object, format!("{}: {error}", error.pointer)),
+                Err(error) => {
+                    let message = input::without_values(&error.message);
+                    return failed(placed, object, format!("{}: {message}", error.pointer));
+                }
             }
         } else {
             let (object, assumed) = created(placed, value);
             (placed.object(), Request::create(object), assumed)
         };
         self.assume(placed, &mut assumed);
+        let unread = self.unread(&request);
+        assumed.extend(unread.then(|| notes::UNREAD.to_owned()));
         let violations = match placed.exempt_by().and_then(|namespace| self.world.exemption(namespace)) {
             Some(reason) => {
                 assumed.push(reason);
@@ -109,14 +117,14 @@ impl Judge<'_> {
                 Ok(found) => found.into_iter().map(|found| self.violation(found)).collect(),
                 Err(error) => {
                     let failed = failed(placed, object, reason(&error));
-                    return ObjectResult { operation: request.operation().to_owned(), ..failed };
+                    return ObjectResult { operation: operation(&request), ..failed };
                 }
             },
         };
         ObjectResult {
             object,
             source: placed.source(),
-            operation: request.operation().to_owned(),
+            operation: operation(&request),
             verdict: violations
                 .iter()
                 .map(|violation: &Violation| violation.enforcement_action)
@@ -124,7 +132,18 @@ impl Judge<'_> {
                 .unwrap_or_default(),
             violations,
             assumed,
+            unread,
         }
+    }
+
+    /// Whether there is a Pod template in the object that nobody looks at.
+    fn unread(&self, request: &Request) -> bool {
+        let object = request.object();
+        let (group, kind) = group_and_kind(object);
+        !(group.is_empty() && kind == "Pod")
+            && !self.world.reads_template(group, kind)
+            && notes::has_pod_template(object)
+            && self.world.expander.expand(object).is_ok_and(|implied| implied.is_empty())
     }
 
     fn assume(&self, placed: &Placed, assumed: &mut Vec<String>) {
@@ -132,6 +151,10 @@ impl Judge<'_> {
             placed.namespace.as_deref().filter(|name| self.world.namespaces.is_assumed(name))
         {
             assumed.push(format!("namespace {namespace} has no labels: it is not in the input"));
+        }
+        if let Some(namespace) = placed.namespace.as_deref().filter(|name| self.world.is_system(name)) {
+            let reach = "the standards do not reach it, policies only if they name it";
+            assumed.push(format!("namespace {namespace} is a system namespace: {reach}"));
         }
         assumed.extend(self.assumed.iter().cloned());
     }
@@ -176,7 +199,7 @@ fn created(placed: &Placed, mut object: Value) -> (Value, Vec<String>) {
 fn reason(error: &ReviewError) -> String {
     match error {
         ReviewError::Expansion(inner) => format!("{}: {error}", policies::field(&inner.pointer)),
-        ReviewError::Message { .. } => error.to_string(),
+        ReviewError::Message { .. } | ReviewError::Engine { .. } => error.to_string(),
     }
 }
 
@@ -200,5 +223,11 @@ fn failed(placed: &Placed, object: ObjectRef, reason: String) -> ObjectResult {
         verdict: Verdict::Error,
         violations: vec![],
         assumed: vec![reason],
+        unread: false,
     }
+}
+
+/// What a request does, as a word; empty for an object that audit sees.
+fn operation(request: &Request) -> String {
+    request.operation().map(|operation| operation.to_string()).unwrap_or_default()
 }

@@ -2,54 +2,10 @@
 
 use std::collections::HashMap;
 
-use gatewright_rules::kinds::Kind;
+use gatewright_rules::kinds::{builtin, is_builtin_group, respelled, similar};
 use serde_json::Value;
 
 use crate::input::Header;
-
-/// Kubernetes' own kinds that stand in namespaces, by group, as of v1.37. Those that do not are known to the rules.
-const NAMESPACED: &[(&str, &[&str])] = &[
-    (
-        "",
-        &[
-            "Binding",
-            "ConfigMap",
-            "Endpoints",
-            "Event",
-            "LimitRange",
-            "PersistentVolumeClaim",
-            "Pod",
-            "PodTemplate",
-            "ReplicationController",
-            "ResourceQuota",
-            "Secret",
-            "Service",
-            "ServiceAccount",
-        ],
-    ),
-    ("admissionregistration.k8s.io", &[]),
-    ("apiextensions.k8s.io", &[]),
-    ("apiregistration.k8s.io", &[]),
-    ("apps", &["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"]),
-    ("authentication.k8s.io", &["TokenRequest"]),
-    ("authorization.k8s.io", &["LocalSubjectAccessReview"]),
-    ("autoscaling", &["HorizontalPodAutoscaler", "Scale"]),
-    ("batch", &["CronJob", "Job"]),
-    ("certificates.k8s.io", &["PodCertificateRequest"]),
-    ("coordination.k8s.io", &["Lease", "LeaseCandidate"]),
-    ("discovery.k8s.io", &["EndpointSlice"]),
-    ("events.k8s.io", &["Event"]),
-    ("flowcontrol.apiserver.k8s.io", &[]),
-    ("lifecycle.k8s.io", &["Eviction", "EvictionRequest"]),
-    ("networking.k8s.io", &["Ingress", "NetworkPolicy"]),
-    ("node.k8s.io", &[]),
-    ("policy", &["Eviction", "PodDisruptionBudget"]),
-    ("rbac.authorization.k8s.io", &["Role", "RoleBinding"]),
-    ("resource.k8s.io", &["ResourceClaim", "ResourceClaimTemplate"]),
-    ("scheduling.k8s.io", &["CompositePodGroup", "PodGroup", "Workload"]),
-    ("storage.k8s.io", &["CSIStorageCapacity"]),
-    ("storagemigration.k8s.io", &[]),
-];
 
 /// Where an object of a kind stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +34,23 @@ impl Scopes {
         self.custom.insert((text("/spec/group"), text("/spec/names/kind")), scope);
     }
 
+    /// Why a kind that somebody names may not exist, if nothing here defines it.
+    #[must_use]
+    pub fn unknown(&self, group: &str, kind: &str) -> Option<String> {
+        let defined = self.custom.contains_key(&(group.to_owned(), kind.to_owned()));
+        if defined || builtin(group, kind).is_some() || is_gatekeepers(group) {
+            return None;
+        }
+        Some(match similar(group, kind) {
+            Some(meant) => format!("Kubernetes has no {group}/{kind}; did you mean {meant}?"),
+            None if is_builtin_group(group) => format!("Kubernetes has no {group}/{kind}"),
+            None => format!(
+                "{group}/{kind} is not one of Kubernetes' own kinds, and no CustomResourceDefinition of the input \
+                 defines it: nothing is checked if the cluster does not have it"
+            ),
+        })
+    }
+
     /// The scope of an object.
     ///
     /// # Errors
@@ -87,15 +60,21 @@ impl Scopes {
         if let Some(scope) = self.custom.get(&(group.to_owned(), kind.to_owned())) {
             return Ok(*scope);
         }
-        if Kind::named(group, kind).is_cluster_scoped() || is_gatekeepers(group) {
-            return Ok(Scope::Cluster);
-        }
-        match NAMESPACED.iter().find(|(known, _)| *known == group) {
-            Some((_, kinds)) if kinds.contains(&kind) => Ok(Scope::Namespaced),
-            None if group.contains('.') => Ok(Scope::Assumed),
-            _ => Err(format!("no such kind: Kubernetes has no {kind} of apiVersion {}", header.api_version)),
+        match builtin(group, kind) {
+            Some(builtin) if builtin.namespaced => Ok(Scope::Namespaced),
+            Some(_) => Ok(Scope::Cluster),
+            None if is_gatekeepers(group) => Ok(Scope::Cluster),
+            None if !is_builtin_group(group) => Ok(Scope::Assumed),
+            None => Err(format!("no such kind: {}", unknown(header))),
         }
     }
+}
+
+fn unknown(header: &Header) -> String {
+    let Header { api_version, kind, .. } = header;
+    let meant = respelled(header.group(), kind).or_else(|| similar(header.group(), kind));
+    let meant = meant.map(|meant| format!("; did you mean {}?", meant.kind)).unwrap_or_default();
+    format!("Kubernetes has no {kind} of apiVersion {api_version}{meant}")
 }
 
 /// Gatekeeper's own kinds, which all stand outside namespaces but for the status of its processes.
@@ -111,6 +90,24 @@ mod tests {
 
     fn scope(scopes: &Scopes, api_version: &str, kind: &str) -> Result<Scope, String> {
         scopes.of(&Header { api_version: api_version.into(), kind: kind.into(), ..Header::default() })
+    }
+
+    #[test]
+    fn kinds_that_may_not_exist() {
+        let mut scopes = Scopes::default();
+        scopes.learn(&json!({"spec": {"group": "example.com", "names": {"kind": "Widget"}}}));
+        for (group, kind, expected) in [
+            ("", "Pod", None),
+            ("example.com", "Widget", None),
+            ("constraints.gatekeeper.sh", "K8sRequiredLabels", None),
+            ("apps", "Deploymnet", Some("Kubernetes has no apps/Deploymnet; did you mean apps/Deployment?")),
+            ("v1", "Pod", Some("Kubernetes has no v1/Pod; did you mean /Pod?")),
+            ("apps", "Application", Some("Kubernetes has no apps/Application")),
+        ] {
+            assert_eq!(scopes.unknown(group, kind).as_deref(), expected, "{group}/{kind}");
+        }
+        let said = scopes.unknown("example.com", "Gadget").unwrap();
+        assert!(said.starts_with("example.com/Gadget is not one of Kubernetes' own kinds"), "{said}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod collect;
 mod judge;
 mod kinds;
 mod namespaces;
+mod notes;
 mod report;
 mod result;
 mod world;
@@ -16,12 +17,14 @@ use gatewright_engine::Engine;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use crate::input::InputError;
+use crate::input::{InputError, ReadingArgs};
 use crate::settings::SettingsArgs;
 use crate::{FAILED, diagnostics};
 use collect::{Collected, collect};
 use judge::{Judge, Placed};
-use namespaces::NamespaceLabels;
+pub use kinds::Scopes;
+use namespaces::{NamespaceLabels, Told};
+use notes::Unread;
 use report::{Format, Report};
 use result::{Summary, Verdict};
 use world::World;
@@ -69,6 +72,11 @@ pub struct Args {
     /// Also lists the objects that pass, and what was assumed of each object
     #[arg(short, long)]
     verbose: bool,
+    /// Lets an input pass that holds nothing to judge; without it the exit code is 2
+    #[arg(long)]
+    allow_empty: bool,
+    #[command(flatten)]
+    reading: ReadingArgs,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -90,14 +98,19 @@ impl FailOn {
     }
 }
 
+const NOTHING_JUDGED: &str = "nothing was judged: the input holds no objects but policies and namespaces; \
+                              --allow-empty lets that pass";
+
 /// How many objects are judged before the results are written.
 const BATCH: usize = 512;
 
 /// Judges the input.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = args.settings.read()?;
-    let mut collected = collect(&args.filenames);
-    let (mut world, problems) = World::build(&mut collected, &settings, &args.namespace_labels);
+    let reading = args.reading.reading();
+    let settings = args.settings.read(&reading.limit)?;
+    let mut collected = collect(&args.filenames, &reading);
+    let told = Told { labels: &args.namespace_labels, default: args.namespace.as_deref() };
+    let (mut world, problems) = World::build(&mut collected, &settings, told);
     collected.problems.extend(problems);
     let placed = place(&mut collected, &mut world, args.namespace.as_deref());
     collected.problems.sort_by_key(|problem| (Arc::clone(&problem.location.file), problem.location.line));
@@ -105,11 +118,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !collected.problems.is_empty() && !args.keep_going {
         return Ok(ExitCode::from(FAILED));
     }
-    if placed.is_empty() && collected.problems.is_empty() {
-        diagnostics::note(
-            "there is nothing to judge: the input holds no objects but policies and namespaces",
-        );
+    if placed.is_empty() && !args.allow_empty {
+        diagnostics::error(NOTHING_JUDGED);
+        return Ok(ExitCode::from(FAILED));
     }
+    notes::of_system_namespaces(&world).for_each(diagnostics::note);
     let judge = Judge { world: &world, assumed: not_done(&collected, &world.engine) };
     judge.assumed.iter().for_each(diagnostics::note);
     let summary = judge_all(args, &judge, placed, &collected.problems)?;
@@ -168,6 +181,7 @@ fn judge_all(
     let mut report = Report::new(args.output, args.verbose, args.fail_on);
     let bar = progress(placed.len());
     let (mut summary, mut placed) = (Summary::default(), placed.into_iter());
+    let mut unread = Unread::default();
     loop {
         let batch: Vec<_> = placed.by_ref().take(BATCH).collect();
         if batch.is_empty() {
@@ -176,6 +190,7 @@ fn judge_all(
         let results: Vec<_> = batch.par_iter().map(|placed| judge.judge(placed)).collect();
         for result in &results {
             summary.add(result.verdict);
+            unread.add(result);
             if let (Verdict::Error, [reason, ..]) = (result.verdict, result.assumed.as_slice()) {
                 bar.suspend(|| diagnostics::error(format!("{}: {}: {reason}", result.source, result.object)));
             }
@@ -184,6 +199,7 @@ fn judge_all(
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
+    unread.notes().for_each(diagnostics::note);
     report.finish(summary, &judge.world.namespaces, problems)?;
     Ok(summary)
 }

@@ -35,6 +35,15 @@ impl FromStr for NamespaceLabels {
     }
 }
 
+/// What the command line says of namespaces.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Their labels.
+    pub labels: &'a [NamespaceLabels],
+    /// Which one objects are in that name none.
+    pub default: Option<&'a str>,
+}
+
 /// All namespaces that objects of the input stand in.
 #[derive(Debug, Default)]
 pub struct Namespaces {
@@ -88,6 +97,11 @@ impl Namespaces {
     /// The namespaces whose labels are an assumption.
     pub fn assumed(&self) -> impl Iterator<Item = &str> {
         self.assumed.iter().map(String::as_str)
+    }
+
+    /// The names of all namespaces.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(String::as_str)
     }
 
     /// A label of a namespace.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatewright_engine::Action;
+use gatewright_gatekeeper::Action;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -114,6 +114,9 @@ pub struct ObjectResult {
     pub violations: Vec<Violation>,
     /// What had to be assumed.
     pub assumed: Vec<String>,
+    /// Whether it has a Pod template that no rule reads.
+    #[serde(skip)]
+    pub unread: bool,
 }
 
 /// How many objects have which verdict.

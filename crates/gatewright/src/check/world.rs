@@ -5,11 +5,14 @@ use std::collections::{HashMap, HashSet};
 use gatewright_compiler::{Settings, standards, templates};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::{ConstraintRef, Engine, Options};
-use gatewright_gatekeeper::{Constraint, Finding, NamespaceGlob, TemplateSource, exemptions};
+use gatewright_gatekeeper::{Constraint, Finding, Matcher, NamespaceGlob, TemplateSource, exemptions};
+use gatewright_rules::kinds::{CONTROLLERS, Kind};
+use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
 
 use super::collect::Collected;
-use super::namespaces::{NamespaceLabels, Namespaces};
+use super::namespaces::{Namespaces, Told};
+use super::notes;
 use crate::diagnostics;
 use crate::input::{Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
@@ -24,7 +27,10 @@ pub struct World {
     /// The namespaces.
     pub namespaces: Namespaces,
     owners: HashMap<ConstraintRef, PolicyRef>,
+    /// What constraints match that are nobody's policy.
+    foreign: Vec<Matcher>,
     exempt: Vec<String>,
+    system: Vec<String>,
     gatekeeper_namespace: String,
 }
 
@@ -37,6 +43,7 @@ pub struct Builder<'a> {
     owners: HashMap<ConstraintRef, PolicyRef>,
     seen: HashMap<(String, String), Location>,
     broken: HashSet<String>,
+    foreign: Vec<Matcher>,
     problems: Vec<InputError>,
 }
 
@@ -45,11 +52,7 @@ const IGNORE_LABEL: &str = "admission.gatekeeper.sh/ignore";
 
 impl World {
     /// Builds it from the input; what is wrong with the input is left out and told.
-    pub fn build(
-        collected: &mut Collected,
-        settings: &Settings,
-        told: &[NamespaceLabels],
-    ) -> (Self, Vec<InputError>) {
+    pub fn build(collected: &mut Collected, settings: &Settings, told: Told<'_>) -> (Self, Vec<InputError>) {
         let mut builder = Builder {
             settings,
             engine: Engine::new(Options::default()),
@@ -57,6 +60,7 @@ impl World {
             owners: HashMap::new(),
             seen: HashMap::new(),
             broken: HashSet::new(),
+            foreign: vec![],
             problems: vec![],
         };
         builder.templates(&collected.templates);
@@ -64,15 +68,15 @@ impl World {
         builder.constraints(&collected.constraints);
         builder.standards();
         builder.expansions(&collected.expansions);
-        let configs = collected.configs.iter().map(Document::value);
-        let exempt =
-            configs.flat_map(|config| exemptions(&config["spec"])).map(|exempt| exempt.namespaces).collect();
+        let exempt = builder.exempt(&collected.configs, told.default);
         let world = Self {
             engine: builder.engine,
             expander: builder.expander,
-            namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), told),
+            namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), told.labels),
             owners: builder.owners,
+            foreign: builder.foreign,
             exempt,
+            system: system_namespaces(settings),
             gatekeeper_namespace: settings.gatekeeper_namespace.clone(),
         };
         (world, builder.problems)
@@ -81,6 +85,18 @@ impl World {
     /// The policy or standard behind a constraint.
     pub fn owner(&self, constraint: &ConstraintRef) -> Option<&PolicyRef> {
         self.owners.get(constraint)
+    }
+
+    /// Whether some constraint may look into the Pod template of a kind. Ours do where it is a controller that they name.
+    pub fn reads_template(&self, group: &str, kind: &str) -> bool {
+        let of_kind = |one: &Kind| one.group == group && one.kind == kind;
+        let ours = CONTROLLERS.iter().any(of_kind) && self.engine.names_kind(group, kind);
+        ours || self.foreign.iter().any(|matches| matches.allows_scope(true) && matches.matches_kind(group, kind))
+    }
+
+    /// Whether the standards never reach a namespace, and policies only if they name it.
+    pub fn is_system(&self, namespace: &str) -> bool {
+        self.system.iter().any(|pattern| NamespaceGlob::new(pattern).matches(namespace))
     }
 
     /// Why Gatekeeper is not asked about objects of a namespace, if it is not.
@@ -164,6 +180,7 @@ impl Builder<'_> {
             }
             match policies::compiled(document, *kind, self.settings) {
                 Ok(compiled) => {
+                    policies::tell(document, *kind, &compiled, &collected.scopes);
                     let Some(constraint) = compiled.constraint else { continue };
                     let owner = PolicyRef { kind: kind.to_string(), name: document.header.name.clone() };
                     self.compiled(&constraint, owner, &document.location);
@@ -184,6 +201,23 @@ impl Builder<'_> {
                 self.fail(document.locate(&error.pointer), message);
             }
         }
+    }
+
+    /// The namespaces that Gatekeeper's webhook leaves out: as its one `Config` says, of those in the input.
+    fn exempt(&mut self, configs: &[Document], default: Option<&str>) -> Vec<String> {
+        let mut exempt = vec![];
+        for document in configs {
+            let namespace = document.header.namespace.as_deref().or(default).unwrap_or("default");
+            let (name, of_gatekeeper) = (&document.header.name, &self.settings.gatekeeper_namespace);
+            if name != "config" || namespace != of_gatekeeper {
+                let message =
+                    format!("Config {namespace}/{name}: Gatekeeper reads only {of_gatekeeper}/config");
+                diagnostics::note(format!("{}: {message}; left out", document.location));
+            } else if self.is_first("Config", document) {
+                exempt.extend(exemptions(&document.value()["spec"]).into_iter().filter(|one| one.admission));
+            }
+        }
+        exempt.into_iter().map(|one| one.namespaces).collect()
     }
 
     fn standards(&mut self) {
@@ -219,12 +253,21 @@ impl Builder<'_> {
                 let message = format!("{kind} {}: {field}: {error}", document.header.name);
                 self.fail(document.locate(&error.pointer), message);
             }
-            if let Some(owner) = rendered_owner(&value) {
-                let name = document.header.name.clone();
-                self.owners.insert(ConstraintRef { kind: kind.clone(), name }, owner);
+            notes::elsewhere(document, &value["spec"]);
+            match rendered_owner(&value) {
+                Some(owner) => {
+                    let name = document.header.name.clone();
+                    self.owners.insert(ConstraintRef { kind: kind.clone(), name }, owner);
+                }
+                None => self.foreign.push(Matcher::of_spec(&value["spec"])),
             }
         }
     }
+}
+
+fn system_namespaces(settings: &Settings) -> Vec<String> {
+    let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
+    settings.system_namespaces.iter().chain(own).cloned().collect()
 }
 
 fn built_in() -> Location {
@@ -233,14 +276,10 @@ fn built_in() -> Location {
 
 /// The policy or standard that a constraint was rendered from.
 fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
-    use gatewright_api::PolicyKind::{OperationPolicy, SecurityPolicy};
-    if constraint["kind"] == "D8PodSecurityStandard" {
-        let level = constraint.pointer("/spec/parameters/level")?.as_str()?;
-        return Some(PolicyRef { kind: "PodSecurityStandard".to_owned(), name: level.to_owned() });
-    }
-    [SecurityPolicy, OperationPolicy].into_iter().find_map(|kind| {
-        let name =
-            constraint.pointer("/metadata/labels")?.get(gatewright_compiler::policy_label(kind))?.as_str()?;
-        Some(PolicyRef { kind: kind.to_string(), name: name.to_owned() })
-    })
+    let (kind, name) = match Template::of_kind(constraint["kind"].as_str()?)?.owner() {
+        Owner::Policy(kind) => (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?),
+        Owner::Standards => ("PodSecurityStandard".to_owned(), constraint.pointer("/spec/parameters/level")?),
+        Owner::ExecGuard => return None,
+    };
+    Some(PolicyRef { kind, name: name.as_str()?.to_owned() })
 }

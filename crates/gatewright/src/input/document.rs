@@ -49,14 +49,14 @@ impl Header {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    fn of(value: &Value) -> Result<Self, String> {
+    fn of(value: &Value, envelope: Envelope) -> Result<Self, String> {
         if !value.is_object() {
             return Err("is no object: a manifest is a map with apiVersion and kind".to_owned());
         }
         let text = |pointer: &str| match value.pointer(pointer) {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(format!("{}: {other} is no text", pointer[1..].replace('/', "."))),
+            Some(_) => Err(format!("{}: must be a text", pointer[1..].replace('/', "."))),
         };
         let header = Self {
             api_version: text("/apiVersion")?,
@@ -66,7 +66,7 @@ impl Header {
             generate_name: text("/metadata/generateName")?,
         };
         for (field, text) in [("kind", &header.kind), ("apiVersion", &header.api_version)] {
-            if text.is_empty() {
+            if text.is_empty() && !(envelope == Envelope::Kind && field == "apiVersion") {
                 return Err(format!("no {field}: this is no Kubernetes object"));
             }
         }
@@ -80,7 +80,7 @@ impl Document {
     /// # Errors
     /// It is no object with a kind.
     pub fn made(value: &Value, location: Location) -> Result<Self, InputError> {
-        match Header::of(value) {
+        match Header::of(value, Envelope::Full) {
             Ok(header) => {
                 let origin = Arc::new(Origin { text: String::new(), line: location.line });
                 Ok(Self { header, location, json: value.to_string(), origin, pointer: String::new() })
@@ -116,18 +116,30 @@ impl Document {
     }
 }
 
-/// The objects of a chunk, and what is wrong with it.
-pub fn documents(chunk: Chunk) -> Vec<Result<Document, InputError>> {
-    if chunk.json { json_documents(&chunk) } else { yaml_documents(chunk) }
+/// How objects are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Envelope {
+    /// By `apiVersion` and `kind`.
+    #[default]
+    Full,
+    /// By `kind`: `apiVersion` may be absent.
+    Kind,
 }
 
-fn yaml_documents(chunk: Chunk) -> Vec<Result<Document, InputError>> {
+type Documents = Vec<Result<Document, InputError>>;
+
+/// The objects of a chunk, and what is wrong with it.
+pub fn documents(chunk: Chunk, envelope: Envelope) -> Documents {
+    if chunk.json { json_documents(&chunk, envelope) } else { yaml_documents(chunk, envelope) }
+}
+
+fn yaml_documents(chunk: Chunk, envelope: Envelope) -> Documents {
     match yaml::parse(&chunk.text) {
         Ok(None) => vec![],
         Ok(Some(parsed)) => {
-            let Chunk { file, line, text, .. } = chunk;
-            let origin = Arc::new(Origin { text, line });
-            unpack(&file, &origin, parsed, line)
+            let Chunk { file, line: first, text, .. } = chunk;
+            let origin = Arc::new(Origin { text, line: first });
+            Unpacking { file, origin, first, envelope }.unpack(parsed)
         }
         Err(error) => vec![Err(syntax_error(&chunk, error))],
     }
@@ -140,13 +152,15 @@ fn syntax_error(chunk: &Chunk, YamlError { line, message }: YamlError) -> InputE
 }
 
 /// What begins like JSON can still be YAML: a map in braces, or JSON documents with `---` between them.
-fn json_documents(chunk: &Chunk) -> Vec<Result<Document, InputError>> {
+fn json_documents(chunk: &Chunk, envelope: Envelope) -> Documents {
     let (found, error) = json::parse(&chunk.text);
     if error.is_some() && found.len() < 2 {
         let reader = std::io::Cursor::new(chunk.text.clone().into_bytes());
         let chunks = Chunks::yaml(Arc::clone(&chunk.file), Box::new(reader));
-        let as_yaml: Vec<_> =
-            chunks.flat_map(|chunk| chunk.map_or_else(|e| vec![Err(e)], yaml_documents)).collect();
+        let read = |chunk: Result<Chunk, InputError>| {
+            chunk.map_or_else(|error| vec![Err(error)], |chunk| yaml_documents(chunk, envelope))
+        };
+        let as_yaml: Vec<_> = chunks.flat_map(read).collect();
         if as_yaml.iter().all(Result::is_ok) {
             return as_yaml;
         }
@@ -155,69 +169,92 @@ fn json_documents(chunk: &Chunk) -> Vec<Result<Document, InputError>> {
     for json::Found { parsed, text } in found {
         let line = chunk.line + parsed.line - 1;
         let origin = Arc::new(Origin { text: text.to_owned(), line });
-        documents.extend(unpack(&chunk.file, &origin, parsed, chunk.line));
+        let (file, first) = (Arc::clone(&chunk.file), chunk.line);
+        documents.extend(Unpacking { file, origin, first, envelope }.unpack(parsed));
     }
     documents.extend(error.map(|error| Err(syntax_error(chunk, error))));
     documents
 }
 
-/// A document, or the items of a list. `first` is the line of the file that the lines in `parsed` count from.
-fn unpack(
-    file: &Arc<str>,
-    origin: &Arc<Origin>,
-    parsed: Parsed,
+/// Makes documents of what was parsed.
+struct Unpacking {
+    file: Arc<str>,
+    origin: Arc<Origin>,
+    /// The line of the file that the lines of what was parsed count from.
     first: usize,
-) -> Vec<Result<Document, InputError>> {
-    let Parsed { line, mut value, items } = parsed;
-    let line = first + line - 1;
-    let fail = |line, message: String| vec![Err(InputError::new(file, line, message))];
-    let header = match Header::of(&value) {
-        Ok(header) => header,
-        Err(message) => return fail(line, message),
-    };
-    let Some(items) = items else {
-        if (header.kind.as_str(), header.api_version.as_str()) == ("List", "v1") && !value["items"].is_array()
-        {
-            return fail(line, "List: items: a list has items, one or more objects".to_owned());
-        }
-        let location = Location { file: Arc::clone(file), line };
-        let origin = Arc::clone(origin);
-        return vec![Ok(Document {
-            header,
-            location,
-            json: value.to_string(),
-            origin,
-            pointer: String::new(),
-        })];
-    };
-    if !header.kind.ends_with("List") {
-        let values = items.iter().filter_map(|item| serde_json::from_str(&item.json).ok());
-        value["items"] = values.collect::<Vec<Value>>().into();
-        return unpack(file, origin, Parsed { line: line + 1 - first, value, items: None }, first);
-    }
-    let unpacked = items.into_iter().enumerate().map(|(i, Item { line, json })| {
-        let line = first + line - 1;
-        let (header, json) = item(&header, json).map_err(|message| InputError::new(file, line, message))?;
-        let location = Location { file: Arc::clone(file), line };
-        Ok(Document { header, location, json, origin: Arc::clone(origin), pointer: format!("/items/{i}") })
-    });
-    unpacked.collect()
+    envelope: Envelope,
 }
 
-/// An item of a list. In a list of one kind, a `PodList` for one, its items need not name the kind.
-fn item(list: &Header, json: String) -> Result<(Header, String), String> {
-    let mut value: Value = serde_json::from_str(&json).map_err(|error| error.to_string())?;
-    let kind = list.kind.trim_end_matches("List");
-    let unnamed = value.is_object() && value.get("kind").is_none() && value.get("apiVersion").is_none();
-    if !unnamed || kind.is_empty() {
-        let header = Header::of(&value)?;
-        return if header.kind == "List" {
-            Err("a List inside a List".to_owned())
-        } else {
-            Ok((header, json))
+impl Unpacking {
+    /// A document, or the items of a list.
+    fn unpack(&self, parsed: Parsed) -> Documents {
+        let line = self.first + parsed.line - 1;
+        let fail = |message: String| vec![Err(InputError::new(&self.file, line, message))];
+        let mut parsed = parsed;
+        let header = match self.header(&mut parsed.value) {
+            Ok(header) => header,
+            Err(message) => return fail(message),
         };
+        match parsed.items.take_if(|_| header.kind.ends_with("List")) {
+            Some(items) => self.items(&header, items),
+            None if is_list(&header) => fail("List: items: a list has items, one or more objects".to_owned()),
+            None => {
+                let json = parsed.whole().to_string();
+                vec![Ok(self.document(header, line, json, String::new()))]
+            }
+        }
     }
-    value["apiVersion"] = list.api_version.clone().into();
-    value["kind"] = kind.into();
-    Ok((Header::of(&value)?, value.to_string()))
+
+    /// kustomize knows its file by the name: the file need not say what it is.
+    fn header(&self, value: &mut Value) -> Result<Header, String> {
+        let unnamed = value.is_object() && value.get("kind").is_none() && value.get("apiVersion").is_none();
+        if unnamed && is_kustomization(&self.file) {
+            value["apiVersion"] = "kustomize.config.k8s.io/v1beta1".into();
+            value["kind"] = "Kustomization".into();
+        }
+        Header::of(value, self.envelope)
+    }
+
+    fn items(&self, list: &Header, items: Vec<Item>) -> Documents {
+        let unpacked = items.into_iter().enumerate().map(|(index, Item { line, json })| {
+            let line = self.first + line - 1;
+            let (header, json) =
+                self.item(list, json).map_err(|message| InputError::new(&self.file, line, message))?;
+            Ok(self.document(header, line, json, format!("/items/{index}")))
+        });
+        unpacked.collect()
+    }
+
+    /// An item of a list. In a list of one kind, a `PodList` for one, its items need not name the kind.
+    fn item(&self, list: &Header, json: String) -> Result<(Header, String), String> {
+        let mut value: Value = serde_json::from_str(&json).map_err(|error| error.to_string())?;
+        let kind = list.kind.trim_end_matches("List");
+        let unnamed = value.is_object() && value.get("kind").is_none() && value.get("apiVersion").is_none();
+        if !unnamed || kind.is_empty() {
+            let header = Header::of(&value, self.envelope)?;
+            return if header.kind == "List" {
+                Err("a List inside a List".to_owned())
+            } else {
+                Ok((header, json))
+            };
+        }
+        value["apiVersion"] = list.api_version.clone().into();
+        value["kind"] = kind.into();
+        Ok((Header::of(&value, self.envelope)?, value.to_string()))
+    }
+
+    fn document(&self, header: Header, line: usize, json: String, pointer: String) -> Document {
+        let location = Location { file: Arc::clone(&self.file), line };
+        Document { header, location, json, origin: Arc::clone(&self.origin), pointer }
+    }
+}
+
+fn is_list(header: &Header) -> bool {
+    (header.kind.as_str(), header.api_version.as_str()) == ("List", "v1")
+}
+
+/// Whether a file has one of the names that kustomize looks for.
+pub fn is_kustomization(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
 }

@@ -1,13 +1,15 @@
 //! The files that people name.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::stdin;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
+use super::Reading;
+use super::exclude::Excluded;
 use super::location::{InputError, STDIN};
+use super::open;
 use super::split::Chunks;
 
 /// A file to read.
@@ -15,43 +17,53 @@ use super::split::Chunks;
 pub enum Source {
     /// Standard input.
     Stdin,
-    /// A file that was named.
-    Named(PathBuf),
-    /// A file found in a folder, where one that says nothing is nothing to complain about.
-    Found(PathBuf),
+    /// A file.
+    File(PathBuf),
 }
 
-/// All files that the arguments stand for, in their order; those of a folder in the order of their names. Hidden
-/// files and folders are left out.
-pub fn sources(arguments: &[PathBuf]) -> Vec<Result<Source, InputError>> {
-    arguments.iter().flat_map(|path| source(path)).collect()
+/// What a file or folder that was named stands for.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The files, those of a folder in the order of their names, and what cannot be read.
+    pub found: Vec<Result<Source, InputError>>,
+    /// Files and folders in it that are left out, and by what.
+    pub left_out: Vec<(Arc<str>, String)>,
 }
 
-fn source(path: &Path) -> Vec<Result<Source, InputError>> {
+/// All files that an argument stands for. Hidden files and folders are left out.
+pub fn sources(path: &Path, reading: &Reading) -> Sources {
     if path == Path::new("-") {
-        return vec![Ok(Source::Stdin)];
+        return Sources { found: vec![Ok(Source::Stdin)], left_out: vec![] };
     }
     if !path.is_dir() {
-        return vec![Ok(Source::Named(path.to_owned()))];
+        return Sources { found: vec![Ok(Source::File(path.to_owned()))], left_out: vec![] };
     }
-    let visible =
-        |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
-    let entries = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible);
-    let files: Vec<_> = entries.filter_map(manifest).collect();
-    if files.is_empty() {
-        let message = "holds no manifests: no file *.yaml, *.yml or *.json";
-        return vec![Err(InputError::new(&name(path), 0, message))];
-    }
-    files
+    let mut excluded = Excluded::of(path, &reading.exclude, &reading.limit);
+    let mut left_out = vec![];
+    let wanted = |entry: &DirEntry| {
+        let visible = entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !visible || !(entry.file_type().is_dir() || is_manifest(entry)) || entry.depth() == 0 {
+            return visible;
+        }
+        let by = excluded.by(entry.path(), entry.file_type().is_dir());
+        let kept = by.is_none();
+        left_out.extend(by.map(|by| (name(entry.path()), by)));
+        kept
+    };
+    let entries = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(wanted);
+    let mut found: Vec<_> = entries.filter_map(manifest).collect();
+    found.extend(excluded.problems.into_iter().map(Err));
+    Sources { found, left_out }
+}
+
+fn is_manifest(entry: &DirEntry) -> bool {
+    let end = entry.path().extension();
+    entry.file_type().is_file() && end.is_some_and(|end| end == "yaml" || end == "yml" || end == "json")
 }
 
 fn manifest(entry: walkdir::Result<DirEntry>) -> Option<Result<Source, InputError>> {
     match entry {
-        Ok(entry) => {
-            let wanted =
-                entry.path().extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
-            (entry.file_type().is_file() && wanted).then(|| Ok(Source::Found(entry.into_path())))
-        }
+        Ok(entry) => is_manifest(&entry).then(|| Ok(Source::File(entry.into_path()))),
         Err(error) => {
             let file = error.path().map_or_else(|| Arc::from("?"), name);
             let cause = match (error.loop_ancestor(), error.io_error()) {
@@ -64,27 +76,25 @@ fn manifest(entry: walkdir::Result<DirEntry>) -> Option<Result<Source, InputErro
     }
 }
 
-fn name(path: &Path) -> Arc<str> {
+/// How messages call a file.
+pub fn name(path: &Path) -> Arc<str> {
+    if path == Path::new("-") {
+        return STDIN.into();
+    }
     path.strip_prefix("./").unwrap_or(path).to_string_lossy().into()
 }
 
 impl Source {
-    /// How messages call the file.
-    pub fn name(&self) -> Arc<str> {
-        match self {
-            Self::Stdin => STDIN.into(),
-            Self::Named(path) | Self::Found(path) => name(path),
-        }
-    }
-
     /// Opens the file.
-    pub fn chunks(&self) -> Result<Chunks, InputError> {
+    pub fn chunks(&self, reading: &Reading) -> Result<Chunks, InputError> {
         match self {
-            Self::Stdin => Ok(Chunks::new(self.name(), Box::new(BufReader::new(std::io::stdin())))),
-            Self::Named(path) | Self::Found(path) => {
-                let file = File::open(path)
-                    .map_err(|error| InputError::new(&self.name(), 0, format!("cannot be read: {error}")))?;
-                Ok(Chunks::new(self.name(), Box::new(BufReader::with_capacity(1 << 16, file))))
+            Self::Stdin => Ok(Chunks::new(STDIN.into(), open::decoded(stdin(), &reading.limit))),
+            Self::File(path) => {
+                let file = name(path);
+                match open::file(path, &reading.limit) {
+                    Ok(reader) => Ok(Chunks::new(file, reader)),
+                    Err(message) => Err(InputError::new(&file, 0, message)),
+                }
             }
         }
     }

@@ -1,9 +1,7 @@
 //! The line of a value inside a document, for errors. It is looked up only when something is wrong, so that reading
 //! costs nothing for it.
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
-
-use super::yaml::events;
+use super::events::{Event, Events, Part, Scalar};
 
 /// Where a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,77 +15,69 @@ pub struct Place {
 /// Looks up a JSON pointer in a YAML or JSON document; the place of what is there of it.
 pub fn find(document: &str, pointer: &str) -> Option<Place> {
     let path = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"));
-    let mut events = events(document);
-    let (mut event, mut span) = next_node(&mut events)?;
-    let mut place = place_of(&event, span, None);
+    let mut search = Search(Events::new(document));
+    let mut event = search.next()?;
+    let mut place = search.place(&event, None);
     for part in path {
-        let found = match event {
-            Event::MappingStart(..) => member(&mut events, &part),
-            Event::SequenceStart(..) => element(&mut events, part.parse().ok()?).map(|(e, s)| (e, s, None)),
+        let found = match event.part {
+            Part::Mapping(_) => search.member(&part),
+            Part::Sequence(_) => search.element(part.parse().ok()?).map(|event| (event, None)),
             _ => None,
         };
-        let Some((value, value_span, key)) = found else { return Some(place) };
-        (event, span) = (value, value_span);
-        place = place_of(&event, span, key);
+        let Some((value, key)) = found else { return Some(place) };
+        place = search.place(&value, key);
+        event = value;
     }
     Some(place)
 }
 
-type Events<'t> = Parser<'t, StrInput<'t>>;
+struct Search<'t>(Events<'t>);
 
-fn next_node<'t>(events: &mut Events<'t>) -> Option<(Event<'t>, Span)> {
-    loop {
-        let (event, span) = events.next_event()?.ok()?;
-        if event.is_node() {
-            return Some((event, span));
-        }
-        if matches!(event, Event::MappingEnd | Event::SequenceEnd) {
-            return None;
+impl Search<'_> {
+    /// The next node; none at the end of a collection.
+    fn next(&mut self) -> Option<Event> {
+        self.0.next().ok().flatten().filter(|event| !matches!(event.part, Part::End))
+    }
+
+    fn place(&mut self, event: &Event, key: Option<usize>) -> Place {
+        let line = self.0.line(event);
+        let below = usize::from(matches!(event.part, Part::Scalar(Scalar { block: true, .. })));
+        Place { line: key.unwrap_or(line), text_line: line + below }
+    }
+
+    /// The value of a key, and the key's line.
+    fn member(&mut self, name: &str) -> Option<(Event, Option<usize>)> {
+        loop {
+            let key = self.next()?;
+            let line = self.0.line(&key);
+            let matches = matches!(&key.part, Part::Scalar(Scalar { text, .. }) if text == name);
+            self.skip(&key)?;
+            let value = self.next()?;
+            if matches {
+                return Some((value, Some(line)));
+            }
+            self.skip(&value)?;
         }
     }
-}
 
-fn place_of(event: &Event<'_>, span: Span, key: Option<Span>) -> Place {
-    // The span of a block begins with its first line that is not blank.
-    let blank = match event {
-        Event::Scalar(text, ScalarStyle::Literal | ScalarStyle::Folded, ..) => {
-            text.len() - text.trim_start_matches('\n').len()
+    fn element(&mut self, index: usize) -> Option<Event> {
+        for _ in 0..index {
+            let item = self.next()?;
+            self.skip(&item)?;
         }
-        _ => 0,
-    };
-    Place { line: key.unwrap_or(span).start.line(), text_line: span.start.line().saturating_sub(blank) }
-}
+        self.next()
+    }
 
-fn member<'t>(events: &mut Events<'t>, name: &str) -> Option<(Event<'t>, Span, Option<Span>)> {
-    loop {
-        let (key, key_span) = next_node(events)?;
-        let matches = key.scalar().is_some_and(|(text, _)| text == name);
-        skip(events, &key)?;
-        let (value, span) = next_node(events)?;
-        if matches {
-            return Some((value, span, Some(key_span)));
+    /// Reads to the end of a node that has begun.
+    fn skip(&mut self, node: &Event) -> Option<()> {
+        let mut open = usize::from(matches!(node.part, Part::Mapping(_) | Part::Sequence(_)));
+        while open > 0 {
+            match self.0.next().ok()??.part {
+                Part::Mapping(_) | Part::Sequence(_) => open += 1,
+                Part::End => open -= 1,
+                Part::Alias(_) | Part::Scalar(_) => {}
+            }
         }
-        skip(events, &value)?;
+        Some(())
     }
-}
-
-fn element<'t>(events: &mut Events<'t>, index: usize) -> Option<(Event<'t>, Span)> {
-    for _ in 0..index {
-        let (item, _) = next_node(events)?;
-        skip(events, &item)?;
-    }
-    next_node(events)
-}
-
-/// Reads to the end of a node that has begun.
-fn skip(events: &mut Events<'_>, node: &Event<'_>) -> Option<()> {
-    let mut open = usize::from(matches!(node, Event::MappingStart(..) | Event::SequenceStart(..)));
-    while open > 0 {
-        match events.next_event()?.ok()?.0 {
-            Event::MappingStart(..) | Event::SequenceStart(..) => open += 1,
-            Event::MappingEnd | Event::SequenceEnd => open -= 1,
-            _ => {}
-        }
-    }
-    Some(())
 }

@@ -4,25 +4,36 @@
 //! its fields.
 
 mod document;
+mod events;
+mod exclude;
 mod files;
+mod guard;
 mod json;
+mod limit;
 mod lines;
 mod location;
+mod message;
+mod open;
 mod scalar;
 mod split;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
-pub use document::{Document, Header};
+pub use document::{Document, Envelope, Header};
+pub use files::name;
+pub use limit::{Limit, LimitArgs};
 pub use location::{InputError, Location};
+pub use message::without_values;
+pub use open::text;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use files::Source;
+use files::{Source, Sources};
 use split::{Chunk, Chunks};
 
 /// The value of one YAML document.
@@ -31,12 +42,46 @@ use split::{Chunk, Chunks};
 /// It does not parse.
 pub fn value(text: &str) -> Result<serde_json::Value, String> {
     let parsed = yaml::parse(text).map_err(|error| format!("line {}: {}", error.line, error.message))?;
-    Ok(parsed.map(|parsed| parsed.value).unwrap_or_default())
+    Ok(parsed.map(yaml::Parsed::whole).unwrap_or_default())
 }
 
 /// The line on which a field of a YAML document stands, from 1; the first if it is not there.
 pub fn line_of(text: &str, pointer: &str) -> usize {
     lines::find(text, pointer).map_or(1, |place| place.line)
+}
+
+/// The flags of the commands that read manifests.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReadingArgs {
+    /// Leaves out files of a folder, by a pattern of .gitignore; can be repeated. A file .gatewrightignore does the same
+    #[arg(long, value_name = "GLOB", value_parser = exclude::pattern)]
+    exclude: Vec<String>,
+    #[command(flatten)]
+    limit: LimitArgs,
+}
+
+impl ReadingArgs {
+    /// How to read.
+    pub fn reading(&self) -> Reading {
+        Reading { exclude: self.exclude.clone(), ..Reading::new(self.limit.limit(), Envelope::Full) }
+    }
+}
+
+/// How files are read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// How much of them.
+    pub limit: Limit,
+    /// How objects are named.
+    pub envelope: Envelope,
+    exclude: Vec<String>,
+}
+
+impl Reading {
+    /// Reads all files.
+    pub fn new(limit: Limit, envelope: Envelope) -> Self {
+        Self { limit, envelope, exclude: vec![] }
+    }
 }
 
 /// How much text is read before it is parsed, in bytes.
@@ -45,38 +90,57 @@ const BATCH: usize = 4 << 20;
 /// The documents of some files, in order, and what is wrong with the files. Text is parsed in parallel, some
 /// megabytes at a time.
 pub struct Documents {
-    sources: std::vec::IntoIter<Result<Source, InputError>>,
-    current: Option<Current>,
+    reading: Reading,
+    arguments: Vec<Argument>,
+    sources: std::vec::IntoIter<(usize, Result<Source, InputError>)>,
+    current: Option<(usize, Chunks)>,
     ready: VecDeque<Result<Document, InputError>>,
+    /// Files and folders that were left out, and by what.
+    pub left_out: Vec<(Arc<str>, String)>,
 }
 
-struct Current {
-    source: Source,
-    chunks: Chunks,
+struct Argument {
+    name: Arc<str>,
     empty: bool,
 }
 
 /// Reads files and folders; `-` is standard input.
-pub fn read(arguments: &[PathBuf]) -> Documents {
-    Documents { sources: files::sources(arguments).into_iter(), current: None, ready: VecDeque::new() }
+pub fn read(arguments: &[PathBuf], reading: &Reading) -> Documents {
+    let (mut sources, mut left_out) = (vec![], vec![]);
+    for (index, path) in arguments.iter().enumerate() {
+        let Sources { found, left_out: without } = files::sources(path, reading);
+        sources.extend(found.into_iter().map(|source| (index, source)));
+        left_out.extend(without);
+    }
+    let arguments = arguments.iter().map(|path| Argument { name: name(path), empty: true }).collect();
+    Documents {
+        reading: reading.clone(),
+        arguments,
+        sources: sources.into_iter(),
+        current: None,
+        ready: VecDeque::new(),
+        left_out,
+    }
 }
 
 impl Documents {
-    fn next_chunk(&mut self) -> Option<Result<Chunk, InputError>> {
+    /// The files and folders that were named and hold no object. All documents must have been read.
+    pub fn empty(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.arguments.iter().filter(|argument| argument.empty).map(|argument| &argument.name)
+    }
+
+    fn next_chunk(&mut self) -> Option<(usize, Result<Chunk, InputError>)> {
         loop {
-            if let Some(current) = &mut self.current {
-                if let Some(chunk) = current.chunks.next() {
-                    current.empty = false;
-                    return Some(chunk);
+            if let Some((argument, chunks)) = &mut self.current {
+                if let Some(chunk) = chunks.next() {
+                    return Some((*argument, chunk));
                 }
-                let Current { source, empty, .. } = self.current.take()?;
-                if empty && !matches!(source, Source::Found(_)) {
-                    return Some(Err(InputError::new(&source.name(), 0, "is empty: it holds no object")));
-                }
+                self.current = None;
             }
-            match self.sources.next()?.and_then(|source| Ok((source.chunks()?, source))) {
-                Ok((chunks, source)) => self.current = Some(Current { source, chunks, empty: true }),
-                Err(error) => return Some(Err(error)),
+            let (argument, source) = self.sources.next()?;
+            match source.and_then(|source| source.chunks(&self.reading)) {
+                Ok(chunks) => self.current = Some((argument, chunks)),
+                Err(error) => return Some((argument, Err(error))),
             }
         }
     }
@@ -84,15 +148,20 @@ impl Documents {
     fn fill(&mut self) {
         let (mut batch, mut size) = (vec![], 0);
         while size < BATCH {
-            let Some(chunk) = self.next_chunk() else { break };
+            let Some((argument, chunk)) = self.next_chunk() else { break };
             size += chunk.as_ref().map_or(0, |chunk| chunk.text.len());
-            batch.push(chunk);
+            batch.push((argument, chunk));
         }
-        let parsed: Vec<_> = batch
-            .into_par_iter()
-            .map(|chunk| chunk.map_or_else(|error| vec![Err(error)], document::documents))
-            .collect();
-        self.ready.extend(parsed.into_iter().flatten());
+        let envelope = self.reading.envelope;
+        let parse = |chunk: Result<Chunk, InputError>| {
+            chunk.map_or_else(|error| vec![Err(error)], |chunk| document::documents(chunk, envelope))
+        };
+        let parsed: Vec<_> =
+            batch.into_par_iter().map(|(argument, chunk)| (argument, parse(chunk))).collect();
+        for (argument, documents) in parsed {
+            self.arguments[argument].empty &= documents.is_empty();
+            self.ready.extend(documents);
+        }
     }
 }
 

@@ -6,7 +6,10 @@
 use serde_json::{Number, Value};
 
 /// A plain scalar, or one with a tag of a type.
-pub fn resolve(text: &str) -> Result<Value, String> {
+///
+/// # Errors
+/// What is wrong, without the text: it may be a secret.
+pub fn resolve(text: &str) -> Result<Value, &'static str> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -16,7 +19,7 @@ pub fn resolve(text: &str) -> Result<Value, String> {
             Value::Bool(false)
         }
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf"
-        | "-.Inf" | "-.INF" => return Err(format!("{text} is no number that JSON has")),
+        | "-.Inf" | "-.INF" => return Err("no number that JSON has: not a number, or infinite"),
         _ => match text.as_bytes()[0] {
             b'.' => float(text).unwrap_or_else(|| text.into()),
             b'+' | b'-' | b'0'..=b'9' => number(&text.replace('_', "")).unwrap_or_else(|| text.into()),
@@ -26,23 +29,27 @@ pub fn resolve(text: &str) -> Result<Value, String> {
 }
 
 /// A scalar with one of YAML's own tags, such as `!!int`; tags of others say nothing.
-pub fn tagged(tag: &str, text: &str) -> Result<Value, String> {
-    let found = match tag {
-        "bool" | "int" | "float" | "null" => resolve(text)?,
-        "binary" => return Err("!!binary is nothing that Kubernetes has a use for".to_owned()),
+///
+/// # Errors
+/// What is wrong, without the text: it may be a secret.
+pub fn tagged(tag: &str, text: &str) -> Result<Value, &'static str> {
+    let (fits, wrong): (fn(&Value) -> bool, _) = match tag {
+        "bool" => (Value::is_boolean, "the value is no !!bool"),
+        "int" => (|value| value.is_i64() || value.is_u64(), "the value is no !!int"),
+        "float" => (Value::is_number, "the value is no !!float"),
+        "null" => (Value::is_null, "the value is no !!null"),
+        "binary" => return Err("!!binary is nothing that Kubernetes has a use for"),
         _ => return Ok(text.into()),
     };
-    let fits = match tag {
-        "bool" => found.is_boolean(),
-        "int" => found.is_i64() || found.is_u64(),
-        "float" => found.is_number(),
-        _ => found.is_null(),
-    };
-    if fits { Ok(found) } else { Err(format!("{text:?} is no !!{tag}")) }
+    let found = resolve(text)?;
+    if fits(&found) { Ok(found) } else { Err(wrong) }
 }
 
 /// The text of a key: JSON knows no others.
-pub fn key(value: Value) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong, without the key.
+pub fn key(value: Value) -> Result<String, &'static str> {
     match value {
         Value::String(text) => Ok(text),
         Value::Bool(value) => Ok(value.to_string()),
@@ -51,9 +58,9 @@ pub fn key(value: Value) -> Result<String, String> {
             .as_f64()
             .filter(|_| !number.is_u64())
             .map(short_float)
-            .ok_or_else(|| format!("{number} cannot be a key; write it in quotes")),
-        Value::Null => Err("a key that is empty or null".to_owned()),
-        Value::Array(_) | Value::Object(_) => Err("a key that is no text".to_owned()),
+            .ok_or("a number of more than 63 bits cannot be a key; write it in quotes"),
+        Value::Null => Err("a key that is empty or null"),
+        Value::Array(_) | Value::Object(_) => Err("a key that is no text"),
     }
 }
 

@@ -4,6 +4,8 @@ use std::io::BufRead;
 use std::sync::Arc;
 
 use super::InputError;
+use super::limit::unreadable;
+use super::open::utf8;
 
 /// The text of one YAML document, or of a file of JSON documents.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub struct Chunks {
     ended: bool,
 }
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+const BINARY: &str = "is a binary file, or UTF-16 without a byte order mark";
 
 impl Chunks {
     /// The chunks of a file that is open.
@@ -46,21 +48,19 @@ impl Chunks {
         InputError::new(&self.file, line, message)
     }
 
-    /// Skips a byte order mark, and looks at what kind of file it is.
+    /// Looks at what kind of file it is.
     fn start(&mut self) -> Result<bool, InputError> {
         self.started = true;
         let beginning = match self.reader.fill_buf() {
             Ok(beginning) => beginning,
             Err(error) => {
-                let message = format!("cannot be read: {error}");
+                let message = unreadable(&error);
                 return Err(self.error(0, message));
             }
         };
-        let mark = if beginning.starts_with(BOM) { BOM.len() } else { 0 };
-        let json = beginning[mark..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        let json = beginning.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         let binary = beginning.contains(&0);
-        self.reader.consume(mark);
-        if binary { Err(self.error(0, "is a binary file, or not in UTF-8")) } else { Ok(json) }
+        if binary { Err(self.error(0, BINARY)) } else { Ok(json) }
     }
 
     /// A whole file of JSON.
@@ -68,7 +68,7 @@ impl Chunks {
         self.ended = true;
         let mut bytes = vec![];
         if let Err(error) = self.reader.read_to_end(&mut bytes) {
-            return Err(self.error(0, format!("cannot be read: {error}")));
+            return Err(self.error(0, unreadable(&error)));
         }
         Ok(Chunk { json: true, ..self.chunk(1, bytes)? })
     }
@@ -84,14 +84,12 @@ impl Chunks {
                     return self.chunk(first, bytes);
                 }
                 Ok(_) => self.line += 1,
-                Err(error) => return Err(self.error(self.line, format!("cannot be read: {error}"))),
+                Err(error) => return Err(self.error(self.line, unreadable(&error))),
             }
             if let Some(rest) = bytes[begin..].strip_prefix(b"---") {
                 let rest = rest.trim_ascii();
                 if !rest.is_empty() && rest[0] != b'#' {
-                    let found = String::from_utf8_lossy(rest).into_owned();
-                    let message =
-                        format!("--- must stand alone on its line, as kubectl demands; found {found:?}");
+                    let message = "--- must stand alone on its line, as kubectl demands";
                     return Err(self.error(self.line - 1, message));
                 }
                 bytes.truncate(begin);
@@ -101,16 +99,13 @@ impl Chunks {
     }
 
     fn chunk(&mut self, line: usize, bytes: Vec<u8>) -> Result<Chunk, InputError> {
-        match String::from_utf8(bytes) {
-            Ok(text) if text.contains('\0') => {
-                let line = line + newlines(&text.as_bytes()[..text.find('\0').unwrap_or_default()]);
-                Err(self.error(line, "is a binary file, or not in UTF-8"))
+        let text = utf8(bytes);
+        match text.find('\0') {
+            Some(at) => {
+                let line = line + newlines(&text.as_bytes()[..at]);
+                Err(self.error(line, BINARY))
             }
-            Ok(text) => Ok(Chunk { file: Arc::clone(&self.file), line, text, json: false }),
-            Err(error) => {
-                let line = line + newlines(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
-                Err(InputError::new(&self.file, line, "is not in UTF-8"))
-            }
+            None => Ok(Chunk { file: Arc::clone(&self.file), line, text, json: false }),
         }
     }
 }

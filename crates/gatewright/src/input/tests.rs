@@ -8,12 +8,25 @@ use serde_json::{Value, json};
 
 use super::document::documents;
 use super::split::Chunks;
-use super::{Document, InputError};
+use super::{Document, Envelope, InputError, Limit, LimitArgs, Reading, open};
+
+fn limit(size: &str) -> Limit {
+    LimitArgs { max_input_size: size.parse().unwrap() }.limit()
+}
+
+fn read_file(file: &str, text: &[u8]) -> Vec<Result<Document, InputError>> {
+    let reader = open::decoded(std::io::Cursor::new(text.to_vec()), &limit("1Mi"));
+    let chunks = Chunks::new(Arc::from(file), reader);
+    let documents = |chunk| documents(chunk, Envelope::Full);
+    chunks.flat_map(|chunk| chunk.map_or_else(|error| vec![Err(error)], documents)).collect()
+}
 
 fn read_text(text: impl AsRef<[u8]>) -> Vec<Result<Document, InputError>> {
-    let reader = std::io::Cursor::new(text.as_ref().to_vec());
-    let chunks = Chunks::new(Arc::from("f"), Box::new(reader));
-    chunks.flat_map(|chunk| chunk.map_or_else(|error| vec![Err(error)], documents)).collect()
+    read_file("f", text.as_ref())
+}
+
+fn read(paths: &[PathBuf]) -> super::Documents {
+    super::read(paths, &Reading::new(limit("1Mi"), Envelope::Full))
 }
 
 fn good(text: &str) -> Vec<Document> {
@@ -156,7 +169,7 @@ fn bad_input_is_told_with_its_line() {
         ("a: 1\n".to_owned(), "f:1: no kind: this is no Kubernetes object"),
         ("\nkind: Pod\n".to_owned(), "f:2: no apiVersion: this is no Kubernetes object"),
         ("- a\n".to_owned(), "f:1: is no object: a manifest is a map with apiVersion and kind"),
-        ("apiVersion: 1\nkind: Pod\n".to_owned(), "f:1: apiVersion: 1 is no text"),
+        ("apiVersion: 1\nkind: Pod\n".to_owned(), "f:1: apiVersion: must be a text"),
         (format!("{POD}  name: b\n"), "f:5: the key \"name\" stands here a second time"),
         (format!("{POD}---\na: b: c\n"), "f:6: "),
         (format!("{POD}--- {{}}\n"), "f:5: --- must stand alone on its line"),
@@ -182,11 +195,112 @@ fn bad_input_is_told_with_its_line() {
 }
 
 #[test]
-fn what_is_no_text_is_told() {
-    assert_eq!(errors(b"a: b\n\xff\n"), ["f:2: is not in UTF-8"]);
-    assert_eq!(errors(b"\x7fELF\0\0"), ["f: is a binary file, or not in UTF-8"]);
+fn binary_files_are_refused_and_what_is_no_utf_8_is_read_as_kubectl_reads_it() {
+    let refused = "is a binary file, or UTF-16 without a byte order mark";
+    assert_eq!(errors(b"\x7fELF\0\0"), [format!("f: {refused}")]);
     let late = [&b"a"[..], &b" ".repeat(100_000), b"\n\0"].concat();
-    assert!(errors(late)[0].ends_with("is a binary file, or not in UTF-8"));
+    assert_eq!(errors(late), [format!("f:2: {refused}")]);
+    let latin = [POD.as_bytes(), b"# gr\xfcn\nspec: {a: gr\xfcn}\n"].concat();
+    assert_eq!(read_text(latin)[0].as_ref().unwrap().value()["spec"]["a"], "gr\u{fffd}n");
+    assert_eq!(errors(format!("{POD}spec: \"\u{7}\"\n")), ["f:5: control characters are not allowed"]);
+}
+
+#[test]
+fn utf_16_with_a_byte_order_mark() {
+    let text = format!("{POD}  annotations: {{a: gr\u{fc}n \u{1f600}}}\n---\n{POD}");
+    let json = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}"#;
+    let encoded = |text: &str, mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| {
+        mark.into_iter().chain(text.encode_utf16().flat_map(bytes)).collect::<Vec<_>>()
+    };
+    for (mark, bytes) in
+        [([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]), ([0xfe, 0xff], u16::to_be_bytes)]
+    {
+        let found: Vec<_> = read_text(encoded(&text, mark, bytes)).into_iter().map(Result::unwrap).collect();
+        assert_eq!(found[0].value()["metadata"]["annotations"]["a"], "gr\u{fc}n \u{1f600}");
+        assert_eq!(found[1].location.line, 7);
+        assert_eq!(read_text(encoded(json, mark, bytes))[0].as_ref().unwrap().header.name, "a");
+    }
+}
+
+/// What libyaml takes and YAML 1.2 forbids.
+#[test]
+fn quoted_text_and_flow_lists_as_kubectl_takes_them() {
+    for (yaml, spec) in [
+        ("spec:\n  a: \"one\n  two\"\n", json!({"a": "one two"})),
+        ("spec:\n  a: 'one\ntwo'\n", json!({"a": "one two"})),
+        ("spec:\n  a: \"one\n\ttwo\"\n", json!({"a": "one two"})),
+        ("spec:\n  a: [\n\t\"-x\",\n\t-y\n  ]\n", json!({"a": ["-x", "-y"]})),
+        ("spec:\n  a: {b: 1,\nc: 2\n}\n", json!({"a": {"b": 1, "c": 2}})),
+        ("spec:\n  a: one\n\t two\n", json!({"a": "one two"})),
+    ] {
+        assert_eq!(good(&format!("{POD}{yaml}"))[0].value()["spec"], spec, "{yaml:?}");
+    }
+}
+
+/// Lines of YAML end at more characters than lines of editors do.
+#[test]
+fn lines_are_those_of_editors() {
+    let text = format!("{POD}spec:\n  a: \"b\u{2028}c\u{85}d\"\n  e: [1\n");
+    assert_eq!(errors(&text), ["f:8: did not find expected ',' or ']' while parsing a flow sequence"]);
+    let text = format!("{POD}spec:\n  a: \"b\u{2028}c\"\n  e: {{f: 1}}\n");
+    assert_eq!(good(&text)[0].locate("/spec/e/f").line, 7);
+}
+
+#[test]
+fn errors_show_no_value() {
+    for text in [
+        "data: {password: !!int hunter2}\n",
+        "data: {password: !!float hunter2}\n",
+        "data: {password: !!bool hunter2}\n",
+        "data: {password: !!null hunter2}\n",
+        "data: {password: !!binary hunter2}\n",
+        "data: {password: .inf, a: hunter2\n",
+        "data: {password: \"hunter2\\q\"}\n",
+        "data: {password: *hunter2}\n",
+        "data: [hunter2: hunter2: hunter2]\n",
+        "data: &hunter2 {a: *hunter2}\n",
+        "data: {password: hunter2}}\n",
+        "--- {password: hunter2}\n",
+        "--- hunter2\n",
+        "kind: [hunter2]\n",
+        "data:\n  password: hunter2: hunter2\n",
+        "data: {18446744073709551615: hunter2}\n",
+    ] {
+        let found = errors(format!("apiVersion: v1\nmetadata: {{name: a}}\n{text}"));
+        assert!(!found.is_empty(), "{text}");
+        assert!(!found.concat().contains("hunter2"), "{text}: {found:?}");
+    }
+    let json = r#"{"apiVersion": "v1", "kind": "Secret", "data": {"password": "hunter2"#;
+    for end in ["", "\"", "\" 5", "\"}} {\"kind\": \"hunter2\", ", "\\x"] {
+        let found = errors(format!("{json}{end}"));
+        assert!(!found.is_empty() && !found.concat().contains("hunter2"), "{end}: {found:?}");
+    }
+}
+
+#[test]
+fn aliases_of_long_texts_count_for_what_they_are() {
+    let lines = "- *a\n".repeat(2_000);
+    let text = format!("{POD}spec:\n- &a {}\n{lines}", "x".repeat(10_000));
+    let found = errors(&text);
+    assert!(
+        found.len() == 1 && found[0].ends_with("its aliases stand for more than 100000 values"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn kustomize_knows_its_file_by_the_name() {
+    let text = b"namespace: shop\nresources: [pod.yaml]\n";
+    for name in ["kustomization.yaml", "a/kustomization.yml", "b/Kustomization"] {
+        let found = read_file(name, text);
+        let header = &found[0].as_ref().unwrap().header;
+        assert_eq!(header.kind, "Kustomization", "{name}");
+        assert_eq!(header.group(), "kustomize.config.k8s.io", "{name}");
+        let pod = read_file(name, POD.as_bytes());
+        assert_eq!(pod[0].as_ref().unwrap().header.kind, "Pod", "{name}");
+        assert!(read_file(name, b"kind: Pod\nmetadata: {name: a}\n")[0].is_err(), "{name}");
+    }
+    assert!(read_file("my-kustomization.yaml", text)[0].is_err());
 }
 
 #[test]
@@ -212,17 +326,19 @@ fn folders_are_read_in_order_without_hidden_files() {
         write!(file, "{}", json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}})).unwrap();
     }
     std::fs::write(folder.join("empty.yaml"), "# nothing\n").unwrap();
-    let names: Vec<_> =
-        super::read(std::slice::from_ref(&folder)).map(|found| found.unwrap().header.name).collect();
+    let names: Vec<_> = read(std::slice::from_ref(&folder)).map(|found| found.unwrap().header.name).collect();
     assert_eq!(names, ["x", "b", "c"]);
-    let of = |path: PathBuf| super::read(&[path]).map(|found| found.unwrap_err().message).collect::<Vec<_>>();
-    assert_eq!(of(folder.join("empty.yaml")), ["is empty: it holds no object"]);
+    let of = |path: PathBuf| read(&[path]).map(|found| found.unwrap_err().message).collect::<Vec<_>>();
     assert_eq!(
         of(folder.join("a/.hidden/none.yaml")),
         ["cannot be read: No such file or directory (os error 2)"]
     );
     std::fs::remove_file(folder.join("a/x.json")).unwrap();
-    assert_eq!(of(folder.join("a")), ["holds no manifests: no file *.yaml, *.yml or *.json"]);
+    for empty in [folder.join("empty.yaml"), folder.join("a")] {
+        let mut documents = read(std::slice::from_ref(&empty));
+        assert!(documents.next().is_none());
+        assert_eq!(documents.empty().map(|name| PathBuf::from(&**name)).collect::<Vec<_>>(), [empty]);
+    }
     std::fs::remove_dir_all(folder).unwrap();
 }
 

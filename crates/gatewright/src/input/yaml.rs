@@ -1,21 +1,20 @@
 //! YAML documents as values.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::{Map, Value};
 
+use super::events::{Event, Events, Part, Scalar};
 use super::scalar;
 
 /// How deep a document may be nested. No object of Kubernetes comes near; JSON's readers stop soon after.
 pub const DEEPEST: usize = 100;
 
-/// How many values the aliases of a document may stand for together.
+/// How much the aliases of a document may stand for together: values, a long text for several.
 const MOST_ALIASED: usize = 100_000;
 
-/// Line breaks of YAML 1.1 alone: behind one, what looks like a comment is content.
-const OLD_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+/// How many values an object may have: more than fit into the largest request that the API server takes (3 MiB).
+const MOST_VALUES: usize = 2_000_000;
 
 /// What is wrong with a document.
 #[derive(Debug)]
@@ -37,6 +36,18 @@ pub struct Parsed {
     pub items: Option<Vec<Item>>,
 }
 
+impl Parsed {
+    /// The document, with its items.
+    pub fn whole(self) -> Value {
+        let Self { mut value, items, .. } = self;
+        if let Some(items) = items {
+            let values = items.iter().filter_map(|item| serde_json::from_str(&item.json).ok());
+            value["items"] = Value::Array(values.collect());
+        }
+        value
+    }
+}
+
 /// An element of a list.
 #[derive(Debug)]
 pub struct Item {
@@ -46,19 +57,14 @@ pub struct Item {
     pub json: String,
 }
 
-struct Anchored {
-    value: Value,
-    size: usize,
-    height: usize,
-}
-
-type Events<'t> = Parser<'t, StrInput<'t>>;
-
-/// A parser of a document's events, without comments.
-pub fn events(text: &str) -> Events<'_> {
-    let mut options = Options::default();
-    options.set_emit_comments(false);
-    Parser::new_from_str_with_options(text, options)
+enum Anchor {
+    /// Its value is still being read.
+    Open,
+    Value {
+        value: Value,
+        size: usize,
+        height: usize,
+    },
 }
 
 /// Reads one document; none if it is empty or null.
@@ -66,115 +72,119 @@ pub fn events(text: &str) -> Events<'_> {
 /// # Errors
 /// The document does not parse, has a key twice, is nested too deep, or stands for far more than it says.
 pub fn parse(text: &str) -> Result<Option<Parsed>, YamlError> {
-    if let Some(at) = text.find(OLD_BREAKS) {
-        let line = text[..at].lines().count().max(1);
-        let message = "a character that ends a line for kubectl and for no editor (U+0085, U+2028 or U+2029)";
-        return Err(YamlError { line, message: message.to_owned() });
-    }
-    let mut builder = Builder { events: events(text), anchors: HashMap::new(), aliased: 0, items: None };
-    let Some((first, span)) = builder.content()? else { return Ok(None) };
-    let line = span.start.line();
-    let value = builder.node(first, span, 0)?;
-    if let Some((_, span)) = builder.content()? {
-        return Err(error(span, "a second document without a line --- before it"));
+    let mut builder =
+        Builder { events: Events::new(text), anchors: HashMap::new(), aliased: 0, values: 0, items: None };
+    let Some(first) = builder.events.next()? else { return Ok(None) };
+    let line = builder.events.line(&first);
+    let value = builder.node(first, 0)?;
+    if let Some(second) = builder.events.next()? {
+        return Err(builder.error(&second, "a second document without a line --- before it"));
     }
     Ok((!value.is_null()).then_some(Parsed { line, value, items: builder.items }))
 }
 
 struct Builder<'t> {
     events: Events<'t>,
-    anchors: HashMap<usize, Anchored>,
+    anchors: HashMap<String, Anchor>,
     aliased: usize,
+    values: usize,
     items: Option<Vec<Item>>,
 }
 
-fn error(span: Span, message: impl Into<String>) -> YamlError {
-    YamlError { line: span.start.line(), message: message.into() }
-}
-
-impl From<ScanError> for YamlError {
-    fn from(error: ScanError) -> Self {
-        Self { line: error.marker().line(), message: error.info() }
-    }
-}
-
-impl<'t> Builder<'t> {
-    /// The next node of the stream; none at its end.
-    fn content(&mut self) -> Result<Option<(Event<'t>, Span)>, YamlError> {
-        loop {
-            match self.events.next_event().transpose()? {
-                None => return Ok(None),
-                Some((event, span)) if event.is_node() => return Ok(Some((event, span))),
-                Some(_) => {}
-            }
-        }
+impl Builder<'_> {
+    fn error(&mut self, event: &Event, message: impl Into<String>) -> YamlError {
+        YamlError { line: self.events.line(event), message: message.into() }
     }
 
-    fn next(&mut self) -> Result<(Event<'t>, Span), YamlError> {
+    fn next(&mut self) -> Result<Event, YamlError> {
         let end = || YamlError { line: 1, message: "the document ends too early".to_owned() };
-        self.events.next_event().transpose()?.ok_or_else(end)
+        self.events.next()?.ok_or_else(end)
     }
 
-    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Value, YamlError> {
+    fn node(&mut self, event: Event, depth: usize) -> Result<Value, YamlError> {
         if depth > DEEPEST {
-            return Err(error(span, format!("nested deeper than {DEEPEST} levels")));
+            return Err(self.error(&event, format!("nested deeper than {DEEPEST} levels")));
         }
-        let (anchor, value) = match event {
-            Event::Alias(id) => return self.alias(id, span, depth),
-            Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar_value(&text, style, tag.as_deref(), span)?;
-                (anchor, scalar::through_json(value))
+        self.values += 1;
+        if self.values > MOST_VALUES {
+            return Err(self.error(&event, format!("an object of more than {MOST_VALUES} values")));
+        }
+        match &event.part {
+            Part::Alias(name) => self.alias(&event, name, depth),
+            Part::Scalar(scalar) => {
+                let value = scalar_value(scalar).map_err(|message| self.error(&event, message))?;
+                Ok(self.anchored(scalar.anchor.as_ref(), scalar::through_json(value)))
             }
-            Event::SequenceStart(_, anchor, _) => (anchor, self.sequence(depth)?),
-            Event::MappingStart(_, anchor, _) => (anchor, self.mapping(depth)?),
-            other => return Err(error(span, format!("unexpected {other:?}"))),
-        };
-        if anchor != 0 {
-            let (size, height) = measure(&value);
-            self.anchors.insert(anchor, Anchored { value: value.clone(), size, height });
+            Part::Sequence(anchor) => {
+                self.open(anchor.as_ref());
+                let value = self.sequence(depth)?;
+                Ok(self.anchored(anchor.as_ref(), value))
+            }
+            Part::Mapping(anchor) => {
+                self.open(anchor.as_ref());
+                let value = self.mapping(depth)?;
+                Ok(self.anchored(anchor.as_ref(), value))
+            }
+            Part::End => Err(self.error(&event, "the end of nothing")),
         }
-        Ok(value)
     }
 
-    fn alias(&mut self, id: usize, span: Span, depth: usize) -> Result<Value, YamlError> {
-        let anchored = self.anchors.get(&id).ok_or_else(|| error(span, "an alias inside its own anchor"))?;
-        if depth + anchored.height > DEEPEST {
-            return Err(error(span, format!("nested deeper than {DEEPEST} levels")));
+    fn open(&mut self, anchor: Option<&String>) {
+        if let Some(name) = anchor {
+            self.anchors.insert(name.clone(), Anchor::Open);
         }
-        self.aliased += anchored.size;
+    }
+
+    fn anchored(&mut self, anchor: Option<&String>, value: Value) -> Value {
+        if let Some(name) = anchor {
+            let (size, height) = measure(&value);
+            self.anchors.insert(name.clone(), Anchor::Value { value: value.clone(), size, height });
+        }
+        value
+    }
+
+    fn alias(&mut self, event: &Event, name: &str, depth: usize) -> Result<Value, YamlError> {
+        let (value, size, height) = match self.anchors.get(name) {
+            Some(Anchor::Value { value, size, height }) => (value, size, height),
+            Some(Anchor::Open) => return Err(self.error(event, "an alias inside its own anchor")),
+            None => return Err(self.error(event, "an alias without an anchor before it")),
+        };
+        if depth + height > DEEPEST {
+            return Err(self.error(event, format!("nested deeper than {DEEPEST} levels")));
+        }
+        self.aliased += size;
         if self.aliased > MOST_ALIASED {
-            return Err(error(span, format!("its aliases stand for more than {MOST_ALIASED} values")));
+            return Err(self.error(event, format!("its aliases stand for more than {MOST_ALIASED} values")));
         }
-        Ok(anchored.value.clone())
+        Ok(value.clone())
     }
 
     fn sequence(&mut self, depth: usize) -> Result<Value, YamlError> {
         let mut items = vec![];
         loop {
-            match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(Value::Array(items)),
-                (event, span) => items.push(self.node(event, span, depth + 1)?),
+            let event = self.next()?;
+            if matches!(event.part, Part::End) {
+                return Ok(Value::Array(items));
             }
+            items.push(self.node(event, depth + 1)?);
         }
     }
 
     fn mapping(&mut self, depth: usize) -> Result<Value, YamlError> {
         let mut fields = Map::new();
-        let mut written = HashSet::new();
+        let mut merged = HashSet::new();
         loop {
-            let (event, span) = self.next()?;
-            if matches!(event, Event::MappingEnd) {
+            let event = self.next()?;
+            if matches!(event.part, Part::End) {
                 return Ok(Value::Object(fields));
             }
-            let merge = is_merge(&event);
-            let key = self.key(event, span, depth)?;
-            if merge {
-                self.merge(&mut fields, depth)?;
+            if is_merge(&event.part) {
+                self.merge(&mut fields, &mut merged, depth)?;
                 continue;
             }
-            let key = scalar::key(key).map_err(|message| error(span, message))?;
-            if !written.insert(key.clone()) {
-                return Err(error(span, format!("the key {key:?} stands here a second time")));
+            let key = self.key(&event, depth)?;
+            if fields.contains_key(&key) && !merged.remove(&key) {
+                return Err(self.error(&event, format!("the key {key:?} stands here a second time")));
             }
             let value = self.field(&key, depth)?;
             fields.insert(key, value);
@@ -182,57 +192,69 @@ impl<'t> Builder<'t> {
     }
 
     /// A key is no value yet: 1e7 keeps its exponent.
-    fn key(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Value, YamlError> {
-        match &event {
-            Event::Scalar(text, style, 0, tag) => scalar_value(text, *style, tag.as_deref(), span),
-            _ => self.node(event, span, depth + 1),
-        }
+    fn key(&mut self, event: &Event, depth: usize) -> Result<String, YamlError> {
+        let value = match &event.part {
+            Part::Scalar(scalar) => {
+                let value = scalar_value(scalar).map_err(|message| self.error(event, message))?;
+                self.anchored(scalar.anchor.as_ref(), value)
+            }
+            Part::Alias(name) => self.alias(event, name, depth + 1)?,
+            _ => return Err(self.error(event, "a key that is no text")),
+        };
+        scalar::key(value).map_err(|message| self.error(event, message))
     }
 
     fn field(&mut self, key: &str, depth: usize) -> Result<Value, YamlError> {
-        let (event, span) = self.next()?;
-        if depth == 0 && key == "items" && matches!(event, Event::SequenceStart(_, 0, _)) {
+        let event = self.next()?;
+        if depth == 0 && key == "items" && matches!(event.part, Part::Sequence(None)) {
             self.items = Some(self.list_items()?);
             return Ok(Value::Null);
         }
-        self.node(event, span, depth + 1)
+        self.node(event, depth + 1)
     }
 
     fn list_items(&mut self) -> Result<Vec<Item>, YamlError> {
         let mut items = vec![];
         loop {
-            match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(items),
-                (event, span) => {
-                    let json = self.node(event, span, 2)?.to_string();
-                    items.push(Item { line: span.start.line(), json });
-                }
+            let event = self.next()?;
+            if matches!(event.part, Part::End) {
+                return Ok(items);
             }
+            let line = self.events.line(&event);
+            self.values = 0;
+            items.push(Item { line, json: self.node(event, 2)?.to_string() });
         }
     }
 
     /// What is merged replaces what stands before it and is replaced by what follows; in a list of maps the first
     /// wins. So does `yaml.v2`.
-    fn merge(&mut self, fields: &mut Map<String, Value>, depth: usize) -> Result<(), YamlError> {
-        let (event, span) = self.next()?;
-        let maps = match self.node(event, span, depth + 1)? {
+    fn merge(
+        &mut self,
+        fields: &mut Map<String, Value>,
+        merged: &mut HashSet<String>,
+        depth: usize,
+    ) -> Result<(), YamlError> {
+        let event = self.next()?;
+        let line = self.events.line(&event);
+        let maps = match self.node(event, depth + 1)? {
             Value::Array(maps) => maps,
             map => vec![map],
         };
         for map in maps.into_iter().rev() {
             let Value::Object(map) = map else {
-                return Err(error(span, "<< takes a map or a list of maps"));
+                return Err(YamlError { line, message: "<< takes a map or a list of maps".to_owned() });
             };
+            merged.extend(map.keys().filter(|key| !fields.contains_key(*key)).cloned());
             fields.extend(map);
         }
         Ok(())
     }
 }
 
-fn is_merge(event: &Event<'_>) -> bool {
-    match event {
-        Event::Scalar(text, style, _, tag) if text == "<<" => match tag {
-            None => *style == ScalarStyle::Plain,
+fn is_merge(part: &Part) -> bool {
+    match part {
+        Part::Scalar(scalar) if scalar.text == "<<" => match &scalar.tag {
+            None => scalar.plain,
             Some(tag) => yaml_type(tag) == "merge",
         },
         _ => false,
@@ -240,21 +262,21 @@ fn is_merge(event: &Event<'_>) -> bool {
 }
 
 /// The name of one of YAML's own types; empty for tags of others.
-fn yaml_type(tag: &Tag) -> Cow<'_, str> {
-    tag.suffix_in_namespace("tag:yaml.org,2002:").unwrap_or_default()
+fn yaml_type(tag: &str) -> &str {
+    tag.strip_prefix("tag:yaml.org,2002:").unwrap_or_default()
 }
 
-fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Value, YamlError> {
-    let value = match tag {
-        Some(tag) => scalar::tagged(&yaml_type(tag), text),
-        None if style == ScalarStyle::Plain => scalar::resolve(text),
-        None => Ok(text.into()),
-    };
-    value.map_err(|message| error(span, message))
+fn scalar_value(scalar: &Scalar) -> Result<Value, &'static str> {
+    match &scalar.tag {
+        Some(tag) => scalar::tagged(yaml_type(tag), &scalar.text),
+        None if scalar.plain => scalar::resolve(&scalar.text),
+        None => Ok(scalar.text.as_str().into()),
+    }
 }
 
-/// How many values a value consists of, and how deep it is nested.
+/// How many values a value consists of, long texts counted several times, and how deep it is nested.
 fn measure(value: &Value) -> (usize, usize) {
+    const LONG: usize = 100;
     let sum = |(size, height): (usize, usize), value: &Value| {
         let (more, high) = measure(value);
         (size + more, height.max(high + 1))
@@ -262,6 +284,7 @@ fn measure(value: &Value) -> (usize, usize) {
     match value {
         Value::Array(items) => items.iter().fold((1, 0), sum),
         Value::Object(fields) => fields.values().fold((1, 0), sum),
+        Value::String(text) => (1 + text.len() / LONG, 0),
         _ => (1, 0),
     }
 }

@@ -63,7 +63,10 @@ impl Schema {
     fn refused(&self, policy: &Value) -> Vec<Refused> {
         let structure = self.structure.iter_errors(policy);
         let structure: Vec<_> = structure
-            .map(|error| Refused { pointer: error.instance_path().to_string(), message: error.to_string() })
+            .map(|error| Refused {
+                pointer: error.instance_path().to_string(),
+                message: error.masked_with("the value").to_string(),
+            })
             .collect();
         if !structure.is_empty() {
             return structure;

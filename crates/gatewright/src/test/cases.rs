@@ -2,35 +2,83 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
-use gatewright_api::PolicyKind;
-use gatewright_compiler::{Compile, POLICY_LABEL, Settings, standards, templates};
+use gatewright_api::{POLICY_API_VERSION, PolicyKind, with_policy_type};
+use gatewright_compiler::{Compile as _, POLICY_LABEL, Settings, standards, template};
 use gatewright_engine::{EnforcementPoint, Engine, Options, Request};
+use gatewright_rules::Template;
 use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCases};
 use serde_json::{Value, json};
 
-use super::files::{self, File};
+use super::connect;
+use super::files::File;
 use super::filter::Filter;
 use super::result::{Outcome, TestResult};
-use crate::input::{self, Document, InputError, Location};
+use crate::input::{self, Document, InputError, Location, Reading};
 use crate::policies;
 
 /// Runs all cases of a file.
-pub fn run(file: &File, filter: &Filter) -> Vec<TestResult> {
-    match read(file) {
-        Ok(tested) => tested.run(filter),
-        Err(Wrong { line, message }) => {
-            vec![TestResult::of_file(&InputError::new(&file.name().into(), line, message))]
+pub fn run(file: &File, filter: &Filter, reading: &Reading) -> Vec<TestResult> {
+    let ran = Text::read(file, reading).and_then(|text| match text.value.get("inventory") {
+        Some(_) => connect::run(&text, filter),
+        None => Ok(tested(text, reading)?.run(filter)),
+    });
+    ran.unwrap_or_else(|Wrong { line, message }| {
+        vec![TestResult::of_file(&InputError::new(&file.name().into(), line, message))]
+    })
+}
+
+/// A file of cases.
+pub struct Text<'a> {
+    path: &'a Path,
+    /// How messages call it.
+    pub file: Arc<str>,
+    text: String,
+    value: Value,
+}
+
+impl<'a> Text<'a> {
+    fn read(file: &'a File, reading: &Reading) -> Result<Self, Wrong> {
+        let text = input::text(&file.path, &reading.limit).map_err(|problem| anyhow!(problem))?;
+        let value = input::value(&text).map_err(|error| anyhow!(error))?;
+        Ok(Self { path: &file.path, file: file.name().into(), text, value })
+    }
+
+    /// What the file says, as cases of some form.
+    pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, Wrong> {
+        serde_path_to_error::deserialize(&self.value).map_err(|error| {
+            let field = error.path().to_string();
+            let line = input::line_of(&self.text, &policies::pointer(&field));
+            let message = input::without_values(&error.inner().to_string());
+            Wrong { line, message: format!("{field}: {message}") }
+        })
+    }
+
+    /// Where a case stands.
+    pub fn location(&self, index: usize) -> Location {
+        let line = input::line_of(&self.text, &format!("/cases/{index}"));
+        Location { file: Arc::clone(&self.file), line }
+    }
+
+    /// Files are all called `cases.yaml`: their folder tells them apart.
+    pub fn test_name(&self) -> String {
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let stem = stem.strip_suffix(".cases").unwrap_or(&stem);
+        let absolute = std::path::absolute(self.path).ok();
+        let folder = absolute.as_deref().and_then(Path::parent).and_then(Path::file_name);
+        match folder {
+            Some(folder) if stem == "cases" => folder.to_string_lossy().into_owned(),
+            _ => stem.to_owned(),
         }
     }
 }
 
 /// What a file holds.
-struct Tested {
+struct Tested<'a> {
     name: String,
-    file: String,
-    text: String,
+    text: Text<'a>,
     cases: Vec<(Case, Judge)>,
 }
 
@@ -41,7 +89,7 @@ enum Judge {
 }
 
 /// What is wrong with a file; on line 0 where it is no line's fault.
-struct Wrong {
+pub struct Wrong {
     line: usize,
     message: String,
 }
@@ -52,45 +100,18 @@ impl From<anyhow::Error> for Wrong {
     }
 }
 
-fn read(file: &File) -> Result<Tested, Wrong> {
-    let text = std::fs::read_to_string(&file.path).context("cannot be read")?;
-    let value = input::value(&text).map_err(|error| anyhow!(error))?;
-    let cases = judged_cases(&text, value, &file.path)?;
-    Ok(Tested { name: test_name(&file.path), file: file.name(), text, cases })
-}
-
-fn judged_cases(text: &str, value: Value, path: &Path) -> Result<Vec<(Case, Judge)>, Wrong> {
-    let cases = value["cases"].as_array().context("holds no tests: no Suite, no cases")?;
+fn tested<'a>(text: Text<'a>, reading: &Reading) -> Result<Tested<'a>, Wrong> {
+    let cases = text.value["cases"].as_array().context("holds no tests: no Suite, no cases")?;
     if cases.is_empty() {
         return Err(anyhow!("cases: is empty").into());
     }
     let of_standards = cases.iter().any(|case| case.get("level").is_some());
     let cases = if of_standards {
-        standard_cases(&parse(text, value)?)
+        standard_cases(&text.parse()?)
     } else {
-        policy_cases(parse(text, value)?, path)
+        policy_cases(text.parse()?, text.path, reading)
     };
-    Ok(cases?)
-}
-
-fn parse<T: serde::de::DeserializeOwned>(text: &str, value: Value) -> Result<T, Wrong> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let field = error.path().to_string();
-        let line = input::line_of(text, &policies::pointer(&field));
-        Wrong { line, message: format!("{field}: {}", error.inner()) }
-    })
-}
-
-/// Files are all called `cases.yaml`: their folder tells them apart.
-fn test_name(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let stem = stem.strip_suffix(".cases").unwrap_or(&stem);
-    let absolute = std::path::absolute(path).ok();
-    let folder = absolute.as_deref().and_then(Path::parent).and_then(Path::file_name);
-    match folder {
-        Some(folder) if stem == "cases" => folder.to_string_lossy().into_owned(),
-        _ => stem.to_owned(),
-    }
+    Ok(Tested { name: text.test_name(), cases: cases?, text })
 }
 
 fn standard_cases(cases: &StandardCases) -> anyhow::Result<Vec<(Case, Judge)>> {
@@ -107,17 +128,10 @@ fn standard_cases(cases: &StandardCases) -> anyhow::Result<Vec<(Case, Judge)>> {
     cases.cases.iter().map(judge).collect()
 }
 
-fn policy_cases(tested: Cases, path: &Path) -> anyhow::Result<Vec<(Case, Judge)>> {
+fn policy_cases(tested: Cases, path: &Path, reading: &Reading) -> anyhow::Result<Vec<(Case, Judge)>> {
     let Cases { policy, cases } = tested;
-    let tested = policy.map(|policy| tested_policy(&path.with_file_name(policy))).transpose()?;
-    let own = || cases.iter().filter_map(|case| case.policies.as_object()).flat_map(|fields| fields.keys());
-    let kind = match &tested {
-        Some((kind, _)) => *kind,
-        None if own().any(|field| has_field::<gatewright_api::OperationPolicy>(field)) => {
-            PolicyKind::OperationPolicy
-        }
-        None => PolicyKind::SecurityPolicy,
-    };
+    let tested = policy.map(|policy| tested_policy(&path.with_file_name(policy), reading)).transpose()?;
+    let kind = tested.as_ref().map_or_else(|| kind_by_fields(&cases), |(kind, _)| *kind);
     let judge = |case: Case| {
         let policies = match (&case.policies, &tested) {
             (Value::Null, Some((_, policies))) => policies.clone(),
@@ -132,22 +146,30 @@ fn policy_cases(tested: Cases, path: &Path) -> anyhow::Result<Vec<(Case, Judge)>
     cases.into_iter().map(judge).collect()
 }
 
-fn has_field<P: Compile>(field: &str) -> bool {
-    P::TEMPLATE.checks().any(|(_, check)| check.field == field)
+/// The kind that has the first known field of the cases. No two kinds share one; without any it is `SecurityPolicy`.
+fn kind_by_fields(cases: &[Case]) -> PolicyKind {
+    let fields =
+        || cases.iter().filter_map(|case| case.policies.as_object()).flat_map(|fields| fields.keys());
+    let has = |kind: PolicyKind| {
+        let template = with_policy_type!(kind, P => P::TEMPLATE);
+        fields().any(|field| template.checks().any(|(_, check)| check.field == field))
+    };
+    PolicyKind::ALL.iter().copied().find(|kind| has(*kind)).unwrap_or(PolicyKind::SecurityPolicy)
 }
 
 /// The kind and the `spec.policies` of the one policy of a file.
-fn tested_policy(path: &Path) -> anyhow::Result<(PolicyKind, Value)> {
-    let documents: Result<Vec<_>, _> = input::read(&[path.to_owned()]).collect();
+fn tested_policy(path: &Path, reading: &Reading) -> anyhow::Result<(PolicyKind, Value)> {
+    ensure!(!path.exists() || path.is_file(), "policy: {} is no file", input::name(path));
+    let documents: Result<Vec<_>, _> = input::read(&[path.to_owned()], reading).collect();
     let documents = documents.context("policy")?;
     let mut found = documents.iter().filter_map(|document| Some((document, policies::kind_of(document)?)));
-    let name = files::name(path);
+    let name = input::name(path);
     let (document, kind) = found.next().with_context(|| format!("policy: {name} holds no policy"))?;
     ensure!(found.next().is_none(), "policy: {name} holds several policies; it must be one");
     Ok((kind, document.value()["spec"]["policies"].clone()))
 }
 
-impl Tested {
+impl Tested<'_> {
     fn run(&self, filter: &Filter) -> Vec<TestResult> {
         let mut engines = BTreeMap::new();
         let cases = self.cases.iter().enumerate();
@@ -162,8 +184,7 @@ impl Tested {
         filter: &Filter,
         engines: &mut BTreeMap<String, Engine>,
     ) -> TestResult {
-        let line = input::line_of(&self.text, &format!("/cases/{index}"));
-        let location = Location { file: self.file.as_str().into(), line };
+        let location = self.text.location(index);
         let result = TestResult::new(&location, &self.name, Some(&case.name), Outcome::Passed);
         if !filter.runs_case(&self.name, &case.name) {
             return TestResult { outcome: Outcome::Skipped, ..result };
@@ -191,7 +212,7 @@ fn judged(
         return Ok(differences(case.inputs().iter().map(|input| (input, vec![])), case));
     };
     let kind = constraint["kind"].as_str().unwrap_or_default().to_owned();
-    let engine = engines.entry(kind.clone()).or_insert_with(|| engine(&kind));
+    let engine = engines.entry(kind).or_insert_with_key(|kind| engine(kind));
     engine.forget_constraints();
     engine.add_object(&json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels},
@@ -205,7 +226,7 @@ fn judged(
 
 fn compiled(kind: PolicyKind, spec: &Value, location: &Location) -> Result<Option<Value>, Vec<String>> {
     let policy = json!({
-        "apiVersion": "deckhouse.io/v1alpha1", "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
+        "apiVersion": POLICY_API_VERSION, "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
     });
     let told = |error: InputError| error.message;
     let document = Document::made(&policy, location.clone()).map_err(|error| vec![told(error)])?;
@@ -215,18 +236,20 @@ fn compiled(kind: PolicyKind, spec: &Value, location: &Location) -> Result<Optio
 }
 
 /// An engine with one of the built-in templates, which compile.
-fn engine(kind: &str) -> Engine {
+pub fn engine(kind: &str) -> Engine {
     let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
-    for template in templates() {
-        if template.metadata.name.as_deref() == Some(&kind.to_lowercase()) {
-            // What is wrong with it shows when its constraint is added.
-            drop(engine.add_proven_template(&json!(template)));
-        }
+    if let Some(of_kind) = Template::of_kind(kind) {
+        // What is wrong with it shows when its constraint is added.
+        drop(engine.add_proven_template(&json!(template(of_kind))));
     }
     engine
 }
 
-fn messages(engine: &Engine, input: &Input) -> Result<Vec<String>, Vec<String>> {
+/// The messages of all violations in an input.
+///
+/// # Errors
+/// Why nobody can say.
+pub fn messages(engine: &Engine, input: &Input) -> Result<Vec<String>, Vec<String>> {
     let document = input.document.clone();
     let request = match document["kind"].as_str() {
         Some("AdmissionReview") => Request::from_admission_review(document)

@@ -1,10 +1,12 @@
 //! The files that hold tests.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use walkdir::WalkDir;
+
+use super::{reading, suite};
+use crate::input::{self, LimitArgs, Reading, name};
 
 /// A file of tests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,29 +26,29 @@ pub enum Kind {
     Cases,
 }
 
-/// The group of `Suite`. A file without this word holds none.
+/// The group of `Suite`. A file without these words holds none.
 pub const SUITE_GROUP: &str = "test.gatekeeper.sh";
 
 impl File {
     /// How messages call it.
     pub fn name(&self) -> String {
-        name(&self.path)
+        name(&self.path).to_string()
     }
 }
 
-/// How messages call a file.
-pub fn name(path: &Path) -> String {
-    path.strip_prefix("./").unwrap_or(path).display().to_string()
-}
-
 /// All files of tests that the arguments stand for, in order of their names, once each.
-pub fn find(arguments: &[String]) -> anyhow::Result<Vec<File>> {
+///
+/// # Errors
+/// A file cannot be read, or a folder holds no tests.
+pub fn find(arguments: &[String], limit: &LimitArgs) -> anyhow::Result<Vec<File>> {
     let mut all = vec![];
     for argument in arguments {
         let found = match argument.strip_suffix("/...").or((argument == "...").then_some(".")) {
-            Some(folder) => in_folder(Path::new(if folder.is_empty() { "/" } else { folder }), usize::MAX)?,
-            None if Path::new(argument).is_dir() => in_folder(Path::new(argument), 1)?,
-            None => vec![named(Path::new(argument))?],
+            Some(folder) => {
+                in_folder(Path::new(if folder.is_empty() { "/" } else { folder }), usize::MAX, limit)?
+            }
+            None if Path::new(argument).is_dir() => in_folder(Path::new(argument), 1, limit)?,
+            None => vec![named(Path::new(argument), limit)?],
         };
         all.extend(found);
     }
@@ -59,15 +61,20 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "yaml" || end == "yml")
 }
 
-fn named(path: &Path) -> anyhow::Result<File> {
-    let text = read(path)?;
+fn named(path: &Path, limit: &LimitArgs) -> anyhow::Result<File> {
     ensure!(is_yaml(path), "{}: is no *.yaml or *.yml", name(path));
-    let kind = if text.contains(SUITE_GROUP) { Kind::Suite } else { Kind::Cases };
+    let kind = if holds_suite(path, &reading(limit))? { Kind::Suite } else { Kind::Cases };
     Ok(File { path: path.to_owned(), kind })
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(path).with_context(|| format!("{}: cannot be read", name(path)))
+/// Whether a document of a file is a suite. A file that mentions suites and cannot be read as YAML could be one.
+fn holds_suite(path: &Path, reading: &Reading) -> anyhow::Result<bool> {
+    let text = input::text(path, &reading.limit).map_err(|problem| anyhow!("{}: {problem}", name(path)))?;
+    if !text.contains(SUITE_GROUP) {
+        return Ok(false);
+    }
+    let mut documents = input::read(&[path.to_owned()], reading);
+    Ok(documents.any(|document| document.as_ref().map_or(true, suite::is_suite)))
 }
 
 fn unreadable(error: &walkdir::Error, folder: &Path) -> anyhow::Error {
@@ -78,7 +85,7 @@ fn unreadable(error: &walkdir::Error, folder: &Path) -> anyhow::Error {
     }
 }
 
-fn in_folder(folder: &Path, depth: usize) -> anyhow::Result<Vec<File>> {
+fn in_folder(folder: &Path, depth: usize, limit: &LimitArgs) -> anyhow::Result<Vec<File>> {
     ensure!(folder.is_dir(), "{}: is no folder", name(folder));
     let mut found = vec![];
     for entry in WalkDir::new(folder).max_depth(depth).follow_links(true).sort_by_file_name() {
@@ -87,10 +94,9 @@ fn in_folder(folder: &Path, depth: usize) -> anyhow::Result<Vec<File>> {
         if !entry.file_type().is_file() || !is_yaml(path) {
             continue;
         }
-        let is_suite = || fs::read(path).is_ok_and(|text| contains(&text, SUITE_GROUP.as_bytes()));
         if is_cases(path) {
             found.push(File { path: path.to_owned(), kind: Kind::Cases });
-        } else if is_suite() {
+        } else if holds_suite(path, &reading(limit))? {
             found.push(File { path: path.to_owned(), kind: Kind::Suite });
         }
     }
@@ -105,8 +111,4 @@ fn in_folder(folder: &Path, depth: usize) -> anyhow::Result<Vec<File>> {
 fn is_cases(path: &Path) -> bool {
     path.file_stem()
         .is_some_and(|stem| stem == "cases" || Path::new(stem).extension() == Some("cases".as_ref()))
-}
-
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
 }

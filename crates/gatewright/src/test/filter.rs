@@ -1,6 +1,6 @@
 //! `--run`: which tests and cases, as `gator verify` has it.
 
-use gatewright_engine::Pattern;
+use gatewright_re2::Pattern;
 
 /// Chooses tests and cases by their names.
 #[derive(Clone, Debug)]
@@ -19,8 +19,7 @@ impl Filter {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let pattern =
-            |text: &str| Pattern::new(text).ok_or_else(|| format!("`{text}` is no regular expression"));
+        let pattern = |text: &str| Pattern::new(text).map_err(|refused| refused.to_string());
         match text.split("//").collect::<Vec<_>>()[..] {
             [""] => Ok(Self::Everything),
             [either] => Ok(Self::Either(pattern(either)?)),
@@ -71,6 +70,6 @@ mod tests {
             }
         }
         assert!(Filter::parse("a//b//c").unwrap_err().contains("at most one"));
-        assert_eq!(Filter::parse("(").unwrap_err(), "`(` is no regular expression");
+        assert_eq!(Filter::parse("(").unwrap_err(), "`(` is no regular expression (RE2)");
     }
 }

@@ -1,6 +1,7 @@
 //! `gatewright test`: Gatekeeper's suites, and cases of policies.
 
 mod cases;
+mod connect;
 mod files;
 mod filter;
 mod report;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::FAILED;
+use crate::input::{Envelope, LimitArgs, Reading};
 use files::{File, Kind};
 use filter::Filter;
 use report::Format;
@@ -49,12 +51,14 @@ pub struct Args {
     /// Also lists the cases that pass or are skipped
     #[arg(short, long)]
     verbose: bool,
+    #[command(flatten)]
+    limit: LimitArgs,
 }
 
 /// Runs the tests.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let files = files::find(&args.paths)?;
-    let results: Vec<_> = files.par_iter().map(|file| run_file(file, &args.run)).collect();
+    let files = files::find(&args.paths, &args.limit)?;
+    let results: Vec<_> = files.par_iter().map(|file| run_file(file, args)).collect();
     let summary: Summary = results.iter().flat_map(|file| &file.results).map(|it| it.outcome).collect();
     report::write(args.output, args.verbose, &results, summary)?;
     Ok(ExitCode::from(match summary.worst() {
@@ -64,10 +68,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }))
 }
 
-fn run_file(file: &File, filter: &Filter) -> FileResult {
+fn run_file(file: &File, args: &Args) -> FileResult {
+    let reading = reading(&args.limit);
     let results = match file.kind {
-        Kind::Suite => verify::run(file, filter),
-        Kind::Cases => cases::run(file, filter),
+        Kind::Suite => verify::run(file, &args.run, &reading),
+        Kind::Cases => cases::run(file, &args.run, &reading),
     };
     FileResult { file: file.name(), results }
+}
+
+/// How a file of tests is read, with all that it names: of objects, `kind` is enough, as it is for `gator`.
+fn reading(limit: &LimitArgs) -> Reading {
+    Reading::new(limit.limit(), Envelope::Kind)
 }

@@ -4,26 +4,26 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use gatewright_engine::expand::Expander;
-use gatewright_engine::{
-    EnforcementPoint, Engine, ExpansionError, Options, Pattern, Request, ReviewError, Violation,
-};
+use gatewright_engine::{EnforcementPoint, Engine, ExpansionError, Options, Request, ReviewError, Violation};
 use gatewright_gatekeeper::CONSTRAINT_GROUP;
+use gatewright_re2::Pattern;
 use serde_json::Value;
 
 use super::files::File;
 use super::filter::Filter;
 use super::result::{Outcome, TestResult};
 use super::suite::{self, Assertion, Case, Suite, Test};
-use crate::input::{self, Document, InputError, Location};
+use crate::input::{self, Document, InputError, Location, Reading};
 use crate::policies;
 
 /// Runs all suites of a file.
-pub fn run(file: &File, filter: &Filter) -> Vec<TestResult> {
+pub fn run(file: &File, filter: &Filter, reading: &Reading) -> Vec<TestResult> {
     let folder = file.path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut runner = Runner { folder, filter, engines: HashMap::new() };
+    let files = Files { folder, reading };
+    let mut runner = Runner { files, filter, engines: HashMap::new() };
     let mut results = vec![];
     let mut suites = 0;
-    for document in input::read(std::slice::from_ref(&file.path)) {
+    for document in input::read(std::slice::from_ref(&file.path), reading) {
         match document {
             Ok(document) if suite::is_suite(&document) => {
                 suites += 1;
@@ -51,8 +51,15 @@ enum Problem {
     Broken(String),
 }
 
-struct Runner<'a> {
+/// The files that a suite names.
+#[derive(Clone)]
+struct Files<'a> {
     folder: PathBuf,
+    reading: &'a Reading,
+}
+
+struct Runner<'a> {
+    files: Files<'a>,
     filter: &'a Filter,
     /// By the file of the template, which is compiled once.
     engines: HashMap<String, Engine>,
@@ -63,7 +70,7 @@ struct Running<'a> {
     test: &'a Test,
     engine: &'a mut Engine,
     expander: Expander,
-    folder: &'a Path,
+    files: &'a Files<'a>,
 }
 
 impl Runner<'_> {
@@ -105,8 +112,8 @@ impl Runner<'_> {
     fn prepare<'a>(&'a mut self, test: &'a Test) -> Result<Option<Running<'a>>, Problem> {
         self.template(&test.template)?;
         let refused = "the constraint must not fit the schema of its template (invalid: true)";
-        let constraint = one(&self.folder, "constraint", &test.constraint)?;
-        let expander = expander(&self.folder, &test.expansion);
+        let constraint = self.files.one("constraint", &test.constraint)?;
+        let expander = expander(&self.files, &test.expansion);
         let Some(engine) = self.engines.get_mut(&test.template) else {
             return Err(Problem::Broken("template: cannot be used".to_owned()));
         };
@@ -125,14 +132,14 @@ impl Runner<'_> {
             Err((found, _)) => return Err(Problem::Broken(found)),
             Ok(()) => {}
         }
-        Ok(Some(Running { test, engine, expander: expander?, folder: &self.folder }))
+        Ok(Some(Running { test, engine, expander: expander?, files: &self.files }))
     }
 
     fn template(&mut self, file: &str) -> Result<(), Problem> {
         if self.engines.contains_key(file) {
             return Ok(());
         }
-        let document = one(&self.folder, "template", file)?;
+        let document = self.files.one("template", file)?;
         let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
         engine.add_template(&document.value()).map_err(|errors| {
             let told = errors.iter().map(|error| {
@@ -158,12 +165,12 @@ fn load(engine: &mut Engine, constraint: &Document) -> Result<(), (String, bool)
     })
 }
 
-fn expander(folder: &Path, file: &str) -> Result<Expander, Problem> {
+fn expander(files: &Files<'_>, file: &str) -> Result<Expander, Problem> {
     let mut expander = Expander::default();
     if file.is_empty() {
         return Ok(expander);
     }
-    for document in all(folder, "expansion", file)? {
+    for document in files.all("expansion", file)? {
         let refuse = |pointer: &str, message: &str| {
             let (location, field) = (document.locate(pointer), policies::field(pointer));
             Problem::Broken(format!("{location}: {field}: {message}"))
@@ -178,23 +185,26 @@ fn expander(folder: &Path, file: &str) -> Result<Expander, Problem> {
     Ok(expander)
 }
 
-/// All objects of a file.
-fn all(folder: &Path, field: &str, file: &str) -> Result<Vec<Document>, Problem> {
-    if file.is_empty() {
-        return Err(Problem::Broken(format!("{field}: is required: a file")));
+impl Files<'_> {
+    /// All objects of a file.
+    fn all(&self, field: &str, file: &str) -> Result<Vec<Document>, Problem> {
+        if file.is_empty() {
+            return Err(Problem::Broken(format!("{field}: is required: a file")));
+        }
+        let path = self.folder.join(file);
+        // A suite of somebody else's must not make us wait for a pipe.
+        if path == Path::new("-") || (path.exists() && !path.is_file()) {
+            return Err(Problem::Broken(format!("{field}: {} is no file", path.display())));
+        }
+        let documents: Result<Vec<_>, InputError> = input::read(&[path], self.reading).collect();
+        documents.map_err(|error| Problem::Broken(format!("{field}: {error}")))
     }
-    let path = folder.join(file);
-    if path.is_dir() {
-        return Err(Problem::Broken(format!("{field}: {} is a folder; it must be a file", path.display())));
-    }
-    let documents: Result<Vec<_>, InputError> = input::read(&[path]).collect();
-    documents.map_err(|error| Problem::Broken(format!("{field}: {error}")))
-}
 
-/// The first object of a file: Gatekeeper reads no further.
-fn one(folder: &Path, field: &str, file: &str) -> Result<Document, Problem> {
-    let first = all(folder, field, file)?.into_iter().next();
-    first.ok_or_else(|| Problem::Broken(format!("{field}: {file} holds no object")))
+    /// The first object of a file: Gatekeeper reads no further.
+    fn one(&self, field: &str, file: &str) -> Result<Document, Problem> {
+        let first = self.all(field, file)?.into_iter().next();
+        first.ok_or_else(|| Problem::Broken(format!("{field}: {file} holds no object")))
+    }
 }
 
 fn with(result: TestResult, found: Result<(), Problem>) -> TestResult {
@@ -231,7 +241,7 @@ impl Running<'_> {
     }
 
     fn review(&mut self, case: &Case) -> Result<Vec<Violation>, Problem> {
-        let document = match <[_; 1]>::try_from(all(self.folder, "object", &case.object)?) {
+        let document = match <[_; 1]>::try_from(self.files.all("object", &case.object)?) {
             Ok([document]) => document,
             Err(several) => {
                 let (file, count) = (&case.object, several.len());
@@ -241,7 +251,7 @@ impl Running<'_> {
         };
         self.engine.forget_objects();
         for file in &case.inventory {
-            for object in all(self.folder, "inventory", file)? {
+            for object in self.files.all("inventory", file)? {
                 self.engine.add_object(&object.value());
             }
         }
@@ -250,8 +260,13 @@ impl Running<'_> {
         };
         let value: Value = document.value();
         if document.header.group() == "admission.k8s.io" && document.header.kind == "AdmissionReview" {
-            let request = Request::from_admission_review(value)
-                .map_err(|error| broken(document.locate(&error.pointer), &error.pointer, &error.message))?;
+            let request = Request::from_admission_review(value).map_err(|error| {
+                broken(
+                    document.locate(&error.pointer),
+                    &error.pointer,
+                    &input::without_values(&error.message),
+                )
+            })?;
             return self.engine.review(&request).map_err(|error| unreviewed(&document, &error));
         }
         let request = Request::audit(value);
@@ -269,7 +284,7 @@ fn unreviewed(document: &Document, error: &ReviewError) -> Problem {
         ReviewError::Expansion(inner) => {
             format!("{}: {}: {error}", document.locate(&inner.pointer), policies::field(&inner.pointer))
         }
-        ReviewError::Message { .. } => format!("{}: {error}", document.location),
+        ReviewError::Message { .. } | ReviewError::Engine { .. } => format!("{}: {error}", document.location),
     })
 }
 
@@ -301,8 +316,8 @@ impl<'a> Expected<'a> {
             },
         };
         let message = assertion.message.as_deref().map(|text| match Pattern::new(text) {
-            Some(pattern) => Ok((text, pattern)),
-            None => Err(format!("message: `{text}` is no regular expression (RE2)")),
+            Ok(pattern) => Ok((text, pattern)),
+            Err(refused) => Err(format!("message: {refused}")),
         });
         Ok(Self { count, message: message.transpose()? })
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use gatewright_api::{EnforcementAction, names};
-use gatewright_gatekeeper::AuditedViolation;
+use gatewright_api::names;
+use gatewright_gatekeeper::{Action, AuditedViolation};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -55,8 +55,8 @@ pub(crate) fn content(findings: &Findings, place: Place<'_>, form: Form) -> Opti
     let mut summary = Summary { skip: truncated.len(), ..Summary::default() };
     for (audited, _) in &violations {
         match audited.action {
-            EnforcementAction::Deny => summary.fail += 1,
-            EnforcementAction::Warn | EnforcementAction::Dryrun => summary.warn += 1,
+            Action::Deny => summary.fail += 1,
+            Action::Warn | Action::Dryrun => summary.warn += 1,
         }
     }
     // What is left out comes first: whoever reads the top of the list knows.
@@ -99,9 +99,9 @@ fn report(place: Place<'_>, form: Form, summary: &Summary, results: Vec<Value>) 
 /// `warn`, which is not scored.
 fn violated(audited: &Audited, violation: &AuditedViolation) -> Value {
     let (outcome, severity) = match audited.action {
-        EnforcementAction::Deny => ("fail", "high"),
-        EnforcementAction::Warn => ("warn", "medium"),
-        EnforcementAction::Dryrun => ("warn", "low"),
+        Action::Deny => ("fail", "high"),
+        Action::Warn => ("warn", "medium"),
+        Action::Dryrun => ("warn", "low"),
     };
     let mut result = result(audited, outcome, &violation.message);
     result["severity"] = json!(severity);
@@ -132,7 +132,7 @@ fn result(audited: &Audited, outcome: &str, message: &str) -> Value {
         "result": outcome,
         "scored": outcome == "fail",
         "message": message,
-        "properties": {"enforcementAction": audited.action.as_ref().to_lowercase()},
+        "properties": {"enforcementAction": audited.action.name()},
     });
     if let Ok(time) = audited.audit.timestamp.parse::<Timestamp>() {
         result["timestamp"] = json!({"seconds": time.as_second(), "nanos": 0});

@@ -1,10 +1,10 @@
 //! What audit found for our constraints, by where it was found. Pure.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gatewright_api::EnforcementAction;
-use gatewright_gatekeeper::{Audit, AuditedViolation, Matcher, Namespace};
+use gatewright_gatekeeper::{Action, Audit, AuditedViolation, Matcher, Namespace};
 
 /// What audit found for one of our constraints.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Audited {
     /// The constraint's name, which is also what a refusal names: that of the policy.
     pub(crate) policy: String,
     /// What happens to a violation at admission.
-    pub(crate) action: EnforcementAction,
+    pub(crate) action: Action,
     pub(crate) audit: Arc<Audit>,
     /// Where there may be more violations than audit lists; none if it lists them all.
     pub(crate) hidden: Option<Arc<Matcher>>,
@@ -67,7 +67,7 @@ impl Findings {
         let found = self.places.get(place.name()).map(Vec::as_slice).unwrap_or_default();
         let mut violations: Vec<_> =
             found.iter().map(|(i, j)| (&self.audited[*i], &self.audited[*i].audit.listed[*j])).collect();
-        violations.sort_by_key(|(audited, _)| rank(audited.action));
+        violations.sort_by_key(|(audited, _)| Reverse(audited.action));
         violations
     }
 
@@ -85,13 +85,5 @@ impl Findings {
     /// How many constraints have found more than audit lists.
     pub(crate) fn count_truncated(&self) -> usize {
         self.truncated.len()
-    }
-}
-
-fn rank(action: EnforcementAction) -> u8 {
-    match action {
-        EnforcementAction::Deny => 0,
-        EnforcementAction::Warn => 1,
-        EnforcementAction::Dryrun => 2,
     }
 }

@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use gatewright_api::{OperationPolicy, SecurityPolicy};
-use gatewright_compiler::Compile;
 use gatewright_gatekeeper::Namespace;
-use gatewright_rules::Template;
-use gatewright_rules::pod_security_standard;
+use gatewright_rules::{Owner, Template};
 use kube::Api;
 use kube::core::DynamicObject;
 use tracing::debug;
@@ -30,18 +27,19 @@ use crate::world::World;
 /// How many reports are written at once.
 const CONCURRENCY: usize = 8;
 
-/// The constraints whose violations are reported, and what they are made from.
-pub(crate) fn sources() -> [(&'static Template, &'static str); 3] {
-    [
-        (SecurityPolicy::TEMPLATE, "SecurityPolicy"),
-        (OperationPolicy::TEMPLATE, "OperationPolicy"),
-        (&pod_security_standard::TEMPLATE, "PodSecurityStandard"),
-    ]
+/// The templates whose constraints' violations are reported, and what the constraints are made from.
+pub(crate) fn sources() -> impl Iterator<Item = (Template, &'static str)> {
+    let category = |template: &Template| match template.owner() {
+        Owner::Policy(kind) => Some((*template, kind.name())),
+        Owner::Standards => Some((*template, "PodSecurityStandard")),
+        Owner::ExecGuard => None,
+    };
+    Template::ALL.iter().filter_map(category)
 }
 
 /// Whether everything is known that reports are made from. While it is not, reports stay as they are.
 pub(crate) fn is_known(world: &World) -> bool {
-    let constraints = sources().iter().all(|(template, _)| world.constraints(template).is_complete());
+    let constraints = sources().all(|(template, _)| world.constraints(template).is_complete());
     constraints && world.namespaces.cache.is_complete()
 }
 
@@ -96,7 +94,7 @@ impl Outcome {
 }
 
 fn audited(world: &World) -> Vec<Audited> {
-    let of = |(template, category): (&'static Template, &'static str)| {
+    let of = |(template, category): (Template, &'static str)| {
         let constraints = world.constraints(template);
         constraints.names().into_iter().filter_map(move |policy| {
             let live = constraints.get(&policy).filter(|live| live.ours)?;
@@ -105,7 +103,7 @@ fn audited(world: &World) -> Vec<Audited> {
             Some(Audited { category, policy, action: live.action?, audit, hidden })
         })
     };
-    sources().into_iter().flat_map(of).collect()
+    sources().flat_map(of).collect()
 }
 
 /// What there is to do about a report.

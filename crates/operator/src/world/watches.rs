@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use gatewright_api::{GatewrightStatus, Guarded, SYSTEM_STATUS_NAME};
+use gatewright_api::{GatewrightStatus, Guarded, PolicyKind, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
 use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exemptions};
-use gatewright_rules::Template;
 use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
+use gatewright_rules::{Owner, Template};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
@@ -14,8 +14,7 @@ use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt as _};
 
 use super::{
-    Owner, PlatformPod, Watched, World, constraint_resource, sync_set_resource, template_resource,
-    webhook_resource,
+    PlatformPod, Watched, World, constraint_resource, sync_set_resource, template_resource, webhook_resource,
 };
 use crate::cache::{Cache, Change, Entry};
 use crate::live::Live;
@@ -34,7 +33,7 @@ impl World {
     pub(super) fn watch_policies<P: Watched>(&mut self) {
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, wake, requests) =
-            (P::cache(self).clone(), self.changed(P::TEMPLATE.kind), self.requests.clone());
+            (P::cache(self).clone(), self.changed(P::TEMPLATE), self.requests.clone());
         let changed = move |change: Change| {
             if change == Change::Everything {
                 requests.send(Key::System);
@@ -51,13 +50,13 @@ impl World {
         let wake = self.waker();
         let requests = self.requests.clone();
         let changed = move |change: Change| {
-            for template in gatewright_rules::catalogue() {
+            for template in Template::ALL.iter().copied() {
                 if matches!(&change, Change::Object(name) if *name != template.name()) {
                     continue;
                 }
-                requests.send(Key::Template(template.kind));
+                requests.send(Key::Template(template));
                 requests.send(Key::System);
-                wake(template.kind);
+                wake(template);
             }
             requests.send(Key::Routing);
             requests.send(Key::System);
@@ -65,13 +64,13 @@ impl World {
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         let (api, cache) = (self.template_api(), self.templates.clone());
         self.spawn(api, template_resource(), config, cache, Live::template, changed);
-        for template in gatewright_rules::catalogue() {
-            self.watch_constraints(template);
+        for template in Template::ALL {
+            self.watch_constraints(*template);
         }
     }
 
-    fn watch_constraints(&mut self, template: &'static Template) {
-        let (wake, requests) = (self.changed(template.kind), self.requests.clone());
+    fn watch_constraints(&mut self, template: Template) {
+        let (wake, requests) = (self.changed(template), self.requests.clone());
         let changed = move |change| {
             if change != Change::Nothing {
                 requests.wake_reports();
@@ -80,7 +79,7 @@ impl World {
         };
         let (api, cache) = (self.constraint_api(template), self.constraints(template).clone());
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        self.spawn(api, constraint_resource(template.kind), config, cache, Live::from, changed);
+        self.spawn(api, constraint_resource(template.kind()), config, cache, Live::from, changed);
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
@@ -176,18 +175,18 @@ impl World {
     }
 
     /// Wakes what has the object's name: policies and constraints share their names.
-    fn changed(&self, kind: &'static str) -> impl Fn(Change) + Send + Sync + 'static {
+    fn changed(&self, template: Template) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, requests) = (self.waker(), self.requests.clone());
-        let of_system = [Owner::Standards, Owner::ExecGuard].contains(&Owner::of(kind));
+        let of_system = [Owner::Standards, Owner::ExecGuard].contains(&template.owner());
         move |change| {
             if of_system && change != Change::Nothing {
                 requests.send(Key::System);
             }
             match change {
                 Change::Nothing => {}
-                Change::Object(_) if Owner::of(kind) == Owner::ExecGuard => requests.send(Key::Routing),
-                Change::Object(name) => requests.send(Key::Constraint(kind, name)),
-                Change::Everything => wake(kind),
+                Change::Object(_) if template.owner() == Owner::ExecGuard => requests.send(Key::Routing),
+                Change::Object(name) => requests.send(Key::Constraint(template, name)),
+                Change::Everything => wake(template),
             }
         }
     }
@@ -201,30 +200,30 @@ impl World {
     fn everybody(&self) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, requests) = (self.waker(), self.requests.clone());
         move |_| {
-            for template in gatewright_rules::catalogue() {
-                wake(template.kind);
+            for template in Template::ALL {
+                wake(*template);
             }
             requests.send(Key::System);
         }
     }
 
     /// Wakes all constraints of a kind: those that should be there, and those that are.
-    fn waker(&self) -> impl Fn(&'static str) + Send + Sync + 'static {
+    fn waker(&self) -> impl Fn(Template) + Send + Sync + 'static {
         let (security, operation) = (self.security.clone(), self.operation.clone());
         let standards: Vec<_> =
             standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
         let constraints = self.constraints.clone();
         let requests = self.requests.clone();
-        move |kind| {
-            let wanted = match Owner::of(kind) {
-                Owner::SecurityPolicy => security.names(),
-                Owner::OperationPolicy => operation.names(),
+        move |template| {
+            let wanted = match template.owner() {
+                Owner::Policy(PolicyKind::SecurityPolicy) => security.names(),
+                Owner::Policy(PolicyKind::OperationPolicy) => operation.names(),
                 Owner::Standards => standards.clone(),
                 Owner::ExecGuard => return requests.send(Key::Routing),
             };
-            let names: BTreeSet<_> = wanted.into_iter().chain(constraints[kind].names()).collect();
+            let names: BTreeSet<_> = wanted.into_iter().chain(constraints[&template].names()).collect();
             for name in names {
-                requests.send(Key::Constraint(kind, name));
+                requests.send(Key::Constraint(template, name));
             }
         }
     }

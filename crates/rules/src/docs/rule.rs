@@ -3,43 +3,38 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use gatewright_api::PolicyKind;
 use serde_json::{Value, json};
 
 use super::example::{self, Candidate};
 use super::metadata::Metadata;
 use super::{Error, Page, Read, anchor, field, load, message, parse, standards};
 use crate::cases::{Case, CaseKinds, Cases};
-use crate::kinds::POD;
-use crate::{Reach, Rule, Subject, Template, Volatile};
-
-/// The policy kind that a template is for, and its folder.
-pub(super) struct Policy {
-    pub kind: &'static str,
-    pub folder: String,
-}
+use crate::kinds::{POD, plural};
+use crate::{Definition, Reach, Rule, Subject, Volatile};
 
 /// The page, and the rows of the index.
-pub(super) fn page(template: &Template, policy: &Policy, read: Read<'_>) -> Result<(Page, String), Error> {
-    let file = format!("{}.md", policy.folder);
-    let mut text = head(policy.kind);
-    let mut index = format!("\n## [{}]({file})\n\n| rule | fields |\n|---|---|\n", policy.kind);
+pub(super) fn page(template: &Definition, kind: PolicyKind, read: Read<'_>) -> Result<(Page, String), Error> {
+    let file = format!("{}.md", template.folder);
+    let mut text = head(kind);
+    let mut index = format!("\n## [{kind}]({file})\n\n| rule | fields |\n|---|---|\n");
     for rule in template.rules {
         let metadata = Metadata::of(rule.name, rule.module)?;
         let fields: Vec<_> = fields(rule).iter().map(|field| format!("`{field}`")).collect();
         let title = &metadata.title;
         let _ = writeln!(index, "| [{title}]({file}#{}) | {} |", anchor(title), fields.join(", "));
-        let path = format!("{}/{}/cases.yaml", policy.folder, rule.name);
+        let path = format!("{}/{}/cases.yaml", template.folder, rule.name);
         let cases: Cases = parse(&path, &load(read, &path)?)?;
-        text.push_str(&section(template, policy.kind, rule, &metadata, &cases.cases)?);
+        text.push_str(&section(template, kind, rule, &metadata, &cases.cases)?);
     }
     Ok((Page { file, text }, index))
 }
 
-fn head(kind: &str) -> String {
+fn head(kind: PolicyKind) -> String {
     format!(
         "# {kind}: the rules\n\n\
-         Each field stands under `spec.policies`; one that is absent is not checked. Frame, `match` and exceptions stand in \
-         [What a policy means](../policies.md). [All rules](README.md).\n\n\
+         Each field belongs under `spec.policies`; one that is absent is not checked. [What a policy means](../policies.md) \
+         describes the frame, `match` and what the rules do not stop. [All rules](README.md).\n\n\
          The examples are short: of a policy its `policies`, of a workload its pod spec, whichever kind it is, without \
          images. A whole policy looks like this:\n\n\
          ```yaml\n\
@@ -58,15 +53,15 @@ fn fields(rule: &Rule) -> Vec<&'static str> {
 }
 
 fn section(
-    template: &Template,
-    kind: &str,
+    template: &Definition,
+    kind: PolicyKind,
     rule: &Rule,
     metadata: &Metadata,
     cases: &[Case],
 ) -> Result<String, Error> {
     let mut text = format!("\n## {}\n\n{}\n", metadata.title, metadata.description.trim());
     let fields = fields(rule);
-    text.push_str(&field::table(kind, &fields));
+    text.push_str(&field::table(kind.as_ref(), &fields));
     text.push_str(&judged(rule));
     let shown = examples(&mut text, rule, &fields, cases)?;
     let rego =
@@ -142,7 +137,9 @@ fn judged(rule: &Rule) -> String {
 
 fn sentences(subject: Subject) -> String {
     let change = match subject {
-        Subject::Pod(looks_at) => format!("the pod spec{}", but_for(looks_at)),
+        Subject::Pod(looks_at) | Subject::PodAlone(looks_at) => {
+            format!("the pod spec{}", but_for(looks_at))
+        }
         Subject::PodAndMore(looks_at) => {
             format!("the pod spec and what else the rule reads{}", but_for(looks_at))
         }
@@ -160,13 +157,10 @@ fn kinds(subject: Subject) -> String {
     let names: Vec<_> = kinds.iter().filter(|kind| **kind != POD).map(|kind| plural(&kind.kind)).collect();
     match subject {
         Subject::Pod(_) | Subject::PodAndMore(_) => format!("Pods, and the Pod templates of {}", and(&names)),
+        Subject::PodAlone(_) => "Pods, and not the Pod templates of controllers".to_owned(),
         Subject::Objects(_) => and(&names),
         Subject::Watched => "objects of the kinds in `watchKinds`".to_owned(),
     }
-}
-
-fn plural(kind: &str) -> String {
-    if kind.ends_with('s') { format!("{kind}es") } else { format!("{kind}s") }
 }
 
 fn and(words: &[String]) -> String {

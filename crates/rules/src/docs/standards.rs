@@ -1,5 +1,6 @@
 //! The page of the Pod Security Standards.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -8,39 +9,15 @@ use serde_json::{Value, json};
 use super::example::{self, Candidate};
 use super::metadata::Metadata;
 use super::{Error, Page, Read, anchor, load, message, parse};
-use crate::{Entry, Lib, Rule, Template, pod_security_standard, security_policy};
+use crate::pod_security_standard::controls::{CONTROLS, Control, Relaxation};
+use crate::{Definition, Lib, Rule, Template};
 
 const FILE: &str = "pod-security-standards.md";
-const HEAD: &str = "# Pod Security Standards: the controls\n\nWhich namespaces are under which standard stands in \
-                    [Pod Security Standards](../standards.md), what an update may change in \
-                    [What is judged](../policies.md#what-is-judged). [All rules](README.md).\n\nThe controls are \
+const HEAD: &str = "# Pod Security Standards: the controls\n\n[Pod Security \
+                    Standards](../standards.md) says which namespaces are under which standard, [What is \
+                    judged](../policies.md#what-is-judged) what an update may change. [All rules](README.md).\n\nThe controls are \
                     [those of Kubernetes](https://kubernetes.io/docs/concepts/security/pod-security-standards/). Pods are \
                     judged, and the Pod templates of controllers. The examples are pod specs, without images.\n";
-
-/// The words for the conditions under which the entry asks a control.
-const CONDITIONS: [(&str, Column, &str); 11] = [
-    ("standard.restricted", Column::Level, "restricted"),
-    ("not standard.restricted", Column::Level, "baseline"),
-    ("standard.replaces_seccomp", Column::Both, "v1.19"),
-    ("standard.replaces_capabilities", Column::Both, "v1.22"),
-    ("standard.replaces_proc_mount", Column::Both, "v1.35"),
-    ("not standard.replaces_seccomp", Column::Note, "Not where `seccompProfile_restricted` holds."),
-    ("not standard.replaces_capabilities", Column::Note, "Not where `capabilities_restricted` holds."),
-    ("not standard.replaces_proc_mount", Column::Note, "Not where `procMount_restricted` holds."),
-    ("not standard.in_user_namespace", Column::Note, "Not with `hostUsers: false`, from v1.35."),
-    ("not standard.windows", Column::Note, "Not for Windows Pods, from v1.25."),
-    ("standard.minor < 19", Column::Until, "v1.18"),
-];
-
-/// What a condition decides.
-#[derive(Clone, Copy)]
-enum Column {
-    Level,
-    /// Restricted, from a version on.
-    Both,
-    Until,
-    Note,
-}
 
 #[derive(Deserialize)]
 struct StandardCases {
@@ -81,36 +58,29 @@ impl StandardCase {
     }
 }
 
-/// A control, as the entry asks it.
-struct Control {
-    name: String,
-    room: String,
-    level: &'static str,
-    since: String,
-    until: Option<&'static str>,
-    notes: Vec<&'static str>,
-}
-
 /// The page, and its section of the index.
-pub(super) fn page(template: &Template, read: Read<'_>) -> Result<(Page, String), Error> {
+pub(super) fn page(template: &Definition, read: Read<'_>) -> Result<(Page, String), Error> {
     let path = "pod-security-standard/cases.yaml";
     let StandardCases { cases } = parse(path, &load(read, path)?)?;
     let candidates: Vec<_> =
         cases.iter().filter(|case| case.is_plain()).map(StandardCase::candidate).collect::<Result<_, _>>()?;
     let all: Vec<_> = cases.iter().flat_map(|case| &case.case.violations).map(String::as_str).collect();
-    let controls = controls(template)?;
-    let mut text = format!("{HEAD}{}", table(&controls, ""));
+    let mut text = format!("{HEAD}{}", table(""));
     for rule in template.rules {
         let metadata = Metadata::of(rule.name, rule.module)?;
         let _ = write!(text, "\n## {}\n\n{}\n", metadata.title, metadata.description.trim());
-        for control in controls.iter().filter(|control| control.is_first_of(rule, &controls)) {
-            text.push_str(&section(rule, &control.name, &candidates, &all)?);
+        for control in of_room(rule.name) {
+            text.push_str(&section(rule, control, &candidates, &all)?);
         }
-        text.push_str(&metadata.related(twin(rule, &security_policy::TEMPLATE, "security-policy.md")?));
+        text.push_str(&metadata.related(twin(
+            rule,
+            Template::SecurityPolicy.definition(),
+            "security-policy.md",
+        )?));
     }
     let index = format!(
         "\n## [Pod Security Standards]({FILE})\n\nFor namespaces [whose label says so](../standards.md).\n{}",
-        table(&controls, FILE)
+        table(FILE)
     );
     Ok((Page { file: FILE.to_owned(), text }, index))
 }
@@ -131,27 +101,56 @@ fn section(rule: &Rule, control: &str, candidates: &[Candidate<'_>], all: &[&str
     Ok(text)
 }
 
+/// The names of the controls of a room, each once: a control may have several versions.
+fn of_room(room: &str) -> Vec<&'static str> {
+    let mut seen = BTreeSet::new();
+    let controls = CONTROLS.iter().filter(|control| seen.insert(control.name));
+    controls.filter(|control| control.room == room).map(|control| control.name).collect()
+}
+
 /// The table of the controls; each is linked to in `file`.
-fn table(controls: &[Control], file: &str) -> String {
+fn table(file: &str) -> String {
     let mut text = "\n| control | level | versions | |\n|---|---|---|---|\n".to_owned();
-    for Control { name, level, since, until, notes, .. } in controls {
-        let versions = match (since.as_str(), until) {
-            ("v1.0", None) => "all".to_owned(),
-            (since, None) => format!("from {since}"),
-            (since, Some(until)) => format!("{since} to {until}"),
-        };
-        let _ = writeln!(
-            text,
-            "| [`{name}`]({file}#control-{}) | {level} | {versions} | {} |",
-            anchor(name),
-            notes.join(" ")
-        );
+    for control in CONTROLS {
+        let (name, anchor) = (control.name, anchor(control.name));
+        let (level, versions, notes) = (level(control), versions(control), notes(control));
+        let _ = writeln!(text, "| [`{name}`]({file}#control-{anchor}) | {level} | {versions} | {notes} |");
     }
     text
 }
 
+fn level(control: &Control) -> &'static str {
+    match control {
+        Control { restricted: true, .. } => "restricted",
+        control if control.is_baseline_alone() => "baseline",
+        _ => "baseline, restricted",
+    }
+}
+
+fn versions(control: &Control) -> String {
+    match (control.since, control.until) {
+        (0, None) => "all".to_owned(),
+        (since, None) => format!("from v1.{since}"),
+        (since, Some(until)) => format!("v1.{since} to v1.{until}"),
+    }
+}
+
+/// Where the control does not hold, though the level and the version have it.
+fn notes(control: &Control) -> String {
+    let replacement = control.replaced_by.filter(|_| !control.is_baseline_alone());
+    let replaced = replacement.map(|name| format!("Not where `{name}` holds."));
+    let relaxed = control.relaxations.iter().map(|relaxation| {
+        let whose = match relaxation {
+            Relaxation::UserNamespace => "with `hostUsers: false`",
+            Relaxation::Windows => "for Windows Pods",
+        };
+        format!("Not {whose}, from v1.{}.", relaxation.since())
+    });
+    replaced.into_iter().chain(relaxed).collect::<Vec<_>>().join(" ")
+}
+
 /// A link to the rule of the same name in another template, if there is one.
-pub(super) fn twin(rule: &Rule, template: &Template, file: &str) -> Result<Option<String>, Error> {
+pub(super) fn twin(rule: &Rule, template: &Definition, file: &str) -> Result<Option<String>, Error> {
     let Some(twin) = template.rules.iter().find(|twin| twin.name == rule.name) else { return Ok(None) };
     let title = Metadata::of(twin.name, twin.module)?.title;
     let whose = if file == FILE { "the standards" } else { "SecurityPolicy" };
@@ -160,55 +159,5 @@ pub(super) fn twin(rule: &Rule, template: &Template, file: &str) -> Result<Optio
 
 /// A link to what the standards say of what a rule is about.
 pub(super) fn counterpart(rule: &Rule) -> Result<Option<String>, Error> {
-    twin(rule, &pod_security_standard::TEMPLATE, FILE)
-}
-
-/// Reads the controls out of the entry: the one place that names them.
-fn controls(template: &Template) -> Result<Vec<Control>, Error> {
-    let Entry::Written(entry) = template.entry else { return Ok(vec![]) };
-    entry.split("contains control.violation(\"").skip(1).map(control).collect()
-}
-
-fn control(block: &str) -> Result<Control, Error> {
-    let mut lines = block.lines();
-    let head = lines.next().unwrap_or_default();
-    let (name, rest) = head.split_once("\", ").unwrap_or((head, ""));
-    let room = rest.split('.').next().unwrap_or_default().to_owned();
-    let (level, since) = ("baseline, restricted", "v1.0".to_owned());
-    let mut control = Control { name: name.to_owned(), room, level, since, until: None, notes: vec![] };
-    for line in
-        lines.take_while(|line| *line != "}").map(str::trim).filter(|line| !line.starts_with("count("))
-    {
-        control.add(line)?;
-    }
-    Ok(control)
-}
-
-impl Control {
-    /// Whether the control is of a room, and stands in the entry here for the first time: it may have several versions.
-    fn is_first_of(&self, rule: &Rule, controls: &[Self]) -> bool {
-        let first = controls.iter().find(|control| control.name == self.name);
-        self.room == rule.identifier() && first.is_some_and(|first| std::ptr::eq(first, self))
-    }
-
-    fn add(&mut self, condition: &str) -> Result<(), Error> {
-        if let Some(minor) = condition.strip_prefix("standard.minor >= ") {
-            self.since = format!("v1.{minor}");
-            return Ok(());
-        }
-        let known = CONDITIONS.iter().find(|(rego, ..)| *rego == condition);
-        let Some((_, column, words)) = known else {
-            return Err(Error::Condition { control: self.name.clone(), condition: condition.to_owned() });
-        };
-        match column {
-            Column::Level => self.level = words,
-            Column::Both => {
-                self.level = "restricted";
-                (*words).clone_into(&mut self.since);
-            }
-            Column::Until => self.until = Some(words),
-            Column::Note => self.notes.push(words),
-        }
-        Ok(())
-    }
+    twin(rule, Template::PodSecurityStandard.definition(), FILE)
 }

@@ -92,7 +92,7 @@ fn full_names(name: &str) -> Vec<String> {
 }
 
 fn is_docker_hub(domain: &str) -> bool {
-    matches!(domain, "docker.io" | "index.docker.io")
+    matches!(domain, "docker.io" | "index.docker.io" | "registry-1.docker.io")
 }
 
 fn is_domain(segment: &str) -> bool {
@@ -122,12 +122,14 @@ mod tests {
             ("r.example.com:5000", &["r.example.com:5000/"], &[], &[]),
             ("localhost", &["localhost/"], &[], &[]),
             ("index.docker.io", &["docker.io/"], &[], &[]),
+            ("registry-1.docker.io", &["docker.io/"], &[], &[]),
             ("localhost:5000", &["localhost:5000/"], &[], &[]),
             ("r.example.com/team", &["r.example.com/team/"], &[], &[]),
             ("r.example.com:5000/team/app", &["r.example.com:5000/team/app/"], &[], &[]),
             ("nginx", &["docker.io/library/nginx/", "docker.io/nginx/"], &[], &[]),
             ("team/app", &["docker.io/team/app/"], &[], &[]),
             ("index.docker.io/team/app", &["docker.io/team/app/"], &[], &[]),
+            ("registry-1.docker.io/team/app", &["docker.io/team/app/"], &[], &[]),
             ("r.example.com/app:1.0", &[], &["r.example.com/app:1.0"], &[]),
             ("nginx:1.25", &[], &["docker.io/library/nginx:1.25", "docker.io/nginx:1.25"], &[]),
             ("r.example.com/app@sha256:ab", &[], &["r.example.com/app@sha256:ab"], &[]),

@@ -32,6 +32,6 @@ pub const RULE: Rule = Rule {
         field: "requiredResources",
         guard: Guard::IsSet,
         findings: "found",
-        subject: Subject::Pod(&[Volatile::Resources]),
+        subject: Subject::PodAlone(&[Volatile::Resources]),
     }],
 };

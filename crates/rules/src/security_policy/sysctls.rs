@@ -17,7 +17,7 @@ pub struct Parameters {
     pub forbidden_sysctls: Option<Sysctls>,
 }
 
-/// The entries of the policy, sorted by how they are compared, with dots for slashes.
+/// The entries of the policy, sorted by how they are compared, with dots between the segments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sysctls {
     /// The entries as written, for messages.
@@ -28,19 +28,42 @@ pub struct Sysctls {
     pub prefixes: Vec<String>,
 }
 
-impl<'a> FromIterator<&'a str> for Sysctls {
-    fn from_iter<I: IntoIterator<Item = &'a str>>(entries: I) -> Self {
+impl Sysctls {
+    /// Entries that allow. What they name is what the kubelet takes it for, and nothing else.
+    #[must_use]
+    pub fn allowing<'a>(entries: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::sorted(entries, as_kubelet_reads)
+    }
+
+    /// Entries that forbid: every separator is a dot, so that no spelling escapes.
+    #[must_use]
+    pub fn forbidding<'a>(entries: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::sorted(entries, |name| name.replace('/', "."))
+    }
+
+    fn sorted<'a>(entries: impl IntoIterator<Item = &'a str>, dotted: fn(&str) -> String) -> Self {
         let mut this = Self::default();
         for entry in entries {
             this.entries.push(entry.to_owned());
-            let name = entry.replace('/', ".");
-            match name.strip_suffix('*') {
-                Some(prefix) => this.prefixes.push(prefix.to_owned()),
-                None => this.names.push(name),
+            match entry.strip_suffix('*') {
+                Some(prefix) => this.prefixes.push(dotted(prefix)),
+                None => this.names.push(dotted(entry)),
             }
         }
         this
     }
+}
+
+/// A name with dots between its segments. The first separator says which of the two it is; the other one is then a part
+/// of a segment, as in `net.ipv4.conf.eth0/100.forwarding`, which is `net/ipv4/conf/eth0.100/forwarding`.
+fn as_kubelet_reads(name: &str) -> String {
+    let swapped = |c| match c {
+        '/' => '.',
+        '.' => '/',
+        other => other,
+    };
+    let by_slashes = name.find(['.', '/']).is_some_and(|at| name[at..].starts_with('/'));
+    if by_slashes { name.chars().map(swapped).collect() } else { name.to_owned() }
 }
 
 /// The rule.
@@ -62,3 +85,23 @@ pub const RULE: Rule = Rule {
         },
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::Sysctls;
+
+    #[test]
+    fn an_entry_becomes_what_it_is_compared_as() {
+        for (entry, allowing, forbidding) in [
+            ("kernel.sem", "kernel.sem", "kernel.sem"),
+            ("kernel/sem", "kernel.sem", "kernel.sem"),
+            ("net/ipv4/conf/eth0.100/*", "net.ipv4.conf.eth0/100.", "net.ipv4.conf.eth0.100."),
+            ("net.ipv4.conf.eth0/100.*", "net.ipv4.conf.eth0/100.", "net.ipv4.conf.eth0.100."),
+            ("*", "", ""),
+        ] {
+            let of = |sysctls: Sysctls| [sysctls.names, sysctls.prefixes].concat();
+            assert_eq!(of(Sysctls::allowing([entry])), [allowing], "{entry}");
+            assert_eq!(of(Sysctls::forbidding([entry])), [forbidding], "{entry}");
+        }
+    }
+}

@@ -82,7 +82,7 @@ fn member(whole: &Type, by: &Type) -> Option<Type> {
 fn unary(name: &str, operand: Node, kind: &Type) -> Option<(Node, Type)> {
     let operand = Box::new(operand);
     match name {
-        operators::LOGICAL_NOT => kind.fits(&Type::Bool).then(|| (Node::Not(operand), Type::Bool)),
+        operators::LOGICAL_NOT => kind.fits(&Type::Bool).then_some((Node::Not(operand), Type::Bool)),
         operators::NOT_STRICTLY_FALSE => Some((Node::NotFalse(operand), Type::Bool)),
         operators::NEGATE => matches!(kind, Type::Int | Type::Double | Type::Dyn)
             .then(|| (Node::Negate(operand), kind.clone())),

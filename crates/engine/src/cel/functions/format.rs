@@ -227,13 +227,11 @@ fn string(value: &Value) -> Result<String, String> {
         Value::String(text) | Value::Type(text) => text.to_string(),
         Value::Duration(length) => seconds(*length),
         Value::Timestamp(moment) => moment.to_string(),
-        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => {
-                let fault = "invalid UTF-8 in bytes, cannot convert to string";
-                return Err(format!("could not convert argument {} to string", quote(fault)));
-            }
-        },
+        Value::Bytes(bytes) => {
+            let fault = "invalid UTF-8 in bytes, cannot convert to string";
+            let refused = |_| format!("could not convert argument {} to string", quote(fault));
+            std::str::from_utf8(bytes).map(str::to_owned).map_err(refused)?
+        }
         Value::List(elements) => {
             let elements: Result<Vec<_>, _> = elements.iter().map(literal).collect();
             format!("[{}]", elements?.join(", "))

@@ -103,13 +103,13 @@ fn join(list: &[Value], separator: &str) -> Outcome {
 
 fn slice(list: &[Value], start: i64, end: i64) -> Outcome {
     let refused = |why: &str| Err(Failure::new(format!("cannot slice({start}, {end}), {why}")));
-    let (Ok(first), Ok(last)) = (usize::try_from(start), usize::try_from(end)) else {
+    let (Ok(from), Ok(to)) = (usize::try_from(start), usize::try_from(end)) else {
         return refused("negative indexes not supported");
     };
-    if first > last {
+    if from > to {
         return refused("start index must be less than or equal to end index");
     }
-    match list.get(first..last) {
+    match list.get(from..to) {
         Some(elements) => Ok(elements.iter().cloned().collect()),
         None => refused(&format!("list is length {}", list.len())),
     }

@@ -146,7 +146,7 @@ fn qualified(text: &str) -> Vec<String> {
     match prefix {
         Some("") => faults.push("prefix part must be non-empty".to_owned()),
         Some(prefix) => {
-            faults.extend(SUBDOMAIN.faults(prefix).into_iter().map(|fault| format!("prefix part {fault}")))
+            faults.extend(SUBDOMAIN.faults(prefix).into_iter().map(|fault| format!("prefix part {fault}")));
         }
         None => {}
     }

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use gatewright_re2::Pattern;
+
 use crate::cel::value::{Failure, Outcome, Value};
-use crate::program::Pattern;
 
 /// Patterns that a thread keeps compiled.
 const KEPT: usize = 256;
@@ -58,7 +59,7 @@ fn compiled(pattern: &str) -> Option<Rc<Pattern>> {
         if compiled.len() >= KEPT {
             compiled.clear();
         }
-        let regex = Pattern::new(pattern).map(Rc::new);
+        let regex = Pattern::new(pattern).ok().map(Rc::new);
         compiled.insert(pattern.to_owned(), regex.clone());
         regex
     })

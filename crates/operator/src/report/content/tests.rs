@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use gatewright_api::EnforcementAction;
-use gatewright_gatekeeper::{Audit, AuditedViolation, Matcher, Namespace};
+use gatewright_gatekeeper::{Action, Audit, AuditedViolation, Matcher, Namespace};
 use serde_json::{Value, json};
 
 use super::{Form, Summary, content, fingerprint, keep_times, labels};
@@ -21,7 +20,7 @@ fn violation(namespace: &str, name: &str, message: &str) -> AuditedViolation {
 }
 
 /// What audit found for a policy that looks at the namespaces `shop` and `till`; `hidden` is not listed.
-fn audited(policy: &str, action: EnforcementAction, listed: &[(&str, &str, &str)], hidden: i64) -> Audited {
+fn audited(policy: &str, action: Action, listed: &[(&str, &str, &str)], hidden: i64) -> Audited {
     let listed: Vec<_> =
         listed.iter().map(|(namespace, name, message)| violation(namespace, name, message)).collect();
     let total = i64::try_from(listed.len()).unwrap() + hidden;
@@ -63,7 +62,7 @@ fn rows(report: &Value) -> Vec<String> {
 
 #[test]
 fn a_team_sees_what_is_in_its_namespace() {
-    use EnforcementAction::{Deny, Dryrun, Warn};
+    use gatewright_gatekeeper::Action::{Deny, Dryrun, Warn};
     let all = || {
         vec![
             audited("strict", Dryrun, &[("shop", "a", "allowPrivileged: no")], 0),
@@ -123,7 +122,7 @@ fn a_team_sees_what_is_in_its_namespace() {
 
 #[test]
 fn a_result_has_everything() {
-    let all = vec![audited("strict", EnforcementAction::Deny, &[("shop", "web", "allowPrivileged: no")], 0)];
+    let all = vec![audited("strict", Action::Deny, &[("shop", "web", "allowPrivileged: no")], 0)];
     let (report, _) = in_namespace("shop", all.clone(), WG).unwrap();
     assert_eq!(
         report["results"],
@@ -155,7 +154,7 @@ fn a_report_is_bounded_and_counts_the_rest() {
         (3, 0, 3, [10, 1]),
         (1, 1, 1, [10, 2]),
     ] {
-        let all = vec![audited("strict", EnforcementAction::Deny, &listed, hidden)];
+        let all = vec![audited("strict", Action::Deny, &listed, hidden)];
         let (report, found) = in_namespace("shop", all, Form { most, ..WG }).unwrap();
         let rows = rows(&report);
         assert_eq!((rows.len(), [found.fail, found.skip]), (results, summary), "{most} {hidden}");
@@ -174,7 +173,7 @@ fn a_report_is_never_larger_than_the_api_server_takes() {
     let message = format!("r: {}", "m".repeat(250));
     let name = "n".repeat(250);
     let listed = vec![("shop", name.as_str(), message.as_str()); 5000];
-    let all = vec![audited("strict", EnforcementAction::Deny, &listed, 0)];
+    let all = vec![audited("strict", Action::Deny, &listed, 0)];
     let (report, summary) = in_namespace("shop", all, Form { most: 10_000, ..WG }).unwrap();
     let bytes = report.to_string().len();
     assert!((900_000..1_010_000).contains(&bytes), "{bytes}");
@@ -184,7 +183,7 @@ fn a_report_is_never_larger_than_the_api_server_takes() {
 #[test]
 fn an_audit_that_found_the_same_changes_nothing() {
     let found = |timestamp: &str, hidden: i64, name: &str| {
-        let mut one = audited("strict", EnforcementAction::Deny, &[("shop", name, "r: m")], hidden);
+        let mut one = audited("strict", Action::Deny, &[("shop", name, "r: m")], hidden);
         let audit = Audit { timestamp: timestamp.into(), ..(*one.audit).clone() };
         one.audit = Arc::new(audit);
         in_namespace("shop", vec![one], WG).unwrap().0
@@ -211,7 +210,7 @@ fn an_audit_that_found_the_same_changes_nothing() {
 #[test]
 fn a_result_keeps_the_time_at_which_it_was_found() {
     let at = |timestamp: &str, listed: &[(&str, &str, &str)]| {
-        let mut one = audited("strict", EnforcementAction::Deny, listed, 0);
+        let mut one = audited("strict", Action::Deny, listed, 0);
         one.audit = Arc::new(Audit { timestamp: timestamp.into(), ..(*one.audit).clone() });
         in_namespace("shop", vec![one], WG).unwrap().0
     };

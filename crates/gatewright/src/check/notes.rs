@@ -1,0 +1,114 @@
+//! What is not judged, though people may think so.
+
+use std::collections::BTreeMap;
+
+use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL};
+use serde_json::Value;
+
+use super::result::ObjectResult;
+use super::world::World;
+use crate::diagnostics;
+use crate::input::Document;
+
+/// What is assumed of an object whose Pods nobody judges.
+pub const UNREAD: &str = "not judged: a Pod template that no rule reads";
+
+/// Whether there is a Pod spec somewhere inside an object, as in a Pod template.
+pub fn has_pod_template(object: &Value) -> bool {
+    let below = |value: &Value| is_pod(value) || has_pod_template(value);
+    match object {
+        Value::Object(fields) => fields.values().any(below),
+        Value::Array(items) => items.iter().any(below),
+        _ => false,
+    }
+}
+
+fn is_pod(value: &Value) -> bool {
+    let containers = value.pointer("/spec/containers").and_then(Value::as_array);
+    containers.is_some_and(|containers| containers.iter().any(Value::is_object))
+}
+
+/// The objects with a Pod template that no rule reads, by kind.
+#[derive(Debug, Default)]
+pub struct Unread(BTreeMap<String, (String, usize)>);
+
+impl Unread {
+    /// Counts an object, if it is one.
+    pub fn add(&mut self, result: &ObjectResult) {
+        if result.unread {
+            let first = || (format!("{}: {}", result.source, result.object), 0);
+            self.0.entry(result.object.kind.clone()).or_insert_with(first).1 += 1;
+        }
+    }
+
+    /// A sentence for each kind: a cluster has thousands of ReplicaSets.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(kind, (first, count))| match count - 1 {
+            0 => format!("{first}: {UNREAD}"),
+            others => format!("{first}, and {others} more {kind}: {UNREAD}"),
+        })
+    }
+}
+
+/// Which labels of system namespaces ask for a standard, and ask in vain.
+pub fn of_system_namespaces(world: &World) -> impl Iterator<Item = String> {
+    let names = world.namespaces.names().filter(|name| world.is_system(name));
+    names.filter_map(|name| {
+        let label = [POLICY_LABEL, ACTION_LABEL]
+            .into_iter()
+            .find(|label| world.namespaces.label(name, label).is_some())?;
+        Some(format!(
+            "namespace {name} is a system namespace: the standards do not reach it, so its label {label} says nothing"
+        ))
+    })
+}
+
+/// Says where a constraint acts that is not the webhook.
+pub fn elsewhere(constraint: &Document, spec: &Value) {
+    if spec["enforcementAction"] != "scoped" {
+        return;
+    }
+    let subject = format!("{}: {} {}", constraint.location, constraint.header.kind, constraint.header.name);
+    let actions = spec["scopedEnforcementActions"].as_array().into_iter().flatten();
+    let mut at_webhook = false;
+    for action in actions {
+        let points = action["enforcementPoints"].as_array().into_iter().flatten();
+        for point in points.filter_map(|point| point["name"].as_str()) {
+            at_webhook |= matches!(point, "validation.gatekeeper.sh" | "*");
+            if point == "vap.k8s.io" {
+                let word = action["action"].as_str().unwrap_or_default();
+                diagnostics::note(format!(
+                    "{subject}: what it does at vap.k8s.io ({word}) is the API server's own, and is not judged"
+                ));
+            }
+        }
+    }
+    if !at_webhook {
+        diagnostics::note(format!("{subject}: it is not enforced by the webhook, and is not judged"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_pod_template;
+    use serde_json::json;
+
+    #[test]
+    fn pod_templates_are_found_wherever_they_stand() {
+        let template = || json!({"metadata": {}, "spec": {"containers": [{"name": "a"}]}});
+        for (object, found) in [
+            (json!({"kind": "ReplicaSet", "spec": {"template": template()}}), true),
+            (json!({"kind": "PodTemplate", "template": template()}), true),
+            (
+                json!({"kind": "JobSet", "spec": {"jobs": [{"template": {"spec": {"template": template()}}}]}}),
+                true,
+            ),
+            (json!({"kind": "Prometheus", "spec": {"containers": [{"name": "a"}]}}), false),
+            (json!({"kind": "A", "spec": {"template": {"spec": {"containers": []}}}}), false),
+            (json!({"kind": "ConfigMap", "data": {"spec": "containers: [{name: a}]"}}), false),
+            (json!({"kind": "CustomResourceDefinition", "spec": {"containers": {"type": "array"}}}), false),
+        ] {
+            assert_eq!(has_pod_template(&object), found, "{object}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What Gatekeeper and OPA refuse when they load a template, and what this engine does not have.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{Expr, Module, Rule, RuleHead};
+
+use super::builtins;
+use super::names::{self, Callee, Kind, Names, Rules};
+use super::scope::{self, RESERVED, Scope};
+use super::token::Fault;
+use super::visit::{self, Call, Node, Term};
+
+/// A function that needs more than the input.
+const EXTERNAL_DATA: &str = "external_data";
+
+/// Gatekeeper's rules for packages, imports and references.
+pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
+    let mut faults = vec![];
+    let package = builtins::path(&module.package.refr).unwrap_or_default();
+    if is_lib && !package.starts_with("lib.") {
+        let said = format!(
+            "the package {package} is not below lib: Gatekeeper takes libraries in packages lib.<name> only"
+        );
+        faults.push((line(&module.package.refr), said));
+    }
+    if !is_lib && !module.policy.iter().any(|rule| is_violation(rule)) {
+        faults.push((0, "there is no rule named violation: Gatekeeper asks for it".into()));
+    }
+    for import in &module.imports {
+        let path = builtins::path(&import.refr).unwrap_or_default();
+        if !path.starts_with("data.lib.") && path != "data.lib" && !path.starts_with("future.") {
+            let said =
+                format!("bad import {path}: Gatekeeper allows data.lib.<name> and future.keywords only");
+            faults.push((import.span.line as usize, said));
+        }
+    }
+    for rule in &module.policy {
+        visit::rule(rule, &mut |node| reference(&node, &mut faults));
+    }
+    faults
+}
+
+/// A part of an object, `violation[x] = y`, does not count.
+fn is_violation(rule: &Rule) -> bool {
+    names::declared(rule).is_some_and(|(name, kind)| name == "violation" && kind != Kind::Object)
+}
+
+fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
+    let (term, nested) = match node {
+        Node::Call(Call { function, nested, .. }) => (*function, *nested),
+        Node::Term { term, nested } => (*term, *nested),
+    };
+    let Some(path) = builtins::prefix(term) else { return };
+    let mut parts = path.split('.');
+    if parts.next() != Some("data") {
+        return;
+    }
+    match parts.next() {
+        Some("lib") if nested => faults.push((
+            line(term),
+            format!(
+                "{path} is a part of another term here. There Gatekeeper does not find libraries, and the term is \
+                 undefined in the cluster: import {path}, or bind it to a variable of its own first"
+            ),
+        )),
+        Some("inventory" | "lib") => {}
+        _ => faults.push((
+            line(term),
+            format!("disallowed ref {path}: Gatekeeper allows data.inventory and data.lib only"),
+        )),
+    }
+}
+
+fn line(term: &Expr) -> usize {
+    term.span().line as usize
+}
+
+/// Adds the rules of a module to those of all modules.
+pub fn declare(module: &Module, package: &str, rules: &mut Rules) -> Vec<Fault> {
+    let mut faults = vec![];
+    let mut defaults = BTreeSet::new();
+    for rule in &module.policy {
+        let Some((name, kind)) = names::declared(rule) else { continue };
+        let line = rule.span().line as usize;
+        let path = format!("{package}.{name}");
+        let is_default = matches!(rule.as_ref(), Rule::Default { .. });
+        if is_default && !defaults.insert(path.clone()) {
+            faults.push((line, format!("rego_type_error: multiple default rules data.{path} found")));
+        }
+        let before = *rules.entry(path.clone()).or_insert(kind);
+        if before != kind
+            && !matches!((before, kind), (Kind::Complete, Kind::Object) | (Kind::Object, Kind::Complete))
+        {
+            faults.push((line, format!("rego_type_error: conflicting rules data.{path} found")));
+        }
+    }
+    faults
+}
+
+/// OPA's rules for what is called, and with what.
+pub fn calls(module: &Module, names: &Names<'_>, scope: &Scope) -> Vec<Fault> {
+    let mut faults = vec![];
+    for rule in &module.policy {
+        visit::rule(rule, &mut |node| match node {
+            Node::Call(call) => {
+                faults.extend(
+                    called(&call, names, scope, module.rego_v1).map(|said| (line(call.function), said)),
+                );
+            }
+            Node::Term { term, .. } => faults.extend(minus(term).map(|said| (line(term), said))),
+        });
+    }
+    faults
+}
+
+/// What this engine cannot print.
+fn minus(term: &Term) -> Option<String> {
+    matches!(term.as_ref(), Expr::UnaryExpr { expr, .. } if visit::operands(expr).is_some())
+        .then(|| "this engine does not know `-` before a name that is part of a longer expression".into())
+}
+
+fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option<String> {
+    let unknown = |name: &str| Some(format!("rego_type_error: undefined function {name}"));
+    let Some(path) = builtins::path(call.function) else {
+        return unknown(call.function.span().text());
+    };
+    if path == "print" {
+        return None;
+    }
+    let given = call.arguments.len();
+    let (name, arity, builtin) = match names.callee(&path) {
+        _ if is_local(call.function, scope) => return unknown(&path),
+        Some(Callee::Rule(full, arity)) => (format!("data.{full}"), arity, None),
+        Some(Callee::Builtin(builtin)) => (path, builtin.arguments.len(), Some(builtin)),
+        None if path == EXTERNAL_DATA => {
+            let said = "external_data asks a provider outside of Gatekeeper: its answers are not known here";
+            return Some(said.into());
+        }
+        None => return unknown(&path),
+    };
+    if given != arity && !(call.statement && given == arity + 1) {
+        let said =
+            format!("rego_type_error: {name}: arity mismatch: it takes {arity} arguments, here are {given}");
+        return Some(said);
+    }
+    builtin.and_then(|_| refused(&name, v1))
+}
+
+fn refused(name: &str, v1: bool) -> Option<String> {
+    if v1 && builtins::is_deprecated(name) {
+        return Some(format!("rego_type_error: deprecated built-in function calls in expression: {name}"));
+    }
+    if !builtins::is_supported(name) {
+        return Some(format!("this engine does not know the function {name}"));
+    }
+    None
+}
+
+/// The arguments of a function.
+pub fn arguments(rule: &Rule) -> &[Term] {
+    match rule {
+        Rule::Spec { head: RuleHead::Func { args, .. }, .. } | Rule::Default { args, .. } => args,
+        Rule::Spec { .. } => &[],
+    }
+}
+
+/// Whether a reference begins with a declared variable.
+fn is_local(refr: &Expr, scope: &Scope) -> bool {
+    match refr {
+        Expr::Var { span, .. } => scope.find(span).is_some(),
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => is_local(refr, scope),
+        _ => false,
+    }
+}
+
+/// What has a meaning of its own for this engine.
+pub fn reserved(module: &Module) -> Vec<Fault> {
+    let mut faults = vec![];
+    for rule in &module.policy {
+        let declared = names::declared(rule).map(|(name, _)| name);
+        let mut names: BTreeSet<_> = declared.into_iter().collect();
+        for argument in arguments(rule) {
+            scope::pattern(argument, &mut names);
+        }
+        visit::rule(rule, &mut |node| {
+            if let Node::Term { term, .. } = node
+                && let Expr::Var { span, .. } = term.as_ref()
+            {
+                names.insert(span.text().to_owned());
+            }
+        });
+        let reserved = names.iter().filter(|name| name.starts_with(RESERVED));
+        faults
+            .extend(reserved.map(|name| (rule.span().line as usize, format!("the name {name} is reserved"))));
+    }
+    faults
+}
+
+/// The rules that each rule reads or calls, with the line of the rule.
+pub fn dependencies(module: &Module, names: &Names<'_>, scope: &Scope, package: &str, graph: &mut Graph) {
+    for rule in &module.policy {
+        let Some((name, _)) = names::declared(rule) else { continue };
+        let node =
+            graph.entry(format!("{package}.{name}")).or_insert((rule.span().line as usize, BTreeSet::new()));
+        visit::rule(rule, &mut |visited| {
+            let term = match visited {
+                Node::Call(call) => call.function,
+                Node::Term { term, .. } => term,
+            };
+            let Some(path) = builtins::prefix(term) else { return };
+            if is_local(term, scope) {
+                return;
+            }
+            let read = names.full(&path).map(|full| names.reads(&full)).unwrap_or_default();
+            node.1.extend(read.into_iter().cloned());
+        });
+    }
+}
+
+/// Rules by path: their line, and the rules that they need.
+pub type Graph = BTreeMap<String, (usize, BTreeSet<String>)>;
+
+/// A rule that needs itself: its path, its line, and how it needs itself.
+pub type Recursion = (String, usize, String);
+
+/// The rules so that each stands behind those that it needs.
+pub fn sorted(graph: &Graph) -> Result<Vec<&String>, Recursion> {
+    let needs = |rule: &'_ String| graph.get(rule).map(|node| node.1.iter()).into_iter().flatten();
+    let (mut done, mut order) = (BTreeSet::new(), vec![]);
+    for start in graph.keys() {
+        let mut open = vec![];
+        if !done.contains(start) {
+            open.push((start, needs(start)));
+        }
+        while let Some((rule, needed)) = open.last_mut() {
+            let rule = *rule;
+            match needed.next() {
+                None => {
+                    open.pop();
+                    done.insert(rule);
+                    order.push(rule);
+                }
+                Some(next) if done.contains(next) => {}
+                Some(next) => match open.iter().position(|(before, _)| *before == next) {
+                    Some(at) => {
+                        let cycle: Vec<_> = open[at..].iter().map(|(rule, _)| *rule).chain([next]).collect();
+                        return Err(recursive(graph, &cycle));
+                    }
+                    None => open.push((next, needs(next))),
+                },
+            }
+        }
+    }
+    Ok(order)
+}
+
+fn recursive(graph: &Graph, cycle: &[&String]) -> Recursion {
+    let rule = cycle[0];
+    let line = graph.get(rule).map_or(0, |node| node.0);
+    let names: Vec<_> = cycle.iter().map(|rule| format!("data.{rule}")).collect();
+    let said = format!("rego_recursion_error: rule data.{rule} is recursive: {}", names.join(" -> "));
+    (rule.clone(), line, said)
+}
+
+/// Whether the inventory is read.
+pub fn reads_inventory(module: &Module) -> bool {
+    let mut found = false;
+    for rule in &module.policy {
+        visit::rule(rule, &mut |node| {
+            if let Node::Term { term, .. } = node {
+                let path = builtins::prefix(term).unwrap_or_default();
+                found |= path == "data.inventory" || path.starts_with("data.inventory.");
+            }
+        });
+    }
+    found
+}

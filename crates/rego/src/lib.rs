@@ -1,0 +1,221 @@
+//! Rego programs, compiled as Gatekeeper compiles them and evaluated as OPA evaluates them, on regorus.
+
+mod arithmetic;
+mod builtins;
+mod bytecode;
+mod check;
+mod convert;
+mod deep;
+mod extensions;
+mod float;
+mod gofmt;
+mod keywords;
+mod names;
+mod networks;
+mod outcome;
+mod print;
+mod regex;
+mod safety;
+mod scope;
+mod source;
+mod text;
+mod token;
+mod tree;
+mod types;
+mod typing;
+mod units;
+mod visit;
+
+pub use convert::{Numbers, object, to_rego};
+pub use regorus::Value;
+
+use std::fmt;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, PolicyLengthConfig};
+
+use bytecode::Bytecode;
+use names::Names;
+use tree::Tree;
+
+/// The dialect of a template's Rego.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegoVersion {
+    /// Rego as it was before OPA 1.0: what Gatekeeper assumes unless the template says `v1`.
+    V0,
+    /// Rego as of OPA 1.0.
+    V1,
+}
+
+/// The modules of a template.
+#[derive(Clone, Copy, Debug)]
+pub struct Modules<'a> {
+    /// The dialect of all modules.
+    pub version: RegoVersion,
+    /// The module that has the rule `violation`.
+    pub entry: &'a str,
+    /// The modules that it imports from `data.lib`.
+    pub libs: &'a [String],
+}
+
+/// Something in a module that keeps the program from being evaluated as OPA would.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CompileError {
+    /// The library's index; none for the entry module.
+    pub lib: Option<usize>,
+    /// The line in the module, from 1; 0 where there is none to name.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Who says that a program is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nobody: it is checked, and evaluated in the way that is right for every program.
+    Checked,
+    /// Tests hold its verdicts against those of Gatekeeper's own engine: it is not checked once more, and evaluated in
+    /// the fast way.
+    Proven,
+}
+
+/// A compiled program. It may be shared between threads.
+pub struct Program {
+    machine: Machine,
+    reads_inventory: bool,
+}
+
+enum Machine {
+    Tree(Box<Tree>),
+    Bytecode(Bytecode),
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Program")
+            .field("reads_inventory", &self.reads_inventory)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a program found: an element of `violation`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// `msg`.
+    pub message: String,
+    /// `details`; an empty object if there are none.
+    pub details: serde_json::Value,
+}
+
+/// There are no findings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError {
+    /// The evaluation failed. Gatekeeper makes of it a violation of every constraint.
+    #[error("{0}")]
+    Failed(String),
+    /// A message is no string. Gatekeeper fails the whole review.
+    #[error("{0}")]
+    Message(String),
+    /// This engine cannot evaluate it, or not within its limits. Gatekeeper may.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// What this engine alone cannot do. It holds nothing of the input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EngineError {
+    /// The library's index; none for the entry module.
+    pub lib: Option<usize>,
+    /// The line in the module, from 1; 0 where there is none to name.
+    pub line: usize,
+    /// What cannot be done.
+    pub message: String,
+}
+
+/// The package in which Gatekeeper puts the entry module.
+const ENTRY: &str = "template";
+/// What is asked of it.
+const QUERY: &str = "data.template.violation";
+
+impl Program {
+    /// Compiles the modules of a template.
+    ///
+    /// # Errors
+    /// Everything that OPA or Gatekeeper refuses, and everything that this engine would evaluate in another way.
+    pub fn compile(modules: &Modules<'_>, trust: Trust, limit: Duration) -> Result<Self, Vec<CompileError>> {
+        let units = units::parse(modules)?;
+        if trust == Trust::Checked {
+            units::check(&units)?;
+        }
+        let timer = ExecutionTimerConfig { limit, check_interval: INTERVAL };
+        let mut engine = engine(modules.version, timer);
+        let rules = units::rules(&units)?;
+        for unit in &units {
+            let names = Names::new(&unit.module, &unit.package, &rules);
+            let text = print::print(&unit.module, &names, &unit.scope, &unit.package, trust);
+            let failed = |error: anyhow::Error| vec![unit.error(token::fault(error))];
+            engine.add_policy(unit.file(), text).map_err(failed)?;
+        }
+        let machine = match trust {
+            Trust::Checked => {
+                Tree::new(engine, units::functions(&units)).map(|tree| Machine::Tree(Box::new(tree)))
+            }
+            Trust::Proven => Bytecode::new(&mut engine, timer).map(Machine::Bytecode),
+        };
+        Ok(Self {
+            machine: machine.map_err(|error| vec![units::misplaced(&units, &error)])?,
+            reads_inventory: units.iter().any(|unit| check::reads_inventory(&unit.module)),
+        })
+    }
+
+    /// Whether the program reads `data.inventory`.
+    #[must_use]
+    pub const fn reads_inventory(&self) -> bool {
+        self.reads_inventory
+    }
+
+    /// Evaluates `violation` for an input of `review` and `parameters`.
+    ///
+    /// # Errors
+    /// A conflict of rules, a message that is no string, a limit of this engine.
+    pub fn evaluate(&self, input: &Value, inventory: &Value) -> Result<Vec<Finding>, EvaluationError> {
+        let inventory = if self.reads_inventory { inventory } else { &Value::Undefined };
+        let found = match &self.machine {
+            Machine::Tree(tree) => tree.evaluate(input.clone(), inventory),
+            Machine::Bytecode(bytecode) => bytecode.evaluate(input.clone(), inventory),
+        };
+        deep::within_limits()?;
+        outcome::findings(&found?)
+    }
+}
+
+/// Units of work between two looks at the clock.
+const INTERVAL: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+fn engine(version: RegoVersion, timer: ExecutionTimerConfig) -> Engine {
+    let mut engine = Engine::new();
+    engine.set_rego_v0(version == RegoVersion::V0);
+    engine.set_strict_builtin_errors(false);
+    engine.set_policy_length_config(PolicyLengthConfig {
+        max_col: token::MAX_COLUMN,
+        max_file_bytes: NonZeroUsize::MAX,
+        max_lines: NonZeroUsize::MAX,
+    });
+    engine.set_execution_timer_config(timer);
+    extensions::register(&mut engine);
+    engine
+}
+
+/// The document `data`.
+fn data(inventory: &Value) -> Value {
+    let inventory = Some(inventory).filter(|inventory| **inventory != Value::Undefined);
+    object(inventory.map(|inventory| ("inventory", inventory.clone())))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! What comes out of an evaluation: violations, or an error as OPA says it.
+
+use regorus::Value;
+
+use super::{ENTRY, EngineError, EvaluationError, Finding, convert};
+
+/// The error in one line, as OPA says it; of an error that OPA does not have, where it is.
+pub fn failure(error: &anyhow::Error, functions: &Functions) -> EvaluationError {
+    let text = error.to_string();
+    let place = text.lines().find_map(|line| line.strip_prefix("--> "));
+    let place = place.and_then(|place| Some(place.rsplit_once(':')?.0)).unwrap_or(ENTRY);
+    let said = text.lines().last().unwrap_or_default();
+    let said = said.strip_prefix("error: ").unwrap_or(said).trim();
+    let conflict =
+        |place: &str, what: &str| EvaluationError::Failed(format!("{place}: eval_conflict_error: {what}"));
+    if let Some((_, first)) = said.split_once("rule conflicts with rule at ") {
+        let place = first.rsplit_once(':').map_or(first, |(place, _)| place);
+        return conflict(place, "complete rules must not produce multiple outputs");
+    }
+    match said {
+        _ if said.contains("functions must not produce")
+            || said.contains("function produced multiple outputs") =>
+        {
+            let rule = called(&text).and_then(|name| functions.get(name)).map_or(place, String::as_str);
+            conflict(rule, "functions must not produce multiple outputs for same inputs")
+        }
+        _ if said.contains("rules should not produce") => {
+            conflict(place, "complete rules must not produce multiple outputs")
+        }
+        _ if said.contains("rules must not produce") || said.contains("generated multiple times") => {
+            conflict(place, "object keys must be unique")
+        }
+        _ => internal(place, said).into(),
+    }
+}
+
+/// An error that OPA does not have. What regorus says of it may hold parts of the input, and stays here.
+pub fn internal(place: &str, said: &str) -> EngineError {
+    let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
+    let lib = file.strip_prefix("libs[\"lib_").and_then(|rest| rest.split('"').next()?.parse().ok());
+    let message = if said.contains("time limit") {
+        "the evaluation took longer than its limit"
+    } else {
+        "this engine cannot evaluate what stands here"
+    };
+    EngineError { lib, line: line.parse().unwrap_or(0), message: message.to_owned() }
+}
+
+/// By the last part of a function's name, where its second definition is: OPA names the one that disagrees.
+pub type Functions = std::collections::HashMap<String, String>;
+
+/// The last part of the name of the function before the parenthesis that regorus shows.
+fn called(error: &str) -> Option<&str> {
+    let mut place = error.lines().find_map(|line| line.strip_prefix("--> "))?.rsplit(':');
+    let column: usize = place.next()?.parse().ok()?;
+    let number = format!("{} | ", place.next()?);
+    let line = error.lines().find_map(|line| line.strip_prefix(&number))?;
+    let (parenthesis, _) = line.char_indices().nth(column.checked_sub(1)?)?;
+    line[..parenthesis].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+/// The elements of `violation`, as Gatekeeper's hook takes them: of an object the keys.
+pub fn findings(found: &Value) -> Result<Vec<Finding>, EvaluationError> {
+    match found {
+        Value::Set(elements) => elements.iter().filter_map(finding).collect(),
+        Value::Object(fields) => fields.iter_sorted().filter_map(|(key, _)| finding(key)).collect(),
+        _ => Ok(vec![]),
+    }
+}
+
+/// An element without `msg` counts for nothing.
+fn finding(element: &Value) -> Option<Result<Finding, EvaluationError>> {
+    let element = element.as_object().ok()?;
+    let message = match element.get(&"msg".into())? {
+        Value::String(message) => message.to_string(),
+        other => {
+            let said = format!("msg is no string but {}", convert::kind(other));
+            return Some(Err(EvaluationError::Message(said)));
+        }
+    };
+    let details = element.get(&"details".into()).map_or_else(|| serde_json::json!({}), convert::to_json);
+    Some(Ok(Finding { message, details }))
+}

@@ -1,0 +1,110 @@
+//! `regex.*` with the regular expressions of Go.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use gatewright_re2::Pattern;
+use regorus::Value;
+
+/// Patterns that a thread keeps compiled.
+const KEPT: usize = 256;
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<String, Option<Rc<Pattern>>>> = RefCell::default();
+}
+
+fn compiled(pattern: &Value) -> Option<Rc<Pattern>> {
+    let pattern: &str = pattern.as_string().ok()?;
+    COMPILED.with_borrow_mut(|compiled| {
+        if let Some(regex) = compiled.get(pattern) {
+            return regex.clone();
+        }
+        if compiled.len() >= KEPT {
+            compiled.clear();
+        }
+        let regex = Pattern::new(pattern).ok().map(Rc::new);
+        compiled.insert(pattern.to_owned(), regex.clone());
+        regex
+    })
+}
+
+/// `regex.match(pattern, text)`.
+pub fn is_match(v: &[Value]) -> Option<Value> {
+    let text: &str = v[1].as_string().ok()?;
+    Some(compiled(&v[0])?.is_match(text).into())
+}
+
+/// `regex.is_valid(pattern)`.
+pub fn is_valid(pattern: &Value) -> bool {
+    compiled(pattern).is_some()
+}
+
+/// `regex.split(pattern, text)`: an empty match at the start splits nothing.
+pub fn split(v: &[Value]) -> Option<Value> {
+    let text: &str = v[1].as_string().ok()?;
+    let regex = compiled(&v[0])?;
+    let pattern: &str = v[0].as_string().ok()?;
+    if !pattern.is_empty() && text.is_empty() {
+        return Some(vec![Value::from("")].into());
+    }
+    let (mut parts, mut begin, mut end) = (vec![], 0, 0);
+    for found in regex.find_iter(text) {
+        end = found.start;
+        if found.end != 0 {
+            parts.push(part(&text.as_bytes()[begin..end]));
+        }
+        begin = found.end;
+    }
+    if end != text.len() {
+        parts.push(part(&text.as_bytes()[begin..]));
+    }
+    Some(parts.into())
+}
+
+fn part(bytes: &[u8]) -> Value {
+    Value::from(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// `regex.replace(text, pattern, replacement)`.
+pub fn replace(v: &[Value]) -> Option<Value> {
+    let (text, replacement) = (v[0].as_string().ok()?, v[2].as_string().ok()?);
+    Some(compiled(&v[1])?.replace_all(text, replacement).into())
+}
+
+/// How many matches are asked for: all if the number is negative.
+fn limit(number: &Value) -> Option<usize> {
+    Some(usize::try_from(number.as_i64().ok()?).unwrap_or(usize::MAX))
+}
+
+/// `regex.find_n(pattern, text, number)`.
+pub fn find_n(v: &[Value]) -> Option<Value> {
+    let text: &str = v[1].as_string().ok()?;
+    let (regex, limit) = (compiled(&v[0])?, limit(&v[2])?);
+    Some(
+        regex
+            .find_iter(text)
+            .take(limit)
+            .map(|found| part(&text.as_bytes()[found]))
+            .collect::<Vec<_>>()
+            .into(),
+    )
+}
+
+/// `regex.find_all_string_submatch_n(pattern, text, number)`.
+pub fn find_all_string_submatch_n(v: &[Value]) -> Option<Value> {
+    let text: &str = v[1].as_string().ok()?;
+    let (regex, limit) = (compiled(&v[0])?, limit(&v[2])?);
+    let matches = regex.captures_iter(text).take(limit).map(|groups| {
+        let groups = groups.into_iter().map(|group| part(group.unwrap_or_default()));
+        Value::from(groups.collect::<Vec<_>>())
+    });
+    Some(matches.collect::<Vec<_>>().into())
+}
+
+/// Whether a value is a semantic version; a `v` may stand before it.
+pub fn is_version(value: &Value) -> bool {
+    const PART: &str = "(?:\\.[0-9A-Za-z-]+)*";
+    let version = format!("^v?[0-9]+\\.[0-9]+\\.[0-9]+(?:-[0-9A-Za-z-]+{PART})?(?:\\+[0-9A-Za-z-]+{PART})?$");
+    is_match(&[version.into(), value.clone()]) == Some(Value::Bool(true))
+}

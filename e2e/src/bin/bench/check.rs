@@ -1,0 +1,139 @@
+//! `gatewright check` against `gator test`: the same objects, the same policies.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use gatewright_api::{OperationPolicy, SecurityPolicy};
+use serde_json::Value;
+
+use super::folder::Folder;
+use super::process::{self, Usage};
+use super::statistics::Rounds;
+use super::table::Table;
+use super::{policies, population, progress, say};
+use gatewright_e2e::operator::measured_binary;
+use gatewright_e2e::tools;
+
+const PODS_PER_FILE: usize = 100;
+const ROUNDS: usize = 3;
+const STARTS: usize = 15;
+
+/// Both programs, with what each is told. Ours reads policies, and Gatekeeper's what they compile to.
+struct Programs {
+    policies: Folder,
+    compiled: Folder,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// A program is missing or fails, or they do not find the same violations.
+pub fn run(pods: u32) -> Result<()> {
+    let programs = Programs::new()?;
+    let one = population(1)?;
+    let many = population(pods)?;
+    say("\n## The command line\n\n\
+         `gatewright check` reads the namespace's label, a SecurityPolicy and an OperationPolicy of ten rules together; \
+         `gator test` reads the templates and constraints that they compile to, and nothing else. \
+         Both read the same Pods, as YAML, and write JSON. Medians in turns, with the range.");
+    throughput(&programs, pods, &many)?;
+    start(&programs, &one)
+}
+
+fn population(pods: u32) -> Result<Folder> {
+    let folder = Folder::new()?;
+    folder.write("000-namespace.yaml", &[policies::namespace()])?;
+    let pods: Vec<_> = (1..=pods).map(population::pod).collect();
+    for (number, chunk) in pods.chunks(PODS_PER_FILE).enumerate() {
+        folder.write(&format!("pods-{number:03}.yaml"), chunk)?;
+    }
+    Ok(folder)
+}
+
+impl Programs {
+    fn new() -> Result<Self> {
+        let (security, operation) = (policies::security_policy(), policies::operation_policy());
+        let policies = Folder::new()?;
+        policies.write("policies.yaml", &[security.clone(), operation.clone()])?;
+        let compiled = Folder::new()?;
+        compiled.write("templates.yaml", &policies::installed_templates())?;
+        let mut constraints = policies::installed_standards();
+        constraints.push(policies::constraint::<SecurityPolicy>(security)?);
+        constraints.push(policies::constraint::<OperationPolicy>(operation)?);
+        compiled.write("constraints.yaml", &constraints)?;
+        Ok(Self { policies, compiled })
+    }
+
+    fn ours(&self, objects: &Folder) -> Result<Command> {
+        let mut command = Command::new(measured_binary()?);
+        command.arg("check").args(files(&[&self.policies, objects])).args(["-o", "json"]);
+        Ok(command)
+    }
+
+    fn gator(&self, objects: &Folder) -> Command {
+        let mut command = Command::new(tools::path("gator"));
+        command.arg("test").args(files(&[&self.compiled, objects])).args(["-o", "json"]);
+        command
+    }
+}
+
+fn files<'a>(folders: &'a [&'a Folder]) -> impl Iterator<Item = String> + 'a {
+    folders.iter().map(|folder| format!("--filename={}", folder.path().display()))
+}
+
+fn throughput(programs: &Programs, pods: u32, objects: &Folder) -> Result<()> {
+    let output = Folder::new()?;
+    let (ours_said, gator_said) = (output.path().join("ours.json"), output.path().join("gator.json"));
+    let (mut ours, mut gator) = (vec![], vec![]);
+    for round in 1..=ROUNDS {
+        progress(&format!("round {round} of {ROUNDS}"));
+        ours.push(process::run(&mut programs.ours(objects)?, &ours_said)?);
+        gator.push(process::run(&mut programs.gator(objects), &gator_said)?);
+    }
+    let (found, expected) = (ours_violations(&ours_said)?, gator_violations(&gator_said)?);
+    ensure!(found == expected, "gatewright check finds {found} violations, gator test {expected}");
+    let mut table = Table::new(["", "gatewright check", "gator test", "ratio"]);
+    let mut row = |title: &str, of: &dyn Fn(&Usage) -> f64| {
+        let [ours, gator] = [&ours, &gator].map(|runs| runs.iter().map(of).collect::<Vec<_>>());
+        let sums = [&ours, &gator].map(|values| Rounds::of(values.iter().copied()).to_string());
+        let [left, right] = sums;
+        table.row([title.to_owned(), left, right, Rounds::ratio(&ours, &gator).to_string()]);
+    };
+    row("objects per second", &|usage| f64::from(pods) / usage.wall);
+    row("seconds", &|usage| usage.wall);
+    row("processor seconds", &|usage| usage.cpu);
+    row("peak memory, MB", &|usage| usage.megabytes);
+    table.print(&format!("{pods} Pods, {found} violations"));
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Value> {
+    let text = fs::read_to_string(path)?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+fn ours_violations(path: &Path) -> Result<usize> {
+    let report = read(path)?;
+    let results = report["results"].as_array().context("no results")?;
+    Ok(results.iter().filter_map(|result| result["violations"].as_array()).map(Vec::len).sum())
+}
+
+fn gator_violations(path: &Path) -> Result<usize> {
+    Ok(read(path)?.as_array().map_or(0, Vec::len))
+}
+
+/// From start to end, for one Pod.
+fn start(programs: &Programs, objects: &Folder) -> Result<()> {
+    let (mut ours, mut gator) = (vec![], vec![]);
+    for _ in 0..STARTS {
+        ours.push(process::time(&mut programs.ours(objects)?)? * 1e3);
+        gator.push(process::time(&mut programs.gator(objects))? * 1e3);
+    }
+    let mut table = Table::new(["", "gatewright check", "gator test", "ratio"]);
+    let [left, right] = [&ours, &gator].map(|values| Rounds::of(values.iter().copied()).to_string());
+    table.row(["milliseconds".to_owned(), left, right, Rounds::ratio(&ours, &gator).to_string()]);
+    table.print("One Pod, from start to end");
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! Scenarios on the real control plane, each on a cluster of its own unless it says otherwise.
+
+mod bypass;
+mod cel;
+mod cluster;
+mod defaults;
+mod exec;
+mod manifests;
+mod operator;
+mod replicas;
+mod reports;
+mod scale;
+mod status;
+mod system;
+mod verdicts;

@@ -1,0 +1,290 @@
+//! What the operator tells beside the conditions of policies, on the real control plane: the state of everything that
+//! is no policy, what audit found, which namespaces policies reach, and labels that mean nothing.
+
+use anyhow::{Context, Result, ensure};
+use gatewright_e2e::manifests::{self, everybody_may, labelled_namespace, no_privileged, privileged_pod};
+use gatewright_e2e::operator::OPERATOR;
+use gatewright_e2e::{Cluster, Options, SOON, Scenario, paths, until};
+use serde_json::{Value, json};
+
+const POLICY: &str = "security.deckhouse.io/pod-policy";
+const ACTION: &str = "security.deckhouse.io/pod-policy-action";
+
+/// What the API server says when the labels of a namespace are set so, be it yes or no.
+async fn label(cluster: &Cluster, namespace: &str, labels: &[&str]) -> Result<String> {
+    let arguments = [&["label", "--overwrite", "namespace", namespace], labels].concat();
+    let output = cluster.kubectl(&arguments, None).await?;
+    Ok(output.stdout + &output.stderr)
+}
+
+/// A policy that only warns.
+fn policy(namespaces: &[&str]) -> Value {
+    let r#match = json!({"namespaceSelector": {"matchNames": namespaces}});
+    let mut policy = manifests::policy("SecurityPolicy", "strict", &r#match, &no_privileged());
+    policy["spec"]["enforcementAction"] = json!("Warn");
+    policy
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_everything_is_told() -> Result<()> {
+    let options = Options { audit_interval: 2, ..Options::new("test-system") };
+    let namespaces = ["shop", "till"].map(|name| labelled_namespace(name, &json!({ACTION: "warn"})));
+    let scenario = Scenario::on(options).objects(namespaces);
+    Scenario::run(scenario, async |cluster| {
+        what_is_no_policy(cluster).await?;
+        what_a_policy_reaches_and_finds(cluster).await?;
+        labels_that_mean_nothing(cluster).await?;
+        labels_that_are_refused(cluster).await?;
+        namespaces_that_are_reserved(cluster).await?;
+        every_metric_is_shown(cluster).await
+    })
+    .await
+}
+
+async fn what_is_no_policy(cluster: &Cluster) -> Result<()> {
+    until("the status is there", SOON, async || {
+        Ok(cluster.get(&["gatewrightstatus/cluster"]).await?["status"]["conditions"].is_array())
+    })
+    .await?;
+    cluster.ready("gatewrightstatus/cluster").await?;
+    let status = cluster.get(&["gatewrightstatus/cluster"]).await?["status"].take();
+    let reasons: Vec<_> = status["conditions"].as_array().context("no conditions")?.iter().collect();
+    let reasons: Vec<_> = reasons.iter().map(|it| format!("{}={}", it["type"], it["reason"])).collect();
+    let reasons = reasons.join(" ").replace('"', "");
+    ensure!(
+        reasons
+            == "PoliciesServed=Served GatekeeperFound=Found TemplatesInstalled=Installed \
+                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Reports=NotNeeded Ready=Ready",
+        "{reasons}"
+    );
+    let processes = status["processes"].as_array().context("no processes")?;
+    ensure!(processes.len() == 1 && processes[0]["name"] == "gatekeeper-0", "{processes:?}");
+    ensure!(processes[0]["operations"].to_string().contains("webhook"), "{processes:?}");
+    // That of the image in upstream's chart, which is the version of the program here.
+    ensure!(processes[0]["version"].as_str().is_some_and(|it| it.starts_with("v3.")), "{processes:?}");
+    ensure!(status["standards"].as_array().is_some_and(|all| all.len() == 6), "{status}");
+    // Both namespaces of ours; the default namespace has no label.
+    cluster.measures(OPERATOR, r#"gatewright_namespaces{level="baseline",action="warn"}"#, "2").await?;
+    // Written by hand: it comes back.
+    let patch = r#"{"status": {"conditions": []}}"#;
+    cluster
+        .kubectl_ok(&[
+            "patch",
+            "gatewrightstatus/cluster",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            patch,
+        ])
+        .await?;
+    cluster.ready("gatewrightstatus/cluster").await
+}
+
+async fn what_a_policy_reaches_and_finds(cluster: &Cluster) -> Result<()> {
+    cluster.put(&policy(&["nowhere"])).await?;
+    cluster.shows("secpol/strict", "/status/namespaces", &json!(0)).await?;
+    cluster.ready("secpol/strict").await?;
+    let row = cluster.kubectl_ok(&["get", "secpol/strict", "-o", "wide", "--no-headers"]).await?;
+    ensure!(row.contains("NoNamespaces"), "{row}");
+
+    for name in ["shop", "till"] {
+        cluster.put(&privileged_pod(name, "privileged")).await?;
+    }
+    cluster
+        .kubectl_ok(&[
+            "patch",
+            "secpol/strict",
+            "--type=merge",
+            "-p",
+            r#"{"spec": {"match": {"namespaceSelector": {"matchNames": ["shop", "till"]}}}}"#,
+        ])
+        .await?;
+    cluster.shows("secpol/strict", "/status/namespaces", &json!(2)).await?;
+    cluster.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(2)).await?;
+    cluster.shows("secpol/strict", "/status/deckhouse/synced", &json!("True")).await?;
+    let header = cluster.kubectl_ok(&["get", "secpol"]).await?;
+    ensure!(["NAMESPACES", "VIOLATIONS", "READY"].iter().all(|column| header.contains(column)), "{header}");
+    let series = r#"gatewright_violations{kind="SecurityPolicy",policy="strict",action="warn"}"#;
+    cluster.measures(OPERATOR, series, "2").await?;
+    until("the standard's violations stand in the status", SOON, async || {
+        let found = cluster.get(&["gatewrightstatus/cluster"]).await?;
+        let all = found["status"]["standards"].as_array().context("no standards")?;
+        let warn =
+            all.iter().find(|it| it["constraint"] == "d8-pod-security-baseline-warn").context("absent")?;
+        ensure!(
+            warn["violations"].as_i64().is_some_and(|count| count >= 2) && warn["namespaces"] == 2,
+            "{warn}"
+        );
+        Ok(true)
+    })
+    .await?;
+    // A namespace that comes is counted; no constraint is written for it.
+    cluster.kubectl_ok(&["delete", "namespace", "till", "--wait=false"]).await?;
+    cluster.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(1)).await
+}
+
+/// The events about labels in a namespace.
+async fn events(cluster: &Cluster, namespace: &str) -> Result<Vec<String>> {
+    let found = cluster.kubectl_ok(&["get", "events", "-n", namespace, "-o", "json"]).await?;
+    let found: Value = serde_json::from_str(&found)?;
+    let events = found["items"].as_array().into_iter().flatten();
+    let ours = events.filter(|event| event["reason"] == "MeaninglessLabel" && event["type"] == "Warning");
+    Ok(ours.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect())
+}
+
+async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
+    label(cluster, "shop", &[&format!("{POLICY}=resticted")]).await?;
+    until("an event says so", SOON, async || {
+        let events = events(cluster, "shop").await?;
+        ensure!(
+            events.len() == 1
+                && events[0].contains(
+                    "\"resticted\", which means nothing: allowed are privileged, baseline, restricted"
+                ),
+            "{events:?}"
+        );
+        Ok(true)
+    })
+    .await?;
+    // Another label, and another operator: nothing new.
+    label(cluster, "shop", &["tier=web"]).await?;
+    cluster.kill(OPERATOR).await?;
+    cluster.start_operator().await?;
+    label(cluster, "shop", &[&format!("{ACTION}=Deny")]).await?;
+    until("the other label is told", SOON, async || Ok(events(cluster, "shop").await?.len() > 1)).await?;
+    let events = events(cluster, "shop").await?;
+    ensure!(events.len() == 2, "{events:?}");
+    Ok(())
+}
+
+async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
+    let path = paths::repository().join("deploy/namespace-labels.yaml");
+    cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
+    let refused = "which means nothing: allowed are privileged, baseline, restricted";
+    until("a meaningless value is refused", SOON, async || {
+        let said = label(cluster, "kube-public", &[&format!("{POLICY}=Restricted")]).await?;
+        // Until the API server has taken in the policy it says yes.
+        label(cluster, "kube-public", &[&format!("{POLICY}-")]).await?;
+        ensure!(said.contains(&format!("has the value \"Restricted\", {refused}")), "{said}");
+        Ok(true)
+    })
+    .await?;
+    cluster.put(&labelled_namespace("fresh", &json!({}))).await?;
+    for (value, accepted) in [
+        (format!("{POLICY}=privileged"), true),
+        (format!("{POLICY}=baseline"), true),
+        (format!("{POLICY}=restricted"), true),
+        (format!("{POLICY}="), false),
+        (format!("{ACTION}=deny"), true),
+        (format!("{ACTION}=warn"), true),
+        (format!("{ACTION}=dryrun"), true),
+        (format!("{ACTION}=audit"), false),
+    ] {
+        let said = label(cluster, "fresh", &[&value]).await?;
+        ensure!(said.contains("means nothing") != accepted, "{value}: {said}");
+    }
+    let created = cluster.put(&labelled_namespace("wrong", &json!({ACTION: "Warn"}))).await;
+    ensure!(created.is_err_and(|error| format!("{error:#}").contains("allowed are deny, warn, dryrun")));
+    // What was wrong before can still be changed, and mended.
+    let said = label(cluster, "shop", &["tier=db"]).await?;
+    ensure!(said.contains("labeled"), "{said}");
+    let said = label(cluster, "shop", &[&format!("{POLICY}=restricted"), &format!("{ACTION}-")]).await?;
+    ensure!(said.contains("namespace/shop modified"), "{said}");
+    cluster.kubectl_ok(&["delete", "namespace", "fresh", "--wait=false"]).await.map(drop)
+}
+
+/// What the API server says when somebody makes a namespace, which is not kept.
+async fn make(cluster: &Cluster, user: &str, namespace: &str) -> Result<String> {
+    let user = format!("--as={user}");
+    cluster.answer(&["create", "namespace", namespace, "--dry-run=server", &user]).await
+}
+
+async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
+    cluster.put(&everybody_may()).await?;
+    let path = paths::repository().join("deploy/reserved-namespaces.yaml");
+    let path = path.to_str().context("not UTF-8")?;
+    cluster.kubectl_ok(&["apply", "-f", path]).await?;
+    let refused = "namespaces named d8-*, kube-* are the platform's, and user \"developer\" may not make one";
+    until("a reserved name is refused", SOON, async || {
+        let said = make(cluster, "developer", "d8-mine").await?;
+        ensure!(said.contains(refused), "{said}");
+        Ok(true)
+    })
+    .await?;
+    for (user, namespace, allowed) in [
+        ("developer", "kube-mine", false),
+        ("developer", "mine", true),
+        ("developer", "my-d8-things", true),
+        ("developer", "d8", true),
+        ("system:serviceaccount:shop:d8-deployer", "d8-mine", false),
+        ("system:serviceaccount:d8-system:deckhouse", "d8-mine", true),
+        ("system:serviceaccount:kube-system:addons", "kube-mine", true),
+        ("system:kube-controller-manager", "kube-mine", true),
+    ] {
+        let said = make(cluster, user, namespace).await?;
+        ensure!(said.contains(&format!("namespace/{namespace} created")) == allowed, "{user}: {said}");
+        ensure!(said.contains("may not make one") != allowed, "{user}: {said}");
+    }
+    // The administrator of the cluster, of the group system:masters, is asked no such thing; what is there stays usable.
+    cluster.kubectl_ok(&["create", "namespace", "d8-platform"]).await?;
+    for arguments in [
+        &["label", "namespace", "d8-platform", "tier=web", "--as=developer"][..],
+        &["delete", "namespace", "d8-platform", "--wait=false", "--as=developer"],
+    ] {
+        cluster.kubectl_ok(arguments).await?;
+    }
+    // A name that the API server makes up is judged, too.
+    let generated =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "d8-mine-"}});
+    let output =
+        cluster.kubectl(&["create", "--as=developer", "-f", "-"], Some(&generated.to_string())).await?;
+    ensure!(output.stderr.contains(refused), "{}", output.stderr);
+    // Another installer can be named, and other names reserved.
+    let text = std::fs::read_to_string(path)?;
+    let text =
+        text.replace("['system:kube-controller-manager']", "['developer']").replace("'kube-'", "'infra-'");
+    cluster.kubectl(&["apply", "-f", "-"], Some(&text)).await?.success()?;
+    until("the named installer may", SOON, async || {
+        Ok(make(cluster, "developer", "d8-mine").await?.contains("created")
+            && make(cluster, "tester", "infra-mine").await?.contains("d8-*, infra-* are the platform's"))
+    })
+    .await
+}
+
+/// What the documentation lists the operator shows, each with its labels.
+async fn every_metric_is_shown(cluster: &Cluster) -> Result<()> {
+    // So that something failed, and something was put back.
+    cluster.kubectl_ok(&["delete", "clusterrolebinding/gatewright", "clusterrolebinding/everybody"]).await?;
+    until("a failure is counted", SOON, async || {
+        // Again and again: until the authorizer has noticed, the operator puts it back.
+        let constraint = "d8podsecuritystandard/d8-pod-security-baseline-warn";
+        cluster.kubectl_ok(&["delete", "--ignore-not-found", constraint]).await?;
+        let (_, text) = cluster.ask_replica(OPERATOR, "/metrics").await?;
+        Ok(text.contains("gatewright_reconciliation_errors_total{"))
+    })
+    .await?;
+    let rights = paths::repository().join("deploy/rbac.yaml");
+    let rights = rights.to_str().context("the path of the repository is not UTF-8")?;
+    cluster.kubectl_ok(&["apply", "--server-side", "-f", rights]).await?;
+    let documented = std::fs::read_to_string(paths::repository().join("docs/metrics.md"))?;
+    let rows: Vec<Vec<_>> = documented
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `gatewright_"))
+        .map(|row| row.split(" | ").map(|cell| cell.trim().replace('`', "")).collect())
+        .collect();
+    ensure!(rows.len() > 15, "{rows:?}");
+    until("every metric is shown", SOON, async || {
+        let (_, text) = cluster.ask_replica(OPERATOR, "/metrics").await?;
+        for row in &rows {
+            let end = if row[1] == "histogram" { "_count" } else { "" };
+            let series = format!("gatewright_{}{end}", row[0]);
+            let sample = text.lines().find(|line| line.split(['{', ' ']).next() == Some(series.as_str()));
+            let sample = sample.with_context(|| format!("{series} is not shown"))?;
+            for label in row[2].split(", ").filter(|label| !label.is_empty()) {
+                ensure!(sample.contains(&format!("{label}=\"")), "{sample}");
+            }
+        }
+        Ok(true)
+    })
+    .await
+}
