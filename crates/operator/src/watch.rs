@@ -4,6 +4,8 @@
 
 pub(crate) mod cache;
 pub(crate) mod desired;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod follow;
 pub(crate) mod foreign;
 pub(crate) mod key;

@@ -68,3 +68,47 @@ impl Standard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Builtin;
+    use crate::judge::fixtures::builtin;
+    use crate::watch::kind::{Id, Kind};
+    use gatewright_compiler::Settings;
+    use gatewright_rules::Template;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_template_is_there_and_ours() {
+        for template in Template::ALL {
+            let prepared = builtin().template(*template);
+            assert_eq!(prepared.id, Id::new(Kind::Template, template.name()));
+            assert_eq!(prepared.labels["gatewright.io/owner"], "builtin");
+            assert!(prepared.content.value()["targets"][0]["code"].is_array(), "{template:?}");
+        }
+    }
+
+    #[test]
+    fn every_standard_is_found_by_its_name_and_says_what_it_is() {
+        let builtin = builtin();
+        let found: BTreeSet<_> =
+            builtin.standards.iter().map(|it| (it.level.as_str(), it.action.as_str())).collect();
+        assert_eq!((found.len(), builtin.standards.len()), (6, 6));
+        for standard in &builtin.standards {
+            let name = format!("d8-pod-security-{}-{}", standard.level, standard.action);
+            assert_eq!(standard.prepared.id.name, name);
+            let spec = standard.prepared.content.value();
+            assert_eq!(spec["enforcementAction"], standard.action.as_str());
+            assert_eq!(builtin.standard(&name).unwrap().prepared, standard.prepared);
+        }
+        assert!(builtin.standard("other").is_none());
+    }
+
+    #[test]
+    fn settings_change_what_follows_from_them() {
+        let off = Builtin::new(Settings { controller_validation: false, ..Settings::default() });
+        assert_ne!(off.standards[0].prepared, builtin().standards[0].prepared);
+        assert!(off.standards_routes.len() < builtin().standards_routes.len());
+        assert_eq!(off.sync_set, builtin().sync_set);
+    }
+}

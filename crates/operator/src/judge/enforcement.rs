@@ -119,3 +119,6 @@ fn not_routed(routing: &Routing) -> String {
         missing.join(", ")
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,3 +140,35 @@ impl Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Next, Plan};
+    use std::time::Duration;
+
+    const SOON: Next = Next::After(Duration::from_secs(1));
+    const LATE: Next = Next::After(Duration::from_secs(2));
+
+    #[test]
+    fn what_comes_first_is_what_is_done_next() {
+        for (one, other, expected) in [
+            (Next::Change, Next::Change, Next::Change),
+            (SOON, Next::Change, SOON),
+            (Next::Change, SOON, SOON),
+            (SOON, LATE, SOON),
+            (LATE, SOON, SOON),
+        ] {
+            assert_eq!(one.or(other), expected, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_looks_again_when_the_first_reason_says_so() {
+        let mut plan = Plan::default();
+        plan.look_again(Duration::from_secs(2));
+        assert_eq!(plan.next, LATE);
+        plan.look_again(Duration::from_secs(1));
+        plan.look_again(Duration::from_secs(2));
+        assert_eq!(plan.next, SOON);
+    }
+}

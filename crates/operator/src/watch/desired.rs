@@ -113,7 +113,7 @@ impl Prepared {
     /// A digest of all that is compared: 32 hexadecimal digits.
     pub(crate) fn hash(&self) -> String {
         let Self { id: _, labels, annotations, owners, content, generation: _ } = self;
-        let compared = json!([labels, annotations, owners, content.value()]).to_string();
+        let compared = json!([labels, annotations, owners]).to_string() + content.text();
         Sha256::digest(compared).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 

@@ -163,22 +163,22 @@ fn answer(error: &watcher::Error) -> Option<&Status> {
 
 /// Waits for the API server to serve a kind; says once that it does not.
 async fn until_served(client: &Client, resource: &ApiResource, absent: impl Fn()) {
-    let mut told = false;
+    let mut logged = false;
     let begun = Instant::now();
     loop {
         match is_served(client, resource).await {
             Ok(true) => break,
-            Ok(false) if !told => {
+            Ok(false) if !logged => {
                 info!(kind = resource.kind, group = resource.group, "waiting for the kind to be served");
                 absent();
-                told = true;
+                logged = true;
             }
             Ok(false) => {}
             Err(error) => debug!(%error, "discovery failed"),
         }
         tokio::time::sleep((begun.elapsed() / 10).clamp(SERVED_INTERVAL, LONGEST_INTERVAL)).await;
     }
-    if told {
+    if logged {
         info!(kind = resource.kind, group = resource.group, "kind is served");
     }
 }

@@ -63,3 +63,39 @@ impl fmt::Debug for Changes {
         f.write_str("Changes")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Changes, Key};
+    use gatewright_rules::Template;
+    use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn each_key_counts_under_what_reconciles_it() {
+        let constraint = |template| Key::Constraint(template, "a".to_owned());
+        for (key, expected) in [
+            (Key::Template(Template::SecurityPolicy), "template"),
+            (constraint(Template::SecurityPolicy), "securitypolicy"),
+            (constraint(Template::OperationPolicy), "operationpolicy"),
+            (constraint(Template::PodSecurityStandard), "standard"),
+            (constraint(Template::DenyExecHeritage), "routing"),
+            (Key::Routing, "routing"),
+            (Key::Namespace("a".to_owned()), "namespace"),
+            (Key::Namespaces, "namespace"),
+            (Key::System, "system"),
+            (Key::Reports, "report"),
+        ] {
+            assert_eq!(key.controller(), expected, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn keys_go_where_somebody_is_connected() {
+        let keys = Arc::<Mutex<Vec<Key>>>::default();
+        let received = Arc::clone(&keys);
+        let changes = Changes::new(move |key| received.lock().unwrap().push(key));
+        changes.clone().send(Key::System);
+        changes.send(Key::Routing);
+        assert_eq!(*keys.lock().unwrap(), [Key::System, Key::Routing]);
+    }
+}

@@ -99,3 +99,51 @@ impl fmt::Display for Id {
         write!(f, "{} {}", self.kind.as_str(), self.full_name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Id, Kind};
+    use crate::watch::report_kind::{CLUSTER, NAMESPACED};
+    use gatewright_rules::Template;
+    use kube::Client;
+    use std::convert::Infallible;
+
+    #[tokio::test]
+    async fn every_object_has_a_name_for_people_and_a_place_in_the_api() {
+        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, Infallible>>()
+        });
+        let client = Client::new(silent, "default");
+        let within = |namespace: &str, id: Id| Id { namespace: namespace.to_owned(), ..id };
+        for (id, name, path) in [
+            (
+                Id::new(Kind::Template, "a"),
+                "ConstraintTemplate a",
+                "/apis/templates.gatekeeper.sh/v1/constrainttemplates",
+            ),
+            (
+                Id::new(Kind::Constraint(Template::SecurityPolicy), "a"),
+                "D8SecurityPolicy a",
+                "/apis/constraints.gatekeeper.sh/v1beta1/d8securitypolicy",
+            ),
+            (Id::new(Kind::SyncSet, "a"), "SyncSet a", "/apis/syncset.gatekeeper.sh/v1alpha1/syncsets"),
+            (
+                Id::new(Kind::Webhooks, "a"),
+                "ValidatingWebhookConfiguration a",
+                "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+            ),
+            (
+                within("n", Id::new(Kind::Report(&NAMESPACED[1]), "a")),
+                "PolicyReport n/a",
+                "/apis/wgpolicyk8s.io/v1alpha2/namespaces/n/policyreports",
+            ),
+            (
+                Id::new(Kind::Report(&CLUSTER[0]), "a"),
+                "ClusterReport a",
+                "/apis/openreports.io/v1alpha1/clusterreports",
+            ),
+        ] {
+            assert_eq!((id.to_string().as_str(), id.api(&client).resource_url()), (name, path));
+        }
+    }
+}

@@ -78,6 +78,11 @@ impl Content {
         Self(value.to_string().into())
     }
 
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// The value again.
     pub(crate) fn value(&self) -> Value {
         serde_json::from_str(&self.0).unwrap_or_default()

@@ -21,3 +21,6 @@ pub(crate) use scrape::{CacheSeen, PolicySeen, ScrapeSnapshot};
 pub(crate) use standard::StandardSnapshot;
 pub(crate) use system::{StandardReach, SystemSnapshot};
 pub(crate) use template::TemplateSnapshot;
+
+#[cfg(test)]
+mod tests;

@@ -232,3 +232,6 @@ impl World {
         Api::all_with(self.client.clone(), &ApiResource::erase::<GatewrightStatus>(&()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,73 +74,60 @@ const PATCH: &str = "PATCH PATH/a?force=true&fieldManager=gatewright";
 const GET: &str = "GET PATH/a";
 const PUT: &str = "PUT PATH/a?fieldManager=gatewright";
 
+/// What the API server answers, the reason of the error that comes of it, and what it was asked.
+async fn becomes(to_write: Write, answers: Vec<Answer>, expected: Option<&str>, requests: &[&str]) {
+    let what = format!("{to_write:?}: {answers:?}");
+    let (result, server) = write(to_write, answers).await;
+    assert_eq!(result.err().map(|error| error.reason()).as_deref(), expected, "{what}");
+    assert_eq!(asked(&server), requests, "{what}");
+}
+
 #[tokio::test]
-async fn what_is_asked_and_what_becomes_of_it() {
-    use Answer::{Object, Refused, Stored};
-    let foreign = || edited("/metadata/labels", json!({"gatewright.io/owner": "render"}));
-    for (what, to_write, answers, expected, requests) in [
-        ("created", Write::Create, vec![Stored], None, vec![CREATE]),
-        (
-            "somebody was faster",
-            Write::Create,
-            vec![Refused(409, "AlreadyExists")],
-            Some("AlreadyExists"),
-            vec![CREATE],
-        ),
-        ("forbidden", Write::Create, vec![Refused(403, "Forbidden")], Some("Forbidden"), vec![CREATE]),
-        (
-            "the server stores something else",
-            Write::Create,
-            vec![Object(lacking())],
-            Some("NotKept"),
-            vec![CREATE],
-        ),
-        ("applied", update(lacking()), vec![Object(stored())], None, vec![PATCH]),
-        (
-            "applied too late",
-            update(lacking()),
-            vec![Refused(409, "Conflict")],
-            Some("Conflict"),
-            vec![PATCH],
-        ),
-        ("gone meanwhile", update(lacking()), vec![Refused(404, "NotFound")], Some("Conflict"), vec![PATCH]),
-        (
-            "applying may not",
-            update(lacking()),
-            vec![Refused(403, "Forbidden")],
-            Some("Forbidden"),
-            vec![PATCH],
-        ),
-        (
-            "applied, and another's field stays",
-            update(lacking()),
-            vec![Object(surplus()), Object(surplus()), Stored],
-            None,
-            vec![PATCH, GET, PUT],
-        ),
-        ("taken by others", update(lacking()), vec![Object(foreign())], Some("Foreign"), vec![PATCH]),
-        ("replaced", update(surplus()), vec![Object(surplus()), Stored], None, vec![GET, PUT]),
-        (
-            "replaced too late",
-            update(surplus()),
-            vec![Object(surplus()), Refused(409, "Conflict")],
-            Some("Conflict"),
-            vec![GET, PUT],
-        ),
-        ("became another's", update(surplus()), vec![Object(foreign())], Some("Foreign"), vec![GET]),
-        (
-            "replaced, and changed at once",
-            update(surplus()),
-            vec![Object(surplus()), Object(surplus())],
-            Some("NotKept"),
-            vec![GET, PUT],
-        ),
+async fn what_is_not_there_is_created() {
+    for (answer, expected) in [
+        (Answer::Stored, None),
+        // Somebody was faster.
+        (Answer::Refused(409, "AlreadyExists"), Some("AlreadyExists")),
+        (Answer::Refused(403, "Forbidden"), Some("Forbidden")),
+        (Answer::Object(lacking()), Some("NotKept")),
     ] {
-        let (result, server) = write(to_write, answers).await;
-        assert_eq!(result.err().map(|error| error.reason()).as_deref(), expected, "{what}");
-        let found = asked(&server);
-        assert_eq!(found, requests, "{what}");
+        becomes(Write::Create, vec![answer], expected, &[CREATE]).await;
     }
+}
+
+fn foreign() -> Value {
+    edited("/metadata/labels", json!({"gatewright.io/owner": "render"}))
+}
+
+#[tokio::test]
+async fn what_lacks_something_is_applied() {
+    use Answer::{Object, Refused, Stored};
+    for (answer, expected) in [
+        (Object(stored()), None),
+        (Refused(409, "Conflict"), Some("Conflict")),
+        // It went in the meantime.
+        (Refused(404, "NotFound"), Some("Conflict")),
+        (Refused(403, "Forbidden"), Some("Forbidden")),
+        // Somebody else took its name.
+        (Object(foreign()), Some("Foreign")),
+    ] {
+        becomes(update(lacking()), vec![answer], expected, &[PATCH]).await;
+    }
+    // Another's field has come in between.
+    let answers = vec![Object(surplus()), Object(surplus()), Stored];
+    becomes(update(lacking()), answers, None, &[PATCH, GET, PUT]).await;
+}
+
+#[tokio::test]
+async fn what_has_something_too_much_is_replaced() {
+    use Answer::{Object, Refused, Stored};
+    for (answer, expected) in
+        [(Stored, None), (Refused(409, "Conflict"), Some("Conflict")), (Object(surplus()), Some("NotKept"))]
+    {
+        becomes(update(surplus()), vec![Object(surplus()), answer], expected, &[GET, PUT]).await;
+    }
+    becomes(update(surplus()), vec![Object(foreign())], Some("Foreign"), &[GET]).await;
+    becomes(update(surplus()), vec![Refused(404, "NotFound")], Some("Conflict"), &[GET]).await;
 }
 
 #[tokio::test]

@@ -19,8 +19,18 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn the_exec_guard() {
-    check(rows());
+fn first_comes_the_inventory_then_the_guard() {
+    check(installed());
+}
+
+#[test]
+fn what_keeps_the_guard_from_standing_is_said() {
+    check(unready());
+}
+
+#[test]
+fn first_goes_the_guard_then_the_inventory() {
+    check(taken_away());
 }
 
 /// All that the guard needs is there, and nothing of it.

@@ -113,8 +113,23 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn the_routing() {
-    check(rows());
+fn nothing_is_concluded_from_what_is_not_known() {
+    check(unknown());
+}
+
+#[test]
+fn exec_is_sent_while_it_is_guarded() {
+    check(of_the_guard());
+}
+
+#[test]
+fn what_others_constraints_mean_is_sent() {
+    check(of_users());
+}
+
+#[test]
+fn what_upstream_leaves_out_and_we_need_is_sent() {
+    check(of_policies());
 }
 
 fn row(what: &str, snapshot: &RoutingSnapshot, expected: Plan) -> Row {

@@ -36,8 +36,18 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn the_standards_constraints() {
-    check(rows());
+fn a_constraint_comes_once_its_kind_is_ours() {
+    check(wanted());
+}
+
+#[test]
+fn a_constraint_of_another_name_goes_if_it_is_ours() {
+    check(surplus());
+}
+
+#[test]
+fn what_is_said_of_a_constraint() {
+    check(said());
 }
 
 /// A constraint comes once its kind is ours.
@@ -80,83 +90,75 @@ fn surplus() -> Vec<Row> {
     vec![row("ours", &ours, vec![delete]), row("theirs", &theirs, vec![])]
 }
 
-/// What is said of a constraint.
+/// What is said of a constraint, and whether it counts as applied.
 fn said() -> Vec<Row> {
-    let builtin = builtin();
-    let desired = prepared(builtin);
-    let seen = |live: Live| snapshot(builtin, unremembered(Some(&Arc::new(live))));
-    let absent = snapshot(builtin, unremembered(None));
-    let waiting = || Judgement::no(Reason::WaitingForGatekeeper, "the constraint is not there yet");
-    let deny = "D8PodSecurityStandard d8-pod-security-baseline-deny";
+    [said_of_ours(), said_of_what_is_in_the_way()].into_iter().flatten().map(row).collect()
+}
+
+fn row((snapshot, State { applied, enforced }): (StandardSnapshot, State)) -> Row {
+    let found = judge(&snapshot, builtin(), &gatekeeper());
+    assert_eq!(found.applied, applied, "{found:?}");
+    Row::new("what is said", found.enforced, enforced)
+}
+
+fn seen(live: Live) -> StandardSnapshot {
+    snapshot(builtin(), unremembered(Some(&Arc::new(live))))
+}
+
+fn said_of_ours() -> Vec<(StandardSnapshot, State)> {
+    let desired = prepared(builtin());
+    let absent = snapshot(builtin(), unremembered(None));
     let state = |applied, enforced| State { applied, enforced };
-    let row = |(snapshot, State { applied, enforced }): (StandardSnapshot, State)| {
-        let found = judge(&snapshot, builtin, &gatekeeper());
-        assert_eq!(found.applied, applied, "{found:?}");
-        Row::new("what is said", found.enforced, enforced)
+    let enforced = Judgement::yes(Reason::Enforced, format!("enforced by {PROCESS}"));
+    let lags =
+        format!("{PROCESS} has not reported on the constraint; if this lasts, look at the log of that Pod");
+    let waiting =
+        || state(false, Judgement::no(Reason::WaitingForGatekeeper, "the constraint is not there yet"));
+    vec![
+        (seen(taken_in(&desired)), state(true, enforced)),
+        (seen(live(&desired)), state(true, Judgement::no(Reason::NotEnforcedBy, lags))),
+        (absent.clone(), waiting()),
+        (StandardSnapshot { template: None, ..absent.clone() }, waiting()),
+        (StandardSnapshot { id: Id::new(absent.id.kind, "other"), ..absent }, waiting()),
+    ]
+}
+
+fn said_of_what_is_in_the_way() -> Vec<(StandardSnapshot, State)> {
+    let desired = prepared(builtin());
+    let not_applied = |reason, message: &str| State {
+        applied: false,
+        enforced: Judgement::no(
+            reason,
+            message.replace("NAME", "D8PodSecurityStandard d8-pod-security-baseline-deny"),
+        ),
     };
-    [
-        (
-            seen(taken_in(&desired)),
-            state(true, Judgement::yes(Reason::Enforced, format!("enforced by {PROCESS}"))),
-        ),
-        (
-            seen(live(&desired)),
-            state(
-                true,
-                Judgement::no(
-                    Reason::NotEnforcedBy,
-                    format!(
-                        "{PROCESS} has not reported on the constraint; if this lasts, look at the log of that Pod"
-                    ),
-                ),
-            ),
-        ),
-        (absent.clone(), state(false, waiting())),
-        (StandardSnapshot { template: None, ..absent.clone() }, state(false, waiting())),
-        (StandardSnapshot { id: Id::new(absent.id.kind, "other"), ..absent }, state(false, waiting())),
+    vec![
         (
             seen(edited(&desired)),
-            state(
-                false,
-                Judgement::no(Reason::NotApplied, "the constraint is not as it should be; the log tells why"),
-            ),
+            not_applied(Reason::NotApplied, "the constraint is not as it should be; the log tells why"),
         ),
         (
             seen(foreign(&desired)),
-            state(
-                false,
-                Judgement::no(
-                    Reason::Conflict,
-                    format!(
-                        "{deny} exists and is not ours (it has no label gatewright.io/owner with our value); delete \
-                         or rename it"
-                    ),
-                ),
+            not_applied(
+                Reason::Conflict,
+                "NAME exists and is not ours (it has no label gatewright.io/owner with our value); delete or rename it",
             ),
         ),
         (
             seen(held(&desired)),
-            state(
-                false,
-                Judgement::no(
-                    Reason::BeingDeleted,
-                    format!(
-                        "{deny} is being deleted and held by finalizers of others (example.com/hold): it is made \
-                         anew as soon as they let go"
-                    ),
-                ),
+            not_applied(
+                Reason::BeingDeleted,
+                "NAME is being deleted and held by finalizers of others (example.com/hold): it is made anew as soon as \
+                 they let go",
             ),
         ),
     ]
-    .map(row)
-    .into()
 }
 
 #[test]
 fn who_must_enforce_may_be_unknown() {
     let builtin = builtin();
     let desired = prepared(builtin);
-    let seen = |live: Live| snapshot(builtin, unremembered(Some(&Arc::new(live))));
     let nobody = Gatekeeper { processes: None, ..gatekeeper() };
     let found = judge(&seen(taken_in(&desired)), builtin, &nobody);
     assert!(found.applied && found.enforced.reason == Reason::NoGatekeeperProcess, "{found:?}");

@@ -188,7 +188,7 @@ impl World {
     }
 
     /// Wakes what has the object's name: policies and constraints share their names.
-    fn changed(&self, template: Template) -> impl Fn(Change) + Send + Sync + 'static {
+    pub(super) fn changed(&self, template: Template) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, changes) = (self.waker(), self.changes.clone());
         let of_system = [Owner::Standards, Owner::ExecGuard].contains(&template.owner());
         move |change| {
@@ -242,7 +242,7 @@ impl World {
     }
 }
 
-fn process(pod: Pod) -> Process {
+pub(super) fn process(pod: Pod) -> Process {
     Process {
         name: pod.name_any(),
         version: version(&pod).unwrap_or_default(),

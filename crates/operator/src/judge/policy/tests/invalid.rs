@@ -30,8 +30,23 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn an_invalid_policy() {
-    check(rows());
+fn the_last_good_constraint_is_kept_and_repaired() {
+    check(running());
+}
+
+#[test]
+fn after_a_restart_a_digest_proves_the_last_good_constraint() {
+    check(restarted());
+}
+
+#[test]
+fn a_policy_that_never_was_valid_has_nothing() {
+    check(never_valid());
+}
+
+#[test]
+fn a_policy_may_not_parse_or_have_no_rule_yet() {
+    check(otherwise_invalid());
 }
 
 /// The second generation of a policy is not valid, and the first was applied.

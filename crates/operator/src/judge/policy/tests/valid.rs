@@ -27,12 +27,45 @@ use std::sync::Arc;
 type Snapshot = PolicySnapshot<SecurityPolicy>;
 
 pub(crate) fn rows() -> Vec<Row> {
-    [written(), blocked(), unready(), unenforced(), nothing(), gone()].into_iter().flatten().collect()
+    [written(), blocked(), unready(), unserved(), unenforced(), nothing(), gone()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[test]
-fn a_valid_policy() {
-    check(rows());
+fn a_constraint_is_written_once_and_repaired() {
+    check(written());
+}
+
+#[test]
+fn what_is_not_ours_or_held_is_said() {
+    check(blocked());
+}
+
+#[test]
+fn what_constraints_need_is_waited_for() {
+    check(unready());
+}
+
+#[test]
+fn a_kind_that_is_not_served_takes_nothing_away() {
+    check(unserved());
+}
+
+#[test]
+fn what_is_applied_may_not_be_enforced() {
+    check(unenforced());
+}
+
+#[test]
+fn a_policy_that_demands_nothing_has_no_constraint() {
+    check(nothing());
+}
+
+#[test]
+fn what_a_policy_left_behind_goes() {
+    check(gone());
 }
 
 /// A policy that compiles, and its constraint.
@@ -148,8 +181,6 @@ fn unready() -> Vec<Row> {
     let foreign = Arc::new(foreign(ours));
     let broken = Arc::new(broken_template(scene.builtin));
     let waiting = |message| Judgement::no(Reason::WaitingForGatekeeper, message);
-    let (steady, live) = scene.steady();
-    let good = as_applied(&scene.desired, &live, enforced());
     let row = |what, snapshot: &Snapshot, why| scene.row(what, snapshot, vec![], not_applied(1, why));
     vec![
         row(
@@ -188,9 +219,20 @@ fn unready() -> Vec<Row> {
         ),
         row(
             "no kind, because the template does not compile",
-            &Snapshot { constraints_served: false, template: Some(broken), ..absent.clone() },
+            &Snapshot { constraints_served: false, template: Some(broken), ..absent },
             rejected(),
         ),
+    ]
+}
+
+/// The kind of the policies is not served.
+fn unserved() -> Vec<Row> {
+    let scene = Scene::new();
+    let absent = scene.snapshot(unremembered(None));
+    let (steady, live) = scene.steady();
+    let good = as_applied(&scene.desired, &live, enforced());
+    let row = |what, snapshot: &Snapshot, why| scene.row(what, snapshot, vec![], not_applied(1, why));
+    vec![
         row(
             "no kind of policies",
             &Snapshot { policies_served: false, ..absent },
