@@ -127,8 +127,8 @@ async fn what_is_not_served_is_known_to_be_so() {
     assert!(seen.policy.is_some(), "that it is not served proves nothing of what is there");
 }
 
-#[test]
-fn gatekeeper_is_its_processes_its_webhooks_and_its_exemptions() {
+#[tokio::test]
+async fn gatekeeper_is_its_processes_its_webhooks_and_its_exemptions() {
     let world = empty_world();
     let process = || Process { name: "gatekeeper-1".to_owned(), ..Process::default() };
     fill(&world.pods, [("gatekeeper-1", process())]);
@@ -158,8 +158,8 @@ fn gatekeeper_is_its_processes_its_webhooks_and_its_exemptions() {
     assert_eq!(Gatekeeper::observe(&world), expected);
 }
 
-#[test]
-fn the_guard_is_seen_with_what_it_needs() {
+#[tokio::test]
+async fn the_guard_is_seen_with_what_it_needs() {
     let world = empty_world();
     let seen = GuardSnapshot::observe(&world).unwrap();
     assert_eq!((seen.pods, seen.others.len(), seen.sync_sets_served), (Some(false), 0, true));
@@ -198,8 +198,8 @@ async fn the_routing_is_seen_with_the_policies() {
     assert!(seen.guard.is_none() && seen.demand.is_none(), "without templates nothing is known of either");
 }
 
-#[test]
-fn standards_and_templates_are_seen_by_name() {
+#[tokio::test]
+async fn standards_and_templates_are_seen_by_name() {
     let world = empty_world();
     let standard = StandardSnapshot::observe(&world, "a");
     assert!(standard.served && standard.template.is_none() && standard.constraint == Observed::default());
@@ -215,8 +215,8 @@ fn standards_and_templates_are_seen_by_name() {
     assert!(!TemplateSnapshot::observe(&world, Template::PodSecurityStandard).served);
 }
 
-#[test]
-fn an_object_is_looked_up_where_its_kind_is() {
+#[tokio::test]
+async fn an_object_is_looked_up_where_its_kind_is() {
     let world = empty_world();
     fill(&world.templates, [("a", ours("template"))]);
     fill(world.constraints(Template::OperationPolicy), [("a", ours("constraint"))]);
