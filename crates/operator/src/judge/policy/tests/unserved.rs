@@ -28,9 +28,9 @@ fn sentence(kinds: &str) -> String {
 /// The plan, if what is said of the policy is this beside what is said of every good one.
 fn expected(unserved: &[NamedKind], says: &str) -> (Plan, Plan) {
     let builtin = builtin();
-    let desired = prepared(&good(), &builtin);
+    let desired = prepared(&good(), builtin);
     let live = Arc::new(taken_in(&desired));
-    let mut snapshot = snapshot(Some(good()), remembered(&desired, Some(&live)), &builtin);
+    let mut snapshot = snapshot(Some(good()), remembered(&desired, Some(&live)), builtin);
     snapshot.unserved = unserved.to_vec();
     let valid = Judgement::yes(Reason::Compiled, format!("{}; {says}", compiles().message));
     let mut plan = plan(&good(), vec![], valid, as_applied(&desired, &live, enforced()));
@@ -38,7 +38,7 @@ fn expected(unserved: &[NamedKind], says: &str) -> (Plan, Plan) {
     if let Status::Policy(draft) = &mut plan.status {
         draft.facts.unknown_kinds = Some(says.to_owned());
     }
-    (decide(&snapshot, &builtin), plan)
+    (decide(&snapshot, builtin), plan)
 }
 
 pub(crate) fn rows() -> Vec<Row> {
