@@ -69,3 +69,19 @@ impl ForeignConstraints {
         Watched { cache, _watch: watch }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::watch::fixtures::world;
+    use std::collections::BTreeSet;
+
+    #[tokio::test]
+    async fn kinds_are_known_once_all_of_them_are() {
+        let (world, _) = world();
+        let kinds = |names: &[&str]| -> BTreeSet<String> { names.iter().map(ToString::to_string).collect() };
+        assert_eq!(world.foreign.of(&kinds(&[])), Some(vec![]), "there is nothing to know");
+        assert_eq!(world.foreign.of(&kinds(&["K", "L"])), None, "nobody has listed them");
+        // Kinds that nobody asks for any more are let go.
+        assert_eq!(world.foreign.of(&kinds(&[])), Some(vec![]));
+    }
+}

@@ -230,10 +230,14 @@ fn editor(metadata: &ObjectMeta) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Live;
+    use super::{Content, Live};
     use crate::watch::cache::Entry as _;
+    use crate::watch::kind::{Id, Kind};
+    use gatewright_gatekeeper::{Audit, PodStatus};
     use kube::core::DynamicObject;
     use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     fn object(spec: &Value) -> DynamicObject {
         serde_json::from_value(json!({
@@ -313,5 +317,77 @@ mod tests {
         let live = Live::from(object(&json!({})));
         assert!(live.same(&Live { resource_version: "8".into(), ..live.clone() }));
         assert!(!live.same(&Live { generation: 2, ..live.clone() }));
+    }
+
+    #[test]
+    fn what_keeps_us_from_writing_is_said_of_the_object() {
+        let id = Id { namespace: "n".to_owned(), ..Id::new(Kind::SyncSet, "a") };
+        let ours = Live::from(object(&json!({})));
+        let foreign = Live { ours: false, ..ours.clone() };
+        let held = Live { held_by: Some(vec!["x".to_owned(), "y".to_owned()]), ..ours.clone() };
+        assert_eq!(ours.obstacle(), None);
+        for (live, reason, says) in [
+            (foreign, "Foreign", "SyncSet n/a exists and is not ours"),
+            (held, "BeingDeleted", "SyncSet n/a is being deleted and held by finalizers of others (x, y)"),
+        ] {
+            let error = live.obstacle().unwrap().error(&id);
+            assert!(error.reason() == reason && error.to_string().starts_with(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_decision_reads_is_news() {
+        let before = Live::from(object(&json!({"a": 1})));
+        let audit = |total| Some(Arc::new(Audit { total, ..Audit::default() }));
+        let report = |id: &str| vec![PodStatus { id: id.to_owned(), ..PodStatus::default() }];
+        for change in [
+            Live { uid: "other".to_owned(), ..before.clone() },
+            Live { ours: false, ..before.clone() },
+            Live { labels: BTreeMap::new(), ..before.clone() },
+            Live { annotations: [("a".to_owned(), "b".to_owned())].into(), ..before.clone() },
+            Live { held_by: Some(vec![]), ..before.clone() },
+            Live { spec: Content::new(&json!({"a": 2})), ..before.clone() },
+            Live { reports: report("a"), ..before.clone() },
+            Live { audit: audit(1), ..before.clone() },
+            Live { source: Some(Arc::default()), ..before.clone() },
+        ] {
+            assert!(!before.same(&change) && !change.same(&before), "{change:?}");
+        }
+        let audited = Live { audit: audit(1), ..before.clone() };
+        assert!(!audited.same(&Live { audit: audit(2), ..before.clone() }));
+        let later = Audit { total: 1, timestamp: "later".to_owned(), ..Audit::default() };
+        assert!(audited.same(&Live { audit: Some(Arc::new(later)), ..before.clone() }));
+        assert!(before.same(&Live { editor: Some("somebody".to_owned()), ..before.clone() }));
+    }
+
+    #[test]
+    fn of_a_template_of_others_only_what_it_is_written_for_is_kept() {
+        let spec = json!({
+            "crd": {"spec": {"names": {"kind": "K"}}}, "targets": [{"operations": ["DELETE"], "rego": "long"}],
+        });
+        let ours = Live::template(object(&spec));
+        assert!(ours.source.is_none() && ours.spec.value() == spec);
+        let mut foreign = object(&spec);
+        foreign.metadata.labels = None;
+        let foreign = Live::template(foreign);
+        assert_eq!(foreign.source.unwrap().kind, "K");
+        assert_eq!(foreign.spec.value(), Value::Null);
+    }
+
+    #[test]
+    fn a_webhook_configuration_of_ours_is_read_once() {
+        let webhook = json!({
+            "name": "w", "sideEffects": "None", "admissionReviewVersions": ["v1"], "clientConfig": {},
+            "fieldOfTheFuture": true,
+        });
+        let mut configuration = object(&json!({}));
+        configuration.data = json!({"webhooks": [webhook]});
+        let live = Live::webhooks(configuration.clone());
+        let read = live.configuration.unwrap();
+        assert_eq!(read.metadata.name.as_deref(), Some("a"));
+        assert_eq!(read.webhooks.as_ref().unwrap()[0].name, "w");
+        assert_eq!(live.spec.value()[0]["fieldOfTheFuture"], Value::Null, "we could not miss it");
+        configuration.metadata.labels = None;
+        assert!(Live::webhooks(configuration).configuration.is_none());
     }
 }

@@ -1,4 +1,5 @@
 use super::{Judgement, find, turned};
+use crate::Error;
 use gatewright_api::{ConditionType, PolicyStatus, Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -16,6 +17,22 @@ fn time_moves_only_with_the_status() {
     assert_eq!((second.status.as_str(), second.reason.as_str()), ("False", "NoGatekeeperProcess"));
     let third = Judgement::yes(Reason::Enforced, "c").condition("Enforced", Some(2), Some(&second), &at(3));
     assert_eq!((third.last_transition_time, third.status.as_str()), (at(3), "True"));
+}
+
+#[test]
+fn what_could_not_be_written_has_a_reason() {
+    let (kind, name) = (|| "K".to_owned(), || "a".to_owned());
+    for (error, reason) in [
+        (Error::Conflict { kind: kind(), name: name() }, Reason::Conflict),
+        (
+            Error::BeingDeleted { kind: kind(), name: name(), finalizers: "f".to_owned() },
+            Reason::BeingDeleted,
+        ),
+        (Error::NotKept { kind: kind(), name: name(), fields: "f".to_owned() }, Reason::ApplyFailed),
+        (Error::Stopped, Reason::ApplyFailed),
+    ] {
+        assert_eq!(Judgement::failed(&error), Judgement::no(reason, error.to_string()));
+    }
 }
 
 #[test]

@@ -96,6 +96,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row("it demands nothing", &draft(Outcome::Nothing), nothing()),
         row("it reaches nobody", &nobody(), reaches_nobody()),
+        row("it names a kind that is not served", &unserved(), kind_is_unknown()),
         row("it is invalid", &invalid(), last_valid()),
         row("it could not be written", &failed(), apply_failed()),
         row(
@@ -179,6 +180,24 @@ fn reaches_nobody() -> Option<PolicyStatus> {
             ("Applied", 3, "True", "Applied", "the constraint is in the API as desired"),
             ("Enforced", 3, "True", "Enforced", "e"),
             ("Ready", 3, "True", "NoNamespaces", "the policy reaches no namespace that exists now; e"),
+        ],
+        &json!({"namespaces": 0, "constraints": {"desired": 1, "applied": 1, "enforced": 1, "hash": "h"}}),
+    )
+}
+
+fn unserved() -> Draft {
+    let facts =
+        Facts { namespaces: Some(0), unknown_kinds: Some("k is not served".to_owned()), ..Facts::default() };
+    Draft { facts, ..draft(of_generation(3, Judgement::yes(Reason::Enforced, "e"))) }
+}
+
+fn kind_is_unknown() -> Option<PolicyStatus> {
+    status(
+        [
+            ("Valid", 3, "True", "Compiled", "v"),
+            ("Applied", 3, "True", "Applied", "the constraint is in the API as desired"),
+            ("Enforced", 3, "True", "Enforced", "e"),
+            ("Ready", 3, "True", "UnknownKind", "k is not served; e"),
         ],
         &json!({"namespaces": 0, "constraints": {"desired": 1, "applied": 1, "enforced": 1, "hash": "h"}}),
     )
