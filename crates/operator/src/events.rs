@@ -219,7 +219,29 @@ async fn write_once(
 
 #[cfg(test)]
 mod tests {
-    use super::shortened;
+    use super::{event_type, shortened};
+    use gatewright_api::Reason;
+    use kube::runtime::events::EventType;
+
+    #[test]
+    fn a_warning_is_what_somebody_should_look_at() {
+        let is_warning = |status: &str, reason: Reason| {
+            let ready = serde_json::json!({
+                "type": "Ready", "status": status, "reason": reason.as_str(), "message": "",
+                "lastTransitionTime": "1970-01-01T00:00:00Z",
+            });
+            matches!(event_type(&serde_json::from_value(ready).unwrap()), EventType::Warning)
+        };
+        for (status, reason, expected) in [
+            ("True", Reason::Ready, false),
+            ("True", Reason::NoNamespaces, false),
+            ("True", Reason::UnknownKind, true),
+            ("False", Reason::NotEnforcedBy, false),
+            ("False", Reason::Broken, true),
+        ] {
+            assert_eq!(is_warning(status, reason), expected, "{status} {reason:?}");
+        }
+    }
 
     #[test]
     fn long_texts_are_cut_between_characters() {

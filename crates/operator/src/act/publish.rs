@@ -22,7 +22,7 @@ pub(crate) async fn publish(writer: &Writer, status: Status) -> Result<(), Error
         Status::Nothing => Ok(()),
         Status::Policy(draft) => with_policy_type!(draft.kind, P => policy::<P>(writer, &draft).await),
         Status::Routing(outcome) => {
-            routing(writer, *outcome);
+            routing(writer, &outcome);
             Ok(())
         }
         Status::System(draft) => system(writer, *draft).await,
@@ -53,10 +53,10 @@ async fn policy<P: Policy>(writer: &Writer, draft: &Draft) -> Result<(), Error> 
 }
 
 /// Keeps the outcome for whoever asks, and logs what is new in it, once.
-fn routing(writer: &Writer, new: RoutingOutcome) {
+fn routing(writer: &Writer, new: &RoutingOutcome) {
     let old = writer.world.routing.get().unwrap_or_default();
     if writer.world.routing.publish(new.clone()) {
-        log(&old, &new);
+        log(&old, new);
         writer.world.wake_system();
     }
 }

@@ -52,9 +52,9 @@ mod tests {
     const POLICY: &str = "security.deckhouse.io/pod-policy";
     const ACTION: &str = "security.deckhouse.io/pod-policy-action";
 
-    fn namespace(name: &str, labels: &[(&str, &str)]) -> Option<Arc<Namespace>> {
+    fn namespace(name: &str, labels: &[(&str, &str)]) -> Arc<Namespace> {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Some(Arc::new(Namespace { name: name.to_owned(), labels }))
+        Arc::new(Namespace { name: name.to_owned(), labels })
     }
 
     /// Namespace and reason of each warning.
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn each_label_is_said_once_for_each_change() {
-        let shop = |labels: &[(&str, &str)]| namespace("shop", labels);
+        let shop = |labels: &[(&str, &str)]| Some(namespace("shop", labels));
         let (meaningless, exempt) = ("MeaninglessLabel", "ExemptNamespace");
         for (what, before, now, expected) in [
             ("a good value", None, shop(&[(POLICY, "baseline")]), &[][..]),
@@ -87,8 +87,13 @@ mod tests {
             ("exempt without a value", shop(&[]), shop(&[(IGNORE_LABEL, "")]), &[exempt]),
             ("another value", shop(&[(IGNORE_LABEL, "x")]), shop(&[(IGNORE_LABEL, "y")]), &[]),
             ("at the start", None, shop(&[(IGNORE_LABEL, "x"), (POLICY, "x")]), &[meaningless, exempt]),
-            ("a system namespace", None, namespace("kube-system", &[(IGNORE_LABEL, "x")]), &[]),
-            ("the operator's own", None, namespace("gatewright-system", &[(IGNORE_LABEL, "lease")]), &[]),
+            ("a system namespace", None, Some(namespace("kube-system", &[(IGNORE_LABEL, "x")])), &[]),
+            (
+                "the operator's own",
+                None,
+                Some(namespace("gatewright-system", &[(IGNORE_LABEL, "lease")])),
+                &[],
+            ),
         ] {
             let said = said(vec![Turn { before, now }]);
             let reasons: Vec<_> = said.iter().map(|(_, reason, _)| *reason).collect();
@@ -98,7 +103,8 @@ mod tests {
 
     #[test]
     fn a_warning_stands_in_its_namespace_and_says_what_to_do() {
-        let turn = |name: &str, labels: &[(&str, &str)]| Turn { before: None, now: namespace(name, labels) };
+        let turn =
+            |name: &str, labels: &[(&str, &str)]| Turn { before: None, now: Some(namespace(name, labels)) };
         let said = said(vec![
             turn("shop", &[(IGNORE_LABEL, "x")]),
             turn("till", &[(POLICY, "x")]),

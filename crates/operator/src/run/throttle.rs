@@ -168,7 +168,7 @@ impl Read {
         selectors.retain(|(name, _)| SELECTORS.contains(&name.as_str()));
         selectors.sort();
         let path = request.uri().path().to_owned();
-        follows.then(|| Self { followed: Followed { path, selectors }, watch })
+        follows.then_some(Self { followed: Followed { path, selectors }, watch })
     }
 }
 

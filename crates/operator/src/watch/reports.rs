@@ -138,13 +138,13 @@ impl Watched {
             resource: self.kind.resource(),
             config: watcher::Config::default().fields(&format!("metadata.name={NAME}")).page_size(PAGE),
         };
-        let changed = move |change| {
+        let notify = move |change| {
             changes.send(Key::Reports);
             // The status says which kind is written.
             if change == Change::Everything {
                 changes.send(Key::System);
             }
         };
-        keep_filled(source, self.cache.clone(), Seen::from, changed)
+        keep_filled(source, self.cache.clone(), Seen::from, notify)
     }
 }

@@ -42,6 +42,11 @@ fn not_applied(why: Judgement, desired: i32) -> Outcome {
 }
 
 /// A status with these conditions, each as type, generation, status, reason and message.
+#[allow(
+    clippy::unnecessary_wraps,
+    clippy::large_types_passed_by_value,
+    reason = "as rows take and expect it"
+)]
 fn status(conditions: [(&str, i64, &str, &str, &str); 4], rest: &Value) -> Option<PolicyStatus> {
     let conditions = conditions.map(|(r#type, generation, status, reason, message)| {
         json!({
@@ -105,6 +110,11 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    clippy::large_types_passed_by_value,
+    reason = "as rows take and expect it"
+)]
 fn status_with_hash() -> Option<PolicyStatus> {
     let status = json!({"constraints": {"desired": 1, "applied": 1, "enforced": 1, "hash": "before"}});
     Some(serde_json::from_value(status).unwrap())

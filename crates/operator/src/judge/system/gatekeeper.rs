@@ -135,10 +135,10 @@ pub(super) fn newer_version(builtin: &Builtin) -> Option<Notice> {
 fn exempt(snapshot: &SystemSnapshot, builtin: &Builtin) -> Option<String> {
     let ignored = snapshot.ignored.iter().flatten();
     let names: Vec<_> = ignored.filter(|name| !is_system_namespace(name, &builtin.settings)).collect();
-    let named: Vec<_> = names.iter().take(NAMED).map(|name| name.as_str()).collect();
-    let more = names.len() - named.len();
+    let first: Vec<_> = names.iter().take(NAMED).map(|name| name.as_str()).collect();
+    let more = names.len() - first.len();
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    let message = format!("not judged, because of the label {IGNORE_LABEL}: {}{more}", named.join(", "));
+    let message = format!("not judged, because of the label {IGNORE_LABEL}: {}{more}", first.join(", "));
     (!names.is_empty()).then_some(message)
 }
 

@@ -94,7 +94,7 @@ fn everything_else_that_is_seen() {
         snapshot: StandardSnapshot {
             id: standard.prepared.id.clone(),
             served: true,
-            template: Some(template(&builtin, Template::PodSecurityStandard)),
+            template: Some(template(builtin, Template::PodSecurityStandard)),
             constraint: unremembered(Some(&Arc::new(taken_in(&standard.prepared)))),
         },
         namespaces: Some(3),

@@ -33,7 +33,7 @@ impl World {
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, wake, changes) =
             (P::cache(self).clone(), self.changed(P::TEMPLATE), self.changes.clone());
-        let changed = move |change: Change| {
+        let notify = move |change: Change| {
             if change == Change::Everything {
                 changes.send(Key::System);
             }
@@ -41,14 +41,14 @@ impl World {
             changes.send(Key::Routing);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, |policy| policy, changed);
+        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, |policy| policy, notify);
     }
 
     /// Templates and the constraints of each. A template's news concern all policies of its kind.
     pub(super) fn watch_templates(&mut self) {
         let wake = self.waker();
         let changes = self.changes.clone();
-        let changed = move |change: Change| {
+        let notify = move |change: Change| {
             for template in Template::ALL {
                 if matches!(&change, Change::Object(name) if *name != template.name()) {
                     continue;
@@ -62,7 +62,7 @@ impl World {
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         let (api, cache) = (self.api(Kind::Template), self.templates.clone());
-        self.spawn(api, Kind::Template.resource(), config, cache, Live::template, changed);
+        self.spawn(api, Kind::Template.resource(), config, cache, Live::template, notify);
         for template in Template::ALL {
             self.watch_constraints(*template);
         }
@@ -70,7 +70,7 @@ impl World {
 
     fn watch_constraints(&mut self, template: Template) {
         let (wake, changes) = (self.changed(template), self.changes.clone());
-        let changed = move |change| {
+        let notify = move |change| {
             if change != Change::Nothing {
                 changes.send(Key::Reports);
             }
@@ -78,7 +78,7 @@ impl World {
         };
         let (api, cache) = (self.api(Kind::Constraint(template)), self.constraints(template).clone());
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        self.spawn(api, Kind::Constraint(template).resource(), config, cache, Live::from, changed);
+        self.spawn(api, Kind::Constraint(template).resource(), config, cache, Live::from, notify);
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
@@ -114,16 +114,16 @@ impl World {
     /// What decides about the exec guard and our own webhook configuration, and these themselves.
     pub(super) fn watch_routing(&mut self) {
         let changes = self.changes.clone();
-        let changed = move |_| changes.send(Key::Routing);
+        let notify = move |_| changes.send(Key::Routing);
 
         let pods: Api<PartialObjectMeta<Pod>> = Api::all(self.client.clone());
         let (key, value) = HERITAGE_LABEL;
         let config = watcher::Config::default().labels(&format!("{key}={value}"));
         let cache = self.platform_pods.clone();
-        self.spawn(pods, pod_resource(), config, cache, |_| PlatformPod, changed.clone());
+        self.spawn(pods, pod_resource(), config, cache, |_| PlatformPod, notify.clone());
 
         let (api, cache) = (self.api(Kind::SyncSet), self.sync_sets.clone());
-        self.spawn(api, Kind::SyncSet.resource(), named(SYNC_SET), cache, Live::from, changed);
+        self.spawn(api, Kind::SyncSet.resource(), named(SYNC_SET), cache, Live::from, notify);
 
         let (api, cache) = (self.api(Kind::Webhooks), self.own_webhook.clone());
         let config = named(WEBHOOK_CONFIGURATION);
@@ -133,7 +133,7 @@ impl World {
     /// Of a namespace only the metadata is asked for.
     pub(super) fn watch_namespaces(&mut self) {
         let changes = self.changes.clone();
-        let changed = move |change| {
+        let notify = move |change| {
             if change != Change::Nothing {
                 changes.send(Key::Reports);
             }
@@ -146,15 +146,15 @@ impl World {
         let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
         let resource = ApiResource::erase::<Namespace>(&());
         let cache = self.namespaces.cache.clone();
-        self.spawn(api, resource, watcher::Config::default(), cache, namespace, changed);
+        self.spawn(api, resource, watcher::Config::default(), cache, namespace, notify);
     }
 
     pub(super) fn watch_system(&mut self) {
         let changes = self.changes.clone();
         let (api, cache) = (self.system_api(), self.system.clone());
         let resource = ApiResource::erase::<GatewrightStatus>(&());
-        let changed = move |_| changes.send(Key::System);
-        self.spawn(api, resource, named(SYSTEM_STATUS_NAME), cache, SystemObject::from, changed);
+        let notify = move |_| changes.send(Key::System);
+        self.spawn(api, resource, named(SYSTEM_STATUS_NAME), cache, SystemObject::from, notify);
     }
 
     /// What is wrong with the settings file stands in the status.

@@ -28,9 +28,9 @@ fn sentence(kinds: &str) -> String {
 /// The plan, if what is said of the policy is this beside what is said of every good one.
 fn expected(unserved: &[NamedKind], says: &str) -> (Plan, Plan) {
     let builtin = builtin();
-    let desired = prepared(&good(), &builtin);
+    let desired = prepared(&good(), builtin);
     let live = Arc::new(taken_in(&desired));
-    let mut snapshot = snapshot(Some(good()), remembered(&desired, Some(&live)), &builtin);
+    let mut snapshot = snapshot(Some(good()), remembered(&desired, Some(&live)), builtin);
     snapshot.unserved = unserved.to_vec();
     let valid = Judgement::yes(Reason::Compiled, format!("{}; {says}", compiles().message));
     let mut plan = plan(&good(), vec![], valid, as_applied(&desired, &live, enforced()));
@@ -38,7 +38,7 @@ fn expected(unserved: &[NamedKind], says: &str) -> (Plan, Plan) {
     if let Status::Policy(draft) = &mut plan.status {
         draft.facts.unknown_kinds = Some(says.to_owned());
     }
-    (decide(&snapshot, &builtin), plan)
+    (decide(&snapshot, builtin), plan)
 }
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -50,7 +50,28 @@ pub(crate) fn rows() -> Vec<Row> {
     vec![
         row("one kind is not served", expected(&[typo], &one_says)),
         row("two are not", expected(&both, &both_say)),
+        ready_row(&both_say),
     ]
+}
+
+/// The status differs from that of every good policy in the condition `Ready` alone.
+fn ready_row(says: &str) -> Row {
+    let draft = drafted(says);
+    let mut good = draft.clone();
+    good.facts.unknown_kinds = None;
+    let mut expected = status(&good);
+    let ready = expected.conditions.iter_mut().find(|condition| condition.type_ == "Ready").unwrap();
+    ready.reason = Reason::UnknownKind.as_str().to_owned();
+    ready.message = format!("{says}; enforced by {PROCESS}");
+    Row::new("it is ready all the same", Some(status(&draft)), Some(expected))
+}
+
+/// What is to be said of a policy that names a kind that is not served.
+fn drafted(says: &str) -> Draft {
+    match expected(&[named(0, "", "x")], says).1.status {
+        Status::Policy(draft) => *draft,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -65,9 +86,7 @@ fn status(draft: &Draft) -> gatewright_api::PolicyStatus {
 #[test]
 fn the_policy_is_ready_and_says_why_it_may_do_nothing() {
     let says = sentence("x");
-    let (_, Plan { status: Status::Policy(mut draft), .. }) = expected(&[named(0, "", "x")], &says) else {
-        panic!("nothing is said")
-    };
+    let mut draft = drafted(&says);
     let ready = |draft: &Draft| {
         let status = status(draft);
         let ready = find(Some(&status), ConditionType::Ready).unwrap().clone();
