@@ -128,7 +128,7 @@ mod tests {
         write("routing: {connect: on}");
         let error = new().first().await.unwrap_err().to_string();
         assert!(
-            error.contains("settings.yaml: line 1: routing.connect: \"on\" is none of auto, force, off"),
+            error.contains("settings.yaml: line 1: routing.connect: \"on\" is not one of auto, force, off"),
             "{error}"
         );
 
