@@ -48,7 +48,7 @@ impl Differences {
                     found.messages(cases, case, ours, theirs)
                 }
                 (Answer::Refused(_), _)
-                    if other == Other::ApiServer && case.expression.contains("authorizer") =>
+                    if allowed.contains(&Kind::Authorizer) && case.expression.contains("authorizer") =>
                 {
                     *found.known.entry(Kind::Authorizer).or_default() += 1;
                 }
