@@ -99,6 +99,16 @@ impl Folder {
         Ok((!output.status.success()).then_some(said))
     }
 
+    /// All that `gator verify` says of each test and case, whether it passes or not.
+    ///
+    /// # Errors
+    /// As for [`Self::verify`].
+    pub fn verify_all(&self, tests: &[Value]) -> Result<String> {
+        let options = ["verify", "-v", "--enable-k8s-native-validation=false"];
+        let output = run(Command::new(tools::path("gator")).args(options).arg(self.suite(tests)?))?;
+        Ok(said(&output))
+    }
+
     /// Removes the folder.
     ///
     /// # Errors

@@ -385,8 +385,7 @@ fn cluster_scoped_kinds_need_labels_of_their_own(
                 assert_eq!(compiled.constraint.unwrap().spec.r#match.scope, scope);
             }
             (Err(invalid), None) => {
-                let expected =
-                    format!("spec.policies.{field}.watchKinds[1]: {kind} stands outside namespaces");
+                let expected = format!("spec.policies.{field}.watchKinds[1]: {kind} is cluster-scoped");
                 assert!(invalid.to_string().starts_with(&expected), "{invalid}");
             }
             (compiled, scope) => panic!("{compiled:?} is not {scope:?}"),
@@ -432,7 +431,7 @@ fn repositories_that_can_match_nothing_are_named_one_by_one() {
 fn what_is_said_of_custom_kinds() {
     let labels = json!({"labels": [{"key": "team"}], "watchKinds": ["/Pod", "example.com/Widget"]});
     let compiled = operation(&json!({"requiredLabels": labels})).unwrap();
-    assert_eq!(compiled.notes, ["Widget is judged only where it stands in namespaces"]);
+    assert_eq!(compiled.notes, ["Widget is judged only where it is namespaced"]);
 }
 
 /// Under a selector on labels that an object without labels fits, Gatekeeper would judge the scales of all objects.

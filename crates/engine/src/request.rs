@@ -1,6 +1,6 @@
 //! What is reviewed: an AdmissionRequest.
 
-use gatewright_gatekeeper::{Operation, Source, group_and_kind, guessed_resource};
+use gatewright_gatekeeper::{Operation, Source, group_and_kind};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ impl Request {
         let version = object["apiVersion"].as_str().unwrap_or_default();
         let kind = kind_of(&object);
         let group = kind["group"].clone();
-        let resource = guessed_resource(kind["kind"].as_str().unwrap_or_default());
+        let resource = plural(kind["kind"].as_str().unwrap_or_default());
         let resource = json!({"group": group, "version": kind["version"], "resource": resource});
         let options = json!({"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"});
         let mut review = fields(json!({
@@ -139,6 +139,21 @@ fn kind_of(object: &Value) -> Value {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let version = version.rsplit('/').next().unwrap_or_default();
     json!({"group": group, "version": version, "kind": kind})
+}
+
+/// The resource of a kind, by the rule that Kubernetes' own clients guess with.
+fn plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    if kind == "endpoints" {
+        return kind;
+    }
+    if ["s", "x", "ch", "sh"].iter().any(|end| kind.ends_with(end)) {
+        return format!("{kind}es");
+    }
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{kind}s"),
+    }
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {

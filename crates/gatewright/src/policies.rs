@@ -67,19 +67,6 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
     Ok(compiled)
 }
 
-/// What to say of the kinds that a policy names and that nothing here defines, each with the line of its field.
-fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) -> Vec<String> {
-    let said = |named: &NamedKind| {
-        let said = scopes.unknown(&named.group, &named.kind)?;
-        let location = document.locate(&pointer(&named.field));
-        Some(format!(
-            "{location}: {} {}: {}: {said}",
-            document.header.kind, document.header.name, named.field
-        ))
-    };
-    compiled.named_kinds.iter().filter_map(said).collect()
-}
-
 /// The field and what is wrong with it, without its value.
 fn described(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let message = input::without_values(&error.inner().to_string());
@@ -97,6 +84,19 @@ pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: 
     if compiled.constraint.is_none() {
         diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
     }
+}
+
+/// What to say of the kinds that a policy names and that nothing here defines, each with the line of its field.
+fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) -> Vec<String> {
+    let said = |named: &NamedKind| {
+        let said = scopes.unknown(&named.group, &named.kind)?;
+        let location = document.locate(&pointer(&named.field));
+        Some(format!(
+            "{location}: {} {}: {}: {said}",
+            document.header.kind, document.header.name, named.field
+        ))
+    };
+    compiled.named_kinds.iter().filter_map(said).collect()
 }
 
 /// Marks a constraint as nobody's who has an operator, and without an owner: a uid in a file is of no object.

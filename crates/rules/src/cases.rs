@@ -5,11 +5,10 @@
 
 pub mod connect;
 
-use gatewright_gatekeeper::guessed_resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use crate::kinds::{CONTROLLERS, Kind, POD};
+use crate::kinds::{CONTROLLERS, Kind, POD, plural};
 use crate::pod_security_standard::{Level, Parameters};
 use crate::security_policy::host_network::Range;
 
@@ -194,7 +193,7 @@ impl Case {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let resource = guessed_resource(&kind);
+        let resource = plural(&kind.to_lowercase());
         let mut request = json!({
             "uid": "6f1f2f33-0000-4000-8000-000000000000",
             "kind": {"group": group, "version": version, "kind": kind},

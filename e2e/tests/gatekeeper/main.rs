@@ -8,5 +8,6 @@ mod rego;
 mod rules;
 mod standards;
 mod suites;
+mod templates;
 mod verify;
 mod yaml;

@@ -1,5 +1,8 @@
 //! What the real kubectl reads: the table by which our reader is tested, and what `render` writes.
 
+mod compare;
+mod manifests;
+
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
@@ -42,6 +45,46 @@ fn as_go_has_it(mut value: Value) -> Value {
     }
     walk(&mut value);
     value
+}
+
+/// The rows of the oracle about files: what is read, exit code by exit code.
+#[test]
+fn files_of_the_oracle_are_read() -> Result<()> {
+    let Some(oracle) = paths::oracle().filter(|folder| folder.join("field").is_dir()) else {
+        println!("skipped: there is no oracle");
+        return Ok(());
+    };
+    for (command, path, code, said) in [
+        ("check", "field/quoted-scalar", 1, "2 denied"),
+        ("check", "field/encodings", 1, "4 denied"),
+        ("check", "field/kustomization", 1, "1 denied"),
+        ("check", "field/empty-input/empty.yaml", 2, "nothing was judged"),
+        ("check", "field/empty-input/one-comment.yaml", 2, "nothing was judged"),
+        ("check", "field/empty-input/comments-only.yaml", 2, "nothing was judged"),
+        ("check", "field/empty-input/separators-only.yaml", 2, "nothing was judged"),
+        ("check", "field/empty-input/mixed.yaml", 1, "1 denied"),
+        ("check", "field/empty-input/folder", 1, "1 denied"),
+        ("check", "field/other-workloads", 0, "a Pod template that no rule reads"),
+        ("check", "field/system-namespace", 0, "is a system namespace"),
+        ("check", "attacks/sync-only.yaml", 1, "1 denied"),
+        ("check", "attacks/othername.yaml", 1, "1 denied"),
+        ("check", "attacks/otherns.yaml", 1, "1 denied"),
+        ("check", "attacks/secret-in-error.yaml", 2, "secret-in-error.yaml:9: the value is no !!int"),
+        ("test", "field/folder-mentions-suite/...", 0, "1 passed"),
+        ("test", "field/suite-objects-without-apiversion/...", 0, "2 passed"),
+    ] {
+        let mut gatewright = Command::new(operator::binary()?);
+        let flag = (command == "check").then_some("-f");
+        let output = gatewright.arg(command).args(flag).arg(oracle.join(path)).output()?;
+        let text = String::from_utf8([output.stdout, output.stderr].concat())?;
+        ensure!(
+            output.status.code() == Some(code) && text.contains(said),
+            "{path}: {}: {text}",
+            output.status
+        );
+        ensure!(!text.contains("hunter2secret"), "{path}: {text}");
+    }
+    Ok(())
 }
 
 #[test]

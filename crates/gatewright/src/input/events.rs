@@ -122,10 +122,14 @@ impl<'t> Events<'t> {
 /// What is wrong, in the library's fixed words: nothing of the document is in them.
 fn problem(error: &Error) -> String {
     match error.context() {
+        None if error.problem() == "did not find expected <document start>" => SECOND.to_owned(),
         Some(context) => format!("{} {context}", error.problem()),
         None => error.problem().to_owned(),
     }
 }
+
+/// What is wrong where a document has ended and another one begins, as nobody separates them.
+pub const SECOND: &str = "a second document without a line --- before it";
 
 /// What YAML does not take, not even in quotes.
 fn is_control(c: char) -> bool {

@@ -1,7 +1,7 @@
 //! Opens files, and decodes them as kubectl does.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use encoding_rs_io::DecodeReaderBytes;
@@ -19,7 +19,25 @@ pub fn file(path: &Path, limit: &Limit) -> Result<Box<dyn BufRead + Send>, Strin
 /// Reads what a byte order mark says is UTF-16 as UTF-8, and everything else as it is.
 pub fn decoded(bytes: impl Read + Send + 'static, limit: &Limit) -> Box<dyn BufRead + Send> {
     const BUFFER: usize = 1 << 16;
-    Box::new(BufReader::with_capacity(BUFFER, DecodeReaderBytes::new(limit.reader(bytes))))
+    Box::new(BufReader::with_capacity(BUFFER, Whole(DecodeReaderBytes::new(limit.reader(bytes)))))
+}
+
+/// Fills whole buffers: what kind of file it is shows in the first one.
+struct Whole<R>(R);
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.0.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
 }
 
 /// The whole text of a file.
