@@ -62,7 +62,10 @@ fn texts_are_counted_in_code_points(#[case] expression: &str, #[case] expected: 
 #[case("int(object.spec.s)", "type conversion error from 'string' to 'int'")]
 #[case("duration(object.spec.s)", "type conversion error from 'string' to 'google.protobuf.Duration'")]
 #[case("timestamp(object.spec.s)", "invalid RFC 3339 timestamp \"Héllo\"")]
-#[case("quantity(object.spec.s).isInteger()", "unable to parse numeric part of quantity")]
+#[case(
+    "quantity(object.spec.s).isInteger()",
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+)]
 #[case(
     "url(object.spec.s).getHost()",
     "URL parse error during conversion from string: parse \"Héllo\": invalid URI for request"
@@ -73,7 +76,7 @@ fn texts_are_counted_in_code_points(#[case] expression: &str, #[case] expected: 
 )]
 #[case("object.spec.s.matches(object.spec.s + '[')", "error parsing regexp: missing closing ]: `[`")]
 #[case("object.spec.l.min()", "1")]
-#[case("['a', object.spec.s].join(object.spec.n)", "no such overload: join(list, int)")]
+#[case("object.spec.l.join('-')", "no such overload: join(list, string)")]
 #[case("optional.none().value()", "optional.none() dereference")]
 fn errors_are_in_the_words_of_kubernetes(#[case] expression: &str, #[case] expected: &str) {
     assert_eq!(value(expression), expected);
@@ -147,4 +150,20 @@ fn messages_have_an_end() {
         "{}",
         found[0].len()
     );
+}
+
+/// Whatever passes the limits can be parsed and evaluated on the stack of any thread.
+#[rstest]
+#[case("(1 + ".repeat(31) + "1" + &")".repeat(31))]
+#[case("[".repeat(31) + &"]".repeat(31))]
+#[case("[".repeat(31))]
+#[case("1 + ".repeat(298) + "1")]
+#[case(format!("object{}", ".a".repeat(290)))]
+#[case("true ? 1 : ".repeat(140) + "1")]
+#[case("[1].map(x, ".repeat(30) + "1" + &")".repeat(30))]
+fn what_is_within_the_limits_has_room(#[case] expression: String) {
+    let source = json!({"validations": [{"expression": format!("dyn({expression}) == 0")}]});
+    if compile(&source).is_ok() {
+        judge(&source, &json!({}), &Value::Null);
+    }
 }

@@ -71,7 +71,7 @@ const POOLS: [(&str, &[&str]); 15] = [
 ];
 
 impl Cases {
-    /// Each shape with the fields of the objects, and with other things in their place: as often as is told, or
+    /// Each shape with the fields of the objects, and with other things in their place: so many times, or
     /// `GATEWRIGHT_CASES` times.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub fn check(text: &str, types: &[Type]) -> Result<(), String> {
     }
 }
 
-/// Replaces each clause by what it is told, and `%%` by `%`.
+/// Replaces each clause by what `put` gives for it, and `%%` by `%`.
 fn each_clause(text: &str, mut put: impl FnMut(&str) -> Result<String, String>) -> Result<String, String> {
     let mut formatted = String::new();
     let mut rest = text;
