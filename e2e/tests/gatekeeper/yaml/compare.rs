@@ -29,7 +29,7 @@ enum Refuses {
 
 /// Where the two may differ, as docs/check.md lists it: who refuses the file, in which words, and what is in it.
 const LISTED: [(&str, Refuses, &str, &str); 10] = [
-    ("a key that stands twice", Refuses::Ours, "stands here a second time", ""),
+    ("a key that stands twice", Refuses::Ours, "is here a second time", ""),
     ("!!binary", Refuses::Ours, "!!binary", "!!binary"),
     ("a second document", Refuses::Ours, "a second document", ""),
     ("text behind the end of a document", Refuses::Ours, "", "..."),
