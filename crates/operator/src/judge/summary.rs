@@ -7,7 +7,8 @@ use gatewright_api::{
 };
 use gatewright_gatekeeper::{Action, Audit, AuditedViolation};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+
+use crate::watch::desired::digest;
 
 /// How many namespaces and samples a status has at most.
 const MOST: usize = 10;
@@ -94,11 +95,7 @@ pub(crate) fn deckhouse(
 }
 
 fn checksum(spec: &Value) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(spec.to_string().as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    digest(&spec.to_string())
 }
 
 #[cfg(test)]

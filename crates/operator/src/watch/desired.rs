@@ -1,6 +1,7 @@
 //! Objects as they should be, and how those in the API differ from them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -114,7 +115,9 @@ impl Prepared {
     pub(crate) fn hash(&self) -> String {
         let Self { id: _, labels, annotations, owners, content, generation: _ } = self;
         let compared = json!([labels, annotations, owners]).to_string() + content.text();
-        Sha256::digest(compared).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let mut hash = digest(&compared);
+        hash.truncate(32);
+        hash
     }
 
     /// The object to send.
@@ -198,6 +201,15 @@ impl Difference {
             self.fields.push(path.to_owned());
         }
     }
+}
+
+/// The SHA-256 of a text, as 64 hexadecimal digits.
+pub(crate) fn digest(text: &str) -> String {
+    let mut hex = String::new();
+    for byte in Sha256::digest(text) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 #[cfg(test)]

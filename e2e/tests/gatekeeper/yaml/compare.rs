@@ -29,7 +29,7 @@ enum Refuses {
 
 /// Where the two may differ, as docs/check.md lists it: who refuses the file, in which words, and what is in it.
 const LISTED: [(&str, Refuses, &str, &str); 14] = [
-    ("a key that stands twice", Refuses::Ours, "stands here a second time", ""),
+    ("a key that stands twice", Refuses::Ours, "is here a second time", ""),
     // The one that counts for kubectl is another.
     ("infinite, under a key that stands twice", Refuses::Ours, "no number that JSON has", "."),
     ("a map as a key, under a key that stands twice", Refuses::Ours, "a key that is", ""),
