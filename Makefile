@@ -85,6 +85,11 @@ test-faults: ## Run the long scenarios of faults: killed, frozen, cut off, refus
 test-times: ## Print how long each part of the last `make test` took
 	@printf '| part | seconds |\n|---|---|\n'; cat $(TIMES)
 
+.PHONY: test-differential
+test-differential: tools ## Compare random templates with Gatekeeper's engine in full (GATEWRIGHT_CASES more, GATEWRIGHT_SEED others)
+	GATEWRIGHT_CASES=$(or $(GATEWRIGHT_CASES),2000) cargo test --features gatewright-e2e/cluster --test gatekeeper \
+		templates:: -- --nocapture
+
 .PHONY: mutants
 mutants: ## Change every rule in every place and see that a case notices (minutes; ONLY=seccomp for less)
 	GATEWRIGHT_MUTANTS="$(ONLY)" RUST_BACKTRACE=0 $(TEST) --test mutants -- --ignored --nocapture

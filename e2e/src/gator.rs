@@ -50,7 +50,19 @@ impl Folder {
     /// # Errors
     /// It does not run, or does not understand the folder.
     pub fn test(&self) -> Result<Vec<Violation>> {
-        let arguments = ["test", "--output=json", "--enable-k8s-native-validation=false", "--filename"];
+        self.violations("--enable-k8s-native-validation=false")
+    }
+
+    /// The same, with templates in CEL.
+    ///
+    /// # Errors
+    /// As for [`Self::test`].
+    pub fn test_cel(&self) -> Result<Vec<Violation>> {
+        self.violations("--enable-k8s-native-validation=true")
+    }
+
+    fn violations(&self, engine: &str) -> Result<Vec<Violation>> {
+        let arguments = ["test", "--output=json", engine, "--filename"];
         let output = run(Command::new(tools::path("gator")).args(arguments).arg(&self.0))?;
         let said = || String::from_utf8_lossy(&output.stderr).into_owned();
         let results: Option<Vec<Value>> = serde_json::from_slice(&output.stdout).with_context(said)?;
@@ -85,6 +97,16 @@ impl Folder {
         let said = said(&output);
         ensure!(said.contains("PASS") || said.contains("FAIL"), "gator ran nothing: {said}");
         Ok((!output.status.success()).then_some(said))
+    }
+
+    /// All that `gator verify` says of each test and case, whether it passes or not.
+    ///
+    /// # Errors
+    /// As for [`Self::verify`].
+    pub fn verify_all(&self, tests: &[Value]) -> Result<String> {
+        let options = ["verify", "-v", "--enable-k8s-native-validation=false"];
+        let output = run(Command::new(tools::path("gator")).args(options).arg(self.suite(tests)?))?;
+        Ok(said(&output))
     }
 
     /// Removes the folder.

@@ -31,6 +31,7 @@ pub mod reading;
 pub mod replicas;
 pub mod requests;
 mod scenario;
+pub mod templates;
 pub mod trial;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
 
+use gatewright_re2::Pattern;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,7 @@ macro_rules! text {
             type Error = SyntaxError;
 
             fn try_from(text: String) -> Result<Self, SyntaxError> {
-                static PATTERN: LazyLock<Option<regex::Regex>> = LazyLock::new(|| regex::Regex::new($pattern).ok());
+                static PATTERN: LazyLock<Option<Pattern>> = LazyLock::new(|| Pattern::new($pattern).ok());
                 let fits = PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(&text));
                 if fits && text.chars().count() <= $max {
                     return Ok(Self(text));
@@ -185,10 +186,7 @@ text!(
     "base64 text has letters, digits and the characters + / ="
 );
 
-/// A regular expression of RE2's dialect, unanchored.
-///
-/// The CRD asks the API server's own engine, which is RE2; here Rust's engine is asked, which knows a little
-/// less. What either refuses never reaches Gatekeeper.
+/// A regular expression of RE2's dialect, unanchored: what Gatekeeper's engine and the API server's take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Regex(String);
@@ -208,10 +206,13 @@ impl TryFrom<String> for Regex {
     type Error = SyntaxError;
 
     fn try_from(text: String) -> Result<Self, SyntaxError> {
-        if text.chars().count() <= Self::MAX && regex::Regex::new(&text).is_ok() {
+        let refused = Pattern::new(&text).err();
+        if text.chars().count() <= Self::MAX && refused.is_none() {
             return Ok(Self(text));
         }
-        let expected = format!("a regular expression of RE2's dialect, at most {} characters", Self::MAX);
+        let why = refused.map(|refused| format!(": {}", refused.reason)).unwrap_or_default();
+        let expected =
+            format!("a regular expression of RE2's dialect, at most {} characters{why}", Self::MAX);
         Err(SyntaxError { found: shown(&text, Self::MAX), expected })
     }
 }
@@ -273,7 +274,12 @@ mod tests {
             accepted::<WatchKind>(&["/Pod", "apps/Deployment", "networking.k8s.io/Ingress", "Pod", "apps/"]),
             ["/Pod", "apps/Deployment", "networking.k8s.io/Ingress"]
         );
-        assert_eq!(accepted::<Regex>(&["^a+$", "(", "[z-a]"]), ["^a+$"]);
+        assert_eq!(
+            accepted::<Regex>(&[
+                "^a+$", "(", "[z-a]", "(?=a)", r"\d&&", r"\z", r"\Z", "a**", "x{1001}", r"\Qa\E"
+            ]),
+            ["^a+$", r"\d&&", r"\z", r"\Qa\E"]
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod tests;
 pub use exec_guard::{EXEC_GUARD, SYNC_SET, builtin, exec_guard, sync_set};
 pub use gatewright_gatekeeper::RoutingMode;
 pub use gatewright_rules::deny_exec_heritage::UnknownPods;
+pub use namespaces::is_system_namespace;
 pub use problem::{Invalid, Problem};
 pub use settings::{
     ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing,

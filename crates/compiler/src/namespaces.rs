@@ -40,6 +40,12 @@ pub(crate) fn system(settings: &Settings) -> Vec<String> {
     without_repetition(settings.system_namespaces.iter().chain(own).cloned().collect())
 }
 
+/// Whether a namespace is one that no standard reaches.
+#[must_use]
+pub fn is_system_namespace(name: &str, settings: &Settings) -> bool {
+    system(settings).iter().any(|pattern| NamespaceGlob::new(pattern).matches(name))
+}
+
 fn texts(patterns: &List<NamespacePattern>) -> Vec<String> {
     patterns.iter().map(ToString::to_string).collect()
 }

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use gatewright_gatekeeper::{Action, CONSTRAINT_GROUP, Matcher, group_and_kind};
+use gatewright_re2::Pattern;
 use gatewright_rego::{Numbers, object, to_rego};
-use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::{ConstraintError, ConstraintRef, EnforcementPoint, action::action, schema, template::Schema};
@@ -90,8 +90,8 @@ fn check_version(constraint: &Value) -> Result<(), ConstraintError> {
 
 // The pattern is a constant: it compiles.
 #[allow(clippy::unwrap_used)]
-static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$").unwrap()
+static NAME: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$").unwrap()
 });
 
 fn name(constraint: &Value) -> Result<String, ConstraintError> {

@@ -10,7 +10,7 @@ pub mod expand;
 mod inventory;
 mod request;
 mod review;
-mod schema;
+pub mod schema;
 mod template;
 #[cfg(test)]
 mod tests;

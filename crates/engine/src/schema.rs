@@ -11,7 +11,7 @@ pub use defaults::add_defaults;
 pub use rules::Rules;
 pub use structural::{check, preserve_unknown_fields};
 pub use unknown::unknown_field;
-pub use validate::validate;
+pub use validate::{faults, validate};
 
 /// Something in a value that its schema forbids, or in a schema that Kubernetes refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +20,19 @@ pub struct Fault {
     pub pointer: String,
     /// What is wrong.
     pub message: String,
+    /// The same without the value, which may be a secret.
+    pub discreet: String,
 }
 
 impl Fault {
     fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into() }
+        let message = message.into();
+        Self { pointer: pointer.into(), discreet: message.clone(), message }
+    }
+
+    /// A value, and what it must be.
+    fn of(pointer: &str, found: &str, wanted: String) -> Self {
+        Self { pointer: pointer.to_owned(), message: format!("is {found}; {wanted}"), discreet: wanted }
     }
 }
 

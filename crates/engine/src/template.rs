@@ -8,8 +8,8 @@ use std::{
 };
 
 use gatewright_gatekeeper::{Operation, TEMPLATE_GROUP, group_and_kind};
+use gatewright_re2::Pattern;
 use gatewright_rego::Trust;
-use regex::Regex;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
 
@@ -142,7 +142,8 @@ fn legacy_by_default(template: &Value) -> Result<bool, TemplateError> {
 
 // The pattern is a constant: it compiles.
 #[allow(clippy::unwrap_used)]
-static DNS_LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new("^[a-z](?:[-a-z0-9]*[a-z0-9])?$").unwrap());
+static DNS_LABEL: LazyLock<Pattern> =
+    LazyLock::new(|| Pattern::new("^[a-z](?:[-a-z0-9]*[a-z0-9])?$").unwrap());
 
 /// The kind of the constraints; the template's name is the same in lower case.
 fn kind(template: &Value) -> Result<String, TemplateError> {

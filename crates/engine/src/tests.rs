@@ -306,3 +306,40 @@ fn a_constraint_meets_the_rules_of_its_schema() {
     assert_eq!(refused(EnforcementPoint::Gator, json!({"given": "y", "address": "a"})), no_address);
     assert_eq!(refused(EnforcementPoint::Webhook, json!({"given": "y", "address": "1.2.3.4"})), None);
 }
+
+/// The older versions of templates have a legacy schema where they have none.
+#[rstest]
+#[case("v1beta1", true)]
+#[case("v1alpha1", true)]
+#[case("v1", false)]
+fn parameters_without_a_schema(#[case] version: &str, #[case] taken: bool) {
+    let mut template = template(&json!({"rego": REGO}));
+    template["apiVersion"] = json!(format!("templates.gatekeeper.sh/{version}"));
+    if let Some(crd) = template.pointer_mut("/spec/crd/spec").and_then(Value::as_object_mut) {
+        crd.remove("validation");
+    }
+    let mut engine = Engine::new(Options::default());
+    engine.add_template(&template).unwrap();
+    let constraint = json!({
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "A", "metadata": {"name": "a"},
+        "spec": {"parameters": {"ratio": 2}},
+    });
+    assert_eq!(engine.add_constraint(&constraint).is_ok(), taken);
+}
+
+/// It names the template and holds nothing of the object.
+#[test]
+fn a_limit_of_the_engine_is_no_violation() {
+    let rego = "package a\nviolation[{\"msg\": \"x\"}] { n := numbers.range(1, 3000); n[_] + n[_] == input.review.object.x }";
+    let mut engine = Engine::new(Options { time_limit: Duration::from_millis(20), ..Options::default() });
+    engine.add_template(&template(&json!({"rego": rego}))).unwrap();
+    let constraint =
+        json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "A", "metadata": {"name": "a"}});
+    engine.add_constraint(&constraint).unwrap();
+    let error = engine.review(&request("CREATE")).unwrap_err();
+    assert!(matches!(error, crate::ReviewError::Engine { .. }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "template A: the evaluation took longer than its limit; Gatekeeper may judge the object in another way"
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use regex::Regex;
+use gatewright_re2::Pattern;
 use serde_json::Value;
 
 /// An object's labels.
@@ -160,9 +160,9 @@ const PREFIX: &str = r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]
 
 // The patterns are constants: they compile.
 #[allow(clippy::unwrap_used)]
-static NAME_PATTERN: LazyLock<Regex> = LazyLock::new(|| Regex::new(NAME).unwrap());
+static NAME_PATTERN: LazyLock<Pattern> = LazyLock::new(|| Pattern::new(NAME).unwrap());
 #[allow(clippy::unwrap_used)]
-static PREFIX_PATTERN: LazyLock<Regex> = LazyLock::new(|| Regex::new(PREFIX).unwrap());
+static PREFIX_PATTERN: LazyLock<Pattern> = LazyLock::new(|| Pattern::new(PREFIX).unwrap());
 
 /// A label's key: a name of at most 63 characters, with an optional DNS prefix of at most 253 before a slash.
 fn check_key(key: &str, pointer: &str) -> Result<(), SelectorError> {

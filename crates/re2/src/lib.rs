@@ -1,10 +1,17 @@
-//! Go's regular expressions: what RE2 compiles, and what that matches.
+//! Go's regular expressions: what RE2 compiles, what that matches, and why it refuses the rest.
+//!
+//! Kubernetes' API server, Gatekeeper and OPA all ask Go's `regexp`. Here a pattern is read by its grammar and then
+//! matched by Rust's `regex`, which finds the same: the leftmost match, without backtracking.
 
+mod property;
 mod translate;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
-use regex::bytes::Regex;
+use regex::bytes::{Captures, Regex, RegexBuilder};
 
 /// A regular expression in the syntax of Go's RE2.
 #[derive(Clone, Debug)]
@@ -12,8 +19,19 @@ pub struct Pattern(Regex);
 
 /// A text that RE2 refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no regular expression (RE2)")]
-pub struct Refused(String);
+#[error("`{pattern}` is no regular expression (RE2): {reason}")]
+pub struct Refused {
+    /// The text.
+    pub pattern: String,
+    /// Why, in Go's words where it has some.
+    pub reason: &'static str,
+}
+
+/// Groups in groups. Go allows as many.
+const DEEPEST: u32 = 1000;
+
+/// Bytes of a compiled pattern. Go's own bound is of this size.
+const LARGEST: usize = 64 << 20;
 
 impl Pattern {
     /// Reads it.
@@ -21,8 +39,13 @@ impl Pattern {
     /// # Errors
     /// RE2 refuses it.
     pub fn new(pattern: &str) -> Result<Self, Refused> {
-        let translated = translate::translate(pattern).and_then(|pattern| Regex::new(&pattern).ok());
-        translated.map(Self).ok_or_else(|| Refused(pattern.to_owned()))
+        let refused = |reason| Refused { pattern: pattern.to_owned(), reason };
+        let translated = translate::translate(pattern).map_err(refused)?;
+        let compiled = RegexBuilder::new(&translated).nest_limit(DEEPEST).size_limit(LARGEST).build();
+        compiled.map(Self).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => refused("expression too large"),
+            _ => refused("expression nests too deeply, or names two groups alike"),
+        })
     }
 
     /// Whether it is found somewhere in a text.
@@ -38,7 +61,7 @@ impl Pattern {
 
     /// The groups of each match, the whole match first; none for a group that took no part.
     pub fn captures_iter<'t>(&self, text: &'t str) -> impl Iterator<Item = Vec<Option<&'t [u8]>>> {
-        let groups = |captures: regex::bytes::Captures<'t>| {
+        let groups = |captures: Captures<'t>| {
             captures.iter().map(|group| group.map(|group| group.as_bytes())).collect()
         };
         self.0.captures_iter(text.as_bytes()).map(groups)
@@ -51,3 +74,31 @@ impl Pattern {
         String::from_utf8_lossy(&replaced).into_owned()
     }
 }
+
+/// Patterns that a thread keeps compiled.
+const KEPT: usize = 256;
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<String, Result<Rc<Pattern>, Refused>>> = RefCell::default();
+}
+
+/// Reads a pattern, unless this thread did so before: for patterns that come again and again.
+///
+/// # Errors
+/// RE2 refuses it.
+pub fn cached(pattern: &str) -> Result<Rc<Pattern>, Refused> {
+    COMPILED.with_borrow_mut(|compiled| {
+        if let Some(known) = compiled.get(pattern) {
+            return known.clone();
+        }
+        if compiled.len() >= KEPT {
+            compiled.clear();
+        }
+        let found = Pattern::new(pattern).map(Rc::new);
+        compiled.insert(pattern.to_owned(), found.clone());
+        found
+    })
+}
+
+#[cfg(test)]
+mod tests;

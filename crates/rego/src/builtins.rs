@@ -16,6 +16,13 @@ pub struct Builtin {
     pub result: Type,
 }
 
+impl Builtin {
+    /// Its type.
+    pub fn of(&self) -> Type {
+        Type::Function(self.arguments.clone(), Box::new(self.result.clone()))
+    }
+}
+
 static TABLE: LazyLock<HashMap<&str, Builtin>> = LazyLock::new(|| {
     let builtin = |line: &'static str| {
         let (name, rest) = line.split_once(' ')?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Module, Rule, RuleHead};
 
 use super::builtins;
+use super::keywords::PREFIX;
 use super::names::{self, Callee, Kind, Names, Rules};
 use super::scope::{self, RESERVED, Scope};
 use super::token::Fault;
@@ -40,9 +41,18 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
     faults
 }
 
-/// A part of an object, `violation[x] = y`, does not count.
+/// Of a part of an object Gatekeeper knows the name only where it has one key and a value: `violation[x] = y`.
 fn is_violation(rule: &Rule) -> bool {
-    names::declared(rule).is_some_and(|(name, kind)| name == "violation" && kind != Kind::Object)
+    names::declared(rule)
+        .is_some_and(|(name, kind)| name == "violation" && (kind != Kind::Object || is_valued(rule)))
+}
+
+fn is_valued(rule: &Rule) -> bool {
+    let Rule::Spec { head: RuleHead::Compr { refr, assign: Some(_), .. }, .. } = rule else { return false };
+    match refr.as_ref() {
+        Expr::RefBrack { refr, .. } | Expr::RefDot { refr, .. } => matches!(refr.as_ref(), Expr::Var { .. }),
+        _ => false,
+    }
 }
 
 fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
@@ -128,6 +138,10 @@ fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option
         return None;
     }
     let given = call.arguments.len();
+    // OPA's parser takes it for the operator.
+    if path.strip_prefix(PREFIX) == Some("in") && given != 3 {
+        return Some("rego_type_error: in: arity mismatch".into());
+    }
     let (name, arity, builtin) = match names.callee(&path) {
         _ if is_local(call.function, scope) => return unknown(&path),
         Some(Callee::Rule(full, arity)) => (format!("data.{full}"), arity, None),

@@ -155,9 +155,10 @@ impl Program {
         let timer = ExecutionTimerConfig { limit, check_interval: INTERVAL };
         let mut engine = engine(modules.version, timer);
         let rules = units::rules(&units)?;
+        let may_conflict = units::may_conflict(&units);
         for unit in &units {
             let names = Names::new(&unit.module, &unit.package, &rules);
-            let text = print::print(&unit.module, &names, &unit.scope, &unit.package, trust);
+            let text = print::print(&unit.module, &names, &unit.scope, &unit.package, (trust, may_conflict));
             let failed = |error: anyhow::Error| vec![unit.error(token::fault(error))];
             engine.add_policy(unit.file(), text).map_err(failed)?;
         }

@@ -26,7 +26,15 @@ use super::visit::Term;
 /// * What is imported is named by its full path: to regorus the imports of a module whose rules were evaluated all
 ///   together mean nothing any more in its functions.
 /// * `print` is gone.
-pub fn print(module: &Module, names: &Names<'_>, scope: &Scope, package: &str, trust: Trust) -> String {
+/// * What a body reads of the input is there before anything else is evaluated, if rules may contradict each other: by
+///   its index OPA knows that the body is undefined, and never comes to the contradiction.
+pub fn print(
+    module: &Module,
+    names: &Names<'_>,
+    scope: &Scope,
+    package: &str,
+    (trust, may_conflict): (Trust, bool),
+) -> String {
     let mut printer = Printer {
         out: String::new(),
         line: 1,
@@ -37,6 +45,7 @@ pub fn print(module: &Module, names: &Names<'_>, scope: &Scope, package: &str, t
         pending: vec![],
         negated: false,
         for_machine: trust == Trust::Proven,
+        may_conflict: may_conflict && trust == Trust::Checked,
     };
     printer.text("package ");
     printer.text(package);
@@ -72,6 +81,8 @@ struct Printer<'a> {
     negated: bool,
     /// Whether regorus's machine evaluates it, and not its interpreter.
     for_machine: bool,
+    /// Whether rules may contradict each other.
+    may_conflict: bool,
 }
 
 impl Printer<'_> {
@@ -242,6 +253,13 @@ impl Printer<'_> {
         for (name, term) in before {
             self.text(std::mem::replace(&mut separator, "; "));
             self.same(name, term, None);
+        }
+        let required =
+            query.filter(|_| self.may_conflict).map(|query| shape::required(query)).unwrap_or_default();
+        for reference in required {
+            let name = self.fresh();
+            let _ = write!(self.out, "{}{name} = ", std::mem::replace(&mut separator, "; "));
+            self.term(&reference);
         }
         if let Some(query) = query {
             self.text(std::mem::replace(&mut separator, "; "));

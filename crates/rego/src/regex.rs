@@ -1,32 +1,12 @@
 //! `regex.*` with the regular expressions of Go.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use gatewright_re2::Pattern;
+use gatewright_re2::{Pattern, cached};
 use regorus::Value;
 
-/// Patterns that a thread keeps compiled.
-const KEPT: usize = 256;
-
-thread_local! {
-    static COMPILED: RefCell<HashMap<String, Option<Rc<Pattern>>>> = RefCell::default();
-}
-
 fn compiled(pattern: &Value) -> Option<Rc<Pattern>> {
-    let pattern: &str = pattern.as_string().ok()?;
-    COMPILED.with_borrow_mut(|compiled| {
-        if let Some(regex) = compiled.get(pattern) {
-            return regex.clone();
-        }
-        if compiled.len() >= KEPT {
-            compiled.clear();
-        }
-        let regex = Pattern::new(pattern).ok().map(Rc::new);
-        compiled.insert(pattern.to_owned(), regex.clone());
-        regex
-    })
+    cached(pattern.as_string().ok()?).ok()
 }
 
 /// `regex.match(pattern, text)`.

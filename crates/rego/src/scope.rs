@@ -10,6 +10,7 @@ use regorus::unstable::{
     AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleBody, RuleHead, Span,
 };
 
+use super::keywords::PREFIX;
 use super::token::Fault;
 use super::visit::{self, Term};
 
@@ -27,7 +28,7 @@ pub struct Scope {
 impl Scope {
     /// Finds what declares each name.
     pub fn new(module: &Module) -> Self {
-        let mut resolver = Resolver { open: vec![], count: 0, found: Self::default() };
+        let mut resolver = Resolver { open: vec![], count: 0, v1: module.rego_v1, found: Self::default() };
         for rule in &module.policy {
             resolver.rule(rule);
         }
@@ -74,6 +75,8 @@ struct Resolver {
     /// The innermost last.
     open: Vec<Body>,
     count: usize,
+    /// Rego 1.0 keeps `input` and `data` for the documents.
+    v1: bool,
     found: Scope,
 }
 
@@ -156,6 +159,12 @@ impl Resolver {
         let name = place.text();
         if name == "_" {
             return;
+        }
+        if self.v1 && matches!(name, "input" | "data") {
+            self.fault(
+                place.line,
+                &format!("variables must not shadow {name} (use a different variable name)"),
+            );
         }
         let before = self.open.last().and_then(|body| body.variables.get(name)).map(|before| before.first);
         match before {
@@ -322,8 +331,11 @@ impl Resolver {
         match function.as_ref() {
             Expr::Var { span, .. } => {
                 let name = span.text();
-                let found = self.open.iter().rev().find_map(|body| body.variables.get(name));
-                if found.is_some_and(|variable| variable.own != name) {
+                // A variable of this name has another one by now.
+                let other = format!("{PREFIX}{name}");
+                let known =
+                    |body: &'_ Body, name: &str| body.variables.get(name).is_some_and(|of| of.own != name);
+                if self.open.iter().any(|body| known(body, name) || known(body, &other)) {
                     self.fault(span.line, &format!("called function {name} shadowed"));
                 }
             }

@@ -275,3 +275,166 @@ fn what_is_nested_too_deep_is_refused() {
     let (_, said) = refused(&format!("violation[{{\"msg\": msg}}] {{ msg := 1{} }}", " + 1".repeat(100_000)));
     assert!(said.contains("nested"), "{said}");
 }
+
+/// Each body finds what stands above it, and no name means what is declared below.
+#[test]
+fn a_declaration_is_not_seen_above_it() {
+    for (body, found) in [
+        (
+            "hits := [hits | hits = input.review.list[_] == \"a\"]; msg := sprintf(\"%v\", [hits])",
+            "[true, false]",
+        ),
+        ("ok := {ok | ok := input.review.list[_]}; msg := sprintf(\"%v\", [ok])", "{\"a\", \"b\"}"),
+        (
+            "m := [m | m = regex.match(input.review.list[list], \"a\")]; msg := sprintf(\"%v\", [m])",
+            "[true, false]",
+        ),
+        ("by := {k: by | by = input.review.list[k]}; msg := sprintf(\"%v\", [by])", "{0: \"a\", 1: \"b\"}"),
+        ("x := [x | x := [x | x := 1]]; msg := sprintf(\"%v\", [x])", "[[1]]"),
+    ] {
+        let entry = format!("violation[{{\"msg\": msg}}] {{ {body} }}");
+        assert_eq!(messages(&entry, r#"{"list": ["a", "b"]}"#), [found], "{body}");
+    }
+    for (body, why) in [
+        ("x == 1; x := 1", "var x referenced above"),
+        ("x := 1; x := 2", "var x assigned above"),
+        ("some i; input.a[_]", "declared var i unused"),
+        ("not x := 1", "inside negated expression"),
+        ("1 := 1", "cannot assign to 1"),
+        ("startswith := 1; startswith(\"a\", \"b\")", "startswith shadowed"),
+    ] {
+        let said = refused(&format!("violation[{{\"msg\": \"x\"}}] {{ {body} }}")).1;
+        assert!(said.contains(why), "{body}: {said}");
+    }
+}
+
+#[test]
+fn words_that_are_keywords_elsewhere_are_names() {
+    let list = r#"{"list": ["a"], "in": "field"}"#;
+    for (entry, found) in [
+        (
+            "contains(list, item) { list[_] == item }\nviolation[{\"msg\": \"x\"}] { contains(input.review.list, \"a\") }",
+            "x",
+        ),
+        (
+            "violation[{\"msg\": \"x\"}] { contains(input.review.list, \"a\") }\ncontains(l, i) = true { l[_] == i }",
+            "x",
+        ),
+        ("every[x] { x := input.review.list[_] }\nviolation[{\"msg\": in}] { every[in] }", "a"),
+        ("if = \"if\" { true }\nviolation[{\"msg\": if}] { true }", "if"),
+        ("violation[{\"msg\": msg}] { msg := input.review.in }", "field"),
+        ("violation[{\"msg\": contains}] { contains := \"x\"; not startswith(contains, \"a\") }", "x"),
+    ] {
+        assert_eq!(messages(entry, list), [found], "{entry}");
+    }
+    let lib = "package lib.a\ncontains(l, i) { l[_] == i }\nevery = \"every\"".to_owned();
+    let entry = "package p\nimport data.lib.a\nviolation[{\"msg\": a.every}] { a.contains(input.review.list, \"a\") }";
+    let program = compile(RegoVersion::V0, entry, &[lib]).unwrap();
+    let input = Value::from_json_str(r#"{"review": {"list": ["a"]}}"#).unwrap();
+    assert_eq!(program.evaluate(&input, &Value::Undefined).unwrap()[0].message, "every");
+    assert!(
+        refused("in(x, y) { x == y }\nviolation[{\"msg\": \"x\"}] { in(1, 1) }")
+            .1
+            .contains("in: arity mismatch")
+    );
+}
+
+/// A rule that can never be a violation must not pass for one that is never violated.
+#[test]
+fn violation_is_what_gatekeeper_asks_for() {
+    for entry in [
+        "violation { input.review.a }",
+        "violation = msg { msg := \"x\" }",
+        "violation(x) = {\"msg\": \"x\"} { x }",
+        "violation[msg] { msg := \"x\" }",
+        "violation[msg] { msg := sprintf(\"%v\", [1]) }",
+        "violation[{\"message\": \"x\"}] { true }",
+        "f(x) = {\"text\": x}\nviolation[f(1)] { true }",
+        "violation = [{\"msg\": \"x\"}] { true }",
+    ] {
+        assert!(
+            refused(entry).1.contains("violation must be a set of objects"),
+            "{entry}: {:?}",
+            refused(entry)
+        );
+    }
+    for (entry, found) in [
+        ("violation[msg] { msg := \"text\" }\nviolation[{\"msg\": \"x\"}] { true }", vec!["x"]),
+        ("violation[x] { x := input.review.list[_] }", vec!["y"]),
+        ("violation[{\"msg\": \"x\"}] = true { true }", vec!["x"]),
+        ("violation = {{\"msg\": \"x\"}, {\"msg\": \"y\"}} { true }", vec!["x", "y"]),
+    ] {
+        assert_eq!(messages(entry, r#"{"list": ["a", {"msg": "y"}, {"text": "z"}]}"#), found, "{entry}");
+    }
+}
+
+#[test]
+fn types_are_checked() {
+    for (body, why) in [
+        ("startswith(\"a\", \"a\", \"a\")", "startswith: invalid argument"),
+        ("x := 1; startswith(x, \"a\")", "startswith: invalid argument x"),
+        ("x := [1, 2]; [a, b, c] = x; a == b; b == c", "match error"),
+        ("x := {\"a\": 1}; x.b", "undefined ref"),
+        ("count = {1, 2}", "match error"),
+        ("f(1, \"a\")", "f: invalid argument"),
+        ("g(count([]))", "g: invalid argument"),
+        ("f == 1", "used as reference"),
+    ] {
+        let said = refused(&format!(
+            "f(x) = 1 {{ x }}\ng(x) {{ startswith(x, \"a\") }}\nviolation[{{\"msg\": \"x\"}}] {{ {body} }}"
+        ));
+        assert!(said.1.contains(why), "{body}: {said:?}");
+        assert_eq!(said.0, 4);
+    }
+}
+
+/// Only what Gatekeeper itself would say is a violation.
+#[test]
+fn what_only_this_engine_cannot_do_is_no_violation() {
+    let secret = "hunter2";
+    let deep = "[".repeat(2000) + &"]".repeat(2000);
+    let entry = "package p\nviolation[{\"msg\": \"x\"}] { json.unmarshal(input.review.text) }";
+    let program = compile(RegoVersion::V0, entry, &[]).unwrap();
+    let input =
+        Value::from_json_str(&format!(r#"{{"review": {{"text": "{deep}", "s": "{secret}"}}}}"#)).unwrap();
+    let error = program.evaluate(&input, &Value::Undefined).unwrap_err();
+    assert!(
+        matches!(&error, EvaluationError::Engine(error) if error.message.contains("deeper")),
+        "{error:?}"
+    );
+    assert!(!format!("{error:?}").contains(secret));
+    let input = Value::from_json_str(r#"{"review": {"text": "[[1]]"}}"#).unwrap();
+    assert_eq!(program.evaluate(&input, &Value::Undefined).unwrap().len(), 1);
+    let conflict = "p = 1 { true }\np = 2 { input.review }\nviolation[{\"msg\": \"x\"}] { p == 2 }";
+    let program = compile(RegoVersion::V0, &format!("package p\n{conflict}"), &[]).unwrap();
+    assert!(matches!(program.evaluate(&input, &Value::Undefined), Err(EvaluationError::Failed(_))));
+}
+
+/// OPA does not come to a contradiction in a body that reads a field that is not there.
+#[test]
+fn what_is_absent_is_found_before_a_contradiction() {
+    let entry = "f(x) = x { true }\nf(x) = true { x }\n\
+                 violation[{\"msg\": msg}] { msg := sprintf(\"%v %v\", [f(5), input.review.absent]) }";
+    assert!(messages(entry, "{}").is_empty());
+    let program = compile(RegoVersion::V0, &format!("package p\n{entry}"), &[]).unwrap();
+    let input = Value::from_json_str(r#"{"review": {"absent": 1}}"#).unwrap();
+    assert!(matches!(program.evaluate(&input, &Value::Undefined), Err(EvaluationError::Failed(_))));
+}
+
+#[test]
+fn an_error_says_where_and_nothing_of_the_input() {
+    let functions = std::collections::HashMap::new();
+    let text = "\n--> libs[\"lib_1\"]:7:3\n  |\n7 | x\n  |   ^\nerror: `hunter2` is not a number";
+    let EvaluationError::Engine(error) = outcome::failure(&anyhow::anyhow!("{text}"), &functions) else {
+        panic!("a violation");
+    };
+    assert_eq!((error.lib, error.line), (Some(1), 7));
+    assert!(!error.to_string().contains("hunter2"));
+    let EvaluationError::Engine(error) = outcome::failure(
+        &anyhow::anyhow!("execution exceeded time limit (elapsed=1ns, limit=1ns)"),
+        &functions,
+    ) else {
+        panic!("a violation");
+    };
+    assert!(error.to_string().contains("longer than its limit"));
+}

@@ -1,6 +1,6 @@
 //! The modules of a template together: parsed, and checked against each other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use regorus::unstable::{Module, Rule};
 
@@ -131,6 +131,18 @@ pub fn misplaced(units: &[Unit], error: &anyhow::Error) -> CompileError {
     let text = error.to_string();
     let unit = units.iter().find(|unit| text.contains(&format!("--> {}:", unit.file())));
     unit.unwrap_or(&units[0]).error(token::fault(text))
+}
+
+/// Whether some rule or function has several values to choose from.
+pub fn may_conflict(units: &[Unit]) -> bool {
+    let mut seen = HashSet::new();
+    let definitions = units.iter().flat_map(|unit| unit.module.policy.iter().map(move |rule| (unit, rule)));
+    let mut valued = definitions.filter_map(|(unit, rule)| {
+        let (name, kind) = names::declared(rule)?;
+        let is_valued = kind != Kind::Set && matches!(rule.as_ref(), Rule::Spec { .. });
+        is_valued.then(|| format!("{}.{name}", unit.package))
+    });
+    valued.any(|path| !seen.insert(path))
 }
 
 /// Where functions of several definitions have their second.

@@ -2,6 +2,7 @@
 
 mod documented;
 mod enforcement;
+mod last_good;
 mod requests;
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Schemas themselves: what Kubernetes asks of the schema of a custom resource.
 
-use regex::Regex;
+use gatewright_re2::Pattern;
 use serde_json::{Value, json};
 
 use super::{Fault, INT_OR_STRING, PRESERVE, flag, member, unknown_field, validate};
@@ -90,9 +90,9 @@ fn check_known(fields: &serde_json::Map<String, Value>, pointer: &str) -> Result
 
 fn check_words(schema: &Value, pointer: &str) -> Result<(), Fault> {
     if let Some(pattern) = schema["pattern"].as_str()
-        && let Err(error) = Regex::new(pattern)
+        && let Err(refused) = Pattern::new(pattern)
     {
-        return Err(Fault::new(member(pointer, "pattern"), format!("is no regular expression: {error}")));
+        return Err(Fault::new(member(pointer, "pattern"), refused.to_string()));
     }
     if flag(schema, "uniqueItems") {
         return Err(Fault::new(member(pointer, "uniqueItems"), "Kubernetes forbids it: it costs too much"));

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{EMBEDDED, PRESERVE, flag, member};
 
 /// The first field that the schema does not know, as a JSON pointer.
+#[must_use]
 pub fn unknown_field(schema: &Value, value: &Value, pointer: &str) -> Option<String> {
     match value {
         Value::Object(members) => members.iter().find_map(|(key, value)| {

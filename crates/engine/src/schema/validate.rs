@@ -1,6 +1,6 @@
 //! Values against their schema.
 
-use regex::Regex;
+use gatewright_re2::cached;
 use serde_json::Value;
 
 use super::{Fault, INT_OR_STRING, flag, member};
@@ -10,23 +10,46 @@ use super::{Fault, INT_OR_STRING, flag, member};
 /// # Errors
 /// That thing.
 pub fn validate(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    let mut found = vec![];
+    faults(schema, value, pointer, &mut found);
+    found.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Everything in a value that the schema forbids. Of what has a wrong type nothing else is said.
+pub fn faults(schema: &Value, value: &Value, pointer: &str, found: &mut Vec<Fault>) {
     if value.is_null() {
-        return if flag(schema, "nullable") || !schema["type"].is_string() {
-            Ok(())
-        } else {
-            Err(Fault::new(pointer, format!("is null; it must be {}", wanted(schema))))
-        };
+        if !flag(schema, "nullable") && schema["type"].is_string() {
+            found.push(Fault::new(pointer, format!("is null; it must be {}", wanted(schema))));
+        }
+        return;
     }
-    check_type(schema, value, pointer)?;
-    check_enum(schema, value, pointer)?;
+    let checked = check_type(schema, value, pointer).and_then(|()| check_enum(schema, value, pointer));
+    if let Err(fault) = checked.and_then(|()| check_itself(schema, value, pointer)) {
+        found.push(fault);
+        return;
+    }
     match value {
-        Value::String(text) => check_text(schema, text, pointer)?,
-        Value::Number(_) => check_number(schema, value, pointer)?,
-        Value::Array(elements) => check_elements(schema, elements, pointer)?,
-        Value::Object(members) => check_members(schema, members, pointer)?,
+        Value::Array(elements) => check_elements(schema, elements, pointer, found),
+        Value::Object(members) => check_members(schema, members, pointer, found),
         _ => {}
     }
-    check_alternatives(schema, value, pointer)
+    found.extend(check_alternatives(schema, value, pointer).err());
+}
+
+/// What is asked of a value beside what is in it.
+fn check_itself(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    match value {
+        Value::String(text) => check_text(schema, text, pointer),
+        Value::Number(_) => check_number(schema, value, pointer),
+        Value::Array(elements) => {
+            check_count(schema, ("minItems", "maxItems"), elements.len(), "elements", pointer)?;
+            check_list_type(schema, elements, pointer)
+        }
+        Value::Object(members) => {
+            check_count(schema, ("minProperties", "maxProperties"), members.len(), "fields", pointer)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn wanted(schema: &Value) -> String {
@@ -57,7 +80,7 @@ fn check_type(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault>
     if fits {
         Ok(())
     } else {
-        Err(Fault::new(pointer, format!("is `{value}`; it must be {}", wanted(schema))))
+        Err(Fault::of(pointer, &format!("`{value}`"), format!("it must be {}", wanted(schema))))
     }
 }
 
@@ -71,7 +94,7 @@ fn check_enum(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault>
         return Ok(());
     }
     let allowed = allowed.iter().map(plain).collect::<Vec<_>>().join(", ");
-    Err(Fault::new(pointer, format!("is `{}`; allowed are {allowed}", plain(value))))
+    Err(Fault::of(pointer, &format!("`{}`", plain(value)), format!("allowed are {allowed}")))
 }
 
 fn plain(value: &Value) -> String {
@@ -81,10 +104,10 @@ fn plain(value: &Value) -> String {
 fn check_text(schema: &Value, text: &str, pointer: &str) -> Result<(), Fault> {
     check_count(schema, ("minLength", "maxLength"), text.chars().count(), "characters", pointer)?;
     let Some(pattern) = schema["pattern"].as_str() else { return Ok(()) };
-    if Regex::new(pattern).is_ok_and(|regex| regex.is_match(text)) {
+    if cached(pattern).is_ok_and(|pattern| pattern.is_match(text)) {
         return Ok(());
     }
-    Err(Fault::new(pointer, format!("is `{text}`, which does not match the pattern `{pattern}`")))
+    Err(Fault::of(pointer, &format!("`{text}`"), format!("it must match the pattern `{pattern}`")))
 }
 
 fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
@@ -93,32 +116,31 @@ fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Faul
         let exclusive = flag(schema, "exclusiveMinimum");
         if number < least || (exclusive && number <= least) {
             let bound = if exclusive { "greater than" } else { "at least" };
-            return Err(Fault::new(pointer, format!("is {value}; it must be {bound} {least}")));
+            return Err(Fault::of(pointer, &value.to_string(), format!("it must be {bound} {least}")));
         }
     }
     if let Some(most) = schema["maximum"].as_f64() {
         let exclusive = flag(schema, "exclusiveMaximum");
         if number > most || (exclusive && number >= most) {
             let bound = if exclusive { "less than" } else { "at most" };
-            return Err(Fault::new(pointer, format!("is {value}; it must be {bound} {most}")));
+            return Err(Fault::of(pointer, &value.to_string(), format!("it must be {bound} {most}")));
         }
     }
     match schema["multipleOf"].as_f64() {
         Some(factor) if (number / factor).fract() != 0.0 => {
-            Err(Fault::new(pointer, format!("is {value}; it must be a multiple of {factor}")))
+            Err(Fault::of(pointer, &value.to_string(), format!("it must be a multiple of {factor}")))
         }
         _ => Ok(()),
     }
 }
 
-fn check_elements(schema: &Value, elements: &[Value], pointer: &str) -> Result<(), Fault> {
-    check_count(schema, ("minItems", "maxItems"), elements.len(), "elements", pointer)?;
-    check_list_type(schema, elements, pointer)?;
+fn check_elements(schema: &Value, elements: &[Value], pointer: &str, found: &mut Vec<Fault>) {
     if schema["items"].is_null() {
-        return Ok(());
+        return;
     }
-    let check = |(index, element)| validate(&schema["items"], element, &format!("{pointer}/{index}"));
-    elements.iter().enumerate().try_for_each(check)
+    for (index, element) in elements.iter().enumerate() {
+        faults(&schema["items"], element, &format!("{pointer}/{index}"), found);
+    }
 }
 
 /// Elements of a set are different; those of a map differ in their keys.
@@ -148,20 +170,20 @@ fn check_members(
     schema: &Value,
     members: &serde_json::Map<String, Value>,
     pointer: &str,
-) -> Result<(), Fault> {
-    check_count(schema, ("minProperties", "maxProperties"), members.len(), "fields", pointer)?;
+    found: &mut Vec<Fault>,
+) {
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    if let Some(missing) = required.into_iter().find(|key| !members.contains_key(*key)) {
-        return Err(Fault::new(member(pointer, missing), "is required"));
+    for missing in required.filter(|key| !members.contains_key(*key)) {
+        found.push(Fault::new(member(pointer, missing), "is required"));
     }
-    members.iter().try_for_each(|(key, value)| {
+    for (key, value) in members {
         let additional = &schema["additionalProperties"];
         match schema["properties"].get(key) {
-            Some(schema) => validate(schema, value, &member(pointer, key)),
-            None if additional.is_object() => validate(additional, value, &member(pointer, key)),
-            None => Ok(()),
+            Some(schema) => faults(schema, value, &member(pointer, key), found),
+            None if additional.is_object() => faults(additional, value, &member(pointer, key), found),
+            None => {}
         }
-    })
+    }
 }
 
 fn check_count(

@@ -140,7 +140,7 @@ impl Judge<'_> {
     fn unread(&self, request: &Request) -> bool {
         let object = request.object();
         let (group, kind) = group_and_kind(object);
-        !(group.is_empty() && kind == "Pod")
+        (!group.is_empty() || kind != "Pod")
             && !self.world.reads_template(group, kind)
             && notes::has_pod_template(object)
             && self.world.expander.expand(object).is_ok_and(|implied| implied.is_empty())

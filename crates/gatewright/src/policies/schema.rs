@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 use std::thread;
 
 use gatewright_api::PolicyKind;
-use jsonschema::Validator;
+use gatewright_engine::schema::{Fault, faults};
 use kube_cel::CompiledSchema;
 use serde_json::Value;
 
 struct Schema {
     kind: String,
-    structure: Validator,
+    structure: Value,
     rules: CompiledSchema,
 }
 
@@ -55,21 +55,16 @@ impl Schema {
         let crd = crate::input::value(crd).ok()?;
         let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema")?;
         let kind = crd.pointer("/spec/names/kind")?.as_str()?.to_owned();
-        let structure = jsonschema::validator_for(schema).ok()?;
-        Some(Self { kind, structure, rules: kube_cel::compile_schema(schema) })
+        Some(Self { kind, structure: schema.clone(), rules: kube_cel::compile_schema(schema) })
     }
 
     /// Rules are asked only about what has the right structure, as the API server does it.
     fn refused(&self, policy: &Value) -> Vec<Refused> {
-        let structure = self.structure.iter_errors(policy);
-        let structure: Vec<_> = structure
-            .map(|error| Refused {
-                pointer: error.instance_path().to_string(),
-                message: error.masked_with("the value").to_string(),
-            })
-            .collect();
-        if !structure.is_empty() {
-            return structure;
+        let mut found = vec![];
+        faults(&self.structure, policy, "", &mut found);
+        if !found.is_empty() {
+            let refused = |fault: Fault| Refused { pointer: fault.pointer, message: fault.discreet };
+            return found.into_iter().map(refused).collect();
         }
         let rules = kube_cel::validate_compiled(&self.rules, policy, None).err();
         let rules = rules.into_iter().flat_map(kube_cel::ValidationErrors::into_vec);

@@ -1,8 +1,8 @@
 //! Questions about the shape of terms.
 
-use regorus::unstable::Expr;
+use regorus::unstable::{Expr, Literal, Query};
 
-use crate::visit;
+use crate::visit::{self, Term};
 
 /// Whether an object stands in a pattern, and variables in it.
 pub fn has_object(pattern: &Expr) -> bool {
@@ -51,4 +51,36 @@ pub fn iterates(term: &Expr) -> bool {
 /// `walk` has many results.
 pub fn is_walk(function: &Expr) -> bool {
     matches!(function, Expr::Var { span, .. } if span.text() == "walk")
+}
+
+/// The references to fields of the input without which no statement of a body can hold.
+pub fn required(query: &Query) -> Vec<Term> {
+    let mut found = vec![];
+    for statement in query.stmts.iter().filter(|statement| statement.with_mods.is_empty()) {
+        if let Literal::Expr { expr, .. } = &statement.literal {
+            fields(expr, &mut found);
+        }
+    }
+    found
+}
+
+fn fields(term: &Term, found: &mut Vec<Term>) {
+    match term.as_ref() {
+        Expr::RefDot { .. } | Expr::RefBrack { .. } if is_field(term) => found.push(term.clone()),
+        Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {}
+        Expr::Call { params, .. } => params.iter().for_each(|param| fields(param, found)),
+        other => visit::children(other).into_iter().for_each(|child| fields(child, found)),
+    }
+}
+
+fn is_field(term: &Expr) -> bool {
+    match term {
+        Expr::Var { span, .. } => span.text() == "input",
+        Expr::RefDot { refr, .. } => is_field(refr),
+        Expr::RefBrack { refr, index, .. } => {
+            matches!(index.as_ref(), Expr::String { .. } | Expr::RawString { .. } | Expr::Number { .. })
+                && is_field(refr)
+        }
+        _ => false,
+    }
 }

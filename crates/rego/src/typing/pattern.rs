@@ -4,6 +4,8 @@ use regorus::unstable::{Expr, Span};
 
 use super::expression::constant;
 use super::{Checker, Type, unifies};
+use crate::builtins::{self, Builtin};
+use crate::keywords::PREFIX;
 use crate::visit::Term;
 
 impl Checker<'_> {
@@ -15,10 +17,12 @@ impl Checker<'_> {
         self.context.scope.find(place).unwrap_or_else(|| place.text()).to_owned()
     }
 
-    /// What is known of a variable.
+    /// What is known of a variable. To OPA one that nothing declares is the function of its name, if there is one.
     pub(super) fn variable(&self, place: &Span) -> Type {
         let name = self.own(place);
-        self.open.iter().rev().find_map(|body| body.get(&name)).cloned().unwrap_or(Type::Unknown)
+        let found = self.open.iter().rev().find_map(|body| body.get(&name)).cloned();
+        let function = || builtins::find(name.strip_prefix(PREFIX).unwrap_or(&name)).map(Builtin::of);
+        found.or_else(function).unwrap_or(Type::Unknown)
     }
 
     /// From now on a variable has this type; each wildcard is another variable.
