@@ -45,7 +45,7 @@ impl Differences {
             match (ours, theirs) {
                 (Answer::Refused(_), Answer::Refused(_)) => {}
                 (Answer::Messages(ours), Answer::Messages(theirs)) => {
-                    found.messages(cases, case, ours, theirs)
+                    found.messages(cases, case, ours, theirs);
                 }
                 (Answer::Refused(_), _)
                     if allowed.contains(&Kind::Authorizer) && case.expression.contains("authorizer") =>
@@ -76,12 +76,11 @@ impl Differences {
             if ours == theirs {
                 continue;
             }
-            match kind(case, &ours, &theirs).filter(|kind| self.allowed.contains(kind)) {
-                Some(kind) => *self.known.entry(kind).or_default() += 1,
-                None => {
-                    let line = format!("{} [{name}]\n  ours   {ours}\n  theirs {theirs}", case.expression);
-                    self.unknown.push(line);
-                }
+            if let Some(kind) = kind(case, &ours, &theirs).filter(|kind| self.allowed.contains(kind)) {
+                *self.known.entry(kind).or_default() += 1;
+            } else {
+                let line = format!("{} [{name}]\n  ours   {ours}\n  theirs {theirs}", case.expression);
+                self.unknown.push(line);
             }
         }
     }

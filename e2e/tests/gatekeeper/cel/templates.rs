@@ -63,7 +63,7 @@ fn ask(cases: &Cases, groups: &[Vec<usize>], answers: &mut [Answer]) -> Result<V
         let case = *by_text.get(&key).with_context(|| format!("of no expression: {}", violation.message))?;
         match &mut answers[case] {
             Answer::Messages(messages) => drop(messages.insert(violation.object, violation.message)),
-            answer => {
+            answer @ Answer::Refused(_) => {
                 *answer = Answer::Messages(BTreeMap::from([(violation.object, violation.message)]));
             }
         }

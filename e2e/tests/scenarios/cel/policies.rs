@@ -101,7 +101,7 @@ async fn refused(cluster: &Cluster, cases: &Cases) -> Result<BTreeMap<usize, Str
 async fn failures(cluster: &Cluster, object: &Value) -> Result<Vec<(usize, String)>> {
     let name = object["metadata"]["name"].as_str().context("no name")?;
     let found = RefCell::new(vec![]);
-    until(&format!("the policy judges {name}"), Duration::from_secs(60), async || {
+    until(&format!("the policy judges {name}"), Duration::from_mins(1), async || {
         let before = std::fs::read_to_string(cluster.log("kube-apiserver"))?.len();
         let arguments = ["create", "--dry-run=server", "-f", "-"];
         cluster.kubectl(&arguments, Some(&object.to_string())).await?.success()?;
