@@ -114,7 +114,9 @@ impl Prepared {
     pub(crate) fn hash(&self) -> String {
         let Self { id: _, labels, annotations, owners, content, generation: _ } = self;
         let compared = json!([labels, annotations, owners]).to_string() + content.text();
-        Sha256::digest(compared).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let digest = Sha256::digest(compared);
+        let half = digest.iter().take(16).fold(0_u128, |half, byte| (half << 8) | u128::from(*byte));
+        format!("{half:032x}")
     }
 
     /// The object to send.

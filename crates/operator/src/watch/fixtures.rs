@@ -69,7 +69,9 @@ pub(crate) const CACHES: [(&str, Fill); 14] = [
 /// Everything is known, and nothing is there.
 pub(crate) fn empty_world() -> World {
     let (world, _) = world();
-    CACHES.iter().for_each(|(_, fill)| fill(&world));
+    for (_, fill) in CACHES {
+        fill(&world);
+    }
     world
 }
 
