@@ -12,6 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::watch::cache::Knowledge;
 use crate::watch::live::Live;
 use crate::watch::observe::gatekeeper::Gatekeeper;
+use crate::watch::observe::guard::GuardSnapshot;
 use crate::watch::observe::reports::ReportKinds;
 use crate::watch::observe::standard::StandardSnapshot;
 use crate::watch::observe::template::TemplateSnapshot;
@@ -75,7 +76,7 @@ impl SystemSnapshot {
     /// None while something is not known yet, as just after the start, or while there is nowhere to write. `standards`
     /// are the names of the standards' constraints.
     pub(crate) fn observe<'a>(world: &World, standards: impl Iterator<Item = &'a str>) -> Option<Self> {
-        if !world.system.is_complete() || !is_known(world) {
+        if !world.system.is_complete() || !is_known(world) || routing_is_coming(world) {
             return None;
         }
         Some(Self {
@@ -106,6 +107,13 @@ impl SystemSnapshot {
 
 fn is_served(world: &World, kind: PolicyKind) -> bool {
     with_policy_type!(kind, P => P::cache(world).is_complete())
+}
+
+/// Whether the outcome of the routing is about to be published, as just after the start. To say meanwhile that it is
+/// not known would turn conditions for a moment at each start, and forget what it had found.
+fn routing_is_coming(world: &World) -> bool {
+    let can_be_decided = world.webhooks.is_complete() && world.own_webhook.is_complete();
+    world.routing.get().is_none() && can_be_decided && GuardSnapshot::observe(world).is_some()
 }
 
 /// Nothing may be concluded before, as just after the start.

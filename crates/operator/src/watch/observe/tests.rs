@@ -1,9 +1,13 @@
-use super::{Gatekeeper, GuardSnapshot, PolicySnapshot, RoutingSnapshot, StandardSnapshot, TemplateSnapshot};
+use super::{
+    Gatekeeper, GuardSnapshot, PolicySnapshot, RoutingSnapshot, StandardSnapshot, SystemSnapshot,
+    TemplateSnapshot,
+};
 use crate::watch::desired::Prepared;
 use crate::watch::fixtures::{CACHES, empty_world, fill, live, world};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
+use crate::watch::published::RoutingOutcome;
 use crate::watch::report_kind::NAMESPACED;
 use crate::watch::world::{PlatformPod, Watched as _, World};
 use gatewright_api::SecurityPolicy;
@@ -45,7 +49,9 @@ async fn waits_for(observe: impl AsyncFn(&World) -> bool) -> Vec<&'static str> {
     let mut needed = vec![];
     for (name, _) in CACHES {
         let (world, _) = world();
-        CACHES.iter().filter(|(other, _)| *other != name).for_each(|(_, fill)| fill(&world));
+        for (_, fill) in CACHES.iter().filter(|(other, _)| *other != name) {
+            fill(&world);
+        }
         if !observe(&world).await {
             needed.push(name);
         }
@@ -196,6 +202,28 @@ async fn the_routing_is_seen_with_the_policies() {
     let (seen, asked) = RoutingSnapshot::observe(&world).await.unwrap();
     asked.unwrap();
     assert!(seen.guard.is_none() && seen.demand.is_none(), "without templates nothing is known of either");
+}
+
+#[tokio::test]
+async fn the_state_of_the_system_waits_for_the_routing_if_that_can_be_decided() {
+    let observe = |world: &World| SystemSnapshot::observe(world, ["a"].into_iter());
+    let world = empty_world();
+    assert_eq!(observe(&world), None, "its own object is not known");
+    fill(&world.system, []);
+    for watched in world.reports.all() {
+        fill(&watched.cache, []);
+    }
+    assert_eq!(observe(&world), None, "the routing is about to be decided");
+    world.routing.publish(RoutingOutcome::default());
+    assert_eq!(observe(&world).unwrap().routing, Some(RoutingOutcome::default()));
+    // Without Gatekeeper's kinds the routing cannot be decided, and that is to be said.
+    let without = empty_world();
+    fill(&without.system, []);
+    for watched in without.reports.all() {
+        fill(&watched.cache, []);
+    }
+    without.templates.absent();
+    assert_eq!(observe(&without).unwrap().routing, None);
 }
 
 #[tokio::test]
