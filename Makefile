@@ -110,12 +110,8 @@ measured:
 .PHONY: lint
 lint: deny ## Check formatting, lints, generated files, licences and sources
 	cargo fmt --all --check
-<<<<<<< HEAD
 	rustfmt --check $(IN_TABLES)
-	cargo clippy --workspace --all-targets --all-features --quiet -- --deny warnings
-=======
 	$(call timed,clippy,cargo clippy --workspace --all-targets --all-features --quiet -- --deny warnings)
->>>>>>> main
 
 .PHONY: deny
 deny: $(TOOLS_DIR)/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
