@@ -5,6 +5,8 @@ SHELL := bash
 
 NAME ?= dev
 CARGO_DENY := 0.20.2
+# Modules that a table of rules declares: cargo fmt does not see them.
+IN_TABLES := $(wildcard crates/rules/src/security_policy/*.rs crates/rules/src/operation_policy/*.rs)
 TOOLS_DIR := $(or $(GATEWRIGHT_TOOLS),$(CURDIR)/.tools)
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
@@ -108,6 +110,7 @@ measured:
 .PHONY: lint
 lint: deny ## Check formatting, lints, generated files, licences and sources
 	cargo fmt --all --check
+	rustfmt --check $(IN_TABLES)
 	$(call timed,clippy,cargo clippy --workspace --all-targets --all-features --quiet -- --deny warnings)
 
 .PHONY: deny
@@ -120,6 +123,7 @@ $(TOOLS_DIR)/cargo-deny-$(CARGO_DENY)/bin/cargo-deny:
 .PHONY: fmt
 fmt: ## Format the code
 	cargo fmt --all
+	rustfmt $(IN_TABLES)
 
 .PHONY: build
 build: tools-program ## Build the gatewright binary for development, and the programs of e2e

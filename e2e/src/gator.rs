@@ -50,7 +50,19 @@ impl Folder {
     /// # Errors
     /// It does not run, or does not understand the folder.
     pub fn test(&self) -> Result<Vec<Violation>> {
-        let arguments = ["test", "--output=json", "--enable-k8s-native-validation=false", "--filename"];
+        self.violations("--enable-k8s-native-validation=false")
+    }
+
+    /// The same, with templates in CEL.
+    ///
+    /// # Errors
+    /// As for [`Self::test`].
+    pub fn test_cel(&self) -> Result<Vec<Violation>> {
+        self.violations("--enable-k8s-native-validation=true")
+    }
+
+    fn violations(&self, engine: &str) -> Result<Vec<Violation>> {
+        let arguments = ["test", "--output=json", engine, "--filename"];
         let output = run(Command::new(tools::path("gator")).args(arguments).arg(&self.0))?;
         let said = || String::from_utf8_lossy(&output.stderr).into_owned();
         let results: Option<Vec<Value>> = serde_json::from_slice(&output.stdout).with_context(said)?;

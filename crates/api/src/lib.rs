@@ -35,6 +35,6 @@ pub use status::{
     PolicyStatus, Reason, ViolationSample, Violations,
 };
 pub use system::{
-    GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, SYSTEM_STATUS_NAME, StandardStatus,
-    SystemCondition, SystemStatus,
+    ExemptNamespaces, GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, Notice, SYSTEM_STATUS_NAME,
+    StandardStatus, SystemCondition, SystemStatus,
 };

@@ -110,7 +110,7 @@ pub struct Checkpoint {
 }
 
 /// How many constraints of a policy are on which part of their way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConstraintCounts {
     /// What the policy compiles to.
@@ -119,6 +119,10 @@ pub struct ConstraintCounts {
     pub applied: i32,
     /// What every Gatekeeper process enforces.
     pub enforced: i32,
+    /// A digest of what was last applied. After a restart it tells whether the constraint of an invalid policy is still
+    /// that of its last valid generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 /// The type of a condition.
@@ -137,6 +141,8 @@ pub enum ConditionType {
 /// Why a condition is as it is. `docs/status.md` tells of each what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Reason {
+    /// No operator has looked at the policy yet: what the CRDs say of a new one.
+    Pending,
     /// The policy compiles.
     Compiled,
     /// The policy does not compile; the message names the field.
@@ -159,6 +165,8 @@ pub enum Reason {
     ApplyFailed,
     /// The constraint of an invalid policy is not there.
     NotApplied,
+    /// The constraint of an invalid policy's last valid generation was changed or deleted while no operator ran.
+    Drifted,
     /// Every process enforces the constraint.
     Enforced,
     /// Some process does not enforce the constraint yet; the message names it.
@@ -181,10 +189,18 @@ pub enum Reason {
     Routed,
     /// Of the system: audit's results are reported.
     Written,
+    /// Of the system: a replica holds the Lease.
+    Leading,
+    /// Of the system: the settings file on disk is in force.
+    InForce,
+    /// Of the system: the settings file on disk is refused, and the settings before it stay in force.
+    Broken,
     /// Valid, applied and enforced; of the system: all that is no policy works.
     Ready,
     /// The same, but no namespace that exists now is reached.
     NoNamespaces,
+    /// The same, but the API server does not serve a kind that the policy names.
+    UnknownKind,
 }
 
 impl Reason {

@@ -22,12 +22,12 @@ pub const SYSTEM_STATUS_NAME: &str = "cluster";
     status = "SystemStatus",
     derive = "PartialEq",
     doc = "What the operator reports on Gatekeeper, its templates, the Pod Security Standards, the exec guard, the \
-           routing of requests and reports. There is one, named cluster; the operator keeps it.",
+           routing of requests, reports, its settings and itself. There is one, named cluster; the operator keeps it.",
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].status",
-        description = "Whether everything that is no policy works"
+        description = "Whether everything that is not a policy works"
     ),
     printcolumn(
         name = "Gatekeeper",
@@ -69,6 +69,13 @@ pub const SYSTEM_STATUS_NAME: &str = "cluster";
         description = "Whether audit's results are reported as the settings want it"
     ),
     printcolumn(
+        name = "Settings",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Settings')].status",
+        priority = 1,
+        description = "Whether the settings file on disk is in force"
+    ),
+    printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].reason",
@@ -82,7 +89,8 @@ pub struct GatewrightStatusSpec {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemStatus {
-    /// PoliciesServed, GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, Reports, and Ready, which is all of them.
+    /// PoliciesServed, GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, Reports, Settings,
+    /// Operator, and Ready, which is all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -94,6 +102,32 @@ pub struct SystemStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["constraint".into()]))]
     pub standards: Vec<StandardStatus>,
+    /// The namespaces in which nothing is judged, because they carry the label `admission.gatekeeper.sh/ignore`; absent while namespaces are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exempt_namespaces: Option<ExemptNamespaces>,
+    /// What an administrator should know of though nothing fails, or beside what fails. Each also stands in the message
+    /// of a condition, and became a Warning event when it came about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// Something that an administrator should know of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    /// A CamelCase word: the reason of the event.
+    pub reason: String,
+    /// What is so, and what to do.
+    pub message: String,
+}
+
+/// The namespaces in which Gatekeeper judges nothing, because of their label.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExemptNamespaces {
+    /// How many there are.
+    pub count: i32,
+    /// The names of the first ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
 }
 
 /// A process of Gatekeeper.
@@ -142,6 +176,10 @@ pub enum SystemCondition {
     Routing,
     /// What audit found is reported where it was found, where a kind for reports is installed.
     Reports,
+    /// The settings file on disk is in force.
+    Settings,
+    /// A replica holds the Lease; the message names it.
+    Operator,
     /// All of the others.
     Ready,
 }

@@ -3,6 +3,9 @@
 //! A policy compiles to at most one constraint, or it is refused as a whole with every problem named. Nothing is
 //! ever left out in silence: a field without a rule refuses the policy.
 
+#[macro_use]
+mod table;
+
 mod exec_guard;
 mod namespaces;
 mod operation;
@@ -17,6 +20,7 @@ mod tests;
 pub use exec_guard::{EXEC_GUARD, SYNC_SET, builtin, exec_guard, sync_set};
 pub use gatewright_gatekeeper::RoutingMode;
 pub use gatewright_rules::deny_exec_heritage::UnknownPods;
+pub use namespaces::is_system_namespace;
 pub use problem::{Invalid, Problem};
 pub use settings::{
     ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing,
@@ -161,8 +165,7 @@ fn out_of_reach(check: &Check, reach: Reach, parameters: &Value) -> Option<Strin
 fn only_in_namespaces(kinds: &[Kind]) -> Option<String> {
     let custom: BTreeSet<_> = kinds.iter().filter(|kind| kind.is_custom()).map(|kind| &*kind.kind).collect();
     let custom: Vec<_> = custom.into_iter().collect();
-    (!custom.is_empty())
-        .then(|| format!("{} is judged only where it stands in namespaces", custom.join(", ")))
+    (!custom.is_empty()).then(|| format!("{} is judged only where it is namespaced", custom.join(", ")))
 }
 
 /// All templates, as they should be in the cluster.

@@ -1,21 +1,39 @@
 //! Templates in CEL (`K8sNativeValidation`), evaluated as Gatekeeper's driver and the API server's validator do.
 
+mod arithmetic;
+mod compare;
+mod compile;
 mod deadline;
+mod evaluate;
 mod expression;
 mod functions;
+mod kind;
+mod network;
+mod node;
+mod pattern;
+mod print;
+mod quantity;
 mod scope;
+mod select;
+mod semver;
+mod signatures;
 mod source;
-mod types;
+#[cfg(test)]
+mod tests;
+mod text;
+mod time;
+mod url;
+mod value;
 
 use std::time::Duration;
 
-use kube_cel::cel::{ExecutionError, Value};
 use serde_json::{Map, Value as Json};
 
 use deadline::Deadline;
 use expression::Expression;
 pub use scope::Input;
 use scope::Scope;
+use value::{Failure, Value};
 
 /// A compiled template.
 #[derive(Debug)]
@@ -44,16 +62,16 @@ impl CelProgram {
     /// long is a failure whatever the failure policy: nobody knows what it would have found.
     pub fn evaluate(&self, input: &Input, parameters: &Json) -> Vec<String> {
         let deadline = Deadline::new(self.limit);
-        let mut found =
-            Scope::run(input, parameters, &self.variables, &deadline, |scope| match self.applies(scope) {
-                Ok(true) => {
-                    let validations = self.validations.iter().take_while(|_| !deadline.was_missed());
-                    validations.filter_map(|validation| self.validate(validation, scope)).collect()
-                }
-                Ok(false) => vec![],
-                Err(_) if !self.fails => vec![],
-                Err(error) => vec![error],
-            });
+        let scope = Scope::new(input, parameters, &self.variables, &deadline);
+        let mut found = match self.applies(&scope) {
+            Ok(true) => {
+                let validations = self.validations.iter().take_while(|_| !deadline.was_missed());
+                validations.filter_map(|validation| self.validate(validation, &scope)).collect()
+            }
+            Ok(false) => vec![],
+            Err(_) if !self.fails => vec![],
+            Err(error) => vec![error],
+        };
         if deadline.was_missed() {
             found.push(format!("the evaluation took longer than {:?} and was stopped", self.limit));
         }
@@ -98,20 +116,26 @@ impl Validation {
     }
 }
 
-fn failure(expression: &Expression, error: &ExecutionError) -> String {
-    format!("expression '{}' resulted in error: {}", expression.text, reason(error))
+fn failure(expression: &Expression, failure: &Failure) -> String {
+    match failure {
+        Failure::Error(message) => {
+            bounded(format!("expression '{}' resulted in error: {message}", expression.text))
+        }
+        Failure::Stopped => String::new(),
+    }
 }
 
-/// The error as Kubernetes says it.
-fn reason(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
-        ExecutionError::NoSuchOverload | ExecutionError::UnexpectedType { .. } => "no such overload".into(),
-        ExecutionError::DivisionByZero(_) => "division by zero".into(),
-        ExecutionError::RemainderByZero(_) => "modulus by zero".into(),
-        ExecutionError::IndexOutOfBounds(Value::Int(index)) => format!("index out of bounds: {index}"),
-        other => other.to_string(),
+/// The longest text that a message has.
+const LONGEST_TEXT: usize = 16 * 1024;
+
+/// A text that is cut where it is too long, and says so.
+fn bounded(mut text: String) -> String {
+    if text.len() > LONGEST_TEXT {
+        let whole = text.len();
+        text.truncate(text.floor_char_boundary(LONGEST_TEXT));
+        return format!("{text}… (cut: it has {whole} bytes)");
     }
+    text
 }
 
 /// What expressions see of a request: all of it but its objects.

@@ -1,10 +1,39 @@
-//! Namespaces that Gatekeeper's `Config` keeps away from all constraints at once, or out of the inventory.
+//! Namespaces that Gatekeeper's `Config`, or a label, keeps away from all constraints at once, or out of the inventory.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::glob::NamespaceGlob;
 use crate::matching::Matcher;
+
+/// Upstream's webhook is not asked about a namespace with this label, whatever its value.
+pub const IGNORE_LABEL: &str = "admission.gatekeeper.sh/ignore";
+
+/// The flags that let a namespace carry [`IGNORE_LABEL`], with where their value is open.
+const EXEMPTING_FLAGS: [(&str, &str, &str); 3] = [
+    ("exempt-namespace", "", ""),
+    ("exempt-namespace-prefix", "", "*"),
+    ("exempt-namespace-suffix", "*", ""),
+];
+
+/// The namespaces, as names or globs, that a Gatekeeper process with these arguments lets carry [`IGNORE_LABEL`].
+#[must_use]
+pub fn exempt_by_flags(arguments: &[String]) -> Vec<String> {
+    let mut exempt = vec![];
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let Some(flag) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else { continue };
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (flag, None),
+        };
+        let Some((_, start, end)) = EXEMPTING_FLAGS.iter().find(|(flag, ..)| *flag == name) else { continue };
+        if let Some(value) = value.or_else(|| arguments.next().map(String::as_str)) {
+            exempt.push(format!("{start}{value}{end}"));
+        }
+    }
+    exempt
+}
 
 /// Namespaces that some of Gatekeeper's processes leave out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +85,25 @@ impl Exemption {
 
 #[cfg(test)]
 mod tests {
-    use super::exemptions;
+    use super::{exempt_by_flags, exemptions};
     use crate::Matcher;
     use serde_json::json;
+
+    #[test]
+    fn flags_are_read_as_go_reads_them() {
+        for (arguments, expected) in [
+            (&["--port=8443", "--exempt-namespace=gatekeeper-system"][..], &["gatekeeper-system"][..]),
+            (&["-exempt-namespace", "a", "--exempt-namespace=b"], &["a", "b"]),
+            (
+                &["--exempt-namespace-prefix=kube-", "--exempt-namespace-suffix=-system"],
+                &["kube-*", "*-system"],
+            ),
+            (&["exempt-namespace=a", "--exempt-namespaces=b", "--exempt-namespace"], &[]),
+        ] {
+            let arguments: Vec<_> = arguments.iter().map(|text| (*text).to_owned()).collect();
+            assert_eq!(exempt_by_flags(&arguments), expected, "{arguments:?}");
+        }
+    }
 
     #[test]
     fn only_what_is_exempt_from_admission_and_in_reach_counts() {

@@ -113,7 +113,7 @@ impl fmt::Display for Finding {
                 let (key, value) = SYSTEM_LABEL;
                 write!(
                     f,
-                    "there is no webhook configuration of Gatekeeper's (label {key}={value}) to copy, so nothing is \
+                    "there is no webhook configuration of Gatekeeper (label {key}={value}) to copy, so nothing is \
                      sent to Gatekeeper"
                 )
             }

@@ -106,7 +106,10 @@ fn expression_requirement(expression: &Value, pointer: &str) -> Result<Requireme
     let operator = text("operator")?;
     let operator = operator.parse().map_err(|_| {
         let allowed = "allowed are In, NotIn, Exists and DoesNotExist";
-        SelectorError::new(format!("{pointer}/operator"), format!("`{operator}` is no operator; {allowed}"))
+        SelectorError::new(
+            format!("{pointer}/operator"),
+            format!("`{operator}` is not an operator; {allowed}"),
+        )
     })?;
     let values = values(expression.get("values"), &format!("{pointer}/values"))?;
     check_arity(operator, &values, &format!("{pointer}/values"))?;
@@ -169,7 +172,7 @@ fn check_key(key: &str, pointer: &str) -> Result<(), SelectorError> {
         return Ok(());
     }
     let allowed = "it is `name` or `dns.prefix/name`, a name of at most 63 letters, digits, `-`, `_` and `.`";
-    Err(SelectorError::new(pointer, format!("`{key}` is no key of a label; {allowed}")))
+    Err(SelectorError::new(pointer, format!("`{key}` is not a label key; {allowed}")))
 }
 
 /// A label's value: empty, or like a key's name.
@@ -178,5 +181,5 @@ fn check_value(value: &str, pointer: &str) -> Result<(), SelectorError> {
         return Ok(());
     }
     let allowed = "it is empty or at most 63 letters, digits, `-`, `_` and `.` between letters or digits";
-    Err(SelectorError::new(pointer, format!("`{value}` is no value of a label; {allowed}")))
+    Err(SelectorError::new(pointer, format!("`{value}` is not a label value; {allowed}")))
 }

@@ -22,14 +22,16 @@ mod words;
 
 pub use audit::{Audit, AuditedViolation, audit};
 pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
-pub use exemption::{Exemption, exemptions};
+pub use exemption::{Exemption, IGNORE_LABEL, exempt_by_flags, exemptions};
 pub use finding::Finding;
 pub use glob::NamespaceGlob;
 pub use label_selector::{LabelSelector, Labels, SelectorError};
 pub use matching::{Candidate, MatchError, Matcher, Namespace, Source, group_and_kind, labels};
 pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, pod_statuses};
 pub use readiness::{Subject, TemplateError, Verdict, judge, judge_template};
-pub use routing::{Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, routes_all, routing, upstream};
+pub use routing::{
+    Route, Routing, SYSTEM_LABEL, VALIDATING_WEBHOOK, fails_closed, routes_all, routing, upstream,
+};
 pub use source::TemplateSource;
 pub use sync::{GroupVersionKind, SYNC_SET_GROUP, SYNC_SET_VERSION, SyncSet};
 pub use template::{ConstraintTemplate, RegoSource, TEMPLATE_GROUP, TEMPLATE_VERSION};

@@ -51,6 +51,8 @@ pub struct Process {
     pub terminating: bool,
     /// The tag or digest of its image; empty where there is none.
     pub version: String,
+    /// The namespaces, as names or globs, that its flags let carry the label [`crate::IGNORE_LABEL`].
+    pub exempt: Vec<String>,
 }
 
 /// The entries of an object's `status.byPod`. An entry that does not parse is left out: it cannot say "enforced".

@@ -206,7 +206,7 @@ mod tests {
             name: name.into(),
             labels: label.map(|value| ("control-plane".to_owned(), value.to_owned())).into_iter().collect(),
             terminating,
-            version: String::new(),
+            ..Process::default()
         };
         let pods = [
             pod("reported", None, false),

@@ -5,8 +5,11 @@ use std::fmt;
 use k8s_openapi::api::admissionregistration::v1::{
     RuleWithOperations, ValidatingWebhook, ValidatingWebhookConfiguration,
 };
+use serde_json::json;
 
 use crate::Operation;
+use crate::label_selector::LabelSelector;
+use crate::matching::Namespace;
 use crate::webhook::{WEBHOOK, WEBHOOK_CONFIGURATION};
 
 /// The webhook entry of Gatekeeper that answers admission requests.
@@ -101,6 +104,30 @@ pub fn routes_all(entry: &ValidatingWebhook, routes: &[Route]) -> bool {
     routes.iter().all(|route| has(entry, route, Scope::Namespaced))
 }
 
+/// Whether a request about an object in this namespace is refused while Gatekeeper does not answer: an entry of
+/// upstream's configuration with the failure policy `Fail` has the request, and its selector the namespace. The entry's
+/// match conditions are not looked at.
+pub fn fails_closed<'a>(
+    configurations: impl IntoIterator<Item = &'a ValidatingWebhookConfiguration>,
+    name: Option<&str>,
+    route: &Route,
+    namespace: &Namespace,
+) -> bool {
+    let gatekeepers = configurations.into_iter().filter(|found| is_gatekeepers(found, name));
+    let mut entries = gatekeepers.flat_map(|found| found.webhooks.iter().flatten());
+    entries.any(|entry| {
+        entry.failure_policy.as_deref() != Some("Ignore")
+            && has(entry, route, Scope::Namespaced)
+            && selects(entry, namespace)
+    })
+}
+
+/// Whether the entry's selector has the namespace. One that cannot be read has all.
+fn selects(entry: &ValidatingWebhook, namespace: &Namespace) -> bool {
+    let selector = entry.namespace_selector.as_ref().map(|selector| LabelSelector::parse(&json!(selector)));
+    !matches!(selector, Some(Ok(selector)) if !selector.matches(&namespace.labels))
+}
+
 fn is_gatekeepers(configuration: &ValidatingWebhookConfiguration, name: Option<&str>) -> bool {
     if name.is_some() {
         return configuration.metadata.name.as_deref() == name;
@@ -138,7 +165,8 @@ fn resource_matches(pattern: &str, resource: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Operation, Route, resource_matches, routing, upstream};
+    use super::{Operation, Route, fails_closed, resource_matches, routing, upstream};
+    use crate::{IGNORE_LABEL, Namespace};
     use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
     use serde_json::json;
 
@@ -183,6 +211,30 @@ mod tests {
         let found = routing(&[configuration(&["*", "pods/ephemeralcontainers"], &["UPDATE"])], None, &wanted);
         assert_eq!(found.missing, [route("pods", Operation::Create)]);
         assert_eq!(routing(&[], None, &wanted).missing, wanted);
+    }
+
+    #[test]
+    fn only_failure_policy_fail_can_refuse_and_only_where_the_selector_reaches() {
+        let operation = Operation::Update;
+        let lease = Route { group: "coordination.k8s.io".into(), resource: "leases".into(), operation };
+        let refused = |policy: Option<&str>, resources: &[&str], labels: &[(&str, &str)]| {
+            let mut found = configuration(resources, &["CREATE", "UPDATE"]);
+            let entry = &mut found.webhooks.as_mut().unwrap()[0];
+            entry.failure_policy = policy.map(str::to_owned);
+            let selector = json!({"matchExpressions": [{"key": IGNORE_LABEL, "operator": "DoesNotExist"}]});
+            entry.namespace_selector = Some(serde_json::from_value(selector).unwrap());
+            let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            fails_closed([&found], None, &lease, &Namespace { name: "gatewright-system".into(), labels })
+        };
+        for (policy, resources, labels, expected) in [
+            (Some("Fail"), &["*"][..], &[][..], true),
+            (None, &["*"], &[("team", "platform")], true),
+            (Some("Fail"), &["*"], &[(IGNORE_LABEL, "lease")], false),
+            (Some("Ignore"), &["*"], &[], false),
+            (Some("Fail"), &["pods"], &[], false),
+        ] {
+            assert_eq!(refused(policy, resources, labels), expected, "{policy:?} {resources:?} {labels:?}");
+        }
     }
 
     #[test]

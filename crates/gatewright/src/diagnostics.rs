@@ -23,5 +23,7 @@ pub fn note(message: impl std::fmt::Display) {
 
 /// Says which files of folders are left out, and by what.
 pub fn left_out(files: &[(std::sync::Arc<str>, String)]) {
-    files.iter().for_each(|(file, by)| note(format!("{file}: left out by {by}")));
+    for (file, by) in files {
+        note(format!("{file}: left out by {by}"));
+    }
 }

@@ -26,7 +26,7 @@ pub enum LogFormat {
 /// # Errors
 /// The filter cannot be read.
 pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<Box<dyn Fn(Option<LogLevel>) + Send + Sync>> {
-    let first = EnvFilter::try_new(filter).with_context(|| format!("--log: {filter:?} is no filter"))?;
+    let first = EnvFilter::try_new(filter).with_context(|| format!("--log: {filter:?} is not a filter"))?;
     let terminal = std::io::stderr().is_terminal();
     let log = fmt().with_env_filter(first).with_writer(std::io::stderr).with_ansi(terminal);
     let filter = filter.to_owned();

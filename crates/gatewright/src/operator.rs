@@ -10,7 +10,7 @@ use gatewright_operator::Options;
 
 use crate::log::{self, LogFormat};
 
-/// What the operator is told.
+/// How the operator runs.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The settings file; without one all defaults hold. A changed file takes effect without a restart
@@ -18,7 +18,7 @@ pub struct Args {
     config: Option<PathBuf>,
     /// The namespace that the operator runs in, with its Lease; no policy reaches it
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME", default_value = "gatewright-system")]
-    namespace: String,
+    operator_namespace: String,
     /// The name of this replica in the Lease, in events and in the API server's audit log: its Pod's
     #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = host())]
     replica: String,
@@ -30,10 +30,10 @@ pub struct Args {
     #[arg(long, env = "GATEWRIGHT_LEASE_SECONDS", value_name = "SECONDS", default_value_t = 15,
         value_parser = clap::value_parser!(u64).range(3..=600))]
     lease_seconds: u64,
-    /// Where /metrics, /livez and /readyz are served; port 0 takes a free one, which the log tells
+    /// Where /metrics, /livez and /readyz are served; port 0 takes a free one, which the log shows
     #[arg(long, env = "GATEWRIGHT_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
-    /// What the log tells: error, warn, info, debug or trace, also for single modules. log.level in the settings file
+    /// What the log contains: error, warn, info, debug or trace, also for single modules. log.level in the settings file
     /// goes before it
     #[arg(long, env = "GATEWRIGHT_LOG", default_value = log::DEFAULT)]
     log: String,
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let set_log_level = log::start(&args.log, args.log_format)?;
     let options = Options {
         config: args.config.clone(),
-        namespace: args.namespace.clone(),
+        namespace: args.operator_namespace.clone(),
         replica: args.replica.clone(),
         lease: args.leader_elect.then(|| Duration::from_secs(args.lease_seconds)),
         listen: args.listen,

@@ -116,7 +116,7 @@ fn constraints(filenames: &[PathBuf], reading: &Reading, settings: &Settings) ->
             match policies::unknown_kind(&document) {
                 Some(error) => fail(error),
                 None => diagnostics::note(format!(
-                    "{}: {} is no policy; left out",
+                    "{}: {} is not a policy; left out",
                     document.location, document.header.kind
                 )),
             }

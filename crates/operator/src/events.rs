@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_api::{GatewrightStatus, Reason, SYSTEM_STATUS_NAME};
-use gatewright_compiler::MeaninglessLabel;
+use gatewright_api::{GatewrightStatus, Notice, Policy, Reason, SYSTEM_STATUS_NAME};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
@@ -19,7 +18,7 @@ use tracing::warn;
 use crate::Error;
 use crate::error::request;
 use crate::metrics::Metrics;
-use crate::world::Watched;
+use crate::names::FIELD_MANAGER;
 
 /// How many events may wait. A burst beyond that is dropped: the policies' status tells the same.
 const WAITING: usize = 1000;
@@ -33,26 +32,26 @@ const LONGEST: usize = 1024;
 /// Where events are handed over. Handing over never waits.
 #[derive(Clone)]
 pub(crate) struct Events {
-    sender: mpsc::Sender<Happening>,
+    sender: mpsc::Sender<Queued>,
     metrics: Metrics,
 }
 
 /// An event that waits to be written.
-pub(crate) struct Happening {
+pub(crate) struct Queued {
     event: Event,
     about: ObjectReference,
-    /// The name under which it is written once, however often it is told; none has the recorder count.
+    /// The name under which it is written once, however often it happens; without one the recorder counts.
     once: Option<String>,
 }
 
-pub(crate) fn channel(metrics: Metrics) -> (Events, mpsc::Receiver<Happening>) {
+pub(crate) fn channel(metrics: Metrics) -> (Events, mpsc::Receiver<Queued>) {
     let (sender, receiver) = mpsc::channel(WAITING);
     (Events { sender, metrics }, receiver)
 }
 
 impl Events {
     /// A policy has become ready, or is no longer, or for another reason.
-    pub(crate) fn turned<P: Watched>(&self, policy: &ObjectMeta, ready: &Condition) {
+    pub(crate) fn turned<P: Policy>(&self, policy: &ObjectMeta, ready: &Condition) {
         let about = ObjectReference {
             api_version: Some(P::api_version(&()).into_owned()),
             kind: Some(P::kind(&()).into_owned()),
@@ -71,13 +70,13 @@ impl Events {
 
     /// Something has come about that an administrator should know of.
     pub(crate) fn notice(&self, uid: &str, notice: &Notice) {
-        let event = event(EventType::Warning, notice.reason, &notice.text);
-        self.send(Happening { event, about: system(uid), once: None });
+        let event = event(EventType::Warning, &notice.reason, &notice.message);
+        self.send(Queued { event, about: system(uid), once: None });
     }
 
     fn send_turned(&self, about: ObjectReference, ready: &Condition) {
         let event = event(event_type(ready), &ready.reason, &ready.message);
-        self.send(Happening { event, about, once: None });
+        self.send(Queued { event, about, once: None });
     }
 
     /// Somebody else had changed or deleted an object of ours.
@@ -91,13 +90,7 @@ impl Events {
             ..ObjectReference::default()
         };
         let event = event(EventType::Warning, "Repaired", what);
-        self.send(Happening { event, about, once: None });
-    }
-
-    /// A label of a namespace means nothing. The event stands in the namespace itself, for those who may look nowhere
-    /// else; a value is told once, also after a restart, as long as the API server keeps the event.
-    pub(crate) fn meaningless(&self, namespace: &str, label: &MeaninglessLabel) {
-        self.warn(namespace, "MeaninglessLabel", &label.to_string());
+        self.send(Queued { event, about, once: None });
     }
 
     /// Warns in a namespace, once for each note as long as the API server keeps the event.
@@ -112,21 +105,25 @@ impl Events {
         let event = event(EventType::Warning, reason, note);
         let digest =
             Sha256::digest(note).iter().take(8).fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
-        self.send(Happening { event, about, once: Some(format!("{namespace}.{digest:016x}")) });
+        self.send(Queued { event, about, once: Some(format!("{namespace}.{digest:016x}")) });
     }
 
-    fn send(&self, happening: Happening) {
-        if self.sender.try_send(happening).is_err() {
+    fn send(&self, event: Queued) {
+        if self.sender.try_send(event).is_err() {
             self.metrics.dropped_event();
         }
     }
 }
 
-/// What stands in a condition of the system and is also told as an event, once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) reason: &'static str,
-    pub(crate) text: String,
+#[cfg(test)]
+impl Queued {
+    /// Type, reason, object and note.
+    pub(crate) fn text(&self) -> String {
+        let Self { event: Event { type_, reason, note, .. }, about, .. } = self;
+        let (kind, name) =
+            (about.kind.as_deref().unwrap_or_default(), about.name.as_deref().unwrap_or_default());
+        format!("{type_:?} {reason} of {kind} {name}: {}", note.as_deref().unwrap_or_default())
+    }
 }
 
 fn system(uid: &str) -> ObjectReference {
@@ -149,9 +146,11 @@ fn event(r#type: EventType, reason: &str, note: &str) -> Event {
     }
 }
 
-/// That a process has not taken in a change yet is the way of things for a moment.
+/// That a process has not taken in a change yet is the way of things for a moment. A kind that is not served makes
+/// nothing fail, and may be a typo.
 fn event_type(ready: &Condition) -> EventType {
-    let fine = ready.status == "True" || ready.reason == Reason::NotEnforcedBy.as_str();
+    let holds = ready.status == "True" && ready.reason != Reason::UnknownKind.as_str();
+    let fine = holds || ready.reason == Reason::NotEnforcedBy.as_str();
     if fine { EventType::Normal } else { EventType::Warning }
 }
 
@@ -163,22 +162,22 @@ fn shortened(text: &str) -> String {
 }
 
 /// Writes events forever, one after the other. One that cannot be written is not tried again.
-pub(crate) async fn publish(client: Client, identity: String, mut happenings: mpsc::Receiver<Happening>) {
-    let reporter = Reporter { controller: crate::FIELD_MANAGER.to_owned(), instance: Some(identity) };
+pub(crate) async fn publish(client: Client, identity: String, mut queue: mpsc::Receiver<Queued>) {
+    let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(identity) };
     let recorder = Recorder::new(client.clone(), reporter.clone());
-    let mut told = false;
-    while let Some(Happening { event, about, once }) = happenings.recv().await {
+    let mut failing = false;
+    while let Some(Queued { event, about, once }) = queue.recv().await {
         let written = match once {
             None => request("writing an event".to_owned(), recorder.publish(&event, &about)).await,
             Some(name) => write_once(&client, &reporter, event, about, name).await,
         };
         if let Err(error) = &written
-            && !told
+            && !failing
             && !error.is_not_leading()
         {
             warn!(%error, "events cannot be written");
         }
-        told = written.is_err();
+        failing = written.is_err();
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -220,7 +219,29 @@ async fn write_once(
 
 #[cfg(test)]
 mod tests {
-    use super::shortened;
+    use super::{event_type, shortened};
+    use gatewright_api::Reason;
+    use kube::runtime::events::EventType;
+
+    #[test]
+    fn a_warning_is_what_somebody_should_look_at() {
+        let is_warning = |status: &str, reason: Reason| {
+            let ready = serde_json::json!({
+                "type": "Ready", "status": status, "reason": reason.as_str(), "message": "",
+                "lastTransitionTime": "1970-01-01T00:00:00Z",
+            });
+            matches!(event_type(&serde_json::from_value(ready).unwrap()), EventType::Warning)
+        };
+        for (status, reason, expected) in [
+            ("True", Reason::Ready, false),
+            ("True", Reason::NoNamespaces, false),
+            ("True", Reason::UnknownKind, true),
+            ("False", Reason::NotEnforcedBy, false),
+            ("False", Reason::Broken, true),
+        ] {
+            assert_eq!(is_warning(status, reason), expected, "{status} {reason:?}");
+        }
+    }
 
     #[test]
     fn long_texts_are_cut_between_characters() {

@@ -4,74 +4,55 @@
 //! Data goes one way: watches fill caches; a change puts a key into the queue; the key's reconciliation takes a
 //! snapshot of the caches, compiles, applies and reports. Nothing is written while nothing changes.
 
-mod apply;
-mod cache;
-mod conditions;
-mod courtesy;
-mod enforcement;
+mod act;
 mod error;
 mod events;
-mod foreign;
-mod gate;
-mod guard;
-mod leadership;
-mod lease;
-mod live;
+mod judge;
+#[cfg(test)]
+mod layers;
 mod metrics;
-mod namespaces;
-mod policy;
-mod queue;
-mod repairs;
-mod report;
-mod routing;
-mod server;
-mod settings;
-mod standard;
-mod status;
-mod summary;
-mod system;
-mod template;
+mod names;
+mod run;
 mod watch;
-mod world;
 
 pub use error::Error;
-pub use metrics::metrics_reference;
-pub use routing::RoutingReport;
+pub use names::FIELD_MANAGER;
+pub use run::reference::metrics_reference;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::future::BoxFuture;
-use gatewright_api::with_policy_type;
 use gatewright_compiler::{LogLevel, Settings};
-use gatewright_rules::{Owner, Template};
+use gatewright_rules::Template;
 use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use tracing::info;
 
-use crate::courtesy::Courtesy;
+use crate::act::queue;
+use crate::act::writer::Writer;
 use crate::events::Events;
-use crate::gate::Gate;
-use crate::leadership::Leadership;
-use crate::lease::{Candidate, Term};
-use crate::metrics::{Metrics, State};
-use crate::queue::{Key, Next};
-use crate::settings::Source;
-use crate::world::World;
-
-/// The field manager of everything that the operator writes. Renaming it would leave old fields behind forever.
-pub const FIELD_MANAGER: &str = "gatewright";
-
-/// How long one request to the API server may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::judge::builtin::Builtin;
+use crate::metrics::Metrics;
+use crate::run::gate::Gate;
+use crate::run::leadership::{self, Leadership};
+use crate::run::lease::{Candidate, Term};
+use crate::run::reconcile::{Work, measured};
+use crate::run::scrape::State;
+use crate::run::server;
+use crate::run::settings::Source;
+use crate::run::throttle::Throttle;
+use crate::watch::key::{Changes, Key};
+use crate::watch::last_applied::LastApplied;
+use crate::watch::system::Replica;
+use crate::watch::world::World;
 
 /// How long a connection may be silent: longer than a watch lasts.
 const READ_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// What the operator is told at its start.
+/// How the operator starts.
 pub struct Options {
     /// The settings file; without one all defaults hold.
     pub config: Option<PathBuf>,
@@ -93,11 +74,11 @@ pub struct Options {
 /// # Errors
 /// No usable configuration was found.
 pub async fn client() -> Result<Client, Error> {
-    Client::try_from(configuration().await?).map_err(|error| Error::Configuration(Box::new(error)))
+    Client::try_from(configuration().await?).map_err(|error| Error::configuration(&error))
 }
 
 async fn configuration() -> Result<Config, Error> {
-    let mut config = Config::infer().await.map_err(|error| Error::Configuration(Box::new(error)))?;
+    let mut config = Config::infer().await.map_err(|error| Error::configuration(&error))?;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(READ_TIMEOUT);
     config.default_retry = false;
@@ -108,9 +89,9 @@ async fn configuration() -> Result<Config, Error> {
 fn client_of(config: &Config, replica: &str, gate: Option<&Gate>) -> Result<Client, Error> {
     let mut config = config.clone();
     let agent = format!("gatewright/{} ({replica})", env!("CARGO_PKG_VERSION"));
-    let agent = http::HeaderValue::from_str(&agent).map_err(|error| Error::Configuration(Box::new(error)))?;
+    let agent = http::HeaderValue::from_str(&agent).map_err(|error| Error::configuration(&error))?;
     config.headers.push((http::header::USER_AGENT, agent));
-    let builder = ClientBuilder::try_from(config).map_err(|error| Error::Configuration(Box::new(error)))?;
+    let builder = ClientBuilder::try_from(config).map_err(|error| Error::configuration(&error))?;
     Ok(match gate {
         Some(gate) => builder.with_layer(gate).build(),
         None => builder.build(),
@@ -127,10 +108,10 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
     let settings = source.first().await?;
     let config = configuration().await?;
     let leadership = Leadership::new(leadership::clock());
-    let courtesy = Courtesy::default();
-    let state = State::new(leadership.clone(), courtesy.clone());
+    let throttle = Throttle::default();
+    let state = State::new(leadership.clone(), throttle.clone());
     let gate = Gate { leadership: leadership.clone(), metrics: metrics.clone() };
-    let client = courtesy.wrap(client_of(&config, &options.replica, Some(&gate))?);
+    let client = throttle.wrap(client_of(&config, &options.replica, Some(&gate))?);
     let listener = server::listen(options.listen).await?;
     let identity = identity(&options.replica);
     let mut candidate = match options.lease {
@@ -140,17 +121,29 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
         }
         None => None,
     };
-    let (events, happenings) = events::channel(metrics.clone());
-    let operator =
-        Operator { client: client.clone(), metrics, events, state, set_log_level: options.set_log_level };
+    let (events, queued) = events::channel(metrics.clone());
+    let replica = Replica {
+        identity: identity.clone(),
+        elects: candidate.is_some(),
+        settings_problem: source.problem(),
+    };
+    let operator = Operator {
+        replica,
+        client: client.clone(),
+        metrics,
+        events,
+        state,
+        last_applied: Arc::default(),
+        set_log_level: options.set_log_level,
+    };
     info!(identity, "started");
     let ended = tokio::select! {
         // Nothing is done after the lease is lost, and nothing new while the process ends.
         biased;
         () = lead(candidate.as_mut(), &leadership) => Err(Error::LeadershipLost),
         () = stop => Ok(()),
-        _ = server::serve(listener, &operator.metrics, operator.state.clone()) => Err(Error::Stopped),
-        () = events::publish(client, identity, happenings) => Err(Error::Stopped),
+        () = server::serve(listener, &operator.metrics, operator.state.clone()) => Err(Error::Stopped),
+        () = events::publish(client, identity, queued) => Err(Error::Stopped),
         () = operator.work(source, settings) => Err(Error::Stopped),
     };
     info!("stopping");
@@ -182,6 +175,9 @@ struct Operator {
     metrics: Metrics,
     events: Events,
     state: State,
+    replica: Replica,
+    /// What was left in the API stays there when the settings change.
+    last_applied: Arc<LastApplied>,
     set_log_level: Box<dyn Fn(Option<LogLevel>) + Send + Sync>,
 }
 
@@ -200,44 +196,23 @@ impl Operator {
     /// Every replica watches; the leader works.
     async fn work_with(&self, settings: Settings) {
         let (requests, mut keys) = queue::channel();
-        let (metrics, events) = (self.metrics.clone(), self.events.clone());
-        let world = Arc::new(World::watch(self.client.clone(), settings, &requests, metrics, events));
-        self.state.set_world(Arc::clone(&world));
+        let changes = {
+            let requests = requests.clone();
+            Changes::new(move |key| requests.send(key))
+        };
+        let last_applied = Arc::clone(&self.last_applied);
+        let mut world =
+            World::new(self.client.clone(), settings.clone(), last_applied, changes, self.replica.clone());
+        world.watch();
+        let (world, builtin) = (Arc::new(world), Arc::new(Builtin::new(settings)));
+        self.state.set(Arc::clone(&world), Arc::clone(&builtin), requests.clone());
         for template in Template::ALL {
             requests.send(Key::Template(*template));
         }
         queue::hold(&requests, &mut keys, self.state.leadership.gained()).await;
-        let work = move |key| measured(Arc::clone(&world), key);
-        queue::run(requests, keys, work).await;
+        let metrics = self.metrics.clone();
+        let writer = Writer::new(Arc::clone(&world), metrics.clone(), self.events.clone());
+        let work = Arc::new(Work { world, builtin, writer, metrics });
+        queue::run(requests, keys, move |key| measured(Arc::clone(&work), key)).await;
     }
-}
-
-fn measured(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Error>> {
-    Box::pin(async move {
-        let (controller, begun) = (key.controller(), Instant::now());
-        let result = reconcile(Arc::clone(&world), key).await;
-        let error = result.as_ref().err().map(Error::reason);
-        world.metrics.reconciled(controller, begun.elapsed(), error);
-        result
-    })
-}
-
-fn reconcile(world: Arc<World>, key: Key) -> BoxFuture<'static, Result<Next, Error>> {
-    Box::pin(async move {
-        match key {
-            Key::Template(template) => template::reconcile(&world, template).await,
-            Key::Namespace(name) => Ok(namespaces::reconcile(&world, &name)),
-            Key::Namespaces => Ok(namespaces::reconcile_all(&world)),
-            Key::Constraint(template, name) => match template.owner() {
-                Owner::Policy(kind) => {
-                    with_policy_type!(kind, P => policy::reconcile::<P>(&world, &name).await)
-                }
-                Owner::Standards => standard::reconcile(&world, &name).await,
-                Owner::ExecGuard => routing::reconcile(&world).await,
-            },
-            Key::Routing => routing::reconcile(&world).await,
-            Key::System => system::reconcile(&world).await,
-            Key::Reports => report::reconcile(&world).await,
-        }
-    })
 }

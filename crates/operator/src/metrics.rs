@@ -1,6 +1,5 @@
-//! What the operator counts. Each metric is described once; the registry and the documentation follow from that.
-
-mod state;
+//! The counters: what happens in the operator. Each metric is described once; the registry and the documentation follow
+//! from that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +10,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
-pub(crate) use state::State;
-
 /// The labels of one sample.
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
-/// What a metric tells.
+/// What a metric shows.
 #[derive(Debug)]
 pub(crate) struct Description {
     /// Its name; counters get `_total` where they are shown.
@@ -35,7 +32,7 @@ pub(crate) enum Kind {
     Histogram,
 }
 
-const fn described(
+pub(crate) const fn described(
     name: &'static str,
     kind: Kind,
     labels: &'static [&'static str],
@@ -87,7 +84,7 @@ const SETTINGS_VALID: Description = described(
     "1 if the settings file, as it is now, is in force; 0 if it is broken and the settings before it hold",
 );
 
-const COUNTED: [&Description; 7] = [
+pub(crate) const COUNTED: [&Description; 7] = [
     &RECONCILIATIONS,
     &RECONCILIATION_ERRORS,
     &RECONCILIATION_SECONDS,
@@ -179,41 +176,10 @@ fn register(registry: &mut Registry, description: &Description, metric: impl Met
     registry.register(description.name, description.help, metric);
 }
 
-/// All metrics as a table in Markdown.
-#[must_use]
-pub fn metrics_reference() -> String {
-    let row = |Description { name, kind, labels, help }: &Description| {
-        let end = if *kind == Kind::Counter { "_total" } else { "" };
-        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
-        format!("| `{name}{end}` | {} | {} | {help} |\n", kind.as_ref(), labels.join(", "))
-    };
-    let header = "| metric | kind | labels | tells |\n|---|---|---|---|\n".to_owned();
-    header + &COUNTED.into_iter().chain(state::DESCRIBED).map(row).collect::<String>()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{COUNTED, Kind, Metrics, metrics_reference, state};
-    use std::collections::BTreeSet;
+    use super::{COUNTED, Metrics};
     use std::time::Duration;
-
-    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-    fn file(path: &str) -> String {
-        std::fs::read_to_string(format!("{FOLDER}/{path}")).unwrap()
-    }
-
-    /// Every series that the operator can show.
-    fn series() -> BTreeSet<String> {
-        let series = |description: &super::Description| match description.kind {
-            Kind::Counter => vec![format!("{}_total", description.name)],
-            Kind::Gauge => vec![description.name.to_owned()],
-            Kind::Histogram => {
-                ["_bucket", "_sum", "_count"].map(|end| description.name.to_owned() + end).to_vec()
-            }
-        };
-        COUNTED.into_iter().chain(state::DESCRIBED).flat_map(series).collect()
-    }
 
     #[test]
     fn what_is_described_is_what_is_shown() {
@@ -236,70 +202,5 @@ mod tests {
             assert_eq!(sample.matches("=\"").count(), description.labels.len(), "{sample}");
         }
         assert_eq!(text.matches("# TYPE").count(), COUNTED.len());
-    }
-
-    #[test]
-    fn the_documentation_has_every_metric() {
-        let table = metrics_reference();
-        assert!(
-            file("docs/metrics.md").contains(&table),
-            "docs/metrics.md should contain this table:\n{table}"
-        );
-    }
-
-    #[test]
-    fn alerts_and_dashboard_name_metrics_that_exist() {
-        let known = series();
-        for (path, least) in
-            [("deploy/alerts.yaml", 8), ("deploy/alerts.test.yaml", 8), ("deploy/dashboard.json", 10)]
-        {
-            let text = file(path);
-            let names: BTreeSet<_> = text
-                .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                .filter(|word| word.starts_with("gatewright_"))
-                .map(str::to_owned)
-                .collect();
-            let unknown: Vec<_> = names.difference(&known).collect();
-            assert!(unknown.is_empty(), "{path} names {unknown:?}");
-            assert!(names.len() >= least, "{path} names only {names:?}");
-        }
-        let dashboard: serde_json::Value = serde_json::from_str(&file("deploy/dashboard.json")).unwrap();
-        assert!(dashboard["panels"].as_array().unwrap().len() > 8);
-    }
-
-    /// Labels that Prometheus adds for each replica, or that the buckets of a histogram have.
-    const ADDED: [&str; 2] = ["pod", "le"];
-
-    /// Each selector in a text: the name of the series, and the labels that it selects by.
-    fn selectors(text: &str) -> Vec<(&str, Vec<&str>)> {
-        let selector = |(start, _)| {
-            let text: &str = &text[start..];
-            let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
-            let (name, rest) = text.split_at(end);
-            let (matchers, _) = rest.strip_prefix('{')?.split_once('}')?;
-            let labels = matchers.split(',').filter_map(|it| it.trim().split(['=', '!']).next());
-            Some((name, labels.collect()))
-        };
-        text.match_indices("gatewright_").filter_map(selector).collect()
-    }
-
-    #[test]
-    fn alerts_and_dashboard_select_by_labels_that_exist() {
-        for (path, least) in
-            [("deploy/alerts.yaml", 6), ("deploy/alerts.test.yaml", 20), ("deploy/dashboard.json", 3)]
-        {
-            let text = file(path);
-            let selectors = selectors(&text);
-            assert!(selectors.len() >= least, "{path}: {selectors:?}");
-            for (name, labels) in selectors {
-                let all = COUNTED.into_iter().chain(state::DESCRIBED);
-                let metric = all.filter(|metric| name.starts_with(metric.name));
-                let metric =
-                    metric.max_by_key(|metric| metric.name.len()).unwrap_or_else(|| panic!("{name}"));
-                let unknown: Vec<_> =
-                    labels.iter().filter(|it| !metric.labels.contains(it) && !ADDED.contains(it)).collect();
-                assert!(unknown.is_empty(), "{path}: {name} has no {unknown:?}");
-            }
-        }
     }
 }

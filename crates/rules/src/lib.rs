@@ -5,7 +5,10 @@
 //! matches an object before the first line of Rego runs.
 //!
 //! To add a rule: write its room under `templates/<template>/<rule>/`, add its module here with parameters and
-//! [`Rule`], and name both in its template. The compiler stops building until the policy's field is wired.
+//! [`Rule`], and a line to the table of its template. The compiler stops building until the policy's field is wired.
+
+#[macro_use]
+mod table;
 
 pub mod cases;
 pub mod deny_exec_heritage;

@@ -262,7 +262,8 @@ pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     schema
 }
 
-/// Parameters come from our compiler alone, absent or valid: what speaks of `null` and formats is noise.
+/// Parameters come from our compiler alone, absent or valid: what speaks of `null` and formats is noise. Descriptions
+/// are for `kubectl explain`, which knows no Markdown and wraps lines itself.
 fn slim(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -270,6 +271,9 @@ fn slim(schema: &mut Value) {
                 if !fields.get(key).is_some_and(Value::is_object) {
                     fields.remove(key);
                 }
+            }
+            if let Some(Value::String(description)) = fields.get_mut("description") {
+                *description = description.replace('`', "").replace('\n', " ");
             }
             fields.values_mut().for_each(slim);
         }

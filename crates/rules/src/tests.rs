@@ -103,6 +103,26 @@ fn every_subresource_that_a_check_looks_at_is_listed() {
 }
 
 #[test]
+fn descriptions_of_parameters_are_plain_text() {
+    fn walk(value: &serde_json::Value, seen: &mut usize) {
+        if let Some(text) = value["description"].as_str() {
+            *seen += 1;
+            assert!(!text.contains('`') && !text.contains('\n') && !text.contains("[`"), "{text}");
+        }
+        match value {
+            serde_json::Value::Object(fields) => fields.values().for_each(|value| walk(value, seen)),
+            serde_json::Value::Array(items) => items.iter().for_each(|value| walk(value, seen)),
+            _ => {}
+        }
+    }
+    let mut seen = 0;
+    for template in definitions() {
+        walk(&(template.parameters)(), &mut seen);
+    }
+    assert!(seen > 50, "{seen}");
+}
+
+#[test]
 fn kinds_and_folders_tell_templates_apart() {
     for template in Template::ALL {
         assert_eq!(Template::of_kind(template.kind()), Some(*template));

@@ -65,8 +65,11 @@ impl Chart {
 
     /// The Pod that stands for the process `name`: what a process writes about itself belongs to its
     /// Pod, and without one Gatekeeper processes no template.
-    pub fn pod(&self, name: &str) -> Value {
+    pub fn pod(&self, name: &str, arguments: &[String]) -> Value {
         let mut pod = self.pod_template.clone();
+        if let Some(given) = pod["spec"]["containers"][0]["args"].as_array_mut() {
+            given.extend(arguments.iter().map(|argument| json!(argument)));
+        }
         pod["apiVersion"] = json!("v1");
         pod["kind"] = json!("Pod");
         pod["metadata"]["name"] = json!(name);
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_pod_has_the_labels_of_the_deployment() {
-        let pod = chart().pod("gatekeeper-0");
+        let pod = chart().pod("gatekeeper-0", &["--more".to_owned()]);
         let expected = json!({"name": "gatekeeper-0", "namespace": NAMESPACE, "labels": {"a": "b"}});
         assert_eq!(pod["metadata"], expected);
     }

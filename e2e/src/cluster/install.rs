@@ -52,7 +52,7 @@ impl Cluster {
         let chart = tokio::task::spawn_blocking(move || Chart::render(&directory));
         self.install_gatekeeper_crds().await?;
         let chart = chart.await??;
-        self.apply(&gatekeeper_objects(&chart, names)).await?;
+        self.apply(&gatekeeper_objects(&chart, names, &self.options().gatekeeper_arguments)).await?;
         futures::future::try_join_all(names.iter().map(|name| self.start_gatekeeper(name))).await?;
         self.direct_requests_to(first, &chart).await
     }
@@ -100,11 +100,11 @@ impl Cluster {
     }
 }
 
-fn gatekeeper_objects(chart: &Chart, names: &[String]) -> Vec<Value> {
+fn gatekeeper_objects(chart: &Chart, names: &[String], arguments: &[String]) -> Vec<Value> {
     // Helm makes the namespace by itself; the label is what upstream's manifest has.
     let labels = json!({"admission.gatekeeper.sh/ignore": "no-self-managing"});
     let metadata = json!({"name": NAMESPACE, "labels": labels});
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
-    let pods = names.iter().map(|name| chart.pod(name));
+    let pods = names.iter().map(|name| chart.pod(name, arguments));
     std::iter::once(namespace).chain(chart.objects.iter().cloned()).chain(pods).collect()
 }

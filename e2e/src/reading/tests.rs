@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy};
 use gatewright_compiler::{Compile, Settings, compile};
 use gatewright_engine::{EnforcementPoint, Engine, Request};
+use gatewright_rules::Template;
 use proptest::strategy::{Strategy, Union};
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ async fn operation_policies_mean_what_is_written() -> Result<()> {
 /// A field without a reading would be compared with nothing. Signatures are verified elsewhere.
 #[test]
 fn every_field_has_a_reading() {
-    let checks = [SecurityPolicy::TEMPLATE, OperationPolicy::TEMPLATE].into_iter().flat_map(|it| it.checks());
+    let checks = [SecurityPolicy::TEMPLATE, OperationPolicy::TEMPLATE].into_iter().flat_map(Template::checks);
     let checked: BTreeSet<_> = checks.map(|(_, check)| check.field).collect();
     assert_eq!(fields().collect::<BTreeSet<_>>(), checked);
 }

@@ -1,6 +1,7 @@
 //! Scenarios on the real control plane, each on a cluster of its own unless it says otherwise.
 
 mod bypass;
+mod cel;
 mod cluster;
 mod defaults;
 mod exec;

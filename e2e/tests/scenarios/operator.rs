@@ -2,6 +2,7 @@
 
 mod documented;
 mod enforcement;
+mod last_good;
 mod requests;
 
 use std::time::Duration;
@@ -227,7 +228,7 @@ async fn what_happened_while_the_operator_was_down_is_made_good() -> Result<()> 
             "SyncSet/gatewright-pods is missing",
             "D8PodSecurityStandard/d8-pod-security-baseline-deny is missing",
             "our webhook configuration routes null",
-            "SecurityPolicy/new is not ready: null",
+            "SecurityPolicy/new is not ready: {",
             "SecurityPolicy/first-1 is not ready: {",
         ] {
             ensure!(wrong.contains(expected), "the check has not seen that {expected}: {wrong}");

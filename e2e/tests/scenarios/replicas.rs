@@ -42,6 +42,18 @@ fn writes(cluster: &Cluster, replica: &str) -> Result<usize> {
     Ok(cluster.writes(replica)?.iter().filter(|write| !write.is_lease()).count())
 }
 
+/// The status names the replica as the Lease does.
+async fn says_who_leads(cluster: &Cluster, leader: &str) -> Result<()> {
+    says(cluster, &format!("{leader}_")).await?;
+    let holder = cluster.lease().await?.holder_identity.context("nobody holds the Lease")?;
+    says(cluster, &format!("{holder} holds the Lease gatewright-system/gatewright")).await
+}
+
+/// The operator says this of itself.
+async fn says(cluster: &Cluster, message: &str) -> Result<()> {
+    cluster.condition("gatewrightstatus/cluster", Condition::yes("Operator", "Leading", message)).await
+}
+
 async fn is(cluster: &Cluster, replica: &str, role: &str) -> Result<()> {
     cluster.readiness(replica, 200, &format!("ok: {role}\n")).await
 }
@@ -72,6 +84,7 @@ async fn both_tell_what_they_are(cluster: &Cluster, leader: &str) -> Result<()> 
     let standby = other(leader);
     is(cluster, leader, "leader").await?;
     is(cluster, standby, "standby").await?;
+    says_who_leads(cluster, leader).await?;
     cluster.measures(leader, "gatewright_leader", "1").await?;
     cluster.measures(standby, "gatewright_leader", "0").await?;
     ensure!(
@@ -141,6 +154,7 @@ async fn a_killed_leader_is_replaced(cluster: &Cluster, leader: &'static str) ->
     let took = killed.elapsed();
     ensure!(took < LEASE * 4, "replaced after {took:?}");
     enforces(cluster, "after-kill").await?;
+    says_who_leads(cluster, successor).await?;
     start(cluster, leader).await?;
     is(cluster, leader, "standby").await?;
     Ok(successor)
@@ -158,8 +172,18 @@ async fn a_leader_that_stops_hands_over(cluster: &Cluster, leader: &'static str)
     Ok(successor)
 }
 
-/// The failure policy is Fail, so that the renewal is refused like every other write.
+/// The failure policy is Fail, so that the renewal is refused like every other write. The operator says so beforehand.
 async fn a_dead_gatekeeper_ends_the_leader(cluster: &Cluster, leader: &'static str) -> Result<&'static str> {
+    let advice = "does not exempt the namespace gatewright-system";
+    says(cluster, advice).await?;
+    // Gatekeeper has the flag here, so that only the label is missing.
+    let label = "has the flag for that already; an administrator should run: kubectl label namespace gatewright-system";
+    says(cluster, label).await?;
+    // The log goes on where the process before ended.
+    let log = std::fs::read_to_string(cluster.log(leader))?;
+    let since_its_start = log.rsplit(" started identity=").next().unwrap_or_default();
+    let said = since_its_start.matches(advice).count();
+    ensure!(said == 1, "the log of {leader} should say so once: {since_its_start}");
     cluster.kill(GATEKEEPER).await?;
     until("the leader has ended", SOON, async || Ok(!cluster.is_running(leader))).await?;
     // The other one cannot take over, says why, and goes on.
@@ -176,6 +200,7 @@ async fn a_dead_gatekeeper_ends_the_leader(cluster: &Cluster, leader: &'static s
 async fn a_leader_bears_a_dead_gatekeeper(cluster: &Cluster, leader: &'static str) -> Result<()> {
     let exempt = "admission.gatekeeper.sh/ignore=lease";
     cluster.kubectl_ok(&["label", "namespace", "gatewright-system", exempt]).await?;
+    says(cluster, "Gatekeeper exempts the namespace gatewright-system").await?;
     cluster.kill(GATEKEEPER).await?;
     let refused = cluster.answer(&["create", "namespace", "nobody-is-asked", "--dry-run=server"]).await?;
     ensure!(refused.contains("failed calling webhook"), "{refused}");
@@ -228,6 +253,12 @@ async fn settings_follow_their_file() -> Result<()> {
         // A broken file is told once, with everything that is wrong, and changes nothing.
         mount.becomes("systemNamespaces: []\nrouting:\n  conect: off\n  delete: never\n")?;
         cluster.measures(replica, "gatewright_settings_valid", "0").await?;
+        for problem in ["line 3: routing.conect is unknown", "line 4: routing.delete"] {
+            for r#type in ["Settings", "Ready"] {
+                let broken = Condition::no(r#type, "Broken", problem);
+                cluster.condition("gatewrightstatus/cluster", broken).await?;
+            }
+        }
         tokio::time::sleep(Duration::from_secs(3)).await;
         ensure!(
             excluded("d8securitypolicy/first").await?.contains("platform-*"),
@@ -244,6 +275,7 @@ async fn settings_follow_their_file() -> Result<()> {
 
         mount.becomes("")?;
         cluster.measures(replica, "gatewright_settings_valid", "1").await?;
+        cluster.condition("gatewrightstatus/cluster", Condition::yes("Settings", "InForce", "")).await?;
         until("the defaults hold again", SOON, async || {
             Ok(!excluded("d8securitypolicy/first").await?.contains("platform-*"))
         })
@@ -317,6 +349,8 @@ async fn the_log_is_json_and_keeps_secrets() -> Result<()> {
         let arguments = ["--config", config, "--leader-elect", "false", "--log-format", "json"];
         cluster.start_replica(replica, &arguments).await?;
         enforces(cluster, "first").await?;
+        let label = "security.deckhouse.io/pod-policy=nonsense";
+        cluster.kubectl(&["label", "namespace", "default", label], None).await?.success()?;
 
         let mut secret = policy("secret");
         secret["spec"]["policies"]["verifyImageSignatures"] = json!([{
@@ -325,7 +359,7 @@ async fn the_log_is_json_and_keeps_secrets() -> Result<()> {
         }]);
         cluster.put(&secret).await?;
         until("the operator has looked at it", SOON, async || {
-            Ok(cluster.get(&["secpol/secret"]).await?["status"]["conditions"].is_array())
+            Ok(cluster.get(&["secpol/secret"]).await?["status"]["observedGeneration"].is_u64())
         })
         .await?;
         // And at what it does not accept.
@@ -363,12 +397,15 @@ fn every_line_is_json(cluster: &Cluster, replica: &str) -> Result<()> {
     let mut levels = std::collections::BTreeSet::new();
     for line in log.lines() {
         let entry: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
-        for field in ["timestamp", "level", "target"] {
-            ensure!(entry[field].is_string(), "no {field}: {line}");
+        for field in ["timestamp", "level", "target", "message"] {
+            // Within a text the quotes are escaped, so this is a key; a reader takes one of two and drops the other.
+            let count = line.matches(&format!("\"{field}\":")).count();
+            ensure!(entry[field].is_string() && count == 1, "{field} stands {count} times: {line}");
         }
         levels.insert(entry["level"].as_str().unwrap_or_default().to_owned());
     }
     ensure!(["INFO", "WARN", "TRACE"].iter().all(|level| levels.contains(*level)), "{levels:?}");
     ensure!(log.contains("\"message\":\"policy\"") && log.contains("\"reason\":\"Ready\""));
+    ensure!(log.contains("\"message\":\"a namespace has a label that somebody should look at\""));
     Ok(())
 }

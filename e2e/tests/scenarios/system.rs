@@ -1,10 +1,10 @@
-//! What the operator tells beside the conditions of policies, on the real control plane: the state of everything that
-//! is no policy, what audit found, which namespaces policies reach, and labels that mean nothing.
+//! What the operator says beside the conditions of policies, on the real control plane: the state of everything that
+//! is no policy, what audit found, which namespaces policies reach, and labels that mean nothing or exempt a namespace.
 
 use anyhow::{Context, Result, ensure};
 use gatewright_e2e::manifests::{self, everybody_may, labelled_namespace, no_privileged, privileged_pod};
 use gatewright_e2e::operator::OPERATOR;
-use gatewright_e2e::{Cluster, Options, SOON, Scenario, paths, until};
+use gatewright_e2e::{Cluster, Condition, Options, SOON, Scenario, paths, until};
 use serde_json::{Value, json};
 
 const POLICY: &str = "security.deckhouse.io/pod-policy";
@@ -29,16 +29,42 @@ fn policy(namespaces: &[&str]) -> Value {
 async fn the_state_of_everything_is_told() -> Result<()> {
     let options = Options { audit_interval: 2, ..Options::new("test-system") };
     let namespaces = ["shop", "till"].map(|name| labelled_namespace(name, &json!({ACTION: "warn"})));
-    let scenario = Scenario::on(options).objects(namespaces);
+    let scenario = Scenario::on(options).without_operator().objects(namespaces);
     Scenario::run(scenario, async |cluster| {
+        a_policy_that_nobody_looked_at_says_so(cluster).await?;
+        cluster.start_operator().await?;
         what_is_no_policy(cluster).await?;
         what_a_policy_reaches_and_finds(cluster).await?;
+        a_kind_that_is_not_served(cluster).await?;
         labels_that_mean_nothing(cluster).await?;
         labels_that_are_refused(cluster).await?;
+        namespaces_that_are_exempt(cluster).await?;
         namespaces_that_are_reserved(cluster).await?;
         every_metric_is_shown(cluster).await
     })
     .await
+}
+
+/// The API server itself fills in the status, which goes with the first one that is written.
+async fn a_policy_that_nobody_looked_at_says_so(cluster: &Cluster) -> Result<()> {
+    let r#match = json!({"namespaceSelector": {"matchNames": ["shop"]}});
+    let rules = json!({"disallowedImageTags": ["latest"]});
+    let mut claimed = manifests::policy("OperationPolicy", "waiting", &r#match, &rules);
+    // What is sent with a new object counts for nothing.
+    claimed["status"] = json!({"conditions": [], "namespaces": 7});
+    cluster.create(&claimed).await?;
+    cluster.put(&policy(&["nowhere"])).await?;
+    for object in ["oppol/waiting", "secpol/strict"] {
+        let status = cluster.get(&[object]).await?["status"].take();
+        let ready = json!({
+            "type": "Ready", "status": "Unknown", "reason": "Pending", "lastTransitionTime": "1970-01-01T00:00:00Z",
+            "message": "no operator has looked at this policy yet",
+        });
+        ensure!(status == json!({"conditions": [ready]}), "{object}: {status}");
+        let row = cluster.kubectl_ok(&["get", object, "-o", "wide", "--no-headers"]).await?;
+        ensure!(row.contains("Unknown") && row.contains("Pending"), "{row}");
+    }
+    Ok(())
 }
 
 async fn what_is_no_policy(cluster: &Cluster) -> Result<()> {
@@ -54,7 +80,8 @@ async fn what_is_no_policy(cluster: &Cluster) -> Result<()> {
     ensure!(
         reasons
             == "PoliciesServed=Served GatekeeperFound=Found TemplatesInstalled=Installed \
-                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Reports=NotNeeded Ready=Ready",
+                StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Reports=NotNeeded \
+                Settings=InForce Operator=Leading Ready=Ready",
         "{reasons}"
     );
     let processes = status["processes"].as_array().context("no processes")?;
@@ -63,6 +90,13 @@ async fn what_is_no_policy(cluster: &Cluster) -> Result<()> {
     // That of the image in upstream's chart, which is the version of the program here.
     ensure!(processes[0]["version"].as_str().is_some_and(|it| it.starts_with("v3.")), "{processes:?}");
     ensure!(status["standards"].as_array().is_some_and(|all| all.len() == 6), "{status}");
+    ensure!(status["exemptNamespaces"] == json!({"count": 0}), "{status}");
+    // The first status of a policy replaces what the API server made up.
+    cluster.ready("oppol/waiting").await?;
+    let conditions = cluster.get(&["oppol/waiting"]).await?["status"]["conditions"].take();
+    ensure!(conditions.as_array().is_some_and(|all| all.len() == 4), "{conditions}");
+    ensure!(!conditions.to_string().contains("1970-01-01"), "{conditions}");
+    cluster.kubectl_ok(&["delete", "oppol/waiting"]).await?;
     // Both namespaces of ours; the default namespace has no label.
     cluster.measures(OPERATOR, r#"gatewright_namespaces{level="baseline",action="warn"}"#, "2").await?;
     // Written by hand: it comes back.
@@ -121,6 +155,44 @@ async fn what_a_policy_reaches_and_finds(cluster: &Cluster) -> Result<()> {
     // A namespace that comes is counted; no constraint is written for it.
     cluster.kubectl_ok(&["delete", "namespace", "till", "--wait=false"]).await?;
     cluster.shows("secpol/strict", "/status/violations/byEnforcement/warn", &json!(1)).await
+}
+
+/// A CRD of a kind `Widget`.
+fn widgets() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    })
+}
+
+/// It may be a typo, or its CRD may be yet to come: the policy is ready, and says so.
+async fn a_kind_that_is_not_served(cluster: &Cluster) -> Result<()> {
+    let r#match = json!({"namespaceSelector": {"matchNames": ["shop"]}});
+    let labels = json!({"labels": [{"key": "team"}], "watchKinds": ["/ConfigMap", "example.com/Widget"]});
+    let rules = json!({"requiredLabels": labels});
+    cluster.put(&manifests::policy("OperationPolicy", "widgets", &r#match, &rules)).await?;
+    let says =
+        "the API server does not serve example.com/Widget (spec.policies.requiredLabels.watchKinds[1])";
+    for (r#type, reason) in [("Valid", "Compiled"), ("Ready", "UnknownKind")] {
+        cluster.condition("oppol/widgets", Condition::yes(r#type, reason, says)).await?;
+    }
+    until("a Warning event says so", SOON, async || {
+        let about = "--field-selector=involvedObject.name=widgets,reason=UnknownKind,type=Warning";
+        let events = cluster.kubectl_ok(&["get", "events", "-n", "default", about, "-o", "name"]).await?;
+        Ok(events.lines().count() == 1)
+    })
+    .await?;
+    cluster.put(&widgets()).await?;
+    cluster.condition("oppol/widgets", Condition::yes("Ready", "Ready", "enforced by")).await?;
+    cluster.kubectl_ok(&["delete", "oppol/widgets", "crd/widgets.example.com"]).await.map(drop)
 }
 
 /// The events about labels in a namespace.
@@ -193,6 +265,83 @@ async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
     cluster.kubectl_ok(&["delete", "namespace", "fresh", "--wait=false"]).await.map(drop)
 }
 
+const IGNORE: &str = "admission.gatekeeper.sh/ignore";
+
+/// Writes the labels of a namespace through a subresource, as whoever may do that can.
+async fn write(cluster: &Cluster, namespace: &str, through: &str, labels: &Value) -> Result<String> {
+    let mut object = cluster.get(&["namespace", namespace]).await?;
+    object["metadata"]["labels"] = labels.clone();
+    let path = format!("/api/v1/namespaces/{namespace}/{through}");
+    let output = cluster.kubectl(&["replace", "--raw", &path, "-f", "-"], Some(&object.to_string())).await?;
+    Ok(output.stdout + &output.stderr)
+}
+
+/// How many namespaces the status says are exempt, and which.
+async fn says_exempt(cluster: &Cluster, expected: &Value) -> Result<()> {
+    cluster.shows("gatewrightstatus/cluster", "/status/exemptNamespaces", expected).await
+}
+
+/// Gatekeeper refuses its label on a namespace, and does not see it come through a subresource.
+async fn namespaces_that_are_exempt(cluster: &Cluster) -> Result<()> {
+    cluster.put(&labelled_namespace("tenant", &json!({}))).await?;
+    let refused = label(cluster, "tenant", &[&format!("{IGNORE}=x")]).await?;
+    let says = "Only exempt namespace can have the admission.gatekeeper.sh/ignore label";
+    ensure!(refused.contains(says), "{refused}");
+    for through in ["status", "finalize"] {
+        let said = write(cluster, "tenant", through, &json!({IGNORE: "x"})).await?;
+        ensure!(said.contains(IGNORE), "{through}: {said}");
+        says_exempt(cluster, &json!({"count": 1, "names": ["tenant"]})).await?;
+        let says = Condition::yes("StandardsEnforced", "Enforced", "ignore: tenant");
+        cluster.condition("gatewrightstatus/cluster", says).await?;
+        cluster.ready("gatewrightstatus/cluster").await?;
+        cluster.measures(OPERATOR, r#"gatewright_exempt_namespace{namespace="tenant"}"#, "1").await?;
+        until("one event in the namespace says so", SOON, async || {
+            let events = cluster.events("tenant", "tenant", "ExemptNamespace").await?;
+            Ok(events.len() == 1 && events[0].contains("out of every policy and standard"))
+        })
+        .await?;
+        let said = label(cluster, "tenant", &[&format!("{IGNORE}-")]).await?;
+        ensure!(said.contains("unlabeled"), "{said}");
+        says_exempt(cluster, &json!({"count": 0})).await?;
+    }
+    exemptions_that_are_refused(cluster).await
+}
+
+async fn exemptions_that_are_refused(cluster: &Cluster) -> Result<()> {
+    write(cluster, "tenant", "status", &json!({IGNORE: "x"})).await?;
+    cluster.put(&labelled_namespace("other", &json!({}))).await?;
+    let path = paths::repository().join("deploy/ignored-namespaces.yaml");
+    cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
+    let refused = r#"would take the namespace "other" out of every policy"#;
+    for through in ["status", "finalize"] {
+        until(&format!("the label is refused through {through}"), SOON, async || {
+            let said = write(cluster, "other", through, &json!({IGNORE: "x"})).await?;
+            // Until the API server has taken in the policy it says yes.
+            label(cluster, "other", &[&format!("{IGNORE}-")]).await?;
+            ensure!(said.contains(refused), "{said}");
+            Ok(true)
+        })
+        .await?;
+        // Nor does a label of ours that means nothing come through.
+        let said = write(cluster, "other", through, &json!({POLICY: "nonsense"})).await?;
+        ensure!(said.contains("which means nothing"), "{said}");
+    }
+    let created = cluster.put(&labelled_namespace("third", &json!({IGNORE: ""}))).await;
+    ensure!(created.is_err_and(|error| format!("{error:#}").contains("out of every policy")));
+    // What leaves the label as it was passes, another value does not, and what removes the label does.
+    for (labels, passes) in [
+        (json!({IGNORE: "x", "tier": "web"}), true),
+        (json!({IGNORE: "y", "tier": "web"}), false),
+        (json!({"tier": "web"}), true),
+    ] {
+        let said = write(cluster, "tenant", "status", &labels).await?;
+        ensure!(said.contains("out of every policy") != passes, "{labels}: {said}");
+    }
+    let said = write(cluster, "kube-public", "status", &json!({IGNORE: "x"})).await?;
+    ensure!(said.contains(IGNORE) && !said.contains("out of every policy"), "{said}");
+    Ok(())
+}
+
 /// What the API server says when somebody makes a namespace, which is not kept.
 async fn make(cluster: &Cluster, user: &str, namespace: &str) -> Result<String> {
     let user = format!("--as={user}");
@@ -253,7 +402,13 @@ async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
 
 /// What the documentation lists the operator shows, each with its labels.
 async fn every_metric_is_shown(cluster: &Cluster) -> Result<()> {
-    // So that something failed, and something was put back.
+    // So that a namespace is exempt, something failed, and something was put back.
+    cluster.kubectl_ok(&["delete", "validatingadmissionpolicybinding/gatewright-ignored-namespaces"]).await?;
+    until("a namespace is exempt", SOON, async || {
+        let said = write(cluster, "tenant", "status", &json!({IGNORE: "x"})).await?;
+        Ok(said.contains(IGNORE) && !said.contains("out of every policy"))
+    })
+    .await?;
     cluster.kubectl_ok(&["delete", "clusterrolebinding/gatewright", "clusterrolebinding/everybody"]).await?;
     until("a failure is counted", SOON, async || {
         // Again and again: until the authorizer has noticed, the operator puts it back.

@@ -12,8 +12,22 @@ use gatewright_rules::operation_policy::{required_annotations, required_labels};
 use crate::NamedKind;
 use crate::problem::Problem;
 
+pub(super) fn required_labels(
+    required: &Field<RequiredLabels>,
+    problems: &mut Vec<Problem>,
+) -> required_labels::Parameters {
+    required_labels::Parameters { required_labels: labels(required, problems) }
+}
+
+pub(super) fn required_annotations(
+    required: &Field<RequiredAnnotations>,
+    problems: &mut Vec<Problem>,
+) -> required_annotations::Parameters {
+    required_annotations::Parameters { required_annotations: annotations(required, problems) }
+}
+
 /// Without a label nothing is demanded.
-pub(super) fn labels(
+fn labels(
     required: &Field<RequiredLabels>,
     problems: &mut Vec<Problem>,
 ) -> Option<required_labels::RequiredLabels> {
@@ -27,7 +41,7 @@ pub(super) fn labels(
 }
 
 /// Without an annotation nothing is demanded.
-pub(super) fn annotations(
+fn annotations(
     required: &Field<RequiredAnnotations>,
     problems: &mut Vec<Problem>,
 ) -> Option<required_annotations::RequiredAnnotations> {
@@ -109,7 +123,7 @@ fn out_of_namespaces(named: &NamedKind) -> Option<String> {
     let is_namespace = kind.group == NAMESPACE.group && kind.kind == NAMESPACE.kind;
     (kind.is_cluster_scoped() && !is_namespace).then(|| {
         format!(
-            "{named} stands outside namespaces, so Gatekeeper would judge all of them; put it into a policy that \
+            "{named} is cluster-scoped, so Gatekeeper would judge all of its objects; put it into a policy that \
              has spec.match.labelSelector and no spec.match.namespaceSelector"
         )
     })

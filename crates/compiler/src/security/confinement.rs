@@ -1,9 +1,23 @@
-//! What confines a container: `AppArmor`, seccomp, `SELinux`; and sysctls.
+//! What confines a container: capabilities, `AppArmor`, seccomp, `SELinux`; and sysctls.
 
 use gatewright_api::text::{Name, SysctlPattern};
-use gatewright_api::{Field, List, SeLinuxOptions, SeccompProfiles};
+use gatewright_api::{Capability, Field, List, SeLinuxOptions, SeccompProfiles};
 use gatewright_rules::security_policy::sysctls::{self, Sysctls};
-use gatewright_rules::security_policy::{apparmor, seccomp, selinux};
+use gatewright_rules::security_policy::{apparmor, capabilities, seccomp, selinux};
+
+use crate::states::listed;
+
+/// A list of what is allowed that holds `ALL` refuses nothing.
+pub(super) fn capabilities(
+    allowed: &Field<List<Capability>>,
+    dropped: &Field<List<Capability>>,
+) -> capabilities::Parameters {
+    let limited = allowed.value().filter(|list| !list.contains(&Capability::All));
+    capabilities::Parameters {
+        allowed_capabilities: limited.map(|list| list.to_vec()),
+        required_drop_capabilities: listed(dropped),
+    }
+}
 
 /// An entry of stars alone refuses nothing.
 pub(super) fn apparmor(entries: &Field<List<Name>>) -> apparmor::Parameters {

@@ -5,7 +5,7 @@ use gatewright_rules::security_policy::host_paths;
 
 use crate::problem::Problem;
 
-pub(super) fn parameters(
+pub(super) fn host_paths(
     paths: &Field<List<HostPath>>,
     problems: &mut Vec<Problem>,
 ) -> host_paths::Parameters {

@@ -8,10 +8,11 @@ use crate::problem::Problem;
 /// The highest id that the API server takes.
 const HIGHEST_ID: i64 = i32::MAX as i64;
 
-/// The parameters of the four fields; the groups are the container's, the volumes' and the supplemental ones.
-pub(super) fn parameters(
+pub(super) fn users_and_groups(
     user_ids: &Field<UserStrategy>,
-    [run_as_group, fs_group, supplemental_groups]: [&Field<IdStrategy>; 3],
+    run_as_group: &Field<IdStrategy>,
+    fs_group: &Field<IdStrategy>,
+    supplemental_groups: &Field<IdStrategy>,
     problems: &mut Vec<Problem>,
 ) -> Parameters {
     Parameters {

@@ -177,7 +177,7 @@ fn put<T, E: Into<Wrong>>(field: &mut T, value: Result<T, E>) -> Result<(), Wron
 
 fn choice<T: FromStr>(node: &Node, allowed: &[&str]) -> Result<T, String> {
     let parsed = text(node).ok().and_then(|text| text.parse().ok());
-    parsed.ok_or_else(|| format!("{node} is none of {}", allowed.join(", ")))
+    parsed.ok_or_else(|| format!("{node} is not one of {}", allowed.join(", ")))
 }
 
 /// One of these words, in any case.
@@ -185,7 +185,7 @@ fn one_of<T: Copy>(node: &Node, allowed: &[(&str, T)]) -> Result<T, String> {
     let is_it = |(word, _): &&(&str, T)| text(node).is_ok_and(|text| text.eq_ignore_ascii_case(word));
     let found = allowed.iter().find(is_it).map(|(_, value)| *value);
     let words: Vec<_> = allowed.iter().map(|(word, _)| *word).collect();
-    found.ok_or_else(|| format!("{node} is none of {}", words.join(", ")))
+    found.ok_or_else(|| format!("{node} is not one of {}", words.join(", ")))
 }
 
 fn boolean(node: &Node) -> Result<bool, String> {
@@ -200,13 +200,13 @@ fn integer<T: TryFrom<i64>>(node: &Node, min: i64, max: i64) -> Result<T, String
         Node::Integer(value) if (min..=max).contains(value) => T::try_from(*value).ok(),
         _ => None,
     }
-    .ok_or_else(|| format!("{node} is no number from {min} to {max}"))
+    .ok_or_else(|| format!("{node} is not a number from {min} to {max}"))
 }
 
 fn text(node: &Node) -> Result<&str, String> {
     match node {
         Node::Text(text) => Ok(text),
-        other => Err(format!("{other} is no text")),
+        other => Err(format!("{other} is not a text")),
     }
 }
 
@@ -221,7 +221,7 @@ fn name(node: &Node) -> Result<String, String> {
     };
     match text(node) {
         Ok(text) if fits(text) => Ok(text.to_owned()),
-        _ => Err(format!("{node} is no name: small letters, digits, dots and dashes")),
+        _ => Err(format!("{node} is not a name: a name has lower-case letters, digits, dots and dashes")),
     }
 }
 
@@ -237,12 +237,12 @@ fn version<T: FromStr>(node: &Node) -> Result<T, String>
 where
     T::Err: ToString,
 {
-    let text = text(node).map_err(|_| format!("{node} is no version; write it as v1.37 or latest"))?;
+    let text = text(node).map_err(|_| format!("{node} is not a version; write it as v1.37 or latest"))?;
     text.parse().map_err(|error: T::Err| format!("{node} {}", error.to_string()))
 }
 
 fn list<T>(node: &Node, item: fn(&Node) -> Result<T, String>) -> Result<Vec<T>, Wrong> {
-    let Node::List(items) = node else { return Err(format!("{node} is no list").into()) };
+    let Node::List(items) = node else { return Err(format!("{node} is not a list").into()) };
     let (mut values, mut problems) = (vec![], vec![]);
     for At { value, referenced, .. } in items {
         match item(value) {
@@ -255,7 +255,7 @@ fn list<T>(node: &Node, item: fn(&Node) -> Result<T, String>) -> Result<Vec<T>, 
 
 fn range(node: &Node) -> Result<Range, String> {
     let Node::Map(fields) = node else {
-        return Err(format!("{node} is no range such as {{min: 80, max: 90}}"));
+        return Err(format!("{node} is not a range such as {{min: 80, max: 90}}"));
     };
     let port = |wanted: &str| {
         let found = fields.iter().find(|(name, _)| name.value == wanted);

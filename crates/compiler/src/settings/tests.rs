@@ -39,6 +39,32 @@ fn the_documented_defaults_are_the_types() {
     }
 }
 
+/// The settings take words in any case; what they print and say is the spelling of the table.
+#[test]
+fn words_are_taken_in_any_case() {
+    for (lines, known, wrong, said) in [
+        ("podSecurityStandards:\n  enforcementAction", "Warn", "Refuse", "Deny, Warn, Dryrun"),
+        (
+            "podSecurityStandards:\n  defaultPolicy",
+            "Restricted",
+            "Strict",
+            "Privileged, Baseline, Restricted",
+        ),
+        ("execGuard:\n  mode", "Always", "On", "Auto, Always, Off"),
+        ("execGuard:\n  unknownPods", "allow", "refuse", "deny, allow"),
+        ("routing:\n  connect", "force", "on", "auto, force, off"),
+        ("log:\n  level", "debug", "loud", "error, warn, info, debug, trace"),
+    ] {
+        let expected = read(&format!("{lines}: {known}\n")).unwrap();
+        assert_ne!(expected, Settings::default(), "{lines}");
+        for word in [known.to_lowercase(), known.to_uppercase()] {
+            assert_eq!(read(&format!("{lines}: {word}\n")).as_ref(), Ok(&expected), "{lines}: {word}");
+        }
+        let error = read(&format!("{lines}: {wrong}\n")).unwrap_err();
+        assert!(error.ends_with(&format!("is not one of {said}")), "{error}");
+    }
+}
+
 #[test]
 fn every_key_changes_something() {
     let full = include_str!("../../../../deploy/settings.yaml");

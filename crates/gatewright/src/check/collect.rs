@@ -96,7 +96,7 @@ impl Collected {
             }
             (group, _) if FILES_OF_TOOLS.contains(&group) => {
                 diagnostics::note(format!(
-                    "{}: {api_version} {kind} is no object of a cluster; left out",
+                    "{}: {api_version} {kind} is not an object of a cluster; left out",
                     document.location
                 ));
             }

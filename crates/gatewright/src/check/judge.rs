@@ -140,7 +140,7 @@ impl Judge<'_> {
     fn unread(&self, request: &Request) -> bool {
         let object = request.object();
         let (group, kind) = group_and_kind(object);
-        !(group.is_empty() && kind == "Pod")
+        (!group.is_empty() || kind != "Pod")
             && !self.world.reads_template(group, kind)
             && notes::has_pod_template(object)
             && self.world.expander.expand(object).is_ok_and(|implied| implied.is_empty())
@@ -178,13 +178,12 @@ fn created(placed: &Placed, mut object: Value) -> (Value, Vec<String>) {
         Some(namespace) => {
             object["metadata"]["namespace"] = namespace.clone().into();
             if placed.namespace_assumed {
-                assumed.push(format!("it stands in namespace {namespace}: it names none"));
+                assumed.push(format!("its namespace is {namespace}: it names none"));
             }
             if placed.scope == Scope::Assumed {
                 let kind = &placed.candidate.header.kind;
-                assumed.push(format!(
-                    "{kind} stands in namespaces: its CustomResourceDefinition is not in the input"
-                ));
+                assumed
+                    .push(format!("{kind} is namespaced: its CustomResourceDefinition is not in the input"));
             }
         }
         None => {

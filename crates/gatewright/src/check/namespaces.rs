@@ -24,7 +24,8 @@ impl FromStr for NamespaceLabels {
             return Err("the namespace's name is missing before the colon".to_owned());
         }
         let pairs = labels.split(',').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?} is no key=value"))?;
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| format!("{pair:?} is not of the form key=value"))?;
             if key.is_empty() {
                 Err(format!("{pair:?} has no key"))
             } else {
@@ -134,7 +135,7 @@ mod tests {
             ("shop:a=", Ok(vec![("a", "")])),
             ("shop", Err("write NAMESPACE:key=value,key=value")),
             (":a=b", Err("the namespace's name is missing before the colon")),
-            ("shop:a", Err("\"a\" is no key=value")),
+            ("shop:a", Err("\"a\" is not of the form key=value")),
             ("shop:=b", Err("\"=b\" has no key")),
         ] {
             let found = text.parse::<NamespaceLabels>().map(|found| found.labels);

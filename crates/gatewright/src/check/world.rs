@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use gatewright_compiler::{Settings, standards, templates};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::{ConstraintRef, Engine, Options};
-use gatewright_gatekeeper::{Constraint, Finding, Matcher, NamespaceGlob, TemplateSource, exemptions};
+use gatewright_gatekeeper::{
+    Constraint, Finding, IGNORE_LABEL, Matcher, NamespaceGlob, TemplateSource, exemptions,
+};
 use gatewright_rules::kinds::{CONTROLLERS, Kind};
 use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
@@ -46,9 +48,6 @@ pub struct Builder<'a> {
     foreign: Vec<Matcher>,
     problems: Vec<InputError>,
 }
-
-/// The label by which upstream's webhook is not asked about a namespace.
-const IGNORE_LABEL: &str = "admission.gatekeeper.sh/ignore";
 
 impl World {
     /// Builds it from the input; what is wrong with the input is left out and told.
@@ -131,7 +130,7 @@ impl Builder<'_> {
                 true
             }
             Some(first) => {
-                let message = format!("{kind} {} stands here a second time; the first is {first}", key.1);
+                let message = format!("{kind} {} is here a second time; the first is {first}", key.1);
                 self.fail(document.location.clone(), message);
                 false
             }

@@ -51,7 +51,7 @@ impl Header {
 
     fn of(value: &Value, envelope: Envelope) -> Result<Self, String> {
         if !value.is_object() {
-            return Err("is no object: a manifest is a map with apiVersion and kind".to_owned());
+            return Err("is not an object: a manifest is a map with apiVersion and kind".to_owned());
         }
         let text = |pointer: &str| match value.pointer(pointer) {
             None | Some(Value::Null) => Ok(String::new()),
@@ -67,7 +67,7 @@ impl Header {
         };
         for (field, text) in [("kind", &header.kind), ("apiVersion", &header.api_version)] {
             if text.is_empty() && !(envelope == Envelope::Kind && field == "apiVersion") {
-                return Err(format!("no {field}: this is no Kubernetes object"));
+                return Err(format!("no {field}: this is not a Kubernetes object"));
             }
         }
         Ok(header)

@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut fields = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if fields.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands here a second time")));
+                return Err(A::Error::custom(format!("the key {key:?} is here a second time")));
             }
             let Strict(value) = map.next_value()?;
             fields.insert(key, value);

@@ -60,7 +60,7 @@ pub fn key(value: Value) -> Result<String, &'static str> {
             .map(short_float)
             .ok_or("a number of more than 63 bits cannot be a key; write it in quotes"),
         Value::Null => Err("a key that is empty or null"),
-        Value::Array(_) | Value::Object(_) => Err("a key that is no text"),
+        Value::Array(_) | Value::Object(_) => Err("a key that is not a text"),
     }
 }
 

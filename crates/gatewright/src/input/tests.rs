@@ -164,11 +164,11 @@ fn bad_input_is_told_with_its_line() {
                 c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n\
                 e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
     for (text, expected) in [
-        ("a: 1\n".to_owned(), "f:1: no kind: this is no Kubernetes object"),
-        ("\nkind: Pod\n".to_owned(), "f:2: no apiVersion: this is no Kubernetes object"),
-        ("- a\n".to_owned(), "f:1: is no object: a manifest is a map with apiVersion and kind"),
+        ("a: 1\n".to_owned(), "f:1: no kind: this is not a Kubernetes object"),
+        ("\nkind: Pod\n".to_owned(), "f:2: no apiVersion: this is not a Kubernetes object"),
+        ("- a\n".to_owned(), "f:1: is not an object: a manifest is a map with apiVersion and kind"),
         ("apiVersion: 1\nkind: Pod\n".to_owned(), "f:1: apiVersion: must be a text"),
-        (format!("{POD}  name: b\n"), "f:5: the key \"name\" stands here a second time"),
+        (format!("{POD}  name: b\n"), "f:5: the key \"name\" is here a second time"),
         (format!("{POD}---\na: b: c\n"), "f:6: "),
         (format!("{POD}--- {{}}\n"), "f:5: --- must stand alone on its line"),
         (format!("{POD}...\n{POD}"), "f:6: a second document without a line --- before it"),
@@ -179,7 +179,7 @@ fn bad_input_is_told_with_its_line() {
             "{{- if .Values.x }}\na: 1\n".to_owned(),
             "(a template? render it first, with `helm template` for one)",
         ),
-        ("{\n\"a\": 1,\n\"a\": 2}".to_owned(), "f:3: the key \"a\" stands here a second time"),
+        ("{\n\"a\": 1,\n\"a\": 2}".to_owned(), "f:3: the key \"a\" is here a second time"),
         ("{\"a\": [1,\n2".to_owned(), "f:2: EOF while parsing a list"),
         ("apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n".to_owned(), "f:4: no apiVersion"),
         (

@@ -76,7 +76,7 @@ pub fn parse(text: &str) -> Result<Option<Parsed>, YamlError> {
         Builder { events: Events::new(text), anchors: HashMap::new(), aliased: 0, values: 0, items: None };
     let Some(first) = builder.events.next()? else { return Ok(None) };
     let line = builder.events.line(&first);
-    let value = builder.node(first, 0)?;
+    let value = builder.node(&first, 0)?;
     if let Some(second) = builder.events.next()? {
         return Err(builder.error(&second, SECOND));
     }
@@ -101,18 +101,18 @@ impl Builder<'_> {
         self.events.next()?.ok_or_else(end)
     }
 
-    fn node(&mut self, event: Event, depth: usize) -> Result<Value, YamlError> {
+    fn node(&mut self, event: &Event, depth: usize) -> Result<Value, YamlError> {
         if depth > DEEPEST {
-            return Err(self.error(&event, format!("nested deeper than {DEEPEST} levels")));
+            return Err(self.error(event, format!("nested deeper than {DEEPEST} levels")));
         }
         self.values += 1;
         if self.values > MOST_VALUES {
-            return Err(self.error(&event, format!("an object of more than {MOST_VALUES} values")));
+            return Err(self.error(event, format!("an object of more than {MOST_VALUES} values")));
         }
         match &event.part {
-            Part::Alias(name) => self.alias(&event, name, depth),
+            Part::Alias(name) => self.alias(event, name, depth),
             Part::Scalar(scalar) => {
-                let value = scalar_value(scalar).map_err(|message| self.error(&event, message))?;
+                let value = scalar_value(scalar).map_err(|message| self.error(event, message))?;
                 Ok(self.anchored(scalar.anchor.as_ref(), scalar::through_json(value)))
             }
             Part::Sequence(anchor) => {
@@ -125,7 +125,7 @@ impl Builder<'_> {
                 let value = self.mapping(depth)?;
                 Ok(self.anchored(anchor.as_ref(), value))
             }
-            Part::End => Err(self.error(&event, "the end of nothing")),
+            Part::End => Err(self.error(event, "the end of nothing")),
         }
     }
 
@@ -166,7 +166,7 @@ impl Builder<'_> {
             if matches!(event.part, Part::End) {
                 return Ok(Value::Array(items));
             }
-            items.push(self.node(event, depth + 1)?);
+            items.push(self.node(&event, depth + 1)?);
         }
     }
 
@@ -184,7 +184,7 @@ impl Builder<'_> {
             }
             let key = self.key(&event, depth)?;
             if fields.contains_key(&key) && !merged.remove(&key) {
-                return Err(self.error(&event, format!("the key {key:?} stands here a second time")));
+                return Err(self.error(&event, format!("the key {key:?} is here a second time")));
             }
             let value = self.field(&key, depth)?;
             fields.insert(key, value);
@@ -199,7 +199,7 @@ impl Builder<'_> {
                 self.anchored(scalar.anchor.as_ref(), value)
             }
             Part::Alias(name) => self.alias(event, name, depth + 1)?,
-            _ => return Err(self.error(event, "a key that is no text")),
+            _ => return Err(self.error(event, "a key that is not a text")),
         };
         scalar::key(value).map_err(|message| self.error(event, message))
     }
@@ -210,7 +210,7 @@ impl Builder<'_> {
             self.items = Some(self.list_items()?);
             return Ok(Value::Null);
         }
-        self.node(event, depth + 1)
+        self.node(&event, depth + 1)
     }
 
     fn list_items(&mut self) -> Result<Vec<Item>, YamlError> {
@@ -222,7 +222,7 @@ impl Builder<'_> {
             }
             let line = self.events.line(&event);
             self.values = 0;
-            items.push(Item { line, json: self.node(event, 2)?.to_string() });
+            items.push(Item { line, json: self.node(&event, 2)?.to_string() });
         }
     }
 
@@ -236,7 +236,7 @@ impl Builder<'_> {
     ) -> Result<(), YamlError> {
         let event = self.next()?;
         let line = self.events.line(&event);
-        let maps = match self.node(event, depth + 1)? {
+        let maps = match self.node(&event, depth + 1)? {
             Value::Array(maps) => maps,
             map => vec![map],
         };

@@ -35,22 +35,22 @@ pub struct Text<'a> {
     path: &'a Path,
     /// How messages call it.
     pub file: Arc<str>,
-    text: String,
+    content: String,
     value: Value,
 }
 
 impl<'a> Text<'a> {
     fn read(file: &'a File, reading: &Reading) -> Result<Self, Wrong> {
-        let text = input::text(&file.path, &reading.limit).map_err(|problem| anyhow!(problem))?;
-        let value = input::value(&text).map_err(|error| anyhow!(error))?;
-        Ok(Self { path: &file.path, file: file.name().into(), text, value })
+        let content = input::text(&file.path, &reading.limit).map_err(|problem| anyhow!(problem))?;
+        let value = input::value(&content).map_err(|error| anyhow!(error))?;
+        Ok(Self { path: &file.path, file: file.name().into(), content, value })
     }
 
     /// What the file says, as cases of some form.
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, Wrong> {
         serde_path_to_error::deserialize(&self.value).map_err(|error| {
             let field = error.path().to_string();
-            let line = input::line_of(&self.text, &policies::pointer(&field));
+            let line = input::line_of(&self.content, &policies::pointer(&field));
             let message = input::without_values(&error.inner().to_string());
             Wrong { line, message: format!("{field}: {message}") }
         })
@@ -58,7 +58,7 @@ impl<'a> Text<'a> {
 
     /// Where a case stands.
     pub fn location(&self, index: usize) -> Location {
-        let line = input::line_of(&self.text, &format!("/cases/{index}"));
+        let line = input::line_of(&self.content, &format!("/cases/{index}"));
         Location { file: Arc::clone(&self.file), line }
     }
 
@@ -159,7 +159,7 @@ fn kind_by_fields(cases: &[Case]) -> PolicyKind {
 
 /// The kind and the `spec.policies` of the one policy of a file.
 fn tested_policy(path: &Path, reading: &Reading) -> anyhow::Result<(PolicyKind, Value)> {
-    ensure!(!path.exists() || path.is_file(), "policy: {} is no file", input::name(path));
+    ensure!(!path.exists() || path.is_file(), "policy: {} is not a file", input::name(path));
     let documents: Result<Vec<_>, _> = input::read(&[path.to_owned()], reading).collect();
     let documents = documents.context("policy")?;
     let mut found = documents.iter().filter_map(|document| Some((document, policies::kind_of(document)?)));

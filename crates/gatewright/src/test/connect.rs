@@ -21,7 +21,9 @@ pub fn run(text: &Text<'_>, filter: &Filter) -> Result<Vec<TestResult>, Wrong> {
     for name in namespaces {
         engine.add_object(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
     }
-    inventory.iter().for_each(|pod| engine.add_object(&pod.object()));
+    for pod in &inventory {
+        engine.add_object(&pod.object());
+    }
     let name = text.test_name();
     let mut run = |(index, case): (usize, &ConnectCase)| {
         let result = TestResult::new(&text.location(index), &name, Some(&case.name), Outcome::Passed);

@@ -62,7 +62,7 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 fn named(path: &Path, limit: &LimitArgs) -> anyhow::Result<File> {
-    ensure!(is_yaml(path), "{}: is no *.yaml or *.yml", name(path));
+    ensure!(is_yaml(path), "{}: is not a file *.yaml or *.yml", name(path));
     let kind = if holds_suite(path, &reading(limit))? { Kind::Suite } else { Kind::Cases };
     Ok(File { path: path.to_owned(), kind })
 }
@@ -86,7 +86,7 @@ fn unreadable(error: &walkdir::Error, folder: &Path) -> anyhow::Error {
 }
 
 fn in_folder(folder: &Path, depth: usize, limit: &LimitArgs) -> anyhow::Result<Vec<File>> {
-    ensure!(folder.is_dir(), "{}: is no folder", name(folder));
+    ensure!(folder.is_dir(), "{}: is not a folder", name(folder));
     let mut found = vec![];
     for entry in WalkDir::new(folder).max_depth(depth).follow_links(true).sort_by_file_name() {
         let entry = entry.map_err(|error| unreadable(&error, folder))?;

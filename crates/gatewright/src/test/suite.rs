@@ -96,7 +96,7 @@ pub fn read(document: &Document) -> Result<Suite, InputError> {
     let value = document.value();
     for (pointer, name) in unknown(&value) {
         let location = document.locate(&pointer);
-        diagnostics::note(format!("{location}: {name} is no field of a Suite; left out"));
+        diagnostics::note(format!("{location}: {name} is not a field of a Suite; left out"));
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = policies::pointer(&format!(".{}", error.path()));

@@ -157,7 +157,7 @@ impl Runner<'_> {
 fn load(engine: &mut Engine, constraint: &Document) -> Result<(), (String, bool)> {
     if constraint.header.group() != CONSTRAINT_GROUP {
         let location = constraint.locate("/apiVersion");
-        return Err((format!("{location}: {} is no constraint", constraint.header.kind), false));
+        return Err((format!("{location}: {} is not a constraint", constraint.header.kind), false));
     }
     engine.add_constraint(&constraint.value()).map_err(|error| {
         let location = constraint.locate(&error.pointer);
@@ -177,7 +177,7 @@ fn expander(files: &Files<'_>, file: &str) -> Result<Expander, Problem> {
         };
         if document.header.group() != "expansion.gatekeeper.sh" || document.header.kind != "ExpansionTemplate"
         {
-            return Err(refuse("/kind", "is no ExpansionTemplate"));
+            return Err(refuse("/kind", "is not an ExpansionTemplate"));
         }
         let added = expander.add(&document.value());
         added.map_err(|ExpansionError { pointer, message }| refuse(&pointer, &message))?;
@@ -194,7 +194,7 @@ impl Files<'_> {
         let path = self.folder.join(file);
         // A suite of somebody else's must not make us wait for a pipe.
         if path == Path::new("-") || (path.exists() && !path.is_file()) {
-            return Err(Problem::Broken(format!("{field}: {} is no file", path.display())));
+            return Err(Problem::Broken(format!("{field}: {} is not a file", path.display())));
         }
         let documents: Result<Vec<_>, InputError> = input::read(&[path], self.reading).collect();
         documents.map_err(|error| Problem::Broken(format!("{field}: {error}")))

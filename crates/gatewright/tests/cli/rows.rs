@@ -221,7 +221,7 @@ fn endless_files_end_in_an_error_that_names_file_and_limit() -> Result {
         (&["check", "-f", "/dev/zero"], "/dev/zero: is a binary file"),
         (&["render", "-f", "a.yaml", "--max-input-size", "1Ki"], "a.yaml"),
         (&["test", "a.cases.yaml", "--max-input-size", "1Ki"], "a.cases.yaml"),
-        (&["test", "/dev/zero"], "/dev/zero: is no *.yaml or *.yml"),
+        (&["test", "/dev/zero"], "/dev/zero: is not a file *.yaml or *.yml"),
         (&["check", "-f", "pod.yaml", "--config", "/dev/zero", "--max-input-size", "1Ki"], "/dev/zero"),
     ] {
         let (code, said) = folder.run(arguments)?;
@@ -288,7 +288,7 @@ fn suites_are_known_by_api_version_and_kind_and_their_objects_by_kind() -> Resul
     for object in ["/dev/zero", "/dev/stdin"] {
         std::fs::write(folder.0.join("suite.yaml"), suite.replace("ingress.yaml", object))?;
         let (code, said) = folder.run(&["test", "suite.yaml"])?;
-        assert!(code == 2 && said.contains("is no file"), "{object}: {said}");
+        assert!(code == 2 && said.contains("is not a file"), "{object}: {said}");
     }
     Ok(())
 }

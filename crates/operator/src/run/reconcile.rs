@@ -1,0 +1,109 @@
+//! Reconciles what a key stands for: observe, decide, carry out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use gatewright_api::with_policy_type;
+use gatewright_rules::{Owner, Template};
+
+use crate::act;
+use crate::act::writer::Writer;
+use crate::judge::builtin::Builtin;
+use crate::judge::plan::Next;
+use crate::judge::reports::{Decisions, Outcome};
+use crate::metrics::Metrics;
+use crate::watch::key::Key;
+use crate::watch::observe::{
+    NamespacesSnapshot, PolicySnapshot, ReportsSnapshot, RoutingSnapshot, StandardSnapshot, SystemSnapshot,
+    TemplateSnapshot,
+};
+use crate::watch::world::{Watched, World};
+use crate::{Error, judge};
+
+/// What reconciliations work with.
+pub(crate) struct Work {
+    pub(crate) world: Arc<World>,
+    pub(crate) builtin: Arc<Builtin>,
+    pub(crate) writer: Writer,
+    pub(crate) metrics: Metrics,
+}
+
+/// Reconciles a key, and counts it.
+pub(crate) fn measured(work: Arc<Work>, key: Key) -> BoxFuture<'static, Result<Next, Error>> {
+    Box::pin(async move {
+        let (controller, begun) = (key.controller(), Instant::now());
+        let result = reconcile(&work, key).await;
+        let error = result.as_ref().err().map(Error::reason);
+        work.metrics.reconciled(controller, begun.elapsed(), error);
+        result
+    })
+}
+
+async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
+    let world = &work.world;
+    match key {
+        Key::Template(which) => template(work, which).await,
+        Key::Namespace(name) => namespaces(work, &NamespacesSnapshot::observe(world, &name)).await,
+        Key::Namespaces => namespaces(work, &NamespacesSnapshot::observe_all(world)).await,
+        Key::Constraint(template, name) => match template.owner() {
+            Owner::Policy(kind) => with_policy_type!(kind, P => policy::<P>(work, &name).await),
+            Owner::Standards => standard(work, &name).await,
+            Owner::ExecGuard => routing(work).await,
+        },
+        Key::Routing => routing(work).await,
+        Key::System => system(work).await,
+        Key::Reports => reports(work).await,
+    }
+}
+
+async fn template(work: &Work, template: Template) -> Result<Next, Error> {
+    let snapshot = TemplateSnapshot::observe(&work.world, template);
+    let plan = judge::template::decide(&snapshot, &work.builtin);
+    work.writer.carry_out(plan).await
+}
+
+async fn policy<P: Watched>(work: &Work, name: &str) -> Result<Next, Error> {
+    let Some((snapshot, asked)) = PolicySnapshot::<P>::observe(&work.world, name).await else {
+        return Ok(Next::Change);
+    };
+    let plan = judge::policy::decide(&snapshot, &work.builtin);
+    let next = work.writer.carry_out(plan).await?;
+    asked.map(|()| next)
+}
+
+async fn routing(work: &Work) -> Result<Next, Error> {
+    let Some((snapshot, asked)) = RoutingSnapshot::observe(&work.world).await else {
+        return Ok(Next::Change);
+    };
+    let plan = judge::routing::decide(&snapshot, &work.builtin);
+    let next = work.writer.carry_out(plan).await?;
+    asked.map(|()| next)
+}
+
+async fn standard(work: &Work, name: &str) -> Result<Next, Error> {
+    let snapshot = StandardSnapshot::observe(&work.world, name);
+    let plan = judge::standard::decide(&snapshot, &work.builtin);
+    work.writer.carry_out(plan).await
+}
+
+async fn namespaces(work: &Work, snapshot: &NamespacesSnapshot) -> Result<Next, Error> {
+    let plan = judge::namespaces::decide(snapshot, &work.builtin);
+    work.writer.carry_out(plan).await
+}
+
+async fn system(work: &Work) -> Result<Next, Error> {
+    let standards = work.builtin.standards.iter().map(|standard| standard.prepared.id.name.as_str());
+    let Some(snapshot) = SystemSnapshot::observe(&work.world, standards) else { return Ok(Next::Change) };
+    let plan = judge::system::decide(&snapshot, &work.builtin);
+    work.writer.carry_out(plan).await
+}
+
+/// Looks at all reports, since one constraint may concern every namespace.
+async fn reports(work: &Work) -> Result<Next, Error> {
+    let snapshot = ReportsSnapshot::observe(&work.world);
+    let Some(decisions) = Decisions::of(&snapshot, &work.builtin) else { return Ok(Next::Change) };
+    let Outcome { published, failed } = act::reports::carry_out(&work.world.client, &decisions).await;
+    act::publish::reports(&work.writer, snapshot.published.as_ref(), published);
+    failed.map_or(Ok(Next::Change), Err)
+}

@@ -1,0 +1,81 @@
+//! A world for tests, filled by hand.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use gatewright_api::{OperationPolicy, SecurityPolicy};
+use gatewright_compiler::Settings;
+use gatewright_rules::Template;
+use http::{Request, Response};
+use kube::Client;
+use kube::client::Body;
+use kube::core::DynamicObject;
+use kube::runtime::watcher::Event;
+use serde_json::Value;
+use tokio::sync::watch;
+use tower::service_fn;
+
+use crate::watch::cache::{Cache, Entry};
+use crate::watch::key::{Changes, Key};
+use crate::watch::live::Live;
+use crate::watch::system::Replica;
+use crate::watch::world::{Watched as _, World};
+
+/// A world that knows nothing, and the keys of what has changed in it. Its API server answers nobody.
+pub(crate) fn world() -> (World, Arc<Mutex<Vec<Key>>>) {
+    let silent = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+    let woken = Arc::<Mutex<Vec<Key>>>::default();
+    let keys = Arc::clone(&woken);
+    let changes = Changes::new(move |key| keys.lock().unwrap().push(key));
+    let (_, settings_problem) = watch::channel(None);
+    let replica = Replica { identity: "a".to_owned(), elects: false, settings_problem };
+    let client = Client::new(silent, "default");
+    (World::new(client, Settings::default(), Arc::default(), changes, replica), woken)
+}
+
+/// These are all objects of a kind.
+pub(crate) fn fill<T: Entry>(cache: &Cache<T>, objects: impl IntoIterator<Item = (&'static str, T)>) {
+    cache.take(Event::Init);
+    for (name, object) in objects {
+        cache.take(Event::InitApply((name.to_owned(), object)));
+    }
+    cache.take(Event::InitDone);
+}
+
+/// What fills a cache with nothing.
+type Fill = fn(&World);
+
+/// Everything that is watched, each as what fills it with nothing.
+pub(crate) const CACHES: [(&str, Fill); 14] = [
+    ("SecurityPolicy", |world| fill(SecurityPolicy::cache(world), [])),
+    ("OperationPolicy", |world| fill(OperationPolicy::cache(world), [])),
+    ("templates", |world| fill(&world.templates, [])),
+    ("pods", |world| fill(&world.pods, [])),
+    ("webhooks", |world| fill(&world.webhooks, [])),
+    ("exemptions", |world| fill(&world.exemptions, [])),
+    ("platform pods", |world| fill(&world.platform_pods, [])),
+    ("sync sets", |world| fill(&world.sync_sets, [])),
+    ("own webhook", |world| fill(&world.own_webhook, [])),
+    ("D8SecurityPolicy", |world| fill(world.constraints(Template::SecurityPolicy), [])),
+    ("D8OperationPolicy", |world| fill(world.constraints(Template::OperationPolicy), [])),
+    ("D8PodSecurityStandard", |world| fill(world.constraints(Template::PodSecurityStandard), [])),
+    ("D8DenyExecHeritage", |world| fill(world.constraints(Template::DenyExecHeritage), [])),
+    ("namespaces", |world| {
+        fill(&world.namespaces.cache, []);
+        world.namespaces.turn_all();
+    }),
+];
+
+/// Everything is known, and nothing is there.
+pub(crate) fn empty_world() -> World {
+    let (world, _) = world();
+    for (_, fill) in CACHES {
+        fill(&world);
+    }
+    world
+}
+
+/// An object as it is in the API.
+pub(crate) fn live(object: Value) -> Live {
+    Live::from(serde_json::from_value::<DynamicObject>(object).unwrap())
+}

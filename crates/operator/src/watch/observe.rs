@@ -1,0 +1,26 @@
+//! Takes from the caches what one decision reads, as plain values.
+
+mod gatekeeper;
+pub(crate) mod guard;
+mod namespaces;
+mod policy;
+mod reports;
+pub(crate) mod routing;
+mod scrape;
+mod standard;
+mod system;
+mod template;
+
+pub(crate) use gatekeeper::Gatekeeper;
+pub(crate) use guard::GuardSnapshot;
+pub(crate) use namespaces::NamespacesSnapshot;
+pub(crate) use policy::PolicySnapshot;
+pub(crate) use reports::{Audited, Preferred, ReportKinds, ReportsSnapshot};
+pub(crate) use routing::RoutingSnapshot;
+pub(crate) use scrape::{CacheSeen, PolicySeen, ScrapeSnapshot};
+pub(crate) use standard::StandardSnapshot;
+pub(crate) use system::{StandardReach, SystemSnapshot};
+pub(crate) use template::TemplateSnapshot;
+
+#[cfg(test)]
+mod tests;

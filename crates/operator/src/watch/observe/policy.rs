@@ -1,0 +1,94 @@
+//! What a policy is decided from.
+
+use std::sync::Arc;
+
+use gatewright_api::Guarded;
+use gatewright_compiler::NamedKind;
+use gatewright_gatekeeper::Resource;
+
+use crate::Error;
+use crate::watch::cache::Knowledge;
+use crate::watch::kind::{Id, Kind};
+use crate::watch::last_applied::Observed;
+use crate::watch::live::Live;
+use crate::watch::observe::gatekeeper::Gatekeeper;
+use crate::watch::world::{Watched, World};
+
+/// A policy and its constraint, whether they exist or not.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicySnapshot<P> {
+    /// The constraint; it has the policy's name.
+    pub(crate) id: Id,
+    pub(crate) policies_served: bool,
+    pub(crate) policy: Option<Arc<Guarded<P>>>,
+    pub(crate) constraints_served: bool,
+    pub(crate) constraint: Observed,
+    pub(crate) templates_served: bool,
+    pub(crate) template: Option<Arc<Live>>,
+    pub(crate) gatekeeper: Gatekeeper,
+    /// How many namespaces the constraint reaches; none while that is not known.
+    pub(crate) namespaces: Option<i32>,
+    /// The kinds that the policy names and the API server does not serve, as far as that is known.
+    pub(crate) unserved: Vec<NamedKind>,
+}
+
+impl<P: Watched> PolicySnapshot<P> {
+    /// None while something is not known yet, as just after the start: then nothing may be concluded, and the cache
+    /// that is filled last wakes everybody. Beside the snapshot stands whether the API server could be asked about the
+    /// kinds that the policy names: the rest is worth deciding about all the same.
+    pub(crate) async fn observe(world: &World, name: &str) -> Option<(Self, Result<(), Error>)> {
+        if is_unknown::<P>(world) {
+            return None;
+        }
+        let id = Id::new(Kind::Constraint(P::TEMPLATE), name);
+        let (policy, constraint) = (P::cache(world).get(name), world.observed(&id));
+        let reached = |live: &Arc<Live>| world.namespaces.reached_by(P::TEMPLATE, name, live);
+        let ours = constraint.live.as_ref().filter(|live| live.ours && policy.is_some());
+        let (unserved, asked) = match unserved(world, policy.as_deref()).await {
+            Ok(unserved) => (unserved, Ok(())),
+            Err(error) => (vec![], Err(error)),
+        };
+        let snapshot = Self {
+            policies_served: P::cache(world).is_complete(),
+            constraints_served: world.constraints(P::TEMPLATE).is_complete(),
+            templates_served: world.templates.is_complete(),
+            template: world.templates.get(&P::TEMPLATE.name()),
+            gatekeeper: Gatekeeper::observe(world),
+            namespaces: ours.and_then(reached),
+            unserved,
+            id,
+            policy,
+            constraint,
+        };
+        Some((snapshot, asked))
+    }
+}
+
+async fn unserved<P: Watched>(world: &World, policy: Option<&Guarded<P>>) -> Result<Vec<NamedKind>, Error> {
+    let parsed = policy.and_then(|policy| policy.parsed.as_ref().ok());
+    let mut named = parsed.map(|policy| policy.named_kinds()).unwrap_or_default();
+    if named.is_empty() {
+        return Ok(vec![]);
+    }
+    let is_served = |named: &NamedKind, known: &[Resource]| {
+        known.iter().any(|it| (&it.group, &it.kind) == (&named.group, &named.kind))
+    };
+    let suffices = |known: &[Resource]| named.iter().all(|kind| is_served(kind, known));
+    let served = world.served.look(&world.client, suffices).await?;
+    named.retain(|kind| !is_served(kind, &served));
+    Ok(named)
+}
+
+fn is_unknown<P: Watched>(world: &World) -> bool {
+    let knowledge = [
+        P::cache(world).knowledge(),
+        world.constraints(P::TEMPLATE).knowledge(),
+        world.templates.knowledge(),
+        world.pods.knowledge(),
+        world.webhooks.knowledge(),
+        world.exemptions.knowledge(),
+        world.own_webhook.knowledge(),
+        world.namespaces.knowledge(),
+    ];
+    knowledge.contains(&Knowledge::Unknown)
+}

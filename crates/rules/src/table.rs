@@ -1,0 +1,23 @@
+//! The rules of a policy kind, as a table with a line for each.
+
+/// Makes of a table (a rule's module and what it is about, a rule a line) the modules, the type of the constraints'
+/// parameters, and the list of the rules.
+///
+/// rustfmt does not see modules behind a macro: `make lint` and `make format` name their files.
+macro_rules! rules {
+    ($($rule:ident: $about:literal),+ $(,)?) => {
+        $(pub mod $rule;)+
+
+        /// The parameters of a constraint: each rule's under the names they have in the policy. Absent is not checked.
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
+        pub struct Parameters {
+            $(
+                #[doc = concat!($about, ".")]
+                #[serde(flatten)]
+                pub $rule: $rule::Parameters,
+            )+
+        }
+
+        const RULES: &[crate::Rule] = &[$($rule::RULE),+];
+    };
+}

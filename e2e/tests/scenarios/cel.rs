@@ -1,0 +1,45 @@
+//! Expressions in CEL against policies of the API server: verdicts and texts.
+
+#[path = "../gatekeeper/cel/cases.rs"]
+mod cases;
+#[path = "../gatekeeper/cel/differences.rs"]
+mod differences;
+#[path = "../gatekeeper/cel/ours.rs"]
+mod ours;
+mod policies;
+
+use anyhow::Result;
+use gatewright_e2e::{Cluster, Options};
+
+use cases::Cases;
+use differences::{Differences, Kind};
+
+/// How many variants of each expression there are, beside the first.
+const VARIANTS: usize = 1;
+
+const KNOWN: [Kind; 9] = [
+    Kind::InternalError,
+    Kind::Order,
+    Kind::Timestamp,
+    Kind::Duration,
+    Kind::OrValue,
+    Kind::Range,
+    Kind::Nan,
+    Kind::Authorizer,
+    Kind::Request,
+];
+
+/// Policies of the API server have another version of the same library.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_says_the_same() -> Result<()> {
+    let mut options = Options::new("cel");
+    options.gatekeepers = vec![];
+    options.nodes = 0;
+    Cluster::run(options, async |cluster| {
+        let cases = Cases::read(VARIANTS)?;
+        let ours = ours::ours(&cases)?;
+        let theirs = policies::answers(cluster, &cases).await?;
+        Differences::find(&KNOWN, &cases, &ours, &theirs).report(&cases)
+    })
+    .await
+}
