@@ -14,6 +14,7 @@ use crate::{
     ConstraintError, EnforcementPoint, TemplateError,
     constraint::{self, Constraint},
     inventory::Inventory,
+    sandbox::Sandbox,
     template::Template,
 };
 
@@ -24,11 +25,13 @@ pub struct Options {
     pub point: EnforcementPoint,
     /// How long the evaluation of one constraint for one object may take.
     pub time_limit: Duration,
+    /// Where templates from outside are evaluated; in this process if there is none.
+    pub sandbox: Option<Arc<dyn Sandbox>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { point: EnforcementPoint::Webhook, time_limit: Duration::from_secs(1) }
+        Self { point: EnforcementPoint::Webhook, time_limit: Duration::from_secs(1), sandbox: None }
     }
 }
 
@@ -95,7 +98,8 @@ impl Engine {
     }
 
     fn add(&mut self, template: &Value, trust: Trust) -> Result<(), Vec<TemplateError>> {
-        let template = Template::new(template, trust, self.options.time_limit)?;
+        let template =
+            Template::new(template, trust, self.options.time_limit, self.options.sandbox.as_ref())?;
         self.templates.insert(template.kind.to_lowercase(), template);
         Ok(())
     }

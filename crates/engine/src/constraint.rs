@@ -4,10 +4,12 @@ use std::sync::LazyLock;
 
 use gatewright_gatekeeper::{Action, CONSTRAINT_GROUP, Matcher, group_and_kind};
 use gatewright_re2::Pattern;
-use gatewright_rego::{Numbers, object, to_rego};
 use serde_json::{Value, json};
 
-use crate::{ConstraintError, ConstraintRef, EnforcementPoint, action::action, schema, template::Schema};
+use crate::{
+    ConstraintError, ConstraintRef, EnforcementPoint, action::action, sandbox::Parameters, schema,
+    template::Schema,
+};
 
 /// A constraint, ready to be evaluated.
 #[derive(Debug)]
@@ -18,10 +20,8 @@ pub struct Constraint {
     pub action: Option<Action>,
     /// What it applies to; none is everything.
     pub matcher: Option<Matcher>,
-    /// What its template is told, where it is told anything.
-    pub parameters: Option<Value>,
-    /// The same for the Rego engine.
-    pub rego_parameters: gatewright_rego::Value,
+    /// What its template reads as parameters.
+    pub parameters: Parameters,
 }
 
 /// A constraint's kind.
@@ -63,15 +63,11 @@ impl Constraint {
             spec.get("match").map(Matcher::parse).transpose().map_err(|error| {
                 ConstraintError::new(format!("/spec/match{}", error.pointer), error.message)
             })?;
-        let parameters = spec.get("parameters").filter(|parameters| !parameters.is_null()).cloned();
         Ok(Self {
             reference: ConstraintRef { kind, name },
             action: action(spec, point)?,
             matcher,
-            rego_parameters: parameters
-                .as_ref()
-                .map_or_else(|| object([]), |parameters| to_rego(parameters, Numbers::Whole)),
-            parameters,
+            parameters: Parameters::new(spec.get("parameters").unwrap_or(&Value::Null)),
         })
     }
 }

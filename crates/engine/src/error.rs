@@ -1,7 +1,9 @@
 //! What is wrong with what an engine is given.
 
+use serde::{Deserialize, Serialize};
+
 /// A template that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct TemplateError {
     /// The field, as a JSON pointer into the template.

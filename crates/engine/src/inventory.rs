@@ -1,18 +1,29 @@
 //! Objects that templates can refer to, and the Namespaces among them.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use gatewright_gatekeeper::{Namespace, labels};
 use gatewright_rego::{Numbers, object, to_rego};
 use serde_json::Value;
+
+use crate::sandbox::Shared;
 
 /// `data.inventory`: `cluster[groupVersion][kind][name]` and `namespace[namespace][groupVersion][kind][name]`.
 #[derive(Debug, Default)]
 pub struct Inventory {
     objects: BTreeMap<Vec<String>, gatewright_rego::Value>,
     namespaces: BTreeMap<String, KnownNamespace>,
-    document: OnceLock<gatewright_rego::Value>,
+    document: OnceLock<(u64, gatewright_rego::Value)>,
 }
+
+/// Each document has a number of its own.
+static DOCUMENTS: AtomicU64 = AtomicU64::new(0);
 
 /// A Namespace that was given.
 #[derive(Debug)]
@@ -61,12 +72,13 @@ impl Inventory {
         self.namespaces.get(name)
     }
 
-    /// The document; built once.
-    pub fn document(&self) -> &gatewright_rego::Value {
-        self.document.get_or_init(|| {
+    /// The document with its number; built once.
+    pub fn document(&self) -> Shared<&gatewright_rego::Value> {
+        let (number, value) = self.document.get_or_init(|| {
             let objects = self.objects.iter().map(|(path, object)| (path.as_slice(), object));
-            nest(&objects.collect::<Vec<_>>(), 0)
-        })
+            (DOCUMENTS.fetch_add(1, Ordering::Relaxed), nest(&objects.collect::<Vec<_>>(), 0))
+        });
+        Shared { number: *number, value }
     }
 }
 

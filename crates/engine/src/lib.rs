@@ -7,9 +7,11 @@ mod client;
 mod constraint;
 mod error;
 pub mod expand;
+mod facts;
 mod inventory;
 mod request;
 mod review;
+pub mod sandbox;
 pub mod schema;
 mod template;
 #[cfg(test)]

@@ -1,17 +1,25 @@
 //! A request against all constraints.
 
-use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use gatewright_gatekeeper::{Candidate, Namespace, Operation};
-use gatewright_rego::{EvaluationError, Finding, Numbers, Program, object, to_rego};
+use gatewright_gatekeeper::{Candidate, Namespace};
+use gatewright_rego::{EvaluationError, Finding};
 use serde_json::Value;
 
 use crate::{
     ConstraintRef, EnforcementPoint, Engine, Request, ReviewError, Violation,
-    cel::{self, CelProgram, Input},
     constraint::Constraint,
+    facts::Facts,
     inventory::KnownNamespace,
-    template::{Code, Template},
+    sandbox::{Evaluation, Shared},
+    template::{Runnable, Template},
 };
 
 impl Engine {
@@ -59,16 +67,17 @@ fn prepare<'a>(templates: impl Iterator<Item = &'a Template>) {
     });
 }
 
+/// Each review has a number of its own.
+static REVIEWS: AtomicU64 = AtomicU64::new(0);
+
 /// A request with what is known about it.
 struct Review<'a> {
     engine: &'a Engine,
     request: &'a Request,
+    number: u64,
     candidates: Vec<Candidate>,
     namespace: Option<&'a KnownNamespace>,
-    /// For Rego: converted once, and only if a constraint needs it.
-    rego: OnceCell<gatewright_rego::Value>,
-    /// The same for CEL.
-    cel: OnceCell<Input>,
+    facts: Facts<'a>,
 }
 
 impl<'a> Review<'a> {
@@ -76,7 +85,12 @@ impl<'a> Review<'a> {
         let objects = [request.object(), request.old_object()];
         let candidates = objects.into_iter().filter(|object| !object.is_null()).map(Candidate::new).collect();
         let namespace = engine.inventory.namespace(request.namespace());
-        Self { engine, request, candidates, namespace, rego: OnceCell::new(), cel: OnceCell::new() }
+        // `gator` attaches no Namespace.
+        let attached = namespace.filter(|_| engine.options.point != EnforcementPoint::Gator);
+        let json = attached.map_or(&Value::Null, |known| &known.json);
+        let facts = Facts::new(request.review(), json, attached.map(|known| &known.object));
+        let number = REVIEWS.fetch_add(1, Ordering::Relaxed);
+        Self { engine, request, number, candidates, namespace, facts }
     }
 
     /// The constraints that could match one of the objects by its kind.
@@ -108,82 +122,39 @@ impl<'a> Review<'a> {
         template: &Template,
         constraints: &[&Constraint],
     ) -> Result<Vec<Violation>, ReviewError> {
-        match template.code() {
-            Err(error) => Ok(failed(constraints, error)),
-            Ok(Code::Rego(program)) => {
-                self.evaluate_rego(program, constraints).map_err(|error| unjudged(&template.kind, error))
+        let evaluated = match template.code() {
+            Err(error) => return Ok(failed(constraints, error)),
+            Ok(Runnable::Here(code)) => {
+                let parameters: Vec<_> =
+                    constraints.iter().map(|constraint| &constraint.parameters).collect();
+                code.evaluate(&self.facts, &parameters, self.inventory(code.reads_inventory()))
             }
-            Ok(Code::Cel(program)) => {
-                Ok(constraints.iter().flat_map(|found| self.evaluate_cel(program, found)).collect())
+            Ok(Runnable::Elsewhere(sandboxed)) => sandboxed
+                .evaluate(&self.evaluation(sandboxed.compiled.reads_inventory, constraints))
+                .map_err(|limit| template.exceeded(&limit))?,
+            Ok(Runnable::Exceeded(limit)) => return Err(template.exceeded(limit)),
+        };
+        match evaluated {
+            Ok(found) => {
+                Ok(constraints.iter().zip(found).flat_map(|(it, found)| violations(it, found)).collect())
             }
-        }
-    }
-
-    /// Gatekeeper evaluates all constraints of a template in one query: if one fails, its error is what all get. Only
-    /// then it looks at the messages.
-    fn evaluate_rego(
-        &self,
-        program: &Program,
-        constraints: &[&Constraint],
-    ) -> Result<Vec<Violation>, EvaluationError> {
-        let mut found = vec![];
-        let mut wrong = None;
-        for constraint in constraints {
-            match self.findings(program, constraint) {
-                Ok(findings) => found.extend(violations(constraint, findings)),
-                Err(EvaluationError::Failed(error)) => return Ok(failed(constraints, &error)),
-                Err(error @ EvaluationError::Message(_)) => wrong = wrong.or(Some(error)),
-                Err(error @ EvaluationError::Engine(_)) => return Err(error),
+            Err(EvaluationError::Failed(error)) => Ok(failed(constraints, &error)),
+            Err(error @ (EvaluationError::Message(_) | EvaluationError::Engine(_))) => {
+                Err(unjudged(&template.kind, error))
             }
         }
-        wrong.map_or(Ok(found), Err)
     }
 
-    fn findings(&self, program: &Program, constraint: &Constraint) -> Result<Vec<Finding>, EvaluationError> {
-        let members = [("review", self.rego().clone()), ("parameters", constraint.rego_parameters.clone())];
-        if program.reads_inventory() {
-            program.evaluate(&object(members), self.engine.inventory.document())
-        } else {
-            program.evaluate(&object(members), &object([]))
+    fn inventory(&self, needed: bool) -> &gatewright_rego::Value {
+        if needed { self.engine.inventory.document().value } else { &gatewright_rego::Value::Undefined }
+    }
+
+    fn evaluation<'b>(&'b self, reads_inventory: bool, constraints: &[&'b Constraint]) -> Evaluation<'b> {
+        Evaluation {
+            review: Shared { number: self.number, value: self.facts.request() },
+            inventory: reads_inventory.then(|| self.engine.inventory.document()),
+            parameters: constraints.iter().map(|it| Cow::Borrowed(&it.parameters.json)).collect(),
         }
-    }
-
-    /// Equal messages stay apart here: each validation has its own.
-    fn evaluate_cel(&self, program: &CelProgram, constraint: &Constraint) -> Vec<Violation> {
-        let messages = program.evaluate(self.cel(), constraint.parameters.as_ref().unwrap_or(&Value::Null));
-        messages.into_iter().filter_map(|message| violation(constraint, message, Value::Null)).collect()
-    }
-
-    /// As in the API server, and other than for Rego, a deleted object is the old one only.
-    fn cel(&self) -> &Input {
-        self.cel.get_or_init(|| {
-            let deleted = self.request.operation() == Some(Operation::Delete);
-            let object = if deleted { &Value::Null } else { self.request.object() };
-            let namespace = self.attached_namespace().map_or(&Value::Null, |known| &known.json);
-            Input::new(object, self.request.old_object(), &cel::request(self.request.review()), namespace)
-        })
-    }
-
-    /// `input.review`.
-    fn rego(&self) -> &gatewright_rego::Value {
-        self.rego.get_or_init(|| {
-            let fields = self
-                .request
-                .review()
-                .iter()
-                .map(|(field, value)| (field.as_str(), to_rego(value, Numbers::Floats)));
-            object(fields.chain([("namespaceObject", self.namespace_object())]))
-        })
-    }
-
-    /// Where there is no Namespace to attach, Rego sees an empty object.
-    fn namespace_object(&self) -> gatewright_rego::Value {
-        self.attached_namespace().map_or_else(|| object([]), |known| known.object.clone())
-    }
-
-    /// `gator` attaches none.
-    fn attached_namespace(&self) -> Option<&KnownNamespace> {
-        self.namespace.filter(|_| self.engine.options.point != EnforcementPoint::Gator)
     }
 }
 
@@ -207,15 +178,8 @@ fn failed(constraints: &[&Constraint], error: &str) -> Vec<Violation> {
     failed.filter_map(|constraint| violation(constraint, error.to_owned(), Value::Null)).collect()
 }
 
-/// What the program found, once each: Gatekeeper keeps a set.
 fn violations(constraint: &Constraint, findings: Vec<Finding>) -> impl Iterator<Item = Violation> {
-    let mut distinct: Vec<Finding> = vec![];
-    for finding in findings {
-        if !distinct.contains(&finding) {
-            distinct.push(finding);
-        }
-    }
-    distinct.into_iter().filter_map(|finding| violation(constraint, finding.message, finding.details))
+    findings.into_iter().filter_map(|finding| violation(constraint, finding.message, finding.details))
 }
 
 fn violation(constraint: &Constraint, message: String, details: Value) -> Option<Violation> {

@@ -3,7 +3,7 @@
 mod source;
 
 use std::{
-    sync::{LazyLock, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
 
@@ -13,7 +13,11 @@ use gatewright_rego::Trust;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
 
-use crate::{TemplateError, schema};
+use crate::{
+    ReviewError, TemplateError,
+    sandbox::{CompileFailure, Evaluated, Evaluation, Exceeded, Sandbox, Sandboxed},
+    schema,
+};
 pub use source::Code;
 
 /// A template, ready to be evaluated.
@@ -26,7 +30,18 @@ pub struct Template {
     /// The operations that it judges at the webhook; without any it judges all.
     operations: Vec<Operation>,
     source: Source,
-    code: OnceLock<Result<Code, String>>,
+    code: OnceLock<Result<Runnable, String>>,
+}
+
+/// The program of a template, and where it runs.
+#[derive(Debug)]
+pub enum Runnable {
+    /// In this process.
+    Here(Code),
+    /// In a sandbox.
+    Elsewhere(Sandboxed),
+    /// Nowhere: compiling it exceeded a limit.
+    Exceeded(Exceeded),
 }
 
 /// What a template's program is compiled from.
@@ -46,6 +61,8 @@ pub struct Schema {
     pub rules: schema::Rules,
 }
 
+/// Where a template has its target.
+pub const TARGET_POINTER: &str = "/spec/targets/0";
 /// The only target that Gatekeeper has.
 const TARGET: &str = "admission.k8s.gatekeeper.sh";
 
@@ -54,12 +71,18 @@ impl Template {
     ///
     /// # Errors
     /// Everything for which Gatekeeper refuses it.
-    pub fn new(template: &Value, trust: Trust, limit: Duration) -> Result<Self, Vec<TemplateError>> {
+    pub fn new(
+        template: &Value,
+        trust: Trust,
+        limit: Duration,
+        sandbox: Option<&Arc<dyn Sandbox>>,
+    ) -> Result<Self, Vec<TemplateError>> {
         let Head { kind, parameters, operations } = Head::new(template)?;
         let source = Source { target: template["spec"]["targets"][0].clone(), trust, limit };
-        let code = match trust {
-            Trust::Checked => OnceLock::from(Ok(source.compile()?)),
-            Trust::Proven => OnceLock::new(),
+        let code = match (trust, sandbox) {
+            (Trust::Checked, Some(sandbox)) => OnceLock::from(Ok(source.sandboxed(&kind, sandbox)?)),
+            (Trust::Checked, None) => OnceLock::from(Ok(Runnable::Here(source.compile()?))),
+            (Trust::Proven, _) => OnceLock::new(),
         };
         Ok(Self { kind, parameters, operations, source, code })
     }
@@ -73,9 +96,9 @@ impl Template {
     ///
     /// # Errors
     /// A proven template does not compile.
-    pub fn code(&self) -> Result<&Code, &str> {
+    pub fn code(&self) -> Result<&Runnable, &str> {
         let failed = |errors: Vec<TemplateError>| errors.first().map(ToString::to_string).unwrap_or_default();
-        let compiled = self.code.get_or_init(|| self.source.compile().map_err(failed));
+        let compiled = self.code.get_or_init(|| self.source.compile().map(Runnable::Here).map_err(failed));
         compiled.as_ref().map_err(String::as_str)
     }
 
@@ -87,7 +110,8 @@ impl Template {
     /// Whether it reads the inventory; before it is compiled, whether it may.
     pub fn reads_inventory(&self) -> bool {
         match self.code.get() {
-            Some(Ok(Code::Rego(program))) => program.reads_inventory(),
+            Some(Ok(Runnable::Here(code))) => code.reads_inventory(),
+            Some(Ok(Runnable::Elsewhere(sandboxed))) => sandboxed.compiled.reads_inventory,
             Some(_) => false,
             None => self.source.target.to_string().contains("inventory"),
         }
@@ -96,7 +120,36 @@ impl Template {
 
 impl Source {
     fn compile(&self) -> Result<Code, Vec<TemplateError>> {
-        Code::new(&self.target, "/spec/targets/0", self.trust, self.limit)
+        Code::new(&self.target, TARGET_POINTER, self.trust, self.limit)
+    }
+
+    fn sandboxed(&self, kind: &str, sandbox: &Arc<dyn Sandbox>) -> Result<Runnable, Vec<TemplateError>> {
+        match sandbox.compile(kind, &self.target) {
+            Ok(compiled) => {
+                let (sandbox, kind) = (Arc::clone(sandbox), kind.to_owned());
+                Ok(Runnable::Elsewhere(Sandboxed { sandbox, kind, compiled }))
+            }
+            Err(CompileFailure::Exceeded(limit)) => Ok(Runnable::Exceeded(limit)),
+            Err(CompileFailure::Refused(errors)) => Err(errors),
+        }
+    }
+}
+
+impl Template {
+    /// The review of an object that cannot be judged: the program exceeded a limit.
+    pub fn exceeded(&self, limit: &Exceeded) -> ReviewError {
+        let (template, place) = (self.kind.clone(), String::new());
+        ReviewError::Engine { template, place, error: limit.to_string() }
+    }
+}
+
+impl Sandboxed {
+    /// Evaluates the program.
+    ///
+    /// # Errors
+    /// It exceeded a limit.
+    pub fn evaluate(&self, evaluation: &Evaluation<'_>) -> Result<Evaluated, Exceeded> {
+        self.sandbox.evaluate(&self.kind, evaluation)
     }
 }
 

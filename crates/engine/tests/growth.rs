@@ -54,7 +54,8 @@ fn processor_time() -> Result<Duration> {
 }
 
 fn engine() -> Result<Engine> {
-    let options = Options { point: EnforcementPoint::Gator, time_limit: Duration::from_mins(5) };
+    let options =
+        Options { point: EnforcementPoint::Gator, time_limit: Duration::from_mins(5), ..Options::default() };
     let mut engine = Engine::new(options);
     for template in templates() {
         engine.add_template(&json!(template)).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;

@@ -11,6 +11,7 @@ mod operator;
 mod policies;
 mod read;
 mod render;
+mod sandbox;
 mod settings;
 mod test;
 
@@ -62,6 +63,9 @@ enum Command {
     Completions(completions::Args),
     /// Prints the manual's page, or writes those of all commands
     Man(completions::ManArgs),
+    /// Evaluates templates for another process of this program, under limits
+    #[command(name = sandbox::NAME, hide = true)]
+    EvaluateTemplates(sandbox::WorkerArgs),
     /// Prints what manifests mean: each object as JSON, with its file and line
     #[command(hide = true)]
     Read(read::Args),
@@ -99,6 +103,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
+        Command::EvaluateTemplates(args) => sandbox::run(*args),
         Command::Read(args) => read::run(args),
         Command::Docs(args) => docs::run(args),
     }

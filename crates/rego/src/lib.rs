@@ -103,7 +103,7 @@ impl fmt::Debug for Program {
 }
 
 /// What a program found: an element of `violation`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
     /// `msg`.
     pub message: String,
@@ -112,7 +112,7 @@ pub struct Finding {
 }
 
 /// There are no findings.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum EvaluationError {
     /// The evaluation failed. Gatekeeper makes of it a violation of every constraint.
     #[error("{0}")]
@@ -126,7 +126,7 @@ pub enum EvaluationError {
 }
 
 /// What this engine alone cannot do. It holds nothing of the input.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{message}")]
 pub struct EngineError {
     /// The library's index; none for the entry module.

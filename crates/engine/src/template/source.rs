@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use gatewright_rego::{Modules, Program, RegoVersion, Trust};
+use gatewright_rego::{EvaluationError, Finding, Modules, Program, RegoVersion, Trust, object};
 use serde_json::Value;
 
-use crate::{TemplateError, cel::CelProgram};
+use crate::{
+    TemplateError,
+    cel::CelProgram,
+    facts::Facts,
+    sandbox::{Evaluated, Parameters},
+};
 
 /// The program of a template.
 #[derive(Debug)]
@@ -46,6 +51,70 @@ impl Code {
             None => Err(no_engine(entries, pointer).into()),
         }
     }
+}
+
+impl Code {
+    /// Whether it reads `data.inventory`.
+    pub fn reads_inventory(&self) -> bool {
+        matches!(self, Self::Rego(program) if program.reads_inventory())
+    }
+
+    /// What it finds for constraints with these parameters.
+    ///
+    /// # Errors
+    /// The evaluation failed, or found something that is no violation.
+    pub fn evaluate(
+        &self,
+        facts: &Facts<'_>,
+        parameters: &[&Parameters],
+        inventory: &gatewright_rego::Value,
+    ) -> Evaluated {
+        match self {
+            Self::Rego(program) => evaluate_rego(program, facts, parameters, inventory),
+            Self::Cel(program) => {
+                // Equal messages stay apart: each validation has its own.
+                let finding = |message| Finding { message, details: Value::Null };
+                let found = |parameters: &&Parameters| program.evaluate(facts.cel(), &parameters.json);
+                Ok(parameters
+                    .iter()
+                    .map(found)
+                    .map(|found| found.into_iter().map(finding).collect())
+                    .collect())
+            }
+        }
+    }
+}
+
+/// Gatekeeper evaluates all constraints of a template in one query: if one fails, its error is what all get. Only
+/// then it looks at the messages.
+fn evaluate_rego(
+    program: &Program,
+    facts: &Facts<'_>,
+    parameters: &[&Parameters],
+    inventory: &gatewright_rego::Value,
+) -> Evaluated {
+    let mut found = vec![];
+    let mut wrong = None;
+    for parameters in parameters {
+        let members = [("review", facts.rego().clone()), ("parameters", parameters.rego.clone())];
+        match program.evaluate(&object(members), inventory) {
+            Ok(findings) => found.push(distinct(findings)),
+            Err(error @ (EvaluationError::Failed(_) | EvaluationError::Engine(_))) => return Err(error),
+            Err(error @ EvaluationError::Message(_)) => wrong = wrong.or(Some(error)),
+        }
+    }
+    wrong.map_or(Ok(found), Err)
+}
+
+/// Each finding once: Gatekeeper keeps a set.
+fn distinct(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut distinct: Vec<Finding> = vec![];
+    for finding in findings {
+        if !distinct.contains(&finding) {
+            distinct.push(finding);
+        }
+    }
+    distinct
 }
 
 fn entries<'a>(target: &'a Value, pointer: &str) -> Result<&'a [Value], TemplateError> {

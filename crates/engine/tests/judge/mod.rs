@@ -109,7 +109,8 @@ pub type Take = fn(&mut Engine, &Value) -> Result<(), Vec<TemplateError>>;
 pub fn engine(template: &Value, take: Take) -> Result<Engine> {
     // Whatever else the machine has to do: a case does not fail for the time that it takes.
     let time_limit = Duration::from_mins(1);
-    let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, time_limit });
+    let options = Options { point: EnforcementPoint::Gator, time_limit, ..Options::default() };
+    let mut engine = Engine::new(options);
     take(&mut engine, template).map_err(|errors| anyhow!("{errors:?}"))?;
     if template["metadata"]["name"] == "d8denyexecheritage" {
         let ConnectCases { inventory, cases } = read("deny-exec-heritage/cases.yaml")?;

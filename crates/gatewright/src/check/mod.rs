@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::input::{InputError, ReadingArgs};
+use crate::sandbox::{Limits, Pool};
 use crate::settings::SettingsArgs;
 use crate::{FAILED, diagnostics};
 use collect::{Collected, collect};
@@ -79,6 +80,8 @@ pub struct Args {
     reading: ReadingArgs,
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 /// What counts as failed.
@@ -108,9 +111,10 @@ const BATCH: usize = 512;
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reading = args.reading.reading();
     let settings = args.settings.read(&reading.limit)?;
+    let pool = Pool::new(args.limits);
     let mut collected = collect(&args.filenames, &reading);
     let told = Told { labels: &args.namespace_labels, default: args.namespace.as_deref() };
-    let (mut world, problems) = World::build(&mut collected, &settings, told);
+    let (mut world, problems) = World::build(&mut collected, &settings, told, &pool);
     collected.problems.extend(problems);
     let placed = place(&mut collected, &mut world, args.namespace.as_deref());
     collected.problems.sort_by_key(|problem| (Arc::clone(&problem.location.file), problem.location.line));
@@ -126,7 +130,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let judge = Judge { world: &world, assumed: not_done(&collected, &world.engine) };
     judge.assumed.iter().for_each(diagnostics::note);
     let summary = judge_all(args, &judge, placed, &collected.problems)?;
-    Ok(ExitCode::from(exit_code(args.fail_on, summary, !collected.problems.is_empty())))
+    let exceeded = report_exceeded(&pool, &world);
+    Ok(ExitCode::from(exit_code(args.fail_on, summary, exceeded || !collected.problems.is_empty())))
 }
 
 fn exit_code(fail_on: FailOn, summary: Summary, problems: bool) -> u8 {
@@ -136,6 +141,17 @@ fn exit_code(fail_on: FailOn, summary: Summary, problems: bool) -> u8 {
     } else {
         u8::from(found(Verdict::Deny, summary.denied) || found(Verdict::Warn, summary.warned))
     }
+}
+
+/// Says which templates could not be evaluated; returns whether there are any.
+fn report_exceeded(pool: &Pool, world: &World) -> bool {
+    let exceeded = pool.exceeded();
+    for (kind, limit) in &exceeded {
+        let location = world.template(kind).map(|location| format!("{location}: ")).unwrap_or_default();
+        let left_out = "objects that its constraints match are not judged";
+        diagnostics::error(format!("{location}ConstraintTemplate of {kind}: {limit}; {left_out}"));
+    }
+    !exceeded.is_empty()
 }
 
 /// Finds out where objects stand, and tells the engine of everything that it must know before it is asked.

@@ -1,9 +1,11 @@
 //! What objects are judged by: the engine with all templates and constraints, and what is known of namespaces.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use gatewright_compiler::{Settings, standards, templates};
 use gatewright_engine::expand::Expander;
+use gatewright_engine::sandbox::Sandbox;
 use gatewright_engine::{ConstraintRef, Engine, Options};
 use gatewright_gatekeeper::{
     Constraint, Finding, IGNORE_LABEL, Matcher, NamespaceGlob, TemplateSource, exemptions,
@@ -18,6 +20,7 @@ use super::notes;
 use crate::diagnostics;
 use crate::input::{Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
+use crate::sandbox::Pool;
 
 /// Everything by which objects are judged.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct World {
     exempt: Vec<String>,
     system: Vec<String>,
     gatekeeper_namespace: String,
+    /// Where the templates of the input stand, by the kind of their constraints.
+    templates: HashMap<String, Location>,
 }
 
 /// Fills an engine, and tells everything that is wrong with what should go in.
@@ -45,20 +50,28 @@ pub struct Builder<'a> {
     owners: HashMap<ConstraintRef, PolicyRef>,
     seen: HashMap<(String, String), Location>,
     broken: HashSet<String>,
+    given: HashMap<String, Location>,
     foreign: Vec<Matcher>,
     problems: Vec<InputError>,
 }
 
 impl World {
     /// Builds it from the input; what is wrong with the input is left out and told.
-    pub fn build(collected: &mut Collected, settings: &Settings, told: Told<'_>) -> (Self, Vec<InputError>) {
+    pub fn build(
+        collected: &mut Collected,
+        settings: &Settings,
+        told: Told<'_>,
+        sandbox: &Arc<Pool>,
+    ) -> (Self, Vec<InputError>) {
+        let sandbox: Arc<dyn Sandbox> = Arc::<Pool>::clone(sandbox);
         let mut builder = Builder {
             settings,
-            engine: Engine::new(Options::default()),
+            engine: Engine::new(Options { sandbox: Some(sandbox), ..Options::default() }),
             expander: Expander::default(),
             owners: HashMap::new(),
             seen: HashMap::new(),
             broken: HashSet::new(),
+            given: HashMap::new(),
             foreign: vec![],
             problems: vec![],
         };
@@ -77,6 +90,7 @@ impl World {
             exempt,
             system: system_namespaces(settings),
             gatekeeper_namespace: settings.gatekeeper_namespace.clone(),
+            templates: builder.given,
         };
         (world, builder.problems)
     }
@@ -84,6 +98,11 @@ impl World {
     /// The policy or standard behind a constraint.
     pub fn owner(&self, constraint: &ConstraintRef) -> Option<&PolicyRef> {
         self.owners.get(constraint)
+    }
+
+    /// Where a template of the input stands, by the kind of its constraints.
+    pub fn template(&self, kind: &str) -> Option<&Location> {
+        self.templates.get(kind)
     }
 
     /// Whether some constraint may look into the Pod template of a kind. Ours do where it is a controller that they name.
@@ -165,8 +184,9 @@ impl Builder<'_> {
             let finding = Finding::NeverTrue { template: document.header.name.clone() };
             diagnostics::note(format!("{}: {finding}", document.location));
         }
-        let Err(errors) = self.engine.add_template(&value) else { return };
         let kind = value.pointer("/spec/crd/spec/names/kind").and_then(Value::as_str).unwrap_or_default();
+        self.given.insert(kind.to_owned(), document.location.clone());
+        let Err(errors) = self.engine.add_template(&value) else { return };
         self.broken.insert(kind.to_owned());
         for error in errors {
             let location = document.locate_line(&error.pointer, error.line);

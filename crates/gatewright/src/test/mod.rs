@@ -10,11 +10,14 @@ mod suite;
 mod verify;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use gatewright_engine::sandbox::Sandbox;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::FAILED;
 use crate::input::{Envelope, LimitArgs, Reading};
+use crate::sandbox::{Limits, Pool};
 use files::{File, Kind};
 use filter::Filter;
 use report::Format;
@@ -53,12 +56,15 @@ pub struct Args {
     verbose: bool,
     #[command(flatten)]
     limit: LimitArgs,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 /// Runs the tests.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let files = files::find(&args.paths, &args.limit)?;
-    let results: Vec<_> = files.par_iter().map(|file| run_file(file, args)).collect();
+    let sandbox: Arc<dyn Sandbox> = Pool::new(args.limits);
+    let results: Vec<_> = files.par_iter().map(|file| run_file(file, args, &sandbox)).collect();
     let summary: Summary = results.iter().flat_map(|file| &file.results).map(|it| it.outcome).collect();
     report::write(args.output, args.verbose, &results, summary)?;
     Ok(ExitCode::from(match summary.worst() {
@@ -68,10 +74,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }))
 }
 
-fn run_file(file: &File, args: &Args) -> FileResult {
+fn run_file(file: &File, args: &Args, sandbox: &Arc<dyn Sandbox>) -> FileResult {
     let reading = reading(&args.limit);
     let results = match file.kind {
-        Kind::Suite => verify::run(file, &args.run, &reading),
+        Kind::Suite => verify::run(file, &args.run, &reading, sandbox),
         Kind::Cases => cases::run(file, &args.run, &reading),
     };
     FileResult { file: file.name(), results }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gatewright_engine::expand::Expander;
+use gatewright_engine::sandbox::Sandbox;
 use gatewright_engine::{EnforcementPoint, Engine, ExpansionError, Options, Request, ReviewError, Violation};
 use gatewright_gatekeeper::CONSTRAINT_GROUP;
 use gatewright_re2::Pattern;
@@ -17,10 +19,10 @@ use crate::input::{self, Document, InputError, Location, Reading};
 use crate::policies;
 
 /// Runs all suites of a file.
-pub fn run(file: &File, filter: &Filter, reading: &Reading) -> Vec<TestResult> {
+pub fn run(file: &File, filter: &Filter, reading: &Reading, sandbox: &Arc<dyn Sandbox>) -> Vec<TestResult> {
     let folder = file.path.parent().unwrap_or(Path::new("")).to_owned();
     let files = Files { folder, reading };
-    let mut runner = Runner { files, filter, engines: HashMap::new() };
+    let mut runner = Runner { files, filter, sandbox, engines: HashMap::new() };
     let mut results = vec![];
     let mut suites = 0;
     for document in input::read(std::slice::from_ref(&file.path), reading) {
@@ -61,6 +63,7 @@ struct Files<'a> {
 struct Runner<'a> {
     files: Files<'a>,
     filter: &'a Filter,
+    sandbox: &'a Arc<dyn Sandbox>,
     /// By the file of the template, which is compiled once.
     engines: HashMap<String, Engine>,
 }
@@ -140,7 +143,11 @@ impl Runner<'_> {
             return Ok(());
         }
         let document = self.files.one("template", file)?;
-        let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
+        let mut engine = Engine::new(Options {
+            point: EnforcementPoint::Gator,
+            sandbox: Some(Arc::clone(self.sandbox)),
+            ..Options::default()
+        });
         engine.add_template(&document.value()).map_err(|errors| {
             let told = errors.iter().map(|error| {
                 let location = document.locate_line(&error.pointer, error.line);

@@ -9,10 +9,10 @@ use assert_cmd::Command;
 use crate::Result;
 
 /// A folder of its own for each test.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn of(files: &[(&str, &[u8])]) -> Result<Self> {
+    pub fn of(files: &[(&str, &[u8])]) -> Result<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("gatewright-rows-{}-{number}", std::process::id()));
@@ -25,7 +25,7 @@ impl Folder {
     }
 
     /// The exit code, and what is said on both outputs.
-    fn run(&self, arguments: &[&str]) -> Result<(i32, String)> {
+    pub fn run(&self, arguments: &[&str]) -> Result<(i32, String)> {
         self.run_with(arguments, "")
     }
 

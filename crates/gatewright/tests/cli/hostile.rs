@@ -1,0 +1,121 @@
+//! Templates that ask for more than there is. Each is ended, and everything else is judged.
+
+use crate::Result;
+use crate::rows::Folder;
+
+fn rego(kind: &str, body: &str) -> String {
+    let name = kind.to_lowercase();
+    format!(
+        "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {{name: {name}}}\nspec:\n  \
+         crd: {{spec: {{names: {{kind: {kind}}}}}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    code:\n    \
+         - engine: Rego\n      source:\n        version: v1\n        rego: |\n          package x\n{}\n---\n\
+         apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: {kind}\nmetadata: {{name: c}}\n\
+         spec: {{match: {{kinds: [{{apiGroups: [''], kinds: [ConfigMap]}}]}}}}\n",
+        body.lines().map(|line| format!("          {line}")).collect::<Vec<_>>().join("\n")
+    )
+}
+
+/// What the template is asked about, and a Pod that it is not asked about.
+const OBJECTS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: asked, namespace: shop}\n---\n\
+                       apiVersion: v1\nkind: Pod\nmetadata: {name: evil, namespace: shop}\n\
+                       spec: {hostPID: true, containers: [{name: a, image: b}]}\n";
+
+/// Checks the template and the objects: it says why the template was ended, and judges the Pod all the same.
+fn is_ended(template: &str, because: &str) -> Result {
+    let folder = Folder::of(&[("template.yaml", template.as_bytes()), ("objects.yaml", OBJECTS.as_bytes())])?;
+    let (code, said) = folder.run(&[
+        "check",
+        "-f",
+        "template.yaml",
+        "-f",
+        "objects.yaml",
+        "--template-timeout=2",
+        "--template-memory=256",
+    ])?;
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("template.yaml:1: ConstraintTemplate of Bad"), "{said}");
+    assert!(said.contains(because), "{said}");
+    assert!(said.contains("deny Pod shop/evil"), "{said}");
+    assert!(said.contains("2 objects: 1 denied, 0 warned, 0 dryrun, 0 passed, 1 not judged"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_template_that_asks_for_all_memory_is_ended() -> Result {
+    let body = "violation contains {\"msg\": \"m\"} if count(numbers.range(1, 1000000000)) > 1";
+    is_ended(&rego("Bad", body), "it needs more memory than 256 MiB (--template-memory), so it was stopped")
+}
+
+#[test]
+fn a_template_that_takes_too_long_inside_one_function_is_ended() -> Result {
+    let body = "violation contains {\"msg\": \"m\"} if count(net.cidr_expand(\"10.0.0.0/7\")) > 1";
+    let folder =
+        Folder::of(&[("template.yaml", rego("Bad", body).as_bytes()), ("objects.yaml", OBJECTS.as_bytes())])?;
+    let (code, said) =
+        folder.run(&["check", "-f", "template.yaml", "-f", "objects.yaml", "--template-timeout=1"])?;
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("so it was stopped") && said.contains("deny Pod shop/evil"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_long_chain_of_functions_is_judged_or_ended_but_ends_nobody() -> Result {
+    let chain: Vec<_> = (0..5_000).map(|index| format!("f{index}(x) := f{}(x)\n", index + 1)).collect();
+    let chain = chain.concat();
+    let body = format!("{chain}f5000(x) := x\nviolation contains {{\"msg\": \"m\"}} if f0(1) == 1");
+    let folder = Folder::of(&[
+        ("template.yaml", rego("Bad", &body).as_bytes()),
+        ("objects.yaml", OBJECTS.as_bytes()),
+    ])?;
+    let (code, said) = folder.run(&["check", "-f", "template.yaml", "-f", "objects.yaml"])?;
+    assert!(code == 1 || code == 2, "{code} {said}");
+    assert!(said.contains("deny Pod shop/evil"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_sandboxed_template_says_what_it_would_say_here() -> Result {
+    let body = "violation contains {\"msg\": msg, \"details\": {\"n\": 0.1}} if {\n\tmsg := sprintf(\"%v %v %v\", \
+                [input.review.object.metadata.name, input.review.namespaceObject, input.parameters])\n}";
+    let folder = Folder::of(&[
+        ("template.yaml", rego("Good", body).as_bytes()),
+        ("objects.yaml", OBJECTS.as_bytes()),
+    ])?;
+    let (code, said) = folder.run(&["check", "-f", "template.yaml", "-f", "objects.yaml"])?;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("deny [Good/c] asked {\"apiVersion\": \"v1\", \"kind\": \"Namespace\""), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_suite_with_a_template_that_is_ended_is_broken_and_others_run() -> Result {
+    let suite = |name: &str, template: &str| {
+        format!(
+            "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests:\n- name: {name}\n  template: {template}\n  \
+             constraint: constraint-{template}\n  cases:\n  - name: c\n    object: object.yaml\n    \
+             assertions: [{{violations: yes}}]\n"
+        )
+    };
+    let split = |text: String| {
+        let (template, constraint) = text.split_once("---\n").map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+        Some((template, constraint))
+    };
+    let bad = "violation contains {\"msg\": \"m\"} if count(numbers.range(1, 1000000000)) > 1";
+    let (bad, bad_constraint) = split(rego("Bad", bad)).ok_or("no constraint")?;
+    let good = split(rego("Good", "violation contains {\"msg\": \"m\"}")).ok_or("no constraint")?;
+    let object = OBJECTS.split_once("---\n").ok_or("one object")?.0;
+    let folder = Folder::of(&[
+        ("a.suite.yaml", suite("bad", "bad.yaml").as_bytes()),
+        ("b.suite.yaml", suite("good", "good.yaml").as_bytes()),
+        ("bad.yaml", bad.as_bytes()),
+        ("constraint-bad.yaml", bad_constraint.as_bytes()),
+        ("good.yaml", good.0.as_bytes()),
+        ("constraint-good.yaml", good.1.as_bytes()),
+        ("object.yaml", object.as_bytes()),
+    ])?;
+    let (code, said) = folder.run(&["test", "./...", "--template-memory=256", "--verbose"])?;
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("it needs more memory than 256 MiB"), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+    Ok(())
+}
