@@ -67,7 +67,7 @@ impl Chart {
     /// Pod, and without one Gatekeeper processes no template.
     pub fn pod(&self, name: &str, arguments: &[String]) -> Value {
         let mut pod = self.pod_template.clone();
-        if let Some(given) = pod["spec"]["containers"][0]["args"].as_array_mut() {
+        if let Some(given) = pod.pointer_mut("/spec/containers/0/args").and_then(Value::as_array_mut) {
             given.extend(arguments.iter().map(|argument| json!(argument)));
         }
         pod["apiVersion"] = json!("v1");
@@ -154,7 +154,10 @@ mod tests {
             json!({
                 "kind": "Deployment",
                 "metadata": {"name": "gatekeeper-controller-manager"},
-                "spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {}}},
+                "spec": {"template": {
+                    "metadata": {"labels": {"a": "b"}},
+                    "spec": {"containers": [{"args": ["--less"]}]},
+                }},
             }),
             json!({
                 "kind": "ValidatingWebhookConfiguration",
@@ -170,10 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_has_the_labels_of_the_deployment() {
+    fn a_pod_has_the_labels_and_arguments_of_the_deployment() {
         let pod = chart().pod("gatekeeper-0", &["--more".to_owned()]);
         let expected = json!({"name": "gatekeeper-0", "namespace": NAMESPACE, "labels": {"a": "b"}});
         assert_eq!(pod["metadata"], expected);
+        assert_eq!(pod["spec"]["containers"][0]["args"], json!(["--less", "--more"]));
     }
 
     #[test]
