@@ -70,7 +70,7 @@ impl Cluster {
     }
 
     /// Waits until everything is as desired: templates, constraints and SyncSet are those of `render`, none too many;
-    /// the webhook configuration routes what it did; every policy is ready, and so is all that is no policy; what is
+    /// the webhook configuration routes what it did; every policy is ready, and so is the system; what is
     /// not ours is untouched. Of policies in `invalid`, by name, the constraint may be any.
     ///
     /// # Errors
@@ -261,7 +261,7 @@ fn webhook(live: &Live, before: &Before) -> Vec<String> {
     wrong
 }
 
-/// A policy, or the state of all that is no policy, that is not ready as it is now.
+/// A policy, or the state of the system, that is not ready as it is now.
 fn not_ready(object: &Value) -> Option<String> {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready");

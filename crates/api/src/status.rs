@@ -195,7 +195,7 @@ pub enum Reason {
     InForce,
     /// Of the system: the settings file on disk is refused, and the settings before it stay in force.
     Broken,
-    /// Valid, applied and enforced; of the system: all that is no policy works.
+    /// Valid, applied and enforced; of the system: all its conditions are True.
     Ready,
     /// The same, but no namespace that exists now is reached.
     NoNamespaces,

@@ -1,4 +1,4 @@
-//! The state of everything that is no policy.
+//! The state of the system.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};

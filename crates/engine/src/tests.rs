@@ -278,7 +278,7 @@ fn a_message_that_is_no_string_fails_the_review() {
     let error = engine.review(&request("UPDATE")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "template A: msg is no string but a number: Gatekeeper answers with an internal error, so the request is refused \
+        "template A: msg is not a string but a number: Gatekeeper answers with an internal error, so the request is refused \
          whatever the actions of the constraints"
     );
 }

@@ -63,7 +63,7 @@ impl Events {
         self.send_turned(about, ready);
     }
 
-    /// The same of everything that is no policy.
+    /// The same of the system.
     pub(crate) fn system_turned(&self, uid: &str, ready: &Condition) {
         self.send_turned(system(uid), ready);
     }

@@ -19,7 +19,7 @@ pub struct Pattern(Regex);
 
 /// A text that RE2 refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{pattern}` is no regular expression (RE2): {reason}")]
+#[error("`{pattern}` is not a regular expression (RE2): {reason}")]
 pub struct Refused {
     /// The text.
     pub pattern: String,

@@ -101,7 +101,7 @@ fn a_refusal_is_remembered_like_a_pattern() {
     for _ in 0..2 {
         assert_eq!(
             cached("(").unwrap_err().to_string(),
-            "`(` is no regular expression (RE2): missing closing )"
+            "`(` is not a regular expression (RE2): missing closing )"
         );
         assert!(cached("a").unwrap().is_match("a"));
     }

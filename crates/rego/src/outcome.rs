@@ -89,7 +89,7 @@ fn finding(element: &Value) -> Option<Result<Finding, EvaluationError>> {
     let message = match element.get(&"msg".into())? {
         Value::String(message) => message.to_string(),
         other => {
-            let said = format!("msg is no string but {}", convert::kind(other));
+            let said = format!("msg is not a string but {}", convert::kind(other));
             return Some(Err(EvaluationError::Message(said)));
         }
     };

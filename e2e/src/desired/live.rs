@@ -20,7 +20,7 @@ const SHARED: [&str; 3] = [
 /// A look at the API.
 pub struct Live {
     pub policies: Vec<Value>,
-    /// The state of everything that is no policy.
+    /// The state of the system.
     pub status: Value,
     /// Whether there are Pods that the exec guard guards.
     pub platform_pods: bool,

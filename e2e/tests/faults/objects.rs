@@ -15,7 +15,7 @@ use gatewright_e2e::{Cluster, Options, SOON, Scenario, until};
 use http::Request;
 use serde_json::{Value, json};
 
-/// The state of everything that is no policy.
+/// The state of the system.
 const SYSTEM: &str = "gatewrightstatus/cluster";
 
 /// Where constraints stand.

@@ -318,7 +318,7 @@ async fn turns_are_told_as_events(cluster: &Cluster) -> Result<()> {
     for (object, reason, says) in [
         ("late", "ApplyFailed", "not this one"),
         ("late", "Ready", "enforced by gatekeeper-0"),
-        ("cluster", "Ready", "all that is no policy works"),
+        ("cluster", "Ready", "the system works"),
     ] {
         until(&format!("an event tells that {object} is {reason}"), SOON, async || {
             let told = cluster.events("default", object, reason).await?;

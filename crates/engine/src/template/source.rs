@@ -144,7 +144,7 @@ fn no_engine(entries: &[Value], pointer: &str) -> TemplateError {
     match entries.first().and_then(|entry| entry["engine"].as_str()) {
         Some(engine) => TemplateError::new(
             format!("{pointer}/code/0/engine"),
-            format!("`{engine}` is no engine; {allowed}"),
+            format!("`{engine}` is not an engine; {allowed}"),
         ),
         None => TemplateError::new(pointer, "has no program: neither `rego` nor `code`"),
     }

@@ -19,7 +19,7 @@ pub fn resolve(text: &str) -> Result<Value, &'static str> {
             Value::Bool(false)
         }
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf"
-        | "-.Inf" | "-.INF" => return Err("no number that JSON has: not a number, or infinite"),
+        | "-.Inf" | "-.INF" => return Err("a number that JSON does not have: not a number, or infinite"),
         _ => match text.as_bytes()[0] {
             b'.' => float(text).unwrap_or_else(|| text.into()),
             b'+' | b'-' | b'0'..=b'9' => number(&text.replace('_', "")).unwrap_or_else(|| text.into()),

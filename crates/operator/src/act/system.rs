@@ -1,4 +1,4 @@
-//! Publishes the state of everything that is no policy.
+//! Publishes the state of the system.
 
 use gatewright_api::{GatewrightStatus, SYSTEM_STATUS_NAME};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -33,7 +33,7 @@ pub(crate) async fn publish(client: &Client, events: &Events, draft: SystemDraft
     status::replace::<GatewrightStatus>(client, &seen, &status).await?;
     let uid = seen.uid.unwrap_or_default();
     if let Some(now) = turned {
-        info!(ready = now.status, reason = now.reason, because = now.message, "everything that is no policy");
+        info!(ready = now.status, reason = now.reason, because = now.message, "system");
         events.system_turned(&uid, &now);
     }
     for notice in news {

@@ -58,13 +58,13 @@ pub(crate) enum Status {
     Policy(Box<Draft>),
     /// What became of the exec guard and of the routing.
     Routing(Box<RoutingOutcome>),
-    /// The state of everything that is no policy.
+    /// The state of the system.
     System(Box<SystemDraft>),
     /// Warnings that stand in namespaces.
     Warnings(Vec<Warning>),
 }
 
-/// What is to be said of everything that is no policy.
+/// What is to be said of the system.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SystemDraft {
     /// Name, uid and version of the object; none if it is to be made first.

@@ -1,4 +1,4 @@
-//! The state of everything that is no policy.
+//! The state of the system.
 
 mod gatekeeper;
 mod guard;
@@ -103,7 +103,7 @@ fn judged(
 fn ready(judged: &[(SystemCondition, Judgement)]) -> Judgement {
     let missing = judged.iter().find(|(_, judgement)| !judgement.holds);
     missing.map_or_else(
-        || Judgement::yes(Reason::Ready, "all that is no policy works"),
+        || Judgement::yes(Reason::Ready, "the system works"),
         |(r#type, judgement)| Judgement {
             message: format!("{}: {}", r#type.as_str(), judgement.message),
             ..judgement.clone()

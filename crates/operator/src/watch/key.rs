@@ -19,7 +19,7 @@ pub(crate) enum Key {
     Namespace(String),
     /// All namespaces.
     Namespaces,
-    /// The state of everything that is no policy.
+    /// The state of the system.
     System,
     /// All reports.
     Reports,

@@ -1,4 +1,4 @@
-//! The object with the state of everything that is no policy, as it is in the API, and what of the process stands in it.
+//! The object with the state of the system, as it is in the API, and what of the process stands in it.
 
 use gatewright_api::SystemStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

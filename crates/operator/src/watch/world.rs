@@ -196,7 +196,7 @@ impl World {
         constraints.filter_map(|live| live.audit.as_ref().map(|audit| audit.timestamp.clone())).max()
     }
 
-    /// Wakes what tells the state of everything that is no policy.
+    /// Wakes what tells the state of the system.
     pub(crate) fn wake_system(&self) {
         self.changes.send(Key::System);
     }
@@ -227,7 +227,7 @@ impl World {
         &self.constraints[&template]
     }
 
-    /// Where the object with the state of everything that is no policy lives.
+    /// Where the object with the state of the system lives.
     pub(crate) fn system_api(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &ApiResource::erase::<GatewrightStatus>(&()))
     }

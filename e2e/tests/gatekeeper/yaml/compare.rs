@@ -31,7 +31,7 @@ enum Refuses {
 const LISTED: [(&str, Refuses, &str, &str); 14] = [
     ("a key that stands twice", Refuses::Ours, "is here a second time", ""),
     // The one that counts for kubectl is another.
-    ("infinite, under a key that stands twice", Refuses::Ours, "no number that JSON has", "."),
+    ("infinite, under a key that stands twice", Refuses::Ours, "a number that JSON does not have", "."),
     ("a map as a key, under a key that stands twice", Refuses::Ours, "a key that is", ""),
     ("!!binary", Refuses::Ours, "!!binary", "!!binary"),
     ("a second document", Refuses::Ours, "a second document", ""),

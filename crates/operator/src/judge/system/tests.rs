@@ -112,7 +112,7 @@ const ALL_IS_WELL: [&str; 10] = [
     "Reports | True | Written | audit's results are written as Report of openreports.io",
     "Settings | True | InForce | the settings file is in force",
     "Operator | True | Leading | gatewright-0_1 works alone, without a Lease",
-    "Ready | True | Ready | all that is no policy works",
+    "Ready | True | Ready | the system works",
 ];
 
 /// The reasons that the tables here expect.

@@ -1,4 +1,4 @@
-//! What the state of everything that is no policy is decided from.
+//! What the state of the system is decided from.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::system::SystemObject;
 use crate::watch::world::{Watched as _, World};
 
-/// Everything that is no policy.
+/// The system.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SystemSnapshot {
     /// The status as it is in the API; none if it is not there.

@@ -1,4 +1,4 @@
-//! What can be wrong with everything that is no policy.
+//! What can be wrong with the system.
 
 use std::sync::Arc;
 
