@@ -112,7 +112,7 @@ fn a_message_is_a_text() {
     let entry = "package p\nviolation[{\"msg\": 1}] { true }";
     let program = compile(RegoVersion::V0, entry, &[]).unwrap();
     let input = Value::new_object();
-    assert!(program.evaluate(&input, &Value::Undefined).unwrap_err().to_string().contains("no string"));
+    assert!(program.evaluate(&input, &Value::Undefined).unwrap_err().to_string().contains("not a string"));
 }
 
 #[test]
