@@ -70,6 +70,9 @@ mod tests {
             }
         }
         assert!(Filter::parse("a//b//c").unwrap_err().contains("at most one"));
-        assert_eq!(Filter::parse("(").unwrap_err(), "`(` is not a regular expression (RE2): missing closing )");
+        assert_eq!(
+            Filter::parse("(").unwrap_err(),
+            "`(` is not a regular expression (RE2): missing closing )"
+        );
     }
 }
