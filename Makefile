@@ -81,6 +81,34 @@ test-faults: ## Run the long scenarios of faults: killed, frozen, cut off, refus
 	@$(side_by_side) tools build
 	$(call timed,faults,$(TEST) --test faults -- --test-threads=2)
 
+# On each version: what is specific to the API server. A test that fails ends the target.
+OLDER_KUBERNETES := 1.34 1.36
+VERSIONS := $(TARGET_DIR)/test-versions.md
+versions_tests = $(TEST) --test scenarios -- --test-threads=2
+# $(call on,VERSION,WHAT,COMMAND) runs a command and notes that it passed.
+on = @echo '$(3)'; $(3); echo '| $(1) | $(2) | passed |' >> $(VERSIONS)
+
+.PHONY: test-versions
+test-versions: ## Run the operator, rules and standards on other versions of Kubernetes, and meet a Gatekeeper that is too old
+	@$(side_by_side) versions-tools build-tests
+	@mkdir -p $(TARGET_DIR); printf '| version | scenarios | result |\n|---|---|---|\n' > $(VERSIONS)
+	@$(MAKE) --no-print-directory $(addprefix on-kubernetes-,$(OLDER_KUBERNETES)) on-kubernetes-pinned on-gatekeeper-3.17
+	@cat $(VERSIONS)
+
+.PHONY: versions-tools
+versions-tools: tools-program
+	$(call timed,tools of other versions,$(TARGET_DIR)/debug/gatewright-tools versions)
+
+.PHONY: on-kubernetes-%
+on-kubernetes-%:
+	$(call on,Kubernetes $*,operator,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) operator::)
+	$(call on,Kubernetes $*,rules,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) manifests::)
+	$(call on,Kubernetes $*,standards,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) verdicts::)
+
+.PHONY: on-gatekeeper-%
+on-gatekeeper-%:
+	$(call on,Gatekeeper $*,too old,$(versions_tests) --ignored versions::gatekeeper_$(subst .,_,$*))
+
 .PHONY: test-times
 test-times: ## Print how long each part of the last `make test` took
 	@printf '| part | seconds |\n|---|---|\n'; cat $(TIMES)

@@ -44,11 +44,16 @@ pub fn kubeconfig(cluster: &Path, name: &str) -> PathBuf {
 pub struct ControlPlane {
     cluster: PathBuf,
     ports: BTreeMap<String, u16>,
+    version: Option<String>,
 }
 
 impl ControlPlane {
     pub fn new(cluster: &Path, state: &State) -> Self {
-        Self { cluster: cluster.to_path_buf(), ports: state.ports.clone() }
+        Self {
+            cluster: cluster.to_path_buf(),
+            ports: state.ports.clone(),
+            version: state.options.kubernetes.clone(),
+        }
     }
 
     pub fn etcd(&self) -> Result<Process> {
@@ -166,7 +171,9 @@ impl ControlPlane {
     }
 
     fn process(&self, name: &str, arguments: &[String], health: &str) -> Result<Process> {
-        let mut command = Command::new(tools::path(name));
+        // etcd and kwok are always the pinned ones.
+        let version = self.version.as_deref().filter(|_| name.starts_with("kube-"));
+        let mut command = Command::new(tools::path_in(name, version));
         // Files in the home directory of who runs this must not change what a cluster does.
         command.args(arguments).env("HOME", &self.cluster);
         Process::from_command(name, &command, Some(health))

@@ -37,10 +37,10 @@ impl Chart {
     /// Renders upstream's chart.
     ///
     /// Its hooks are left out: they are Jobs, and there is nothing here that would run them.
-    pub fn render(cluster: &Path) -> Result<Self> {
+    pub fn render(cluster: &Path, version: Option<&str>) -> Result<Self> {
         let output = Command::new(tools::path("helm"))
             .args(["template", "gatekeeper", "--namespace", NAMESPACE, "--no-hooks"])
-            .arg(tools::gatekeeper_chart())
+            .arg(tools::gatekeeper_chart(version))
             .env("HOME", cluster)
             .output()
             .context("cannot run helm")?;
@@ -111,7 +111,7 @@ pub fn process(cluster: &Path, state: &State, name: &str) -> Result<Process> {
     let health = format!("127.0.0.1:{}", health?);
     let own = cluster.join("gatekeeper").join(name);
     std::fs::create_dir_all(&own).with_context(|| format!("cannot create {}", own.display()))?;
-    let mut command = Command::new(tools::path("gatekeeper"));
+    let mut command = Command::new(tools::path_in("gatekeeper", state.options.gatekeeper.as_deref()));
     command
         .env("HOME", cluster)
         .env("POD_NAMESPACE", NAMESPACE)
@@ -134,12 +134,12 @@ fn flags(options: &Options) -> Vec<String> {
         "--exempt-namespace=gatekeeper-system",
         "--disable-opa-builtin={http.send}",
         "--log-denies",
-        // The defaults of both, 30 s and 10 s, are meant for real clusters.
-        "--default-wait-for-vapb-generation=1",
-        "--shutdown-delay=0",
     ];
+    // The defaults of both, 30 s and 10 s, are meant for real clusters. Gatekeeper 3.17 does not have them yet.
+    let waits = ["--default-wait-for-vapb-generation=1", "--shutdown-delay=0"];
+    let waits = waits.iter().filter(|_| options.gatekeeper.is_none());
     let further = options.gatekeeper_arguments.iter().cloned();
-    fixed.iter().map(|flag| (*flag).to_owned()).chain([interval]).chain(further).collect()
+    fixed.iter().chain(waits).map(|flag| (*flag).to_owned()).chain([interval]).chain(further).collect()
 }
 
 #[cfg(test)]

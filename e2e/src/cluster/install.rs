@@ -26,7 +26,7 @@ impl Cluster {
     ///
     /// The API server refuses one, or does not serve it in time.
     pub async fn install_gatekeeper_crds(&self) -> Result<()> {
-        let crds = tools::gatekeeper_chart().join("crds");
+        let crds = tools::gatekeeper_chart(self.options().gatekeeper.as_deref()).join("crds");
         let crds = crds.to_str().context("the path of the tools is not UTF-8")?;
         self.kubectl(&["apply", "--server-side", "-f", crds], None).await?.success()?;
         // `kubectl wait` looks at one CRD after the other, ten in a second.
@@ -48,8 +48,8 @@ impl Cluster {
     /// Something of the chart is refused, or a process does not become healthy.
     pub async fn install_gatekeeper(&self, names: &[String]) -> Result<()> {
         let Some(first) = names.first() else { return Ok(()) };
-        let directory = self.directory.clone();
-        let chart = tokio::task::spawn_blocking(move || Chart::render(&directory));
+        let (directory, version) = (self.directory.clone(), self.options().gatekeeper);
+        let chart = tokio::task::spawn_blocking(move || Chart::render(&directory, version.as_deref()));
         self.install_gatekeeper_crds().await?;
         let chart = chart.await??;
         self.apply(&gatekeeper_objects(&chart, names, &self.options().gatekeeper_arguments)).await?;

@@ -19,6 +19,12 @@ pub struct Options {
     /// Further arguments of every Gatekeeper process.
     #[serde(default)]
     pub gatekeeper_arguments: Vec<String>,
+    /// The minor version of the control plane, such as `1.34`, where it is not the pinned one.
+    #[serde(default)]
+    pub kubernetes: Option<String>,
+    /// The minor version of Gatekeeper, such as `3.17`, where it is not the pinned one.
+    #[serde(default)]
+    pub gatekeeper: Option<String>,
     /// Whether the data directory stays when an owned cluster ends.
     pub keep: bool,
 }
@@ -33,7 +39,8 @@ pub enum FailurePolicy {
 }
 
 impl Options {
-    /// One node, one Gatekeeper process, failure policy Fail, an audit each 5 seconds, nothing kept.
+    /// One node, one Gatekeeper process, failure policy Fail, an audit each 5 seconds, nothing kept. The control plane has
+    /// the version in `GATEWRIGHT_E2E_KUBERNETES`, or the pinned one.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -43,6 +50,8 @@ impl Options {
             failure_policy: FailurePolicy::Fail,
             audit_interval: 5,
             gatekeeper_arguments: vec![],
+            kubernetes: std::env::var("GATEWRIGHT_E2E_KUBERNETES").ok().filter(|version| !version.is_empty()),
+            gatekeeper: None,
             keep: std::env::var_os("GATEWRIGHT_E2E_KEEP").is_some(),
         }
     }

@@ -12,4 +12,6 @@ mod reports;
 mod scale;
 mod status;
 mod system;
+mod upgrade;
 mod verdicts;
+mod versions;

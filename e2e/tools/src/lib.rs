@@ -29,17 +29,29 @@ pub enum Use {
     Clusters,
     /// Tests and benchmarks beside clusters.
     Tests,
+    /// Tests on other versions of Kubernetes and Gatekeeper.
+    Versions,
 }
 
 impl Use {
-    /// Everything.
-    pub const ALL: &'static [Self] = &[Self::Clusters, Self::Tests];
+    /// What `make test` and `make bench` need.
+    pub const USUAL: &'static [Self] = &[Self::Clusters, Self::Tests];
 }
 
-/// The path of the built tool `name`, whether it is there or not.
+/// The path of the built tool `name` in its pinned version, whether it is there or not.
 #[must_use]
 pub fn path(name: &str) -> PathBuf {
     paths::tools().join("bin").join(name)
+}
+
+/// The path of the built tool `name` in another version, such as `1.34`, or in its pinned one.
+#[must_use]
+pub fn path_in(name: &str, version: Option<&str>) -> PathBuf {
+    path(&name_in(name, version))
+}
+
+fn name_in(name: &str, version: Option<&str>) -> String {
+    version.map_or_else(|| name.to_owned(), |version| format!("{name}-{version}"))
 }
 
 /// Builds what is missing or outdated of what is for these uses, with one line on `progress` for each tool that is
@@ -59,7 +71,7 @@ pub fn install(wanted: &[Use], progress: &mut impl Write) -> Result<()> {
         writeln!(progress, "building {} {version} ({number} of {})", program.name, missing.len())?;
         program.build()?;
     }
-    for files in upstream::ALL {
+    for files in upstream::ALL.iter().filter(|files| wanted.contains(&files.r#use)) {
         files.install()?;
     }
     if wanted.contains(&Use::Tests)
@@ -82,7 +94,7 @@ pub fn install(wanted: &[Use], progress: &mut impl Write) -> Result<()> {
 pub fn verify() -> Result<()> {
     let mut missing: Vec<_> =
         missing_programs(&[Use::Clusters])?.into_iter().map(|program| program.name).collect();
-    for files in upstream::ALL {
+    for files in upstream::ALL.iter().filter(|files| files.r#use == Use::Clusters) {
         if !files.is_current()? {
             missing.push(files.name);
         }

@@ -1,17 +1,19 @@
-//! Builds the tools that are missing or outdated: all, or those that clusters consist of.
+//! Builds the tools that are missing or outdated: those that clusters and tests need, only those of clusters, or those of
+//! the tests on other versions beside them.
 
 use std::process::ExitCode;
 
 use gatewright_tools::{Use, install};
 
-const USAGE: &str = "usage: gatewright-tools [cluster]";
+const USAGE: &str = "usage: gatewright-tools [cluster|versions]";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let wanted = match arguments[..] {
-        [] => Use::ALL,
+        [] => Use::USUAL,
         ["cluster"] => &[Use::Clusters],
+        ["versions"] => &[Use::Clusters, Use::Versions],
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -43,6 +43,13 @@ const KUBERNETES: Program = Program {
     own: &[],
 };
 
+const API_SERVER: &str = "k8s.io/kubernetes/cmd/kube-apiserver";
+const CONTROLLER_MANAGER: &str = "k8s.io/kubernetes/cmd/kube-controller-manager";
+const SCHEDULER: &str = "k8s.io/kubernetes/cmd/kube-scheduler";
+
+const KUBERNETES_1_34: Program = Program { r#use: Use::Versions, module: "kubernetes-1.34", ..KUBERNETES };
+const KUBERNETES_1_36: Program = Program { r#use: Use::Versions, module: "kubernetes-1.36", ..KUBERNETES };
+
 const GATEKEEPER: Program = Program {
     name: "gatekeeper",
     r#use: Use::Clusters,
@@ -64,13 +71,9 @@ pub const ALL: &[Program] = &[
         stamps: &[],
         own: &[],
     },
-    Program { name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver", ..KUBERNETES },
-    Program {
-        name: "kube-controller-manager",
-        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
-        ..KUBERNETES
-    },
-    Program { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler", ..KUBERNETES },
+    Program { name: "kube-apiserver", package: API_SERVER, ..KUBERNETES },
+    Program { name: "kube-controller-manager", package: CONTROLLER_MANAGER, ..KUBERNETES },
+    Program { name: "kube-scheduler", package: SCHEDULER, ..KUBERNETES },
     Program { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl", ..KUBERNETES },
     GATEKEEPER,
     Program {
@@ -105,6 +108,14 @@ pub const ALL: &[Program] = &[
         own: &["verify/main.go"],
         ..GATEKEEPER
     },
+    // A program of another version has the version in its name.
+    Program { name: "kube-apiserver-1.34", package: API_SERVER, ..KUBERNETES_1_34 },
+    Program { name: "kube-controller-manager-1.34", package: CONTROLLER_MANAGER, ..KUBERNETES_1_34 },
+    Program { name: "kube-scheduler-1.34", package: SCHEDULER, ..KUBERNETES_1_34 },
+    Program { name: "kube-apiserver-1.36", package: API_SERVER, ..KUBERNETES_1_36 },
+    Program { name: "kube-controller-manager-1.36", package: CONTROLLER_MANAGER, ..KUBERNETES_1_36 },
+    Program { name: "kube-scheduler-1.36", package: SCHEDULER, ..KUBERNETES_1_36 },
+    Program { name: "gatekeeper-3.17", r#use: Use::Versions, module: "gatekeeper-3.17", ..GATEKEEPER },
 ];
 
 impl Program {

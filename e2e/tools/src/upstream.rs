@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{files, is_current, module_cache, module_files, paths, write_stamp};
+use super::{Use, files, is_current, module_cache, module_files, paths, write_stamp};
 
 /// Files of one Go module, placed in a directory named `name`.
 pub struct Upstream {
     pub name: &'static str,
+    /// What they are for.
+    pub r#use: Use,
     module: &'static str,
     source: &'static str,
     /// Files, or directories that are copied with all they hold, by their path in the module.
@@ -19,13 +21,18 @@ pub struct Upstream {
 
 const CHART: Upstream = Upstream {
     name: "gatekeeper-chart",
+    r#use: Use::Clusters,
     module: "gatekeeper",
     source: "github.com/open-policy-agent/gatekeeper/v3",
     paths: &["charts/gatekeeper"],
 };
 
+const CHART_3_17: Upstream =
+    Upstream { name: "gatekeeper-chart-3.17", r#use: Use::Versions, module: "gatekeeper-3.17", ..CHART };
+
 const STAGES: Upstream = Upstream {
     name: "kwok-stages",
+    r#use: Use::Clusters,
     module: "kwok",
     source: "sigs.k8s.io/kwok",
     paths: &[
@@ -39,6 +46,7 @@ const STAGES: Upstream = Upstream {
 
 const OPEN_REPORTS: Upstream = Upstream {
     name: "open-report-crds",
+    r#use: Use::Clusters,
     module: "reports",
     source: "github.com/openreports/reports-api",
     paths: &["config/crd/openreports.io_reports.yaml", "config/crd/openreports.io_clusterreports.yaml"],
@@ -47,6 +55,7 @@ const OPEN_REPORTS: Upstream = Upstream {
 /// Kyverno is where the CRDs of the working group are still shipped as a Go module.
 const POLICY_REPORTS: Upstream = Upstream {
     name: "policy-report-crds",
+    r#use: Use::Clusters,
     module: "reports",
     source: "github.com/kyverno/kyverno",
     paths: &[
@@ -55,12 +64,13 @@ const POLICY_REPORTS: Upstream = Upstream {
     ],
 };
 
-pub const ALL: [&Upstream; 4] = [&CHART, &STAGES, &OPEN_REPORTS, &POLICY_REPORTS];
+pub const ALL: [&Upstream; 5] = [&CHART, &STAGES, &OPEN_REPORTS, &POLICY_REPORTS, &CHART_3_17];
 
-/// The directory of upstream's Helm chart of Gatekeeper.
+/// The directory of upstream's Helm chart of Gatekeeper: of the pinned version, or of an older one, such as `3.17`.
 #[must_use]
-pub fn gatekeeper_chart() -> PathBuf {
-    CHART.directory().join("gatekeeper")
+pub fn gatekeeper_chart(version: Option<&str>) -> PathBuf {
+    let name = super::name_in(CHART.name, version);
+    paths::tools().join("upstream").join(name).join("gatekeeper")
 }
 
 /// The directory of kwok's stages: how fake nodes and Pods come to life.
