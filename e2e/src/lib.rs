@@ -32,6 +32,7 @@ pub mod replicas;
 pub mod requests;
 mod scenario;
 pub mod templates;
+pub mod transcript;
 pub mod trial;
 
 use std::time::Duration;

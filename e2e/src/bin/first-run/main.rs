@@ -1,0 +1,123 @@
+//! `make first-run`: the README's sessions, as they stand there, in an empty folder, on a fresh control plane.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use gatewright_e2e::operator::binary;
+use gatewright_e2e::transcript::{Step, normal, rewritten, steps};
+use gatewright_e2e::{Cluster, FailurePolicy, Options, down, paths};
+use tokio::process::Command;
+
+const NAME: &str = "first-run";
+
+/// What a reader has after cloning, as far as the sessions use it.
+const CLONED: [&str; 2] = ["deploy", "examples"];
+
+/// How long one command may take.
+const COMMAND: Duration = Duration::from_mins(3);
+
+/// Runs the sessions of the README and fails on any difference from what stands there
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Write what the commands print into the README
+    #[arg(long)]
+    record: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = run(Arguments::parse().record).await;
+    if let Err(error) = &outcome {
+        eprintln!("error: {error:#}");
+    }
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(record: bool) -> Result<()> {
+    let path = paths::repository().join("README.md");
+    let readme = std::fs::read_to_string(&path)?;
+    let steps = steps(&readme).map_err(|line| anyhow::anyhow!("README.md:{line}: output before any command"))?;
+    ensure!(!steps.is_empty(), "README.md has no session");
+    down(NAME)?;
+    // As upstream installs it.
+    let options = Options { failure_policy: FailurePolicy::Ignore, ..Options::new(NAME) };
+    let session = async |cluster: &Cluster| cluster.with_pods_run(async || session(cluster, &steps).await).await;
+    let outputs = Cluster::run(options, session).await?;
+    if record {
+        std::fs::write(&path, rewritten(&readme, &outputs))?;
+        return Ok(());
+    }
+    compare(&steps, &outputs)
+}
+
+/// What each step prints, all of them in the same folder.
+async fn session(cluster: &Cluster, steps: &[Step]) -> Result<Vec<String>> {
+    let folder = cluster.directory().join("folder");
+    for part in CLONED {
+        copy(&paths::repository().join(part), &folder.join(part))?;
+    }
+    let mut outputs = vec![];
+    for step in steps {
+        println!("$ {}", step.command);
+        let output = run_step(cluster, &folder, step).await?;
+        print!("{output}");
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+/// Standard output and error output as a terminal shows them.
+async fn run_step(cluster: &Cluster, folder: &Path, step: &Step) -> Result<String> {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("exec 2>&1\n{}", step.command)]).current_dir(folder);
+    shell.env("PATH", search_path()?).env("HOME", folder).env("KUBECONFIG", cluster.kubeconfig());
+    shell.env_remove("CLICOLOR_FORCE").env("COLUMNS", "120");
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let output = tokio::time::timeout(COMMAND, shell.output());
+    let output = output.await.with_context(|| format!("README.md:{}: does not end in {COMMAND:?}", step.line))?;
+    Ok(String::from_utf8_lossy(&output?.stdout).into_owned())
+}
+
+/// Our binary, and the tools; then what the machine has.
+fn search_path() -> Result<std::ffi::OsString> {
+    let binary = binary()?;
+    let own = binary.parent().map(Path::to_path_buf).context("no folder")?;
+    let tools = gatewright_e2e::tools::path("kubectl").parent().map(Path::to_path_buf).context("no folder")?;
+    let machine = std::env::var_os("PATH").unwrap_or_default();
+    let all: Vec<PathBuf> = [own, tools].into_iter().chain(std::env::split_paths(&machine)).collect();
+    Ok(std::env::join_paths(all)?)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ages, ports, uids and times may differ; nothing else.
+fn compare(steps: &[Step], outputs: &[String]) -> Result<()> {
+    let mut wrong = vec![];
+    for (step, output) in steps.iter().zip(outputs) {
+        if normal(&step.output) != normal(output) {
+            let Step { line, command, output: expected } = step;
+            wrong.push(format!("README.md:{line}: $ {command}\nthe README says:\n{expected}it prints:\n{output}"));
+        }
+    }
+    if !wrong.is_empty() {
+        bail!("{}\n`make first-run RECORD=1` writes what the commands print into the README", wrong.join("\n"));
+    }
+    println!("\nThe README is right.");
+    Ok(())
+}
