@@ -35,6 +35,6 @@ pub use status::{
     PolicyStatus, Reason, ViolationSample, Violations,
 };
 pub use system::{
-    ExemptNamespaces, GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, Notice, SYSTEM_STATUS_NAME,
-    StandardStatus, SystemCondition, SystemStatus,
+    DefaultStandard, ExemptNamespaces, GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, Notice,
+    SYSTEM_STATUS_NAME, StandardStatus, SystemCondition, SystemStatus,
 };
