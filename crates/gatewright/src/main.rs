@@ -5,7 +5,6 @@ mod completions;
 mod crds;
 mod diagnostics;
 mod docs;
-mod input;
 mod log;
 mod operator;
 mod policies;
@@ -18,6 +17,7 @@ mod test;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use gatewright_input as input;
 
 /// Typed policies and namespace labels, enforced by Gatekeeper.
 #[derive(Debug, Parser)]
