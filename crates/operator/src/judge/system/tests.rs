@@ -16,7 +16,7 @@ use crate::watch::observe::{
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::report_kind::NAMESPACED;
 use crate::watch::system::SystemObject;
-use gatewright_api::{ExemptNamespaces, Notice, PolicyKind, Reason, SystemStatus};
+use gatewright_api::{DefaultStandard, ExemptNamespaces, Notice, PolicyKind, Reason, SystemStatus};
 use gatewright_compiler::{GuardMode, Settings, exec_guard};
 use gatewright_gatekeeper::{Audit, Exemption, Finding, IGNORE_LABEL, Namespace, Operation, Process};
 use gatewright_rules::Template;
@@ -418,4 +418,26 @@ fn the_standards_show_reach_and_violations_of_our_constraints_only() {
     assert_eq!((ours.violations, first(false).violations), (Some(7), None));
     let unseen = standards(&[], builtin);
     assert!(unseen.len() == builtin.standards.len() && unseen.iter().all(|it| it.namespaces == 0));
+}
+
+#[test]
+fn the_default_standard_is_that_of_the_settings_in_force() {
+    for (yaml, level, action) in [
+        ("{}", "baseline", "deny"),
+        ("podSecurityStandards: {defaultPolicy: Restricted}", "restricted", "deny"),
+        ("podSecurityStandards: {enforcementAction: Warn}", "baseline", "warn"),
+        (
+            "podSecurityStandards: {defaultPolicy: privileged, enforcementAction: Dryrun}",
+            "privileged",
+            "dryrun",
+        ),
+    ] {
+        let builtin = &Builtin::new(Settings::from_yaml(yaml, "gatewright-system").unwrap());
+        // A file that is refused changes nothing: the settings before it are in force.
+        for settings_problem in [None, Some("line 1: x".to_owned())] {
+            let snapshot = SystemSnapshot { settings_problem, ..good(builtin) };
+            let expected = DefaultStandard { level: level.to_owned(), action: action.to_owned() };
+            assert_eq!(status(&snapshot, builtin).default_standard, Some(expected), "{yaml}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatewright_api::{Notice, PolicyKind, SYSTEM_STATUS_NAME, with_policy_type};
+use gatewright_api::{Notice, PolicyKind, SYSTEM_STATUS_NAME};
 use gatewright_compiler::EXEC_GUARD;
 use gatewright_gatekeeper::{IGNORE_LABEL, Namespace};
 use gatewright_rules::Template;
@@ -18,7 +18,7 @@ use crate::watch::observe::standard::StandardSnapshot;
 use crate::watch::observe::template::TemplateSnapshot;
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::system::SystemObject;
-use crate::watch::world::{Watched as _, World};
+use crate::watch::world::World;
 
 /// The system.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +81,7 @@ impl SystemSnapshot {
         }
         Some(Self {
             object: world.system.get(SYSTEM_STATUS_NAME),
-            policies: PolicyKind::ALL.iter().map(|kind| (*kind, is_served(world, *kind))).collect(),
+            policies: PolicyKind::ALL.iter().map(|kind| (*kind, world.policies.is_complete(*kind))).collect(),
             templates_served: world.templates.is_complete(),
             templates: Template::ALL
                 .iter()
@@ -103,10 +103,6 @@ impl SystemSnapshot {
             now: Time(Timestamp::now()),
         })
     }
-}
-
-fn is_served(world: &World, kind: PolicyKind) -> bool {
-    with_policy_type!(kind, P => P::cache(world).is_complete())
 }
 
 /// Whether the outcome of the routing is about to be published, as just after the start. To say meanwhile that it is
