@@ -1,6 +1,7 @@
 //! Kubernetes admission policy without Rego: the operator, and the tools around it.
 
 mod check;
+mod compiled;
 mod completions;
 mod crds;
 mod diagnostics;
@@ -69,6 +70,9 @@ enum Command {
     /// Prints what manifests mean: each object as JSON, with its file and line
     #[command(hide = true)]
     Read(read::Args),
+    /// Compiles our templates, for the next build of this program
+    #[command(hide = true)]
+    CompileTemplates(compiled::Args),
     /// Writes the pages about the rules, from the catalogue and the cases in the source tree
     #[command(hide = true)]
     Docs(docs::Args),
@@ -105,6 +109,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Man(args) => completions::man(args, Cli::command()),
         Command::EvaluateTemplates(args) => sandbox::run(*args),
         Command::Read(args) => read::run(args),
+        Command::CompileTemplates(args) => compiled::run(args),
         Command::Docs(args) => docs::run(args),
     }
 }
