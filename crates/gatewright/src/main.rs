@@ -9,6 +9,7 @@ mod input;
 mod log;
 mod operator;
 mod policies;
+mod rbac;
 mod read;
 mod render;
 mod sandbox;
@@ -72,6 +73,9 @@ enum Command {
     /// Writes the pages about the rules, from the catalogue and the cases in the source tree
     #[command(hide = true)]
     Docs(docs::Args),
+    /// Prints the rights of the operator: its roles and their bindings
+    #[command(hide = true)]
+    Rbac(rbac::Args),
 }
 
 /// Wrong usage or input.
@@ -106,6 +110,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::EvaluateTemplates(args) => sandbox::run(*args),
         Command::Read(args) => read::run(args),
         Command::Docs(args) => docs::run(args),
+        Command::Rbac(args) => rbac::run(args),
     }
 }
 
