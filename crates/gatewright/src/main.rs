@@ -1,6 +1,7 @@
 //! Kubernetes admission policy without Rego: the operator, and the tools around it.
 
 mod check;
+mod cluster;
 mod completions;
 mod crds;
 mod diagnostics;
@@ -15,6 +16,7 @@ mod render;
 mod sandbox;
 mod settings;
 mod test;
+mod uninstall;
 
 use std::process::ExitCode;
 
@@ -58,6 +60,9 @@ enum Command {
     Render(render::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
+    /// Lists what is ours and left in a cluster, and deletes it
+    #[command(long_about = uninstall::LONG_ABOUT)]
+    Uninstall(uninstall::Args),
     /// Prints the CustomResourceDefinitions of the policy kinds
     Crds(crds::Args),
     /// Prints a script that completes this command in a shell
@@ -104,6 +109,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(args),
         Command::Render(args) => render::run(args),
         Command::Operator(args) => operator::run(args),
+        Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),

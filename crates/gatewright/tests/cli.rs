@@ -239,7 +239,7 @@ fn render_names_kinds_that_may_not_exist() -> Result {
 fn what_render_writes_is_judged_like_the_policies() -> Result {
     let folder = std::env::temp_dir().join(format!("gatewright-render-{}", std::process::id()));
     let path = folder.to_str().ok_or("no path")?;
-    output(&["render", "-f", "policies.yaml", "--output-dir", path], 0)?;
+    output(&["render", "-f", "policies.yaml", "--standards", "--output-dir", path], 0)?;
     let mut names: Vec<_> = std::fs::read_dir(&folder)?
         .map(|entry| entry.map(|entry| entry.file_name()))
         .collect::<std::io::Result<_>>()?;

@@ -117,7 +117,7 @@ async fn what_is_not_ours_is_not_touched() -> Result<()> {
         cluster.put(&foreign).await?;
         let before = cluster.get(&["d8securitypolicy/strict"]).await?;
         cluster.put(&security_policy("strict", &no_privileged())).await?;
-        let says = "D8SecurityPolicy strict exists and is not ours";
+        let says = "D8SecurityPolicy strict is owned by render";
         cluster.condition("secpol/strict", Condition::no("Applied", "Conflict", says)).await?;
         cluster.kubectl_ok(&["delete", "secpol/other"]).await?;
         cluster.gone("d8securitypolicy/other").await?;
