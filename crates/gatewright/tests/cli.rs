@@ -253,6 +253,27 @@ fn what_render_writes_is_judged_like_the_policies() -> Result {
 }
 
 #[test]
+fn render_says_what_it_wrote_and_prunes_what_it_wrote_earlier() -> Result {
+    let folder = std::env::temp_dir().join(format!("gatewright-render-prune-{}", std::process::id()));
+    let path = folder.to_str().ok_or("no path")?;
+    let render = |more: &[&str]| -> Result<String> {
+        let arguments = [&["render", "-f", "policies.yaml", "--output-dir", path], more].concat();
+        Ok(String::from_utf8(gatewright(&arguments)?.assert().code(0).get_output().stderr.clone())?)
+    };
+    let said = render(&["--standards"])?;
+    assert!(said.contains(&format!("note: {path}: wrote 13 files")), "{said}");
+    std::fs::write(folder.join("kustomization.yaml"), "resources: []\n")?;
+    let said = render(&["--prune"])?;
+    assert!(said.contains(&format!("note: {path}: 7 files are as before")), "{said}");
+    let removed = said.lines().filter(|line| line.ends_with(": removed")).collect::<Vec<_>>();
+    assert_eq!(removed.len(), 6, "{said}");
+    assert!(removed.iter().all(|line| line.contains("d8podsecuritystandard-d8-pod-security-")), "{said}");
+    assert_eq!(std::fs::read_dir(&folder)?.count(), 7 + 1);
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+#[test]
 fn completions_and_manual_pages() -> Result {
     for (shell, expected) in [
         ("bash", "complete -F _gatewright"),
