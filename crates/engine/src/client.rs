@@ -11,7 +11,7 @@ use gatewright_rego::Trust;
 use serde_json::Value;
 
 use crate::{
-    ConstraintError, EnforcementPoint, TemplateError,
+    ConstraintError, EnforcementPoint, Reach, TemplateError,
     constraint::{self, Constraint},
     inventory::Inventory,
     sandbox::Sandbox,
@@ -81,9 +81,11 @@ impl Engine {
 
     /// Adds a `ConstraintTemplate`, in any of its versions, or replaces it.
     ///
+    /// A template that this engine cannot evaluate as Gatekeeper does is taken, too. [`Self::beyond`] says what it
+    /// cannot, and an object that its constraints match has no verdict.
+    ///
     /// # Errors
-    /// Everything for which Gatekeeper would refuse it, now or when it compiles it, and what this engine cannot
-    /// evaluate as Gatekeeper does.
+    /// Everything for which Gatekeeper would refuse it, now or when it compiles it.
     pub fn add_template(&mut self, template: &Value) -> Result<(), Vec<TemplateError>> {
         self.add(template, Trust::Checked)
     }
@@ -95,6 +97,12 @@ impl Engine {
     /// It is no template.
     pub fn add_proven_template(&mut self, template: &Value) -> Result<(), Vec<TemplateError>> {
         self.add(template, Trust::Proven)
+    }
+
+    /// What keeps this engine from evaluating a template that it has taken, by the kind of the template's constraints.
+    #[must_use]
+    pub fn beyond(&self, kind: &str) -> &[TemplateError] {
+        self.templates.get(&kind.to_lowercase()).map(Template::beyond).unwrap_or_default()
     }
 
     fn add(&mut self, template: &Value, trust: Trust) -> Result<(), Vec<TemplateError>> {
@@ -171,6 +179,14 @@ impl Engine {
             constraint.matcher.as_ref().is_some_and(|matcher| matcher.names_kind(group, kind))
         };
         self.constraints.values().any(names)
+    }
+
+    /// What the objects that were reviewed have to do with a constraint; none if it is not there, or not enforced at
+    /// this engine's enforcement point.
+    #[must_use]
+    pub fn reach(&self, constraint: &ConstraintRef) -> Option<Reach> {
+        let constraint = self.constraints.get(constraint).filter(|constraint| constraint.action.is_some())?;
+        Some(constraint.reached.get())
     }
 
     /// Whether the template of some constraint reads the inventory: otherwise only Namespaces need to be added.

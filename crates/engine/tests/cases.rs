@@ -10,23 +10,8 @@ use gatewright_rules::Template;
 use serde_json::json;
 
 #[test]
-fn cases_of_security_policy() -> Result<()> {
-    cases_of(Template::SecurityPolicy)
-}
-
-#[test]
-fn cases_of_operation_policy() -> Result<()> {
-    cases_of(Template::OperationPolicy)
-}
-
-#[test]
-fn cases_of_the_standards() -> Result<()> {
-    cases_of(Template::PodSecurityStandard)
-}
-
-#[test]
-fn cases_of_the_exec_guard() -> Result<()> {
-    cases_of(Template::DenyExecHeritage)
+fn cases_of_every_template() -> Result<()> {
+    judge::of_every_template(cases_of)
 }
 
 fn cases_of(of: Template) -> Result<()> {

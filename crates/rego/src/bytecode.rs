@@ -28,6 +28,13 @@ impl Bytecode {
         let functions: Vec<_> = extensions::signatures().collect();
         let program = Compiler::compile_from_policy_with_host_await(&policy, &[QUERY], &functions)?;
         let mut program = Arc::unwrap_or_clone(program);
+        // They serve errors that nobody sees.
+        program.sources.clear();
+        program.instruction_spans.clear();
+        Self::of(program, timer)
+    }
+
+    fn of(mut program: Program, timer: ExecutionTimerConfig) -> anyhow::Result<Self> {
         call_functions(&mut program)?;
         Ok(Self { program: Arc::new(program), timer, idle: Mutex::default() })
     }

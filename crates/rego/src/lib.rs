@@ -70,6 +70,8 @@ pub struct CompileError {
     pub line: usize,
     /// What is wrong.
     pub message: String,
+    /// Whether it is a limit of this engine: OPA and Gatekeeper may take the program.
+    pub limit: bool,
 }
 
 /// Who says that a program is right.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use gatewright_compiler::{EXEC_GUARD, SYNC_SET};
 use gatewright_e2e::manifests::{everybody_may, namespace, pod};
 use gatewright_e2e::operator::OPERATOR;
-use gatewright_e2e::{AT_ONCE, Cluster, SOON, Scenario, until};
+use gatewright_e2e::{Cluster, SOON, Scenario, until};
 use serde_json::{Value, json};
 
 pub(crate) const GUARD: &str = "d8denyexecheritage/deny-exec-heritage-pods";
@@ -144,19 +144,6 @@ async fn told(cluster: &Cluster, reason: &str, says: &str, times: usize) -> Resu
     until(&format!("{times} events tell {reason}, {says:?}"), SOON, async || {
         let events = cluster.events("default", "cluster", reason).await?;
         ensure!(events.len() == times && events.iter().all(|event| event.contains(says)), "{events:?}");
-        Ok(true)
-    })
-    .await
-}
-
-/// Changes an object by hand, and waits until the change is undone.
-async fn undone(cluster: &Cluster, what: &str, object: &str, r#type: &str, patch: &Value) -> Result<()> {
-    let content = |object: &Value| (object["spec"].clone(), object["webhooks"].clone());
-    let good = content(&cluster.get(&[object]).await?);
-    cluster.patch(object, r#type, patch).await?;
-    until(&format!("{object} is as before ({what})"), AT_ONCE, async || {
-        let found = content(&cluster.get(&[object]).await?);
-        ensure!(found == good, "{found:?}");
         Ok(true)
     })
     .await

@@ -1,5 +1,6 @@
 //! Scenarios on the real control plane, each on a cluster of its own unless it says otherwise.
 
+mod api_server;
 mod bypass;
 mod cel;
 mod cluster;

@@ -50,7 +50,7 @@ async fn install(cluster: &Cluster, settings: &str) -> Result<()> {
     let path = cluster.directory().join("settings.yaml");
     std::fs::write(&path, settings)?;
     let path = path.to_str().context("not UTF-8")?;
-    cluster.start_replica(OPERATOR, &["--lease-seconds", "3", "--config", path]).await?;
+    cluster.start_replica(OPERATOR, &["--lease-seconds", "10", "--config", path]).await?;
     cluster.put(&security_policy("strict", &no_privileged())).await?;
     for object in ["secpol/strict", SYSTEM] {
         cluster.ready(object).await?;

@@ -74,12 +74,11 @@ impl Code {
             Self::Cel(program) => {
                 // Equal messages stay apart: each validation has its own.
                 let finding = |message| Finding { message, details: Value::Null };
-                let found = |parameters: &&Parameters| program.evaluate(facts.cel(), &parameters.json);
-                Ok(parameters
-                    .iter()
-                    .map(found)
-                    .map(|found| found.into_iter().map(finding).collect())
-                    .collect())
+                let found = |parameters: &&Parameters| {
+                    let found = program.evaluate(facts.cel(), &parameters.constraint)?;
+                    Ok(found.into_iter().map(finding).collect())
+                };
+                parameters.iter().map(found).collect()
             }
         }
     }
@@ -167,6 +166,7 @@ fn rego(
             pointer: format!("{pointer}/{}", field(error.lib)),
             line: error.line,
             message: error.message,
+            limit: error.limit,
         };
         errors.into_iter().map(error).collect()
     })

@@ -17,7 +17,7 @@ use crate::watch::observe::{
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::report_kind::NAMESPACED;
 use crate::watch::system::SystemObject;
-use gatewright_api::{ExemptNamespaces, Notice, PolicyKind, Reason, SystemStatus};
+use gatewright_api::{DefaultStandard, ExemptNamespaces, Notice, PolicyKind, Reason, SystemStatus};
 use gatewright_compiler::{GuardMode, Settings, exec_guard};
 use gatewright_gatekeeper::{Audit, Exemption, Finding, IGNORE_LABEL, Namespace, Operation, Process};
 use gatewright_rules::Template;
@@ -471,4 +471,26 @@ fn broken_settings_at_the_start_are_said_and_the_rest_stays() {
     assert!(later.seen.is_some() && later.turned.is_some());
     let said_already = after(&status, &snapshot).object;
     assert_eq!(unsettled(said_already.as_deref(), "line 1: a", &at(4)), None);
+}
+
+#[test]
+fn the_default_standard_is_that_of_the_settings_in_force() {
+    for (yaml, level, action) in [
+        ("{}", "baseline", "deny"),
+        ("podSecurityStandards: {defaultPolicy: Restricted}", "restricted", "deny"),
+        ("podSecurityStandards: {enforcementAction: Warn}", "baseline", "warn"),
+        (
+            "podSecurityStandards: {defaultPolicy: privileged, enforcementAction: Dryrun}",
+            "privileged",
+            "dryrun",
+        ),
+    ] {
+        let builtin = &Builtin::new(Settings::from_yaml(yaml, "gatewright-system").unwrap());
+        // A file that is refused changes nothing: the settings before it are in force.
+        for settings_problem in [None, Some("line 1: x".to_owned())] {
+            let snapshot = SystemSnapshot { settings_problem, ..good(builtin) };
+            let expected = DefaultStandard { level: level.to_owned(), action: action.to_owned() };
+            assert_eq!(status(&snapshot, builtin).default_standard, Some(expected), "{yaml}");
+        }
+    }
 }
