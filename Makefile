@@ -170,9 +170,11 @@ cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
 	$(PROGRAM) gatewright-e2e -- down --name $(NAME)
 
 .PHONY: generated
-generated: ## Write what is generated from the code: crds/, docs/rules/ and compiled templates
+generated: ## Write what is generated from the code: CRDs, documentation of rules, rights, and compiled templates
 	$(PROGRAM) gatewright -- crds --output-dir crds
 	$(PROGRAM) gatewright -- docs --output-dir docs/rules
+	$(PROGRAM) gatewright -- rbac > deploy/rbac.yaml
+	$(PROGRAM) gatewright -- rbac --reference > docs/rbac.md
 	$(PROGRAM) gatewright -- compile-templates --output-dir crates/gatewright/compiled
 
 .PHONY: clean
