@@ -5,11 +5,14 @@
 //! enforces ([`crds`]) and the values that the compiler takes apart.
 
 mod action;
-mod crd;
 mod field;
 pub mod names;
 mod operation;
+#[macro_use]
 mod policy;
+// After the macro of `policy` that it uses.
+mod crd;
+mod schema;
 mod security;
 mod selector;
 mod status;
@@ -23,7 +26,8 @@ pub use operation::{
     OperationRules, Probe, ReplicaLimits, RequiredAnnotations, RequiredLabels, RequiredResources,
     ResourceName, TaintEffect, TolerationOperator, TolerationPattern,
 };
-pub use policy::{Guarded, POLICY_API_VERSION, POLICY_GROUP, Policy, PolicyKind};
+pub use policy::{Guarded, POLICY_API_VERSION, POLICY_GROUP, Policy, PolicyKind, Unreadable};
+pub use schema::lacking;
 pub use security::{
     Capability, FlexVolume, HostPath, IdRange, IdRule, IdStrategy, PortRange, ProcMount, SeLinuxOptions,
     SeccompProfiles, SecurityPolicy, SecurityPolicySpec, SecurityRules, ServiceType, SignatureRequirement,
@@ -35,6 +39,6 @@ pub use status::{
     PolicyStatus, Reason, ViolationSample, Violations,
 };
 pub use system::{
-    ExemptNamespaces, GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, Notice, SYSTEM_STATUS_NAME,
-    StandardStatus, SystemCondition, SystemStatus,
+    DefaultStandard, ExemptNamespaces, GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, Notice,
+    SYSTEM_STATUS_NAME, StandardStatus, SystemCondition, SystemStatus,
 };

@@ -45,10 +45,10 @@ pub trait Policy:
     fn status(&self) -> Option<&PolicyStatus>;
 }
 
-/// The table of the policy kinds: each is the name of its root type, with the label by which a constraint names its
-/// policy.
+/// The table of the policy kinds: each is the name of its root type, with its name in the singular as `kubectl` knows
+/// it, and the label by which a constraint names its policy.
 macro_rules! policy_kinds {
-    ($($(#[$doc:meta])* $kind:ident: $label:literal),+ $(,)?) => {
+    ($d:tt $($(#[$doc:meta])* $kind:ident: $singular:literal, $label:literal;)+) => {
         /// The kinds of policies.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr, Display, EnumString, VariantArray,
@@ -63,6 +63,14 @@ macro_rules! policy_kinds {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$kind => stringify!($kind),)+
+                }
+            }
+
+            /// The kind in lower case, as `kubectl get` takes it.
+            #[must_use]
+            pub const fn singular(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $singular,)+
                 }
             }
 
@@ -94,14 +102,36 @@ macro_rules! policy_kinds {
                 self.status.as_ref()
             }
         })+
+
+        /// Evaluates an expression that needs the root type of a policy kind.
+        ///
+        /// ```
+        /// use gatewright_api::{Policy, PolicyKind, with_policy_type};
+        /// use kube::Resource;
+        ///
+        /// let plural = with_policy_type!(PolicyKind::SecurityPolicy, P => P::plural(&()).into_owned());
+        /// assert_eq!(plural, "securitypolicies");
+        /// ```
+        #[macro_export]
+        macro_rules! with_policy_type {
+            ($d kind:expr, $d type:ident => $d body:expr) => {
+                match $d kind {
+                    $($crate::PolicyKind::$kind => {
+                        type $d type = $crate::$kind;
+                        $d body
+                    })+
+                }
+            };
+        }
     };
 }
 
 policy_kinds! {
+    $
     /// A [`SecurityPolicy`].
-    SecurityPolicy: "security.deckhouse.io/security-policy",
+    SecurityPolicy: "securitypolicy", "security.deckhouse.io/security-policy";
     /// An [`OperationPolicy`].
-    OperationPolicy: "security.deckhouse.io/operation-policy",
+    OperationPolicy: "operationpolicy", "security.deckhouse.io/operation-policy";
 }
 
 impl PolicyKind {
@@ -115,31 +145,6 @@ impl PolicyKind {
     }
 }
 
-/// Evaluates an expression that needs the root type of a policy kind.
-///
-/// ```
-/// use gatewright_api::{Policy, PolicyKind, with_policy_type};
-/// use kube::Resource;
-///
-/// let plural = with_policy_type!(PolicyKind::SecurityPolicy, P => P::plural(&()).into_owned());
-/// assert_eq!(plural, "securitypolicies");
-/// ```
-#[macro_export]
-macro_rules! with_policy_type {
-    ($kind:expr, $type:ident => $body:expr) => {
-        match $kind {
-            $crate::PolicyKind::SecurityPolicy => {
-                type $type = $crate::SecurityPolicy;
-                $body
-            }
-            $crate::PolicyKind::OperationPolicy => {
-                type $type = $crate::OperationPolicy;
-                $body
-            }
-        }
-    };
-}
-
 /// An object as it came from the API, parsed if it can be.
 ///
 /// One policy that does not parse (a newer version's field, say) must not end the watch of all others.
@@ -151,8 +156,35 @@ pub struct Guarded<K> {
     pub metadata: ObjectMeta,
     /// The status as last reported, where it parses.
     pub status: Option<PolicyStatus>,
-    /// The object but for its status, or the path of the field that does not parse and what is wrong with it.
-    pub parsed: Result<Box<K>, String>,
+    /// The object but for its status, or why it does not parse.
+    pub parsed: Result<Box<K>, Unreadable>,
+}
+
+/// Why a policy does not parse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It has a field that this version does not know: its CRD is newer. Holds the path of the field.
+    #[error(
+        "{0} is a field that this version of gatewright ({version}) does not know, because the installed CRD is newer: \
+         update the operator, or remove the field",
+        version = env!("CARGO_PKG_VERSION")
+    )]
+    UnknownField(String),
+    /// A value is wrong: the path of the field, and what is wrong with it.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl From<serde_path_to_error::Error<serde_json::Error>> for Unreadable {
+    fn from(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let (path, inner) = (error.path().to_string(), error.inner().to_string());
+        let Some(field) = inner.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
+        else {
+            return Self::Wrong(error.to_string());
+        };
+        let ends = path == field || path.ends_with(&format!(".{field}"));
+        Self::UnknownField(if ends { path } else { format!("{path}.{field}") })
+    }
 }
 
 impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
@@ -167,7 +199,7 @@ impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
             fields.remove("status");
             fields.insert("metadata".to_owned(), serde_json::json!(metadata));
         }
-        let parsed = serde_path_to_error::deserialize(&value).map_err(|error| error.to_string());
+        let parsed = serde_path_to_error::deserialize(&value).map_err(Unreadable::from);
         Ok(Self { metadata, status, parsed })
     }
 }
@@ -209,7 +241,7 @@ impl<K: Resource> Resource for Guarded<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::Guarded;
+    use super::{Guarded, Unreadable};
     use crate::SecurityPolicy;
     use serde_json::json;
 
@@ -224,6 +256,7 @@ mod tests {
         .unwrap();
         assert_eq!(guarded.metadata.name.as_deref(), Some("broken"));
         let error = guarded.parsed.unwrap_err();
+        let error = error.to_string();
         assert!(error.starts_with("spec.policies.allowedCapabilities[1]: unknown variant `FLY`"), "{error}");
     }
 
@@ -272,7 +305,9 @@ mod tests {
             "spec": {"match": {}, "policies": {"allowTimeTravel": false}},
         }))
         .unwrap();
-        let error = guarded.parsed.unwrap_err();
-        assert!(error.contains("unknown field `allowTimeTravel`"), "{error}");
+        assert_eq!(
+            guarded.parsed.unwrap_err(),
+            Unreadable::UnknownField("spec.policies.allowTimeTravel".to_owned())
+        );
     }
 }

@@ -45,6 +45,7 @@ pub struct ControlPlane {
     cluster: PathBuf,
     ports: BTreeMap<String, u16>,
     version: Option<String>,
+    admission_plugins: Vec<String>,
 }
 
 impl ControlPlane {
@@ -53,6 +54,7 @@ impl ControlPlane {
             cluster: cluster.to_path_buf(),
             ports: state.ports.clone(),
             version: state.options.kubernetes.clone(),
+            admission_plugins: state.options.admission_plugins.clone(),
         }
     }
 
@@ -97,6 +99,9 @@ impl ControlPlane {
             // In megabytes; the default of 100 would split the log of a long run into several files.
             "--audit-log-maxsize=10240".to_owned(),
         ]);
+        if !self.admission_plugins.is_empty() {
+            arguments.push(format!("--enable-admission-plugins={}", self.admission_plugins.join(",")));
+        }
         self.process(API_SERVER, &arguments, &self.https(API_SERVER, "readyz")?)
     }
 

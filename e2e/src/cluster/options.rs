@@ -25,6 +25,9 @@ pub struct Options {
     /// The minor version of Gatekeeper, such as `3.17`, where it is not the pinned one.
     #[serde(default)]
     pub gatekeeper: Option<String>,
+    /// Admission plugins of the API server beside those that are on by default.
+    #[serde(default)]
+    pub admission_plugins: Vec<String>,
     /// Whether the data directory stays when an owned cluster ends.
     pub keep: bool,
 }
@@ -52,6 +55,7 @@ impl Options {
             gatekeeper_arguments: vec![],
             kubernetes: std::env::var("GATEWRIGHT_E2E_KUBERNETES").ok().filter(|version| !version.is_empty()),
             gatekeeper: None,
+            admission_plugins: vec![],
             keep: std::env::var_os("GATEWRIGHT_E2E_KEEP").is_some(),
         }
     }

@@ -1,17 +1,21 @@
 //! Scenarios on the real control plane, each on a cluster of its own unless it says otherwise.
 
+mod api_server;
 mod bypass;
 mod cel;
 mod cluster;
 mod defaults;
 mod exec;
 mod manifests;
+mod openshift;
 mod operator;
 mod replicas;
 mod reports;
 mod scale;
+mod skew;
 mod status;
 mod system;
+mod uninstall;
 mod upgrade;
 mod verdicts;
 mod versions;

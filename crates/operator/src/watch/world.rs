@@ -5,11 +5,12 @@ mod watches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gatewright_api::{GatewrightStatus, Guarded, Notice, OperationPolicy, Policy, SecurityPolicy};
-use gatewright_compiler::{Compile, Settings};
+use gatewright_api::{GatewrightStatus, Notice, PolicyKind, with_policy_type};
+use gatewright_compiler::Settings;
 use gatewright_gatekeeper::{Exemption, Process, expected_processes};
 use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use tokio::task::JoinSet;
@@ -21,8 +22,10 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::{LastApplied, Observed};
 use crate::watch::live::Live;
 use crate::watch::namespaces::Namespaces;
+use crate::watch::policies::{Policies, Watched as _};
 use crate::watch::published::{Published, RoutingOutcome};
 use crate::watch::reports::Reports;
+use crate::watch::schemas::Schemas;
 use crate::watch::served::ServedKinds;
 use crate::watch::system::{Replica, SystemObject};
 
@@ -30,6 +33,7 @@ use crate::watch::system::{Replica, SystemObject};
 pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
+    pub(crate) policies: Policies,
     pub(crate) templates: Cache<Live>,
     pub(crate) pods: Cache<Process>,
     pub(crate) webhooks: Cache<ValidatingWebhookConfiguration>,
@@ -48,8 +52,10 @@ pub(crate) struct World {
     /// What an administrator should know of and this process has logged.
     pub(crate) logged: Published<Vec<Notice>>,
     pub(crate) replica: Replica,
-    security: Cache<Guarded<SecurityPolicy>>,
-    operation: Cache<Guarded<OperationPolicy>>,
+    /// Which fields are served; none until that is known.
+    pub(crate) schemas: Arc<Published<Schemas>>,
+    /// Who owns what goes with the release; none until that is known.
+    pub(crate) release: Arc<Published<Option<OwnerReference>>>,
     constraints: BTreeMap<Template, Cache<Live>>,
     /// What we last left in the API.
     pub(crate) last_applied: Arc<LastApplied>,
@@ -59,32 +65,6 @@ pub(crate) struct World {
 
 /// A Pod of the platform. That there is one is all that we need to know.
 pub(crate) struct PlatformPod;
-
-/// A policy kind that is watched.
-pub(crate) trait Watched: Compile {
-    fn cache(world: &World) -> &Cache<Guarded<Self>>;
-}
-
-impl Watched for SecurityPolicy {
-    fn cache(world: &World) -> &Cache<Guarded<Self>> {
-        &world.security
-    }
-}
-
-impl Watched for OperationPolicy {
-    fn cache(world: &World) -> &Cache<Guarded<Self>> {
-        &world.operation
-    }
-}
-
-impl<P: Policy> Entry for Guarded<P> {
-    fn same(&self, other: &Self) -> bool {
-        let (a, b) = (&self.metadata, &other.metadata);
-        // What was read before the API server knew of a field may parse, and not after.
-        (&a.uid, a.generation, &self.status) == (&b.uid, b.generation, &other.status)
-            && self.parsed.is_ok() == other.parsed.is_ok()
-    }
-}
 
 impl Entry for Process {
     fn same(&self, other: &Self) -> bool {
@@ -123,6 +103,7 @@ impl World {
             foreign: ForeignConstraints::new(client.clone(), changes.clone()),
             client,
             settings,
+            policies: Policies::new(),
             templates: Cache::new(),
             pods: Cache::new(),
             webhooks: Cache::new(),
@@ -137,8 +118,8 @@ impl World {
             reports: Reports::new(),
             logged: Published::default(),
             replica,
-            security: Cache::new(),
-            operation: Cache::new(),
+            schemas: Arc::default(),
+            release: Arc::default(),
             constraints: Template::ALL.iter().map(|template| (*template, Cache::new())).collect(),
             last_applied,
             changes,
@@ -148,14 +129,16 @@ impl World {
 
     /// Starts all watches.
     pub(crate) fn watch(&mut self) {
-        self.watch_policies::<SecurityPolicy>();
-        self.watch_policies::<OperationPolicy>();
+        for kind in PolicyKind::ALL {
+            with_policy_type!(*kind, P => self.watch_policies::<P>());
+        }
         self.watch_templates();
         self.watch_gatekeeper();
         self.watch_routing();
         self.watch_namespaces();
         self.watch_system();
         self.watch_settings();
+        self.ask_regularly();
         self.reports.watch(&self.client, &self.changes);
     }
 
@@ -164,9 +147,10 @@ impl World {
         fn of<'a, T: Entry>(name: &'a str, cache: &Cache<T>) -> (&'a str, Knowledge, usize) {
             (name, cache.knowledge(), cache.len())
         }
-        let mut caches = vec![
-            of("SecurityPolicy", &self.security),
-            of("OperationPolicy", &self.operation),
+        let policies =
+            |kind: &PolicyKind| with_policy_type!(*kind, P => of(kind.name(), P::cache(&self.policies)));
+        let mut caches: Vec<_> = PolicyKind::ALL.iter().map(policies).collect();
+        caches.extend([
             of("ConstraintTemplate", &self.templates),
             of("Pods of Gatekeeper", &self.pods),
             of("webhook configurations of Gatekeeper", &self.webhooks),
@@ -176,7 +160,7 @@ impl World {
             of("own webhook configuration", &self.own_webhook),
             of("Namespace", &self.namespaces.cache),
             of("GatewrightStatus", &self.system),
-        ];
+        ]);
         caches.extend(self.constraints.iter().map(|(template, cache)| of(template.kind(), cache)));
         caches.extend(self.reports.all().map(|watched| of(watched.kind.name, &watched.cache)));
         caches
@@ -188,6 +172,18 @@ impl World {
         let reports: Vec<_> =
             templates.iter().flat_map(|template| template.reports.iter().cloned()).collect();
         expected_processes(self.pods.values().iter().map(AsRef::as_ref), &reports)
+    }
+
+    /// Whether it is known who owns what goes with the release, and whether Gatekeeper is new enough: before, nothing may
+    /// be written.
+    pub(crate) fn may_be_judged(&self) -> bool {
+        let is_known = self.pods.knowledge() != Knowledge::Unknown;
+        is_known && self.schemas.get().is_some() && self.release.get().is_some()
+    }
+
+    /// Who owns what goes with the release, where it is known and there.
+    pub(crate) fn release(&self) -> Option<OwnerReference> {
+        self.release.get().flatten()
     }
 
     /// When audit last looked at a constraint of ours.

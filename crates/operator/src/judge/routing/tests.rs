@@ -1,7 +1,7 @@
 use super::decide;
 use crate::Error;
 use crate::judge::builtin::Builtin;
-use crate::judge::fixtures::{Row, builtin, check, foreign, live, remembered, silent, unremembered};
+use crate::judge::fixtures::{Row, builtin, check, foreign, live, release, remembered, silent, unremembered};
 use crate::judge::guard;
 use crate::judge::guard::tests::{snapshot as guard_snapshot, standing};
 use crate::judge::plan::{Action, Next, Plan, Status};
@@ -10,6 +10,7 @@ use crate::watch::kind::Kind;
 use crate::watch::last_applied::Observed;
 use crate::watch::observe::routing::{Demand, own};
 use crate::watch::observe::{GuardSnapshot, RoutingSnapshot};
+use crate::watch::policies::AnyPolicy;
 use crate::watch::published::RoutingOutcome;
 use gatewright_api::{Guarded, SecurityPolicy};
 use gatewright_compiler::RoutingMode;
@@ -70,6 +71,7 @@ fn quiet(builtin: &Builtin) -> RoutingSnapshot {
         own: Observed::default(),
         guard: Some(GuardSnapshot { pods: Some(false), ..guard_snapshot(builtin) }),
         demand: Some(Demand::default()),
+        release: None,
     }
 }
 
@@ -243,9 +245,9 @@ fn of_users() -> Vec<Row> {
 /// Upstream's configuration was trimmed.
 fn of_policies() -> Vec<Row> {
     let builtin = builtin();
-    let policy = |rules: &Value| -> Arc<Guarded<SecurityPolicy>> {
+    let policy = |rules: &Value| -> Arc<dyn AnyPolicy> {
         Arc::new(
-            serde_json::from_value(json!({
+            serde_json::from_value::<Guarded<SecurityPolicy>>(json!({
                 "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "p"},
                 "spec": {"match": {"namespaceSelector": {"matchNames": ["shop"]}}, "policies": rules},
             }))
@@ -256,9 +258,9 @@ fn of_policies() -> Vec<Row> {
     let updates = || vec![route("", "pods/ephemeralcontainers", Operation::Update)];
     let ours = configuration("UPDATE", "", &["pods/ephemeralcontainers"]);
     // Nothing is made of a policy that is not valid.
-    let security =
+    let policies =
         vec![policy(&json!({"allowPrivileged": false})), policy(&json!({"allowPrivileged": null}))];
-    let demand = Demand { security, ..Demand::default() };
+    let demand = Demand { policies, ..Demand::default() };
     let off = Builtin::new(gatewright_compiler::Settings {
         routing: gatewright_compiler::Routing { connect: RoutingMode::Off, ..Default::default() },
         ..Default::default()
@@ -298,4 +300,13 @@ fn a_failure_is_said_of_what_failed() {
     };
     assert_eq!(of(Kind::Webhooks), (None, said()));
     assert_eq!(of(Kind::SyncSet), (said(), None));
+}
+
+#[test]
+fn the_role_owns_the_webhook_configuration() {
+    let builtin = builtin();
+    let standing = RoutingSnapshot { release: Some(release()), ..guarded(builtin, Observed::default()) };
+    let plan = decide(&standing, builtin);
+    let [Action::Apply { prepared, .. }] = &plan.actions[..] else { panic!("{:?}", plan.actions) };
+    assert_eq!((prepared.id.kind, &prepared.owners[..]), (Kind::Webhooks, &[release()][..]));
 }

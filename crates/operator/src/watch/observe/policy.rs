@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatewright_api::Guarded;
 use gatewright_compiler::NamedKind;
 use gatewright_gatekeeper::Resource;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::Error;
 use crate::watch::cache::Knowledge;
@@ -12,7 +13,8 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::gatekeeper::Gatekeeper;
-use crate::watch::world::{Watched, World};
+use crate::watch::policies::Watched;
+use crate::watch::world::World;
 
 /// A policy and its constraint, whether they exist or not.
 #[derive(Clone, Debug)]
@@ -30,6 +32,10 @@ pub(crate) struct PolicySnapshot<P> {
     pub(crate) namespaces: Option<i32>,
     /// The kinds that the policy names and the API server does not serve, as far as that is known.
     pub(crate) unserved: Vec<NamedKind>,
+    /// The fields that the served CRD of the policy's kind lacks.
+    pub(crate) lacking: Vec<String>,
+    /// Who owns what goes with the release.
+    pub(crate) release: Option<OwnerReference>,
 }
 
 impl<P: Watched> PolicySnapshot<P> {
@@ -41,7 +47,7 @@ impl<P: Watched> PolicySnapshot<P> {
             return None;
         }
         let id = Id::new(Kind::Constraint(P::TEMPLATE), name);
-        let (policy, constraint) = (P::cache(world).get(name), world.observed(&id));
+        let (policy, constraint) = (P::cache(&world.policies).get(name), world.observed(&id));
         let reached = |live: &Arc<Live>| world.namespaces.reached_by(P::TEMPLATE, name, live);
         let ours = constraint.live.as_ref().filter(|live| live.ours && policy.is_some());
         let (unserved, asked) = match unserved(world, policy.as_deref()).await {
@@ -49,12 +55,14 @@ impl<P: Watched> PolicySnapshot<P> {
             Err(error) => (vec![], Err(error)),
         };
         let snapshot = Self {
-            policies_served: P::cache(world).is_complete(),
+            policies_served: P::cache(&world.policies).is_complete(),
             constraints_served: world.constraints(P::TEMPLATE).is_complete(),
             templates_served: world.templates.is_complete(),
             template: world.templates.get(&P::TEMPLATE.name()),
             gatekeeper: Gatekeeper::observe(world),
             namespaces: ours.and_then(reached),
+            lacking: lacking::<P>(world)?,
+            release: world.release(),
             unserved,
             id,
             policy,
@@ -79,9 +87,15 @@ async fn unserved<P: Watched>(world: &World, policy: Option<&Guarded<P>>) -> Res
     Ok(named)
 }
 
+/// None while the kind is served and its schema is not known yet.
+fn lacking<P: Watched>(world: &World) -> Option<Vec<String>> {
+    let schemas = world.schemas.get()?;
+    if P::cache(&world.policies).is_complete() { schemas.of(P::KIND.name()) } else { Some(vec![]) }
+}
+
 fn is_unknown<P: Watched>(world: &World) -> bool {
     let knowledge = [
-        P::cache(world).knowledge(),
+        P::cache(&world.policies).knowledge(),
         world.constraints(P::TEMPLATE).knowledge(),
         world.templates.knowledge(),
         world.pods.knowledge(),
@@ -90,5 +104,5 @@ fn is_unknown<P: Watched>(world: &World) -> bool {
         world.own_webhook.knowledge(),
         world.namespaces.knowledge(),
     ];
-    knowledge.contains(&Knowledge::Unknown)
+    !world.may_be_judged() || knowledge.contains(&Knowledge::Unknown)
 }

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gatewright_api::{Guarded, OperationPolicy, SecurityPolicy};
 use gatewright_gatekeeper::{
     Matcher, Operation, Resource, TemplateSource, UserConstraint, WEBHOOK_CONFIGURATION,
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::Error;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::observe::guard::GuardSnapshot;
-use crate::watch::world::{Watched as _, World};
+use crate::watch::policies::AnyPolicy;
+use crate::watch::world::World;
 
 /// The exec guard, and what is sent to Gatekeeper.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct RoutingSnapshot {
     pub(crate) guard: Option<GuardSnapshot>,
     /// None while not all is known.
     pub(crate) demand: Option<Demand>,
+    /// Who owns what goes with the release.
+    pub(crate) release: Option<OwnerReference>,
 }
 
 /// What wants requests to be sent.
@@ -37,8 +40,8 @@ pub(crate) struct Demand {
     pub(crate) constraints: Vec<(String, String, Arc<Matcher>)>,
     /// The served resources of the kinds whose deletion they want to see.
     pub(crate) resources: Vec<Resource>,
-    pub(crate) security: Vec<Arc<Guarded<SecurityPolicy>>>,
-    pub(crate) operation: Vec<Arc<Guarded<OperationPolicy>>>,
+    /// Our policies.
+    pub(crate) policies: Vec<Arc<dyn AnyPolicy>>,
 }
 
 impl RoutingSnapshot {
@@ -55,7 +58,8 @@ impl RoutingSnapshot {
             Err(error) => (None, Err(error)),
         };
         let own = world.observed(&own());
-        Some((Self { webhooks: world.webhooks.values(), own, guard, demand }, asked))
+        let release = world.release();
+        Some((Self { webhooks: world.webhooks.values(), own, guard, demand, release }, asked))
     }
 }
 
@@ -70,13 +74,7 @@ impl Demand {
         let templates: Vec<_> = templates.iter().filter_map(|live| live.source.clone()).collect();
         let kinds = templates.iter().map(|template| template.kind.clone()).collect();
         let Some(constraints) = world.foreign.of(&kinds) else { return Ok(None) };
-        let demand = Self {
-            templates,
-            constraints,
-            resources: vec![],
-            security: SecurityPolicy::cache(world).values(),
-            operation: OperationPolicy::cache(world).values(),
-        };
+        let demand = Self { templates, constraints, resources: vec![], policies: world.policies.all() };
         let resources = resources(world, &demand.deleted_kinds()).await?;
         Ok(Some(Self { resources, ..demand }))
     }

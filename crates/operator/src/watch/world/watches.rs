@@ -1,8 +1,9 @@
 //! The watches that fill the caches, and whom an event wakes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use gatewright_api::{GatewrightStatus, Guarded, PolicyKind, SYSTEM_STATUS_NAME};
+use gatewright_api::{GatewrightStatus, Guarded, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
 use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exempt_by_flags, exemptions};
 use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
@@ -13,13 +14,15 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta
 use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt as _};
 
-use super::{PlatformPod, Watched, World};
+use super::{PlatformPod, World};
 use crate::watch::cache::{Cache, Change, Entry};
 use crate::watch::follow::{Source, keep_filled};
 use crate::watch::key::Key;
 use crate::watch::kind::Kind;
 use crate::watch::live::Live;
 use crate::watch::namespaces::namespace;
+use crate::watch::policies::Watched;
+use crate::watch::regular;
 use crate::watch::system::SystemObject;
 
 /// The `Config` of Gatekeeper has this name, or none.
@@ -32,7 +35,7 @@ impl World {
     pub(super) fn watch_policies<P: Watched>(&mut self) {
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, wake, changes) =
-            (P::cache(self).clone(), self.changed(P::TEMPLATE), self.changes.clone());
+            (P::cache(&self.policies).clone(), self.changed(P::TEMPLATE), self.changes.clone());
         let notify = move |change: Change| {
             if change == Change::Everything {
                 changes.send(Key::System);
@@ -167,6 +170,16 @@ impl World {
         });
     }
 
+    /// What cannot be watched.
+    pub(super) fn ask_regularly(&mut self) {
+        let (client, published, wake) = (self.client.clone(), Arc::clone(&self.schemas), self.everybody());
+        let wake_all = move || wake(Change::Everything);
+        self.watches.spawn(regular::schemas(client, published, wake_all));
+        let (client, published, wake) = (self.client.clone(), Arc::clone(&self.release), self.everybody());
+        let wake_all = move || wake(Change::Everything);
+        self.watches.spawn(regular::release(client, published, wake_all));
+    }
+
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &kind.resource())
     }
@@ -214,6 +227,7 @@ impl World {
         let (wake, changes) = (self.waker(), self.changes.clone());
         move |_| {
             for template in Template::ALL {
+                changes.send(Key::Template(*template));
                 wake(*template);
             }
             changes.send(Key::System);
@@ -222,15 +236,14 @@ impl World {
 
     /// Wakes all constraints of a kind: those that should be there, and those that are.
     fn waker(&self) -> impl Fn(Template) + Send + Sync + 'static {
-        let (security, operation) = (self.security.clone(), self.operation.clone());
+        let policies = self.policies.clone();
         let standards: Vec<_> =
             standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
         let constraints = self.constraints.clone();
         let changes = self.changes.clone();
         move |template| {
             let wanted = match template.owner() {
-                Owner::Policy(PolicyKind::SecurityPolicy) => security.names(),
-                Owner::Policy(PolicyKind::OperationPolicy) => operation.names(),
+                Owner::Policy(kind) => policies.names(kind),
                 Owner::Standards => standards.clone(),
                 Owner::ExecGuard => return changes.send(Key::Routing),
             };
@@ -264,12 +277,14 @@ fn has_ended(pod: &Pod) -> bool {
     matches!(phase, Some("Failed" | "Succeeded"))
 }
 
-/// The digest or tag of the image of the first container, which in upstream's manifests is the only one.
+/// The tag of the image of the first container, which in upstream's manifests is the only one; the digest where there is
+/// no tag.
 fn version(pod: &Pod) -> Option<String> {
     let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
     let name = image.rsplit('/').next()?;
-    let (_, version) = name.split_once('@').or_else(|| name.split_once(':'))?;
-    Some(version.to_owned())
+    let (name, digest) = name.split_once('@').map_or((name, None), |(name, digest)| (name, Some(digest)));
+    let tag = name.split_once(':').map(|(_, tag)| tag);
+    tag.or(digest).map(str::to_owned)
 }
 
 fn pod_resource() -> ApiResource {
