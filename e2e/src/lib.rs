@@ -18,7 +18,9 @@
 pub mod answers;
 pub mod audit;
 pub mod author;
+pub mod chart;
 mod cluster;
+pub mod container;
 pub mod desired;
 pub mod fixtures;
 pub mod gator;
@@ -30,6 +32,7 @@ pub mod proxy;
 pub mod reading;
 pub mod replicas;
 pub mod requests;
+mod runner;
 mod scenario;
 pub mod templates;
 pub mod trial;

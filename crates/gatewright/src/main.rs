@@ -19,6 +19,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Typed policies and namespace labels, enforced by Gatekeeper.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]

@@ -230,7 +230,7 @@ async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
 }
 
 async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
-    let path = paths::repository().join("deploy/namespace-labels.yaml");
+    let path = paths::component("namespace-labels");
     cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
     let refused = "which means nothing: allowed are privileged, baseline, restricted";
     until("a meaningless value is refused", SOON, async || {
@@ -310,7 +310,7 @@ async fn namespaces_that_are_exempt(cluster: &Cluster) -> Result<()> {
 async fn exemptions_that_are_refused(cluster: &Cluster) -> Result<()> {
     write(cluster, "tenant", "status", &json!({IGNORE: "x"})).await?;
     cluster.put(&labelled_namespace("other", &json!({}))).await?;
-    let path = paths::repository().join("deploy/ignored-namespaces.yaml");
+    let path = paths::component("ignore-label");
     cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
     let refused = r#"would take the namespace "other" out of every policy"#;
     for through in ["status", "finalize"] {
@@ -350,7 +350,7 @@ async fn make(cluster: &Cluster, user: &str, namespace: &str) -> Result<String> 
 
 async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
     cluster.put(&everybody_may()).await?;
-    let path = paths::repository().join("deploy/reserved-namespaces.yaml");
+    let path = paths::component("reserved-namespaces");
     let path = path.to_str().context("not UTF-8")?;
     cluster.kubectl_ok(&["apply", "-f", path]).await?;
     let refused = "namespaces named d8-*, kube-* are the platform's, and user \"developer\" may not make one";
@@ -391,7 +391,7 @@ async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
     // Another installer can be named, and other names reserved.
     let text = std::fs::read_to_string(path)?;
     let text =
-        text.replace("['system:kube-controller-manager']", "['developer']").replace("'kube-'", "'infra-'");
+        text.replace(r#"["system:kube-controller-manager"]"#, r#"["developer"]"#).replace("'kube-'", "'infra-'");
     cluster.kubectl(&["apply", "-f", "-"], Some(&text)).await?.success()?;
     until("the named installer may", SOON, async || {
         Ok(make(cluster, "developer", "d8-mine").await?.contains("created")
@@ -418,9 +418,7 @@ async fn every_metric_is_shown(cluster: &Cluster) -> Result<()> {
         Ok(text.contains("gatewright_reconciliation_errors_total{"))
     })
     .await?;
-    let rights = paths::repository().join("deploy/rbac.yaml");
-    let rights = rights.to_str().context("the path of the repository is not UTF-8")?;
-    cluster.kubectl_ok(&["apply", "--server-side", "-f", rights]).await?;
+    cluster.install_policies().await?;
     let documented = std::fs::read_to_string(paths::repository().join("docs/metrics.md"))?;
     let rows: Vec<Vec<_>> = documented
         .lines()

@@ -36,6 +36,12 @@ enum Command {
         #[command(flatten)]
         name: Name,
     },
+    /// Run the operator's Pods of a cluster as processes, until this process ends
+    #[command(hide = true)]
+    RunPods {
+        #[command(flatten)]
+        name: Name,
+    },
     /// End a cluster when standard input ends
     #[command(hide = true)]
     Reap {
@@ -75,6 +81,7 @@ fn run(command: Command) -> Result<()> {
             Runtime::new()?.block_on(up(Options { gatekeepers, nodes, ..Options::new(&name.name) }))
         }
         Command::Down { name } => stop(&name.name),
+        Command::RunPods { name } => Runtime::new()?.block_on(async { Cluster::attach(&name.name)?.run_pods().await }),
         Command::Reap { directory } => reap(&directory),
         Command::Hold { name } => Runtime::new()?.block_on(hold(&name.name)),
     }
@@ -86,7 +93,10 @@ async fn up(options: Options) -> Result<()> {
     let state = if Cluster::attach(&name).is_ok_and(|cluster| cluster.is_up()) {
         "runs already".to_owned()
     } else {
-        Cluster::up(options).await?;
+        let cluster = Cluster::up(options).await?;
+        // Nobody else changes what is known of the cluster from now on.
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        cluster.spawn("pods", command.args(["run-pods", "--name", &name]), None).await?;
         format!("is ready after {:.1} s", start.elapsed().as_secs_f32())
     };
     let directory = paths::cluster(&name)?;

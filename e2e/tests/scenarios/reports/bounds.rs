@@ -82,7 +82,7 @@ async fn nothing_is_written_while_nothing_changes(cluster: &Cluster) -> Result<(
 }
 
 fn settings(cluster: &Cluster, text: &str) -> Result<()> {
-    Ok(std::fs::write(cluster.directory().join("settings.yaml"), text)?)
+    Ok(std::fs::write(cluster.directory().join("settings/settings.yaml"), text)?)
 }
 
 async fn capped(cluster: &Cluster) -> Result<()> {
