@@ -151,9 +151,11 @@ cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
 	$(PROGRAM) gatewright-e2e -- down --name $(NAME)
 
 .PHONY: generated
-generated: ## Write what is generated from the code: crds/ and docs/rules/
+generated: ## Write what is generated from the code: CRDs, rights, the chart and what comes of it, and their documentation
 	$(PROGRAM) gatewright -- crds --output-dir crds
 	$(PROGRAM) gatewright -- docs --output-dir docs/rules
+	@$(MAKE) --no-print-directory cluster-tools
+	$(PROGRAM) gatewright-generate
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

@@ -110,7 +110,7 @@ fn area(module: &str) -> &str {
     module.split("::").next().unwrap_or_default()
 }
 
-const LEAVES: [&str; 4] = ["error", "events", "metrics", "names"];
+const LEAVES: [&str; 5] = ["error", "events", "metrics", "names", "rbac"];
 
 #[test]
 fn each_folder_uses_only_those_before_it() {

@@ -12,11 +12,12 @@ mod judge;
 mod layers;
 mod metrics;
 mod names;
+pub mod rbac;
 mod run;
 mod watch;
 
 pub use error::Error;
-pub use names::FIELD_MANAGER;
+pub use names::{CLUSTER_ROLE, FIELD_MANAGER};
 pub use run::reference::metrics_reference;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};

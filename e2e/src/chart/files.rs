@@ -1,6 +1,9 @@
 //! The files that `make generated` writes of the chart and from it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
+use gatewright_operator::rbac::{self, Place};
 use serde_json::json;
 
 use super::{NAMESPACE, NO_IMAGE, folder, schema, template, values};
@@ -72,6 +75,8 @@ pub fn offline() -> Result<Vec<Generated>> {
     for file in ["alerts.yaml", "dashboard.json"] {
         files.push(Generated::new(chart(&format!("files/{file}")), read(&format!("deploy/{file}"))?));
     }
+    files.push(Generated::new(chart("files/rbac.yaml"), rights()?));
+    files.push(Generated::new("docs/rbac.md", rbac::rbac_reference()));
     let values = values::read(&std::fs::read_to_string(folder().join("values.yaml"))?)?;
     let schema = serde_json::to_string_pretty(&schema::schema(&values)?)? + "\n";
     files.push(Generated::new(chart("values.schema.json"), schema));
@@ -80,6 +85,13 @@ pub fn offline() -> Result<Vec<Generated>> {
     files.push(Generated::new(&readme, with_table(&read(&readme)?, &table)?));
     files.push(Generated::new("docs/values.md", format!("{VALUES_HEAD}{table}")));
     Ok(files)
+}
+
+/// The rules of the operator's three roles.
+fn rights() -> Result<String> {
+    let places = [("cluster", Place::Cluster), ("own", Place::Own), ("default", Place::Default)];
+    let rules: BTreeMap<_, _> = places.into_iter().map(|(name, place)| (name, rbac::rules_at(place))).collect();
+    Ok(serde_saphyr::to_string(&rules)?)
 }
 
 const VALUES_HEAD: &str = "# Values of the chart
