@@ -11,9 +11,10 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::{Output, paths, tools};
+use crate::{Cluster, Output, paths, tools};
 
-pub use files::{Generated, offline, rendered};
+pub use files::{COMPONENTS, Generated, offline, rendered};
+pub use values::{ChartValue, read as values};
 
 /// The name that releases have in the documentation, and the namespace that they are in.
 pub const RELEASE: &str = "gatewright";
@@ -28,24 +29,41 @@ pub fn folder() -> PathBuf {
     paths::repository().join("deploy/charts/gatewright")
 }
 
-/// Runs helm; `kubeconfig` is for what needs a cluster.
-///
-/// # Errors
-/// It cannot be started. That it failed is told by the output.
-pub fn helm(kubeconfig: Option<&std::path::Path>, arguments: &[&str]) -> Result<Output> {
+fn command(arguments: &[&str]) -> Command {
     // No file of whoever runs this changes what helm does.
     let home = paths::clusters().join(".helm");
     let mut command = Command::new(tools::path("helm"));
     command.args(arguments).env("HOME", &home).env_remove("KUBECONFIG").current_dir(paths::repository());
-    if let Some(kubeconfig) = kubeconfig {
-        command.env("KUBECONFIG", kubeconfig);
-    }
-    let output = command.output().with_context(|| format!("cannot run {}", tools::path("helm").display()))?;
+    command
+}
+
+fn output_of(output: std::io::Result<std::process::Output>) -> Result<Output> {
+    let output = output.with_context(|| format!("cannot run {}", tools::path("helm").display()))?;
     Ok(Output {
         status: output.status,
         stdout: String::from_utf8(output.stdout)?,
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
+}
+
+/// Runs helm without a cluster, in the repository.
+///
+/// # Errors
+/// It cannot be started. That it failed is told by the output.
+pub fn helm(arguments: &[&str]) -> Result<Output> {
+    output_of(command(arguments).output())
+}
+
+impl Cluster {
+    /// Runs helm as administrator of this cluster, in the repository.
+    ///
+    /// # Errors
+    /// It cannot be started. That it failed is told by the output.
+    pub async fn helm(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = tokio::process::Command::from(command(arguments));
+        command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.directory()).kill_on_drop(true);
+        output_of(command.output().await)
+    }
 }
 
 /// What `helm template` prints of the chart with these values set, in the usual namespace.
@@ -57,7 +75,7 @@ pub fn template(values: &[&str]) -> Result<String> {
     let chart = chart.to_str().context("the path of the chart is not UTF-8")?;
     let set = values.iter().flat_map(|value| ["--set", value]);
     let arguments: Vec<_> = ["template", RELEASE, chart, "-n", NAMESPACE].into_iter().chain(set).collect();
-    helm(None, &arguments)?.success()
+    helm(&arguments)?.success()
 }
 
 /// The objects of a manifest, by `Kind/name`.

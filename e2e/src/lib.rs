@@ -32,6 +32,7 @@ pub mod proxy;
 pub mod reading;
 pub mod replicas;
 pub mod requests;
+pub mod rights;
 mod runner;
 mod scenario;
 pub mod templates;

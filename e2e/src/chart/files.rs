@@ -16,7 +16,7 @@ pub const MANIFEST: &str = "deploy/gatewright.yaml";
 const PLAIN: [&str; 2] = [NO_IMAGE, "admissionPolicies.namespaceLabels=false"];
 
 /// The components of kustomize, each with the value of the chart that it stands for.
-const COMPONENTS: [(&str, &str); 7] = [
+pub const COMPONENTS: [(&str, &str); 7] = [
     ("servicemonitor", "metrics.serviceMonitor.enabled"),
     ("prometheus-rule", "metrics.prometheusRule.enabled"),
     ("dashboard", "metrics.dashboard.enabled"),
@@ -125,13 +125,17 @@ pub fn rendered() -> Result<Vec<Generated>> {
     for (name, value) in COMPONENTS {
         let with = format!("{value}=true");
         let more = template(&[&PLAIN[..], &[&with]].concat())?;
-        let documents: Vec<_> = plain.split("---\n").collect();
-        let new: Vec<_> = more.split("---\n").filter(|document| !documents.contains(document)).collect();
+        let known: Vec<_> = documents(&plain).collect();
+        let new: Vec<_> = documents(&more).filter(|document| !known.contains(document)).collect();
         let folder = format!("deploy/components/{name}");
-        files.push(Generated::new(format!("{folder}/{name}.yaml"), format!("---\n{}", new.join("---\n"))));
+        files.push(Generated::new(format!("{folder}/{name}.yaml"), new.join("\n---\n") + "\n"));
         files.push(Generated::new(format!("{folder}/kustomization.yaml"), component(name, value)));
     }
     Ok(files)
+}
+
+fn documents(manifest: &str) -> impl Iterator<Item = &str> {
+    manifest.split("---\n").map(str::trim).filter(|document| !document.is_empty())
 }
 
 const MANIFEST_HEAD: &str = "\

@@ -2,11 +2,13 @@
 
 mod bypass;
 mod cel;
+mod chart;
 mod cluster;
 mod defaults;
 mod exec;
 mod manifests;
 mod operator;
+mod rendered;
 mod replicas;
 mod reports;
 mod scale;
