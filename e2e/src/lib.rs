@@ -25,6 +25,7 @@ pub mod desired;
 pub mod fixtures;
 pub mod gator;
 pub mod generate;
+pub mod image;
 pub mod manifests;
 pub mod operator;
 pub mod paths;

@@ -2,7 +2,7 @@
 //! those Pods, as their Deployment says. So `helm install` ends in a real operator.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -25,9 +25,21 @@ impl Cluster {
     /// # Errors
     /// Those of `scene`, or a Pod says what cannot be run.
     pub async fn with_pods_run<T>(&self, scene: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+        self.with_pods_run_from(&operator::binary()?, scene).await
+    }
+
+    /// The same, with this binary in the image.
+    ///
+    /// # Errors
+    /// As of [`Self::with_pods_run`].
+    pub async fn with_pods_run_from<T>(
+        &self,
+        binary: &Path,
+        scene: impl AsyncFnOnce() -> Result<T>,
+    ) -> Result<T> {
         tokio::select! {
             outcome = scene() => outcome,
-            outcome = self.run_pods() => outcome.and_then(|()| anyhow::bail!("the runner of Pods has ended")),
+            outcome = self.run_pods(binary) => outcome.and_then(|()| anyhow::bail!("the runner of Pods has ended")),
         }
     }
 
@@ -35,8 +47,9 @@ impl Cluster {
     ///
     /// # Errors
     /// A Pod says what cannot be run.
-    pub async fn run_pods(&self) -> Result<()> {
-        let mut runner = Runner { cluster: self, client: self.client().await?, run: BTreeSet::new() };
+    pub async fn run_pods(&self, binary: &Path) -> Result<()> {
+        let (client, run) = (self.client().await?, BTreeSet::new());
+        let mut runner = Runner { cluster: self, binary, client, run };
         loop {
             // While the API server does not answer, processes go on as in a real cluster.
             if let Ok(pods) = runner.pods().list(&ListParams::default().labels(SELECTOR)).await {
@@ -49,6 +62,7 @@ impl Cluster {
 
 struct Runner<'a> {
     cluster: &'a Cluster,
+    binary: &'a Path,
     client: Client,
     /// The Pods whose processes were started.
     run: BTreeSet<String>,
@@ -111,7 +125,7 @@ impl Runner<'_> {
         let server = self.cluster.server()?;
         let kubeconfig = self.cluster.service_account_kubeconfig_at(&server, &namespace, &account, &file).await?;
         let ports = container::ports(pod)?.into_iter().map(|port| Ok((port, self.cluster.port(name)?)));
-        let (program, volumes) = (operator::binary()?, self.volumes(pod));
+        let (program, volumes) = (self.binary.to_owned(), self.volumes(pod));
         let place = Place { program, volumes, ports: ports.collect::<Result<_>>()?, kubeconfig };
         self.cluster.spawn(name, &container::command(pod, &place)?, None).await
     }

@@ -48,7 +48,7 @@ async fn settings_follow_the_values(cluster: &Cluster) -> Result<()> {
     ensure!(!excluded().await?.to_string().contains("platform-*"));
     let chart = chart::folder();
     let chart = chart.to_str().context("not UTF-8")?;
-    for (names, expected) in [(r#"["kube-system","platform-*"]"#, true), (r#"["kube-system","kube-public"]"#, false)] {
+    for (names, expected) in [(r#"["kube-system","platform-*"]"#, true), (r#"["kube-system","kube-public","kube-node-lease"]"#, false)] {
         let set = format!("settings.systemNamespaces={names}");
         let upgrade = ["upgrade", RELEASE, chart, "-n", NAMESPACE, "--reuse-values", "--set-json", &set];
         cluster.helm(&upgrade).await?.success()?;

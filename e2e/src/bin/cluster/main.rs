@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use gatewright_e2e::{Cluster, Options, down, paths, reap, tools};
+use gatewright_e2e::{Cluster, Options, down, operator, paths, reap, tools};
 use tokio::runtime::Runtime;
 
 /// Local clusters of real programs, without containers
@@ -81,7 +81,10 @@ fn run(command: Command) -> Result<()> {
             Runtime::new()?.block_on(up(Options { gatekeepers, nodes, ..Options::new(&name.name) }))
         }
         Command::Down { name } => stop(&name.name),
-        Command::RunPods { name } => Runtime::new()?.block_on(async { Cluster::attach(&name.name)?.run_pods().await }),
+        Command::RunPods { name } => {
+            let (cluster, binary) = (Cluster::attach(&name.name)?, operator::binary()?);
+            Runtime::new()?.block_on(cluster.run_pods(&binary))
+        }
         Command::Reap { directory } => reap(&directory),
         Command::Hold { name } => Runtime::new()?.block_on(hold(&name.name)),
     }

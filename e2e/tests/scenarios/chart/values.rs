@@ -63,8 +63,10 @@ fn switched_on(path: &str) -> Option<String> {
 }
 
 fn render(values: &[(&str, Value)]) -> Result<BTreeMap<String, Value>> {
-    let set: Vec<_> = values.iter().map(|(path, value)| format!("{path}={value}")).collect();
-    let mut arguments = vec!["template", chart::RELEASE, "deploy/charts/gatewright", "-n", NAMESPACE, "--set", NO_IMAGE];
+    // Values of the one form go before those of the other, whatever their order.
+    let set = std::iter::once(r#"image.repository="registry.invalid/gatewright""#.to_owned());
+    let set: Vec<_> = set.chain(values.iter().map(|(path, value)| format!("{path}={value}"))).collect();
+    let mut arguments = vec!["template", chart::RELEASE, "deploy/charts/gatewright", "-n", NAMESPACE];
     for value in &set {
         arguments.extend(["--set-json", value]);
     }
@@ -130,7 +132,7 @@ fn what_is_wrong_is_refused_by_name() -> Result<()> {
         (&[NO_IMAGE, "settings.podSecurityStandards.enforcementAction=Denny"], "'Deny', 'Warn', 'Dryrun'"),
         (&[NO_IMAGE, "replicas=0"], "/replicas"),
         (&[NO_IMAGE, "existingSettings=mine", "onUninstall=Remove"], "write `onUninstall: Remove` into the ConfigMap mine"),
-        (&["image.tag=1"], "make image\n  make image-push REPOSITORY=REGISTRY/gatewright\n"),
+        (&["image.pullPolicy=Always"], "make image\n  make image-push REPOSITORY=REGISTRY/gatewright\n"),
     ] {
         let said = template(values).err().with_context(|| format!("{values:?} renders"))?;
         ensure!(format!("{said:#}").contains(says), "{values:?}: {said:#}");
