@@ -30,14 +30,6 @@ pub enum Error {
         /// How long it was waited for.
         limit: Duration,
     },
-    /// The settings cannot be used.
-    #[error("{path}: {problem}")]
-    Settings {
-        /// The settings file.
-        path: String,
-        /// Everything that is wrong.
-        problem: String,
-    },
     /// The address for probes and metrics cannot be listened on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -140,6 +132,11 @@ impl Error {
     /// Whether the object, or its kind, is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self.status(), Some(404))
+    }
+
+    /// Whether the API server has answered that it will not say: the object or its address is not there, or not for us.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.status(), Some(401 | 403 | 404 | 406))
     }
 
     /// Whether an object could not be created because its namespace is being deleted.

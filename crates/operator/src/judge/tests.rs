@@ -16,6 +16,7 @@ fn rows() -> Vec<Row> {
     let tables = [
         draft::tests::rows(),
         guard::tests::rows(),
+        policy::tests::cluster_rows(),
         policy::tests::invalid_rows(),
         policy::tests::unserved_rows(),
         policy::tests::valid_rows(),

@@ -18,6 +18,7 @@ use tower::service_fn;
 use crate::watch::cache::{Cache, Entry};
 use crate::watch::key::{Changes, Key};
 use crate::watch::live::Live;
+use crate::watch::schemas::Schemas;
 use crate::watch::system::Replica;
 use crate::watch::world::{Watched as _, World};
 
@@ -46,7 +47,7 @@ pub(crate) fn fill<T: Entry>(cache: &Cache<T>, objects: impl IntoIterator<Item =
 type Fill = fn(&World);
 
 /// Everything that is watched, each as what fills it with nothing.
-pub(crate) const CACHES: [(&str, Fill); 14] = [
+pub(crate) const CACHES: [(&str, Fill); 16] = [
     ("SecurityPolicy", |world| fill(SecurityPolicy::cache(world), [])),
     ("OperationPolicy", |world| fill(OperationPolicy::cache(world), [])),
     ("templates", |world| fill(&world.templates, [])),
@@ -63,6 +64,12 @@ pub(crate) const CACHES: [(&str, Fill); 14] = [
     ("namespaces", |world| {
         fill(&world.namespaces.cache, []);
         world.namespaces.turn_all();
+    }),
+    ("release", |world| {
+        world.release.publish(None);
+    }),
+    ("schemas", |world| {
+        world.schemas.publish(Schemas { unavailable: true, ..Schemas::default() });
     }),
 ];
 
