@@ -52,7 +52,8 @@ pub fn mounts(pod: &Pod) -> Result<Vec<Mount>> {
         let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
         let volume = volume.with_context(|| format!("there is no volume {}", mount.name))?;
         let config_map = volume.config_map.as_ref();
-        let config_map = config_map.with_context(|| format!("the volume {} is not a ConfigMap", mount.name))?;
+        let config_map =
+            config_map.with_context(|| format!("the volume {} is not a ConfigMap", mount.name))?;
         mounts.push(Mount {
             volume: mount.name.clone(),
             config_map: config_map.name.clone(),
@@ -190,8 +191,10 @@ mod tests {
         let arguments: Vec<_> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
         let expected = ["operator", "--config=/volumes/settings/settings.yaml", "--listen=127.0.0.1:20001"];
         assert_eq!(arguments, expected);
-        let environment: BTreeMap<_, _> =
-            command.get_envs().map(|(name, value)| (name.to_str().unwrap(), value.unwrap().to_str().unwrap())).collect();
+        let environment: BTreeMap<_, _> = command
+            .get_envs()
+            .map(|(name, value)| (name.to_str().unwrap(), value.unwrap().to_str().unwrap()))
+            .collect();
         let expected = [("KUBECONFIG", "/kubeconfig"), ("POD_NAME", "gatewright-7d9f-x2k"), ("WORD", "x")];
         assert_eq!(environment, expected.into());
         assert_eq!(ports(&pod).unwrap(), [8080]);
@@ -204,7 +207,10 @@ mod tests {
             (json!({"command": ["/bin/sh"]}), "is not in the image"),
             (json!({"command": ["/gatewright", "operator"]}), "has arguments"),
             (json!({"volumeMounts": [{"name": "other", "mountPath": "/x"}]}), "there is no volume other"),
-            (json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"key": "a", "name": "b"}}}]}), "the variable A"),
+            (
+                json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"key": "a", "name": "b"}}}]}),
+                "the variable A",
+            ),
         ] {
             let mut container = container;
             container["name"] = json!("operator");

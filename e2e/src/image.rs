@@ -39,8 +39,10 @@ pub fn pack(binaries: &Binaries, version: &str, epoch: u64, layout: &Path) -> Re
         let (empty, image) = (registry.image(&format!("{platform}-layer")), registry.image(platform));
         crane(&["append", "--oci-empty-base", "-f", text(&layer)?, "-t", &empty])?;
         let mutated = format!("linux/{platform}");
-        let mut arguments = vec!["mutate", &empty, "--entrypoint", ENTRYPOINT, "--user", USER, "--set-platform", &mutated];
-        let labels: Vec<_> = labels(version).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut arguments =
+            vec!["mutate", &empty, "--entrypoint", ENTRYPOINT, "--user", USER, "--set-platform", &mutated];
+        let labels: Vec<_> =
+            labels(version).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         arguments.extend(labels.iter().flat_map(|label| ["--label", label.as_str()]));
         crane(&[&arguments[..], &["-t", &image]].concat())?;
         manifests.push(image);
@@ -72,7 +74,9 @@ fn text(path: &Path) -> Result<&str> {
 fn layer(binary: &Path, epoch: u64, folder: &Path) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     fs::create_dir_all(folder)?;
-    for (name, source, mode) in [("gatewright", binary, 0o755), ("LICENSE", &paths::repository().join("LICENSE"), 0o644)] {
+    for (name, source, mode) in
+        [("gatewright", binary, 0o755), ("LICENSE", &paths::repository().join("LICENSE"), 0o644)]
+    {
         let target = folder.join(name);
         fs::copy(source, &target).with_context(|| format!("cannot copy {}", source.display()))?;
         fs::set_permissions(&target, fs::Permissions::from_mode(mode))?;
@@ -114,7 +118,9 @@ impl Registry {
     pub fn start(folder: &Path) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(tools::path("crane"));
-        command.args(["registry", "serve", "--address", &format!("127.0.0.1:{port}")]).env("PORT", port.to_string());
+        command
+            .args(["registry", "serve", "--address", &format!("127.0.0.1:{port}")])
+            .env("PORT", port.to_string());
         command.arg("--disk").arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().context("cannot run crane: `make image` builds it")?;
         let registry = Self { process, port };
@@ -153,7 +159,9 @@ impl Layout {
         let layout: Value = serde_json::from_slice(&fs::read(self.0.join("oci-layout"))?)?;
         ensure!(layout == json!({"imageLayoutVersion": "1.0.0"}), "{layout}");
         let entry: Value = serde_json::from_slice(&fs::read(self.0.join("index.json"))?)?;
-        let Some([image]) = entry["manifests"].as_array().map(Vec::as_slice) else { bail!("not one image: {entry}") };
+        let Some([image]) = entry["manifests"].as_array().map(Vec::as_slice) else {
+            bail!("not one image: {entry}")
+        };
         Ok((image["digest"].as_str().unwrap_or_default().to_owned(), self.json(image)?))
     }
 

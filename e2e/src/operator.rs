@@ -39,8 +39,10 @@ impl Cluster {
     /// The API server refuses some of it.
     pub async fn install_policies(&self) -> Result<()> {
         let kinds = ["Deployment", "PodDisruptionBudget"];
-        let objects: Vec<_> =
-            chart::manifest()?.into_values().filter(|object| kinds.iter().all(|kind| object["kind"] != *kind)).collect();
+        let objects: Vec<_> = chart::manifest()?
+            .into_values()
+            .filter(|object| kinds.iter().all(|kind| object["kind"] != *kind))
+            .collect();
         let (namespaces, others): (Vec<_>, Vec<_>) =
             objects.into_iter().partition(|object| object["kind"] == "Namespace");
         self.put_all(&namespaces).await?;
@@ -139,7 +141,8 @@ impl Cluster {
             ports: ports.collect::<Result<_>>()?,
             kubeconfig: kubeconfig.to_owned(),
         };
-        let format: &[&str] = if arguments.contains(&"--log-format") { &[] } else { &["--log-format", "text"] };
+        let format: &[&str] =
+            if arguments.contains(&"--log-format") { &[] } else { &["--log-format", "text"] };
         let more = [arguments, format].concat();
         let rendered = container::command(&pod, &place)?;
         Ok(with_arguments(&rendered, &more))
@@ -165,7 +168,8 @@ impl Cluster {
 /// The Pod of the manifest's Deployment, under this name.
 fn pod(name: &str) -> Result<Pod> {
     let mut manifest = chart::manifest()?;
-    let mut deployment = manifest.remove("Deployment/gatewright").context("the manifest has no Deployment")?;
+    let mut deployment =
+        manifest.remove("Deployment/gatewright").context("the manifest has no Deployment")?;
     let mut pod: Pod = serde_json::from_value(deployment["spec"]["template"].take())?;
     (pod.metadata.name, pod.metadata.namespace) = (Some(name.to_owned()), Some(NAMESPACE.to_owned()));
     Ok(pod)

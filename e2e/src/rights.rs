@@ -84,7 +84,9 @@ pub fn problems(rules: &[Rule], own: &str, asked: &BTreeSet<Asked>) -> Vec<Strin
     let mut problems = vec![];
     for (rule, resource, verb) in rules.iter().flat_map(rights) {
         let is_used = |it: &&Asked| {
-            it.verb == *verb && allows(rule, own, it) && (it.resource == *resource || is_rest(rules, rule, it))
+            it.verb == *verb
+                && allows(rule, own, it)
+                && (it.resource == *resource || is_rest(rules, rule, it))
         };
         if !asked.iter().any(|it| is_used(&it)) {
             problems.push(format!("unused: {verb} {resource}.{} {:?}", rule.group, rule.names));
@@ -131,7 +133,13 @@ mod tests {
 
     const OWN: &str = "gatewright-system";
 
-    fn rule(place: Place, group: &'static str, resource: &str, names: &[&str], verbs: &'static [&'static str]) -> Rule {
+    fn rule(
+        place: Place,
+        group: &'static str,
+        resource: &str,
+        names: &[&str],
+        verbs: &'static [&'static str],
+    ) -> Rule {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         Rule { place, purpose: "", group, resources: vec![resource.to_owned()], names, verbs }
     }
@@ -148,7 +156,8 @@ mod tests {
     }
 
     fn asked(verb: &str, group: &str, resource: &str, namespace: &str, name: &str) -> Asked {
-        let [verb, group, resource, namespace, name] = [verb, group, resource, namespace, name].map(str::to_owned);
+        let [verb, group, resource, namespace, name] =
+            [verb, group, resource, namespace, name].map(str::to_owned);
         Asked { verb, group, resource, namespace, name, forbidden: false }
     }
 
@@ -190,7 +199,10 @@ mod tests {
     #[test]
     fn a_rule_less_leaves_requests_without_one() {
         for (without, expected) in [
-            (0, &["allowed by no rule: list pods. /", "allowed by no rule: watch pods. gatekeeper-system/"][..]),
+            (
+                0,
+                &["allowed by no rule: list pods. /", "allowed by no rule: watch pods. gatekeeper-system/"][..],
+            ),
             (1, &["allowed by no rule: get leases.coordination.k8s.io gatewright-system/gatewright"]),
             (4, &["allowed by no rule: list k8srequiredlabels.constraints.gatekeeper.sh /"]),
         ] {
@@ -206,7 +218,10 @@ mod tests {
             (asked("get", "coordination.k8s.io", "leases", "other", "gatewright"), "allowed by no rule"),
             (asked("get", "coordination.k8s.io", "leases", OWN, "another"), "allowed by no rule"),
             (asked("patch", "events.k8s.io", "events", "shop", "x"), "allowed by no rule"),
-            (asked("list", "constraints.gatekeeper.sh", "d8securitypolicy/status", "", ""), "allowed by no rule"),
+            (
+                asked("list", "constraints.gatekeeper.sh", "d8securitypolicy/status", "", ""),
+                "allowed by no rule",
+            ),
             (Asked { forbidden: true, ..asked("list", "", "pods", "", "") }, "forbidden: list pods"),
         ] {
             let problems = found(&rules(), all().into_iter().chain([more]));
@@ -216,8 +231,10 @@ mod tests {
 
     #[test]
     fn requests_are_read_from_the_log() {
-        let event = |user: &str, rest: &str| format!(r#"{{"user": {{"username": "{user}"}}, "verb": "get"{rest}}}"#);
-        let pod = r#", "objectRef": {"resource": "pods", "subresource": "status", "namespace": "a", "name": "b"}"#;
+        let event =
+            |user: &str, rest: &str| format!(r#"{{"user": {{"username": "{user}"}}, "verb": "get"{rest}}}"#);
+        let pod =
+            r#", "objectRef": {"resource": "pods", "subresource": "status", "namespace": "a", "name": "b"}"#;
         let log = [
             event("us", pod),
             event("us", &format!(r#"{pod}, "responseStatus": {{"code": 403}}"#)),

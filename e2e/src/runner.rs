@@ -123,7 +123,8 @@ impl Runner<'_> {
         let (namespace, account) = account(pod)?;
         let file = format!("{namespace}.{name}");
         let server = self.cluster.server()?;
-        let kubeconfig = self.cluster.service_account_kubeconfig_at(&server, &namespace, &account, &file).await?;
+        let kubeconfig =
+            self.cluster.service_account_kubeconfig_at(&server, &namespace, &account, &file).await?;
         let ports = container::ports(pod)?.into_iter().map(|port| Ok((port, self.cluster.port(name)?)));
         let (program, volumes) = (self.binary.to_owned(), self.volumes(pod));
         let place = Place { program, volumes, ports: ports.collect::<Result<_>>()?, kubeconfig };
@@ -141,7 +142,10 @@ impl Runner<'_> {
 
 fn account(pod: &Pod) -> Result<(String, String)> {
     let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.clone());
-    Ok((pod.namespace().context("the Pod has no namespace")?, account.context("the Pod has no ServiceAccount")?))
+    Ok((
+        pod.namespace().context("the Pod has no namespace")?,
+        account.context("the Pod has no ServiceAccount")?,
+    ))
 }
 
 /// The Pod with another readiness; none if it has that one.

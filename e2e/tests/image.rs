@@ -68,11 +68,17 @@ fn the_layout_has_what_it_says() -> Result<()> {
         image(&layout, manifest)?;
     }
     let blobs = fs::read_dir(layout.0.join("blobs/sha256"))?.count();
-    ensure!(blobs == 1 + 3 * manifests.len(), "{blobs} blobs: an index, and a manifest, a config and a layer each");
+    ensure!(
+        blobs == 1 + 3 * manifests.len(),
+        "{blobs} blobs: an index, and a manifest, a config and a layer each"
+    );
     for blob in fs::read_dir(layout.0.join("blobs/sha256"))? {
         let blob = blob?.path();
         let sum = output(Command::new("sha256sum").arg(&blob))?;
-        ensure!(Some(sum.split(' ').next().unwrap_or_default()) == blob.file_name().and_then(|it| it.to_str()), "{sum}");
+        ensure!(
+            Some(sum.split(' ').next().unwrap_or_default()) == blob.file_name().and_then(|it| it.to_str()),
+            "{sum}"
+        );
     }
     Ok(())
 }
@@ -84,7 +90,10 @@ fn image(layout: &Layout, manifest: &Value) -> Result<()> {
     ensure!(config["architecture"] == *architecture && config["os"] == "linux", "{config}");
     let settings = &config["config"];
     ensure!(settings["Entrypoint"] == json!([ENTRYPOINT]) && settings["User"] == USER, "{settings}");
-    ensure!(settings["Labels"]["org.opencontainers.image.version"] == env!("CARGO_PKG_VERSION"), "{settings}");
+    ensure!(
+        settings["Labels"]["org.opencontainers.image.version"] == env!("CARGO_PKG_VERSION"),
+        "{settings}"
+    );
     let Some([layer]) = manifest["layers"].as_array().map(Vec::as_slice) else { anyhow::bail!("{manifest}") };
     ensure!(manifest["mediaType"] == "application/vnd.oci.image.manifest.v1+json", "{manifest}");
     ensure!(layer["mediaType"] == "application/vnd.oci.image.layer.v1.tar+gzip", "{layer}");
@@ -113,7 +122,10 @@ fn binaries_are_static() -> Result<()> {
     const INTERPRETER: u32 = 3;
     for (name, target, machine) in platforms() {
         let (found, segments) = elf(&fs::read(binary(target))?)?;
-        ensure!(found == machine && !segments.is_empty() && !segments.contains(&INTERPRETER), "{name}: {found} {segments:?}");
+        ensure!(
+            found == machine && !segments.is_empty() && !segments.contains(&INTERPRETER),
+            "{name}: {found} {segments:?}"
+        );
     }
     let (_, segments) = elf(&fs::read("/proc/self/exe")?)?;
     ensure!(segments.contains(&INTERPRETER), "the test would not notice");
@@ -123,7 +135,8 @@ fn binaries_are_static() -> Result<()> {
 #[test]
 fn packed_twice_it_is_the_same() -> Result<()> {
     let scratch = Scratch::new("twice")?;
-    let binaries = platforms().into_iter().map(|(name, target, _)| (name.to_owned(), binary(target))).collect();
+    let binaries =
+        platforms().into_iter().map(|(name, target, _)| (name.to_owned(), binary(target))).collect();
     let digest = |name: &str, epoch: u64| -> Result<String> {
         let folder = scratch.0.join(name);
         pack(&binaries, env!("CARGO_PKG_VERSION"), epoch, &folder)?;
@@ -190,7 +203,11 @@ fn runs(mut version: Command, mut check: Command) -> Result<()> {
     check.args(["check", "-f"]).arg(examples.join("policies")).arg("-f").arg(examples.join("workloads"));
     let judged = check.output()?;
     let text = String::from_utf8_lossy(&judged.stdout);
-    ensure!(judged.status.code() == Some(1) && text.contains("7 denied"), "{text}{}", String::from_utf8_lossy(&judged.stderr));
+    ensure!(
+        judged.status.code() == Some(1) && text.contains("7 denied"),
+        "{text}{}",
+        String::from_utf8_lossy(&judged.stderr)
+    );
     Ok(())
 }
 
@@ -201,7 +218,10 @@ fn locked() -> Result<BTreeSet<(String, String)>> {
         let line = block.lines().find_map(|line| line.strip_prefix(&format!("{name} = \"")))?;
         Some(line.trim_end_matches('"').to_owned())
     };
-    Ok(text.split("[[package]]").filter_map(|block| Some((field(block, "name")?, field(block, "version")?))).collect())
+    Ok(text
+        .split("[[package]]")
+        .filter_map(|block| Some((field(block, "name")?, field(block, "version")?)))
+        .collect())
 }
 
 fn set(packages: impl Iterator<Item = (String, String)>) -> BTreeSet<(String, String)> {
@@ -213,10 +233,12 @@ fn set(packages: impl Iterator<Item = (String, String)>) -> BTreeSet<(String, St
 fn its_contents_are_those_of_the_lock_file() -> Result<()> {
     let locked = locked()?;
     for (name, target, _) in platforms() {
-        let inside = auditable_info::audit_info_from_file(&binary(target), auditable_info::Limits::default())?;
+        let inside =
+            auditable_info::audit_info_from_file(&binary(target), auditable_info::Limits::default())?;
         let inside = set(inside.packages.iter().map(|it| (it.name.clone(), it.version.to_string())));
         complete(&inside, &locked).with_context(|| format!("{name}: the section .dep-v0"))?;
-        let beside = layout().0.with_file_name("release-files").join(format!("gatewright-linux-{name}.cdx.json"));
+        let beside =
+            layout().0.with_file_name("release-files").join(format!("gatewright-linux-{name}.cdx.json"));
         let beside = components(&beside)?;
         complete(&beside, &locked).with_context(|| format!("{name}: the SBOM"))?;
         // The SBOM also has what only builds.
@@ -247,12 +269,17 @@ fn components(path: &Path) -> Result<BTreeSet<(String, String)>> {
 #[test]
 fn the_dockerfile_copies_the_same() -> Result<()> {
     let text = fs::read_to_string(paths::repository().join("Dockerfile"))?;
-    let lines: BTreeMap<_, _> = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' ')).collect();
+    let lines: BTreeMap<_, _> =
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' ')).collect();
     let arguments = lines["ARG"].split_once('=').context("no default target")?;
     let copied = lines["COPY"].replace(&format!("${{{}}}", arguments.0), arguments.1);
     let mut copied: Vec<_> = copied.split(' ').collect();
     ensure!(copied.pop() == Some("/"), "{copied:?}");
     ensure!(copied == ["LICENSE", "target/x86_64-unknown-linux-musl/image/gatewright"], "{copied:?}");
-    ensure!(lines["FROM"] == "scratch" && lines["USER"] == USER && lines["ENTRYPOINT"] == format!("[\"{ENTRYPOINT}\"]"));
+    ensure!(
+        lines["FROM"] == "scratch"
+            && lines["USER"] == USER
+            && lines["ENTRYPOINT"] == format!("[\"{ENTRYPOINT}\"]")
+    );
     Ok(())
 }

@@ -29,7 +29,8 @@ fn text(path: &Path) -> Result<&str> {
 /// Nothing but loopback: a test elsewhere would prove less.
 fn only_loopback() -> Result<()> {
     let devices = fs::read_to_string("/proc/net/dev")?;
-    let names: Vec<_> = devices.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
+    let names: Vec<_> =
+        devices.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
     ensure!(names == ["lo"], "there is a network: {names:?}; run `unshare -rn make install-offline-test`");
     Ok(())
 }
@@ -43,7 +44,11 @@ async fn an_installation_from_files() -> Result<()> {
     let folder = target().join("offline");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("image"))?;
-    run(Command::new("tar").arg("-xf").arg(files.join("gatewright-image.tar")).arg("-C").arg(folder.join("image")))?;
+    run(Command::new("tar")
+        .arg("-xf")
+        .arg(files.join("gatewright-image.tar"))
+        .arg("-C")
+        .arg(folder.join("image")))?;
     fs::create_dir_all(folder.join("registry"))?;
     let registry = Registry::start(&folder.join("registry"))?;
     let image = registry.image(env!("CARGO_PKG_VERSION"));
@@ -54,7 +59,16 @@ async fn an_installation_from_files() -> Result<()> {
     let chart = files.join(concat!("gatewright-", env!("CARGO_PKG_VERSION"), ".tgz"));
     Cluster::run(Options::new("test-offline"), async |cluster| {
         let set = format!("image.repository={repository}");
-        let install = ["install", "gatewright", text(&chart)?, "-n", "gatewright-system", "--create-namespace", "--set", &set];
+        let install = [
+            "install",
+            "gatewright",
+            text(&chart)?,
+            "-n",
+            "gatewright-system",
+            "--create-namespace",
+            "--set",
+            &set,
+        ];
         cluster.helm(&install).await?.success()?;
         cluster.with_pods_run_from(&binary, async || works(cluster).await).await
     })
@@ -71,7 +85,8 @@ fn binary_of(registry: &Registry, folder: &Path) -> Result<PathBuf> {
     let machine = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
     let (_, index) = layout.index()?;
     let mut manifests = index["manifests"].as_array().into_iter().flatten();
-    let manifest = manifests.find(|it| it["platform"]["architecture"] == machine).context("not for this machine")?;
+    let manifest =
+        manifests.find(|it| it["platform"]["architecture"] == machine).context("not for this machine")?;
     let layer = layout.blob(&layout.json(manifest)?["layers"][0])?;
     run(Command::new("tar").arg("-xzf").arg(layer).arg("-C").arg(folder))?;
     Ok(folder.join("gatewright"))
@@ -81,7 +96,13 @@ fn command_line(files: &Path) -> Result<()> {
     let machine = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
     let examples = paths::repository().join("examples");
     let mut check = Command::new(files.join(format!("gatewright-linux-{machine}")));
-    let output = check.arg("check").arg("-f").arg(examples.join("policies")).arg("-f").arg(examples.join("workloads")).output()?;
+    let output = check
+        .arg("check")
+        .arg("-f")
+        .arg(examples.join("policies"))
+        .arg("-f")
+        .arg(examples.join("workloads"))
+        .output()?;
     ensure!(output.status.code() == Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

@@ -13,8 +13,10 @@ use crate::names::{CLUSTER_ROLE, LEASE, REPORT};
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 const READ: &[&str] = &["get", "list", "watch"];
-const READ_AND_CREATE: &[&str] = &["get", "list", "watch", "create"];
-const CHANGE: &[&str] = &["patch", "update", "delete"];
+const FOLLOW: &[&str] = &["list", "watch"];
+const FOLLOW_AND_CREATE: &[&str] = &["list", "watch", "create"];
+/// A full update reads the object just before.
+const CHANGE: &[&str] = &["get", "patch", "update", "delete"];
 
 /// Where a rule holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +117,7 @@ fn policies() -> Vec<Rule> {
         Rule::new(
             "",
             &["namespaces"],
-            &["list", "watch"],
+            FOLLOW,
             "Which namespaces policies and standards reach. Only metadata is asked for.",
         ),
     ]
@@ -128,13 +130,13 @@ fn gatekeeper() -> Vec<Rule> {
         Rule::new(
             TEMPLATE_GROUP,
             &["constrainttemplates"],
-            READ_AND_CREATE,
+            FOLLOW_AND_CREATE,
             "Its own templates, and which requests templates of others are for. Creation cannot be limited by name.",
         ),
         Rule::new(
             TEMPLATE_GROUP,
             &["constrainttemplates"],
-            &["patch", "update"],
+            &["get", "patch", "update"],
             "Its own templates are kept as they should be.",
         )
         .named(&templates),
@@ -147,22 +149,22 @@ fn gatekeeper() -> Vec<Rule> {
         Rule::new(
             CONSTRAINT_GROUP,
             &["*"],
-            READ,
+            FOLLOW,
             "Which constraints of others are about exec, attach and deletions. Their kinds are the users' own, so they \
              cannot be named.",
         ),
         Rule::new(
             "",
             &["pods"],
-            READ,
+            FOLLOW,
             "Gatekeeper's processes with their versions, and whether there are Pods that the exec guard guards (of these, \
              only metadata is asked for).",
         ),
-        Rule::new("config.gatekeeper.sh", &["configs"], READ, "Which namespaces Gatekeeper exempts."),
+        Rule::new("config.gatekeeper.sh", &["configs"], FOLLOW, "Which namespaces Gatekeeper exempts."),
         Rule::new(
             SYNC_SET_GROUP,
             &["syncsets"],
-            READ_AND_CREATE,
+            FOLLOW_AND_CREATE,
             "Gatekeeper's inventory, in which the exec guard looks up Pods. Creation cannot be limited by name.",
         ),
         Rule::new(SYNC_SET_GROUP, &["syncsets"], CHANGE, "The inventory is kept as it should be.")
@@ -177,7 +179,7 @@ fn routing() -> Vec<Rule> {
         Rule::new(
             GROUP,
             WEBHOOKS,
-            READ_AND_CREATE,
+            FOLLOW_AND_CREATE,
             "Whether the API server asks Gatekeeper, and what it should ask beside. Creation cannot be limited by name.",
         ),
         Rule::new(GROUP, WEBHOOKS, CHANGE, "Its own webhook configuration is kept as it should be.")
@@ -217,7 +219,7 @@ fn system() -> Vec<Rule> {
         Rule::new(
             STATUS,
             &["gatewrightstatuses"],
-            READ_AND_CREATE,
+            &["get", "list", "watch", "create"],
             "The object with the state of the system. Creation cannot be limited by name.",
         ),
         Rule::new(STATUS, &["gatewrightstatuses/status"], &["update"], "The state of the system is written into it.")
@@ -296,7 +298,7 @@ mod tests {
         let wild: Vec<_> = rules.iter().filter(is_wild).collect();
         let [rule] = wild[..] else { panic!("{wild:?}") };
         assert_eq!((rule.group, rule.resources.join(",")), ("constraints.gatekeeper.sh", "*".to_owned()));
-        assert_eq!(rule.verbs, ["get", "list", "watch"]);
+        assert_eq!(rule.verbs, ["list", "watch"]);
     }
 
     #[test]

@@ -23,7 +23,8 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let binary = |text: &String| {
-        let (platform, path) = text.split_once('=').with_context(|| format!("{text} is not PLATFORM=PATH"))?;
+        let (platform, path) =
+            text.split_once('=').with_context(|| format!("{text} is not PLATFORM=PATH"))?;
         Ok((platform.to_owned(), PathBuf::from(path)))
     };
     let binaries = arguments.binaries.iter().map(binary).collect::<Result<image::Binaries>>()?;

@@ -90,7 +90,8 @@ pub fn offline() -> Result<Vec<Generated>> {
 /// The rules of the operator's three roles.
 fn rights() -> Result<String> {
     let places = [("cluster", Place::Cluster), ("own", Place::Own), ("default", Place::Default)];
-    let rules: BTreeMap<_, _> = places.into_iter().map(|(name, place)| (name, rbac::rules_at(place))).collect();
+    let rules: BTreeMap<_, _> =
+        places.into_iter().map(|(name, place)| (name, rbac::rules_at(place))).collect();
     Ok(serde_saphyr::to_string(&rules)?)
 }
 

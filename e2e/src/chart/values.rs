@@ -52,7 +52,11 @@ impl Reader {
         self.above.push((depth, name.to_owned()));
         let path: Vec<_> = self.above.iter().map(|(_, name)| name.as_str()).collect();
         let path = path.join(".");
-        if comment.is_empty() { self.without_comment(&path, defaults) } else { self.value(path, &comment, defaults) }
+        if comment.is_empty() {
+            self.without_comment(&path, defaults)
+        } else {
+            self.value(path, &comment, defaults)
+        }
     }
 
     fn value(&mut self, path: String, comment: &[String], defaults: &Value) -> Result<()> {

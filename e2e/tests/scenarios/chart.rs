@@ -8,14 +8,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use gatewright_e2e::chart::{self, COMPONENTS, NAMESPACE, NO_IMAGE, RELEASE, objects};
-use gatewright_e2e::manifests::{no_privileged, security_policy};
+use gatewright_e2e::manifests::{labelled_namespace, no_privileged, security_policy};
 use gatewright_e2e::{Cluster, Options, SOON, paths, until};
 use serde_json::{Value, json};
 
 /// The kinds of the Prometheus operator, as far as the API server cares.
 fn monitoring_crds() -> Vec<Value> {
     let crd = |kind: &str, plural: &str| {
-        let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+        let schema =
+            json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
         json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "metadata": {"name": format!("{plural}.monitoring.coreos.com")},
@@ -71,11 +72,15 @@ async fn components(cluster: &Cluster) -> Result<()> {
     dry_run(cluster, all.into_values()).await
 }
 
-async fn kustomized(cluster: &Cluster, components: &[&str]) -> Result<std::collections::BTreeMap<String, Value>> {
+async fn kustomized(
+    cluster: &Cluster,
+    components: &[&str],
+) -> Result<std::collections::BTreeMap<String, Value>> {
     let folder = cluster.directory().join("kustomize");
     std::fs::create_dir_all(&folder)?;
     // A kustomization reaches others by relative paths only.
-    let up: PathBuf = std::iter::repeat_n("..", folder.strip_prefix(paths::repository())?.components().count()).collect();
+    let up: PathBuf =
+        std::iter::repeat_n("..", folder.strip_prefix(paths::repository())?.components().count()).collect();
     let deploy = up.join("deploy");
     let paths: Vec<_> = components.iter().map(|name| deploy.join("components").join(name)).collect();
     let kustomization = json!({
@@ -109,6 +114,10 @@ async fn install(cluster: &Cluster, release: &str, namespace: &str, more: &[&str
 }
 
 async fn first_release(cluster: &Cluster) -> Result<()> {
+    // By Kubernetes' own standard the Pods are restricted, or there would be none.
+    cluster
+        .put(&labelled_namespace(NAMESPACE, &json!({"pod-security.kubernetes.io/enforce": "restricted"})))
+        .await?;
     let notes = install(cluster, RELEASE, NAMESPACE, &[]).await?;
     for says in [
         "The Pod Security Standard baseline, action Deny, in every namespace but 5 system namespaces",
@@ -173,7 +182,8 @@ async fn successor(cluster: &Cluster) -> Result<()> {
     let gone = cluster.helm(&["uninstall", RELEASE, "-n", NAMESPACE, "--wait"]).await?.success()?;
     ensure!(gone.contains("securitypolicies.deckhouse.io"), "helm does not say what it keeps: {gone}");
     ensure!(policy(cluster).await? == before, "the policy is not what it was");
-    let refused = format!("{:#}", install(cluster, "other", "elsewhere", &[]).await.err().context("no refusal")?);
+    let refused =
+        format!("{:#}", install(cluster, "other", "elsewhere", &[]).await.err().context("no refusal")?);
     ensure!(refused.contains("invalid ownership metadata"), "{refused}");
     install(cluster, "other", "elsewhere", &["--take-ownership"]).await?;
     everything_is_in(cluster, "other", "elsewhere").await?;

@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 async fn the_operator_of_the_chart() -> Result<()> {
     Cluster::run(Options::new("test-rendered"), async |cluster| {
         crds(cluster, "apply", &tools::open_reports()).await?;
+        // Later the API server would refuse the label.
+        cluster
+            .put(&labelled_namespace("odd", &json!({"security.deckhouse.io/pod-policy": "nonsense"})))
+            .await?;
         let chart = chart::folder();
         let chart = chart.to_str().context("not UTF-8")?;
         let install = ["install", RELEASE, chart, "-n", NAMESPACE, "--create-namespace", "--set", NO_IMAGE];
@@ -29,12 +33,21 @@ async fn the_operator_of_the_chart() -> Result<()> {
 async fn operator(cluster: &Cluster) -> Result<()> {
     cluster.ready("gatewrightstatus/cluster").await?;
     settings_follow_the_values(cluster).await?;
+    let warned = labelled_namespace("warned", &json!({"security.deckhouse.io/pod-policy-action": "warn"}));
+    cluster.put_all(&[warned, owners()]).await?;
     let before = cluster.populate().await?;
-    for object in ["constrainttemplate/d8securitypolicy", "d8securitypolicy/first-0"] {
+    for object in [
+        "constrainttemplate/d8securitypolicy",
+        "d8securitypolicy/first-0",
+        "d8operationpolicy/owners",
+        "d8podsecuritystandard/d8-pod-security-baseline-deny",
+        "d8denyexecheritage/deny-exec-heritage-pods",
+        "syncset/gatewright-pods",
+        "validatingwebhookconfiguration/gatewright-validating-webhook-configuration",
+    ] {
         is_repaired(cluster, object).await?;
     }
-    is_repaired(cluster, "validatingwebhookconfiguration/gatewright-validating-webhook-configuration").await?;
-    is_repaired(cluster, "syncset/gatewright-pods").await?;
+    stale_is_swept(cluster).await?;
     cluster.becomes_as_desired(&before, &[]).await?;
     reports_of_both_groups(cluster).await?;
     everything_ends(cluster).await?;
@@ -44,11 +57,15 @@ async fn operator(cluster: &Cluster) -> Result<()> {
 /// A change of the values reaches the process through its volume, without a restart.
 async fn settings_follow_the_values(cluster: &Cluster) -> Result<()> {
     let action = "d8podsecuritystandard/d8-pod-security-baseline-deny";
-    let excluded = async || cluster.get(&[action]).await.map(|mut it| it["spec"]["match"]["excludedNamespaces"].take());
+    let excluded =
+        async || cluster.get(&[action]).await.map(|mut it| it["spec"]["match"]["excludedNamespaces"].take());
     ensure!(!excluded().await?.to_string().contains("platform-*"));
     let chart = chart::folder();
     let chart = chart.to_str().context("not UTF-8")?;
-    for (names, expected) in [(r#"["kube-system","platform-*"]"#, true), (r#"["kube-system","kube-public","kube-node-lease"]"#, false)] {
+    for (names, expected) in [
+        (r#"["kube-system","platform-*"]"#, true),
+        (r#"["kube-system","kube-public","kube-node-lease"]"#, false),
+    ] {
         let set = format!("settings.systemNamespaces={names}");
         let upgrade = ["upgrade", RELEASE, chart, "-n", NAMESPACE, "--reuse-values", "--set-json", &set];
         cluster.helm(&upgrade).await?.success()?;
@@ -60,15 +77,13 @@ async fn settings_follow_the_values(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Somebody changes what the operator wants, and adds what it does not want.
+/// Somebody takes our label off, which server-side apply repairs, and adds an owner, which only a full update does.
 async fn is_repaired(cluster: &Cluster, object: &str) -> Result<()> {
     let before = wanted(cluster, object).await?;
-    for patch in [
-        json!({"metadata": {"labels": {"gatewright.io/owner": "somebody"}}}),
-        disturbance(object),
-        json!({"metadata": {"labels": {"gatewright.io/owner": null}}}),
-    ] {
-        cluster.patch(object, "merge", &patch).await?;
+    let uid = cluster.get(&["namespace/default"]).await?["metadata"]["uid"].take();
+    let owner = json!({"apiVersion": "v1", "kind": "Namespace", "name": "default", "uid": uid});
+    for metadata in [json!({"labels": {"gatewright.io/owner": null}}), json!({"ownerReferences": [owner]})] {
+        cluster.patch(object, "merge", &json!({"metadata": metadata})).await?;
         until(&format!("{object} is as before"), SOON, async || {
             let found = wanted(cluster, object).await?;
             ensure!(found == before, "{found}");
@@ -79,22 +94,20 @@ async fn is_repaired(cluster: &Cluster, object: &str) -> Result<()> {
     Ok(())
 }
 
-/// A field that is not set.
-fn disturbance(object: &str) -> Value {
-    let kind = object.split('/').next().unwrap_or_default();
-    match kind {
-        "constrainttemplate" => json!({"spec": {"crd": {"spec": {"validation": {"legacySchema": true}}}}}),
-        "syncset" => json!({"spec": {"gvks": [
-            {"group": "", "version": "v1", "kind": "Pod"}, {"group": "", "version": "v1", "kind": "Service"},
-        ]}}),
-        "validatingwebhookconfiguration" => json!({"metadata": {"labels": {"gatewright.io/owner": "x"}}, "webhooks": []}),
-        _ => json!({"spec": {"match": {"labelSelector": {"matchLabels": {"a": "b"}}}}}),
-    }
-}
-
 async fn wanted(cluster: &Cluster, object: &str) -> Result<Value> {
     let found = cluster.get(&[object]).await?;
-    Ok(json!([found["metadata"]["labels"], found["spec"], found["webhooks"]]))
+    let metadata = &found["metadata"];
+    Ok(json!([metadata["labels"], metadata["ownerReferences"], found["spec"], found["webhooks"]]))
+}
+
+/// A constraint that an earlier operator left and this one does not want.
+async fn stale_is_swept(cluster: &Cluster) -> Result<()> {
+    let mut stale = cluster.get(&["d8podsecuritystandard/d8-pod-security-baseline-warn"]).await?;
+    let labels = stale["metadata"]["labels"].take();
+    stale["metadata"] = json!({"name": "d8-pod-security-stale", "labels": labels});
+    stale["status"] = Value::Null;
+    cluster.put(&stale).await?;
+    cluster.gone("d8podsecuritystandard/d8-pod-security-stale").await
 }
 
 async fn crds(cluster: &Cluster, verb: &str, folder: &std::path::Path) -> Result<()> {
@@ -105,13 +118,10 @@ async fn crds(cluster: &Cluster, verb: &str, folder: &std::path::Path) -> Result
 
 /// What audit finds in a namespace and of a namespace becomes a report in each group, which is repaired.
 async fn reports_of_both_groups(cluster: &Cluster) -> Result<()> {
-    let warned = labelled_namespace("warned", &json!({"security.deckhouse.io/pod-policy-action": "warn"}));
-    cluster.put(&warned).await?;
     until("the namespace takes a Pod", SOON, async || {
         cluster.put(&privileged_pod("warned", "old")).await.map(|()| true)
     })
     .await?;
-    cluster.put(&owners()).await?;
     for (namespaced, clusterwide, folder) in [
         ("reports.openreports.io", "clusterreports.openreports.io", tools::open_reports()),
         ("policyreports.wgpolicyk8s.io", "clusterpolicyreports.wgpolicyk8s.io", tools::policy_reports()),
@@ -149,13 +159,15 @@ fn owners() -> Value {
 
 async fn report_is_repaired(cluster: &Cluster, kind: &str, place: &[&str]) -> Result<()> {
     let get = [&[kind, "gatewright"], place].concat();
-    let results = async || Ok::<_, anyhow::Error>(cluster.find(&get).await?["results"].as_array().map_or(0, Vec::len));
+    let results =
+        async || Ok::<_, anyhow::Error>(cluster.find(&get).await?["results"].as_array().map_or(0, Vec::len));
     until(&format!("{kind} lists something"), SOON, async || Ok(results().await? > 0)).await?;
     for patch in [r#"{"results": []}"#, r#"{"scopeSelector": {"matchLabels": {"a": "b"}}}"#] {
         cluster.kubectl_ok(&[&["patch"], &get[..], &["--type=merge", "-p", patch]].concat()).await?;
         until(&format!("{kind} is as before"), SOON, async || {
             let found = cluster.find(&get).await?;
-            Ok(found["results"].as_array().is_some_and(|it| !it.is_empty()) && found["scopeSelector"].is_null())
+            Ok(found["results"].as_array().is_some_and(|it| !it.is_empty())
+                && found["scopeSelector"].is_null())
         })
         .await?;
     }
@@ -164,9 +176,10 @@ async fn report_is_repaired(cluster: &Cluster, kind: &str, place: &[&str]) -> Re
 
 /// What the operator made for policies, for the exec guard and for the routing goes with what it was made for.
 async fn everything_ends(cluster: &Cluster) -> Result<()> {
-    cluster.put(&labelled_namespace("odd", &json!({"security.deckhouse.io/pod-policy": "nonsense"}))).await?;
     cluster.kubectl_ok(&["delete", "pod/platform", "-n", "shop"]).await?;
     cluster.gone("syncset/gatewright-pods").await?;
+    cluster.kubectl_ok(&["delete", "k8sforeign", "--all"]).await?;
+    cluster.gone("validatingwebhookconfiguration/gatewright-validating-webhook-configuration").await?;
     cluster.kubectl_ok(&["delete", "securitypolicies,operationpolicies", "--all"]).await?;
     cluster.gone("d8securitypolicy/first-0").await?;
     until("the namespace has an event", SOON, async || {
@@ -178,18 +191,21 @@ async fn everything_ends(cluster: &Cluster) -> Result<()> {
 /// The Deployment is scaled: one Pod is enough, and takes over.
 async fn a_replica_less(cluster: &Cluster) -> Result<()> {
     let pods = async || -> Result<Vec<String>> {
-        let found = cluster.get(&["pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=operator"]).await?;
+        let found =
+            cluster.get(&["pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=operator"]).await?;
         let names = found["items"].as_array().into_iter().flatten().map(|pod| &pod["metadata"]["name"]);
         Ok(names.filter_map(Value::as_str).map(str::to_owned).collect())
     };
     let leader = cluster.lease().await?.holder_identity.context("nobody leads")?;
-    let leading = pods().await?.into_iter().find(|pod| leader.starts_with(pod.as_str())).context("no Pod leads")?;
+    let leading =
+        pods().await?.into_iter().find(|pod| leader.starts_with(pod.as_str())).context("no Pod leads")?;
     cluster.kubectl_ok(&["delete", "pod", &leading, "-n", NAMESPACE]).await?;
     until("another Pod leads", SOON, async || {
         let holder = cluster.lease().await?.holder_identity.context("nobody leads")?;
         Ok(pods().await?.iter().any(|pod| *pod != leading && holder.starts_with(pod.as_str())))
     })
     .await?;
-    until("the process of the deleted Pod has ended", SOON, async || Ok(!cluster.is_running(&leading))).await?;
+    until("the process of the deleted Pod has ended", SOON, async || Ok(!cluster.is_running(&leading)))
+        .await?;
     cluster.ready("gatewrightstatus/cluster").await
 }

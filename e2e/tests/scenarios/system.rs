@@ -390,8 +390,9 @@ async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
     ensure!(output.stderr.contains(refused), "{}", output.stderr);
     // Another installer can be named, and other names reserved.
     let text = std::fs::read_to_string(path)?;
-    let text =
-        text.replace(r#"["system:kube-controller-manager"]"#, r#"["developer"]"#).replace("'kube-'", "'infra-'");
+    let text = text
+        .replace(r#"["system:kube-controller-manager"]"#, r#"["developer"]"#)
+        .replace("'kube-'", "'infra-'");
     cluster.kubectl(&["apply", "-f", "-"], Some(&text)).await?.success()?;
     until("the named installer may", SOON, async || {
         Ok(make(cluster, "developer", "d8-mine").await?.contains("created")

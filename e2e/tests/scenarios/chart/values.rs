@@ -56,7 +56,8 @@ fn examples() -> BTreeMap<&'static str, Value> {
 /// What must be on for a value to count.
 fn switched_on(path: &str) -> Option<String> {
     let switches = ["metrics.serviceMonitor", "metrics.prometheusRule", "metrics.dashboard"];
-    let monitoring = switches.iter().find(|switch| path.starts_with(*switch)).map(|switch| format!("{switch}.enabled"));
+    let monitoring =
+        switches.iter().find(|switch| path.starts_with(*switch)).map(|switch| format!("{switch}.enabled"));
     let policies = [("reservedNamespacesAllow", "reservedNamespaces"), ("ignoreLabelAllow", "ignoreLabel")];
     let policy = policies.iter().find(|(value, _)| path.contains(value));
     monitoring.or_else(|| policy.map(|(_, switch)| format!("admissionPolicies.{switch}")))
@@ -76,7 +77,10 @@ fn render(values: &[(&str, Value)]) -> Result<BTreeMap<String, Value>> {
 fn changed(value: &ChartValue, examples: &BTreeMap<&str, Value>) -> Result<Value> {
     match &value.default {
         Value::Bool(default) => Ok(json!(!default)),
-        _ => examples.get(value.path.as_str()).cloned().with_context(|| format!("no example of {}", value.path)),
+        _ => examples
+            .get(value.path.as_str())
+            .cloned()
+            .with_context(|| format!("no example of {}", value.path)),
     }
 }
 
@@ -86,13 +90,19 @@ pub fn rendered_once_each() -> Result<Vec<Value>> {
     let (examples, plain) = (examples(), render(&[])?);
     let mut all: Vec<_> = plain.values().cloned().collect();
     for value in &values {
-        let on: Vec<_> = switched_on(&value.path).into_iter().filter(|switch| *switch != value.path).collect();
+        let on: Vec<_> =
+            switched_on(&value.path).into_iter().filter(|switch| *switch != value.path).collect();
         let on: Vec<_> = on.iter().map(|switch| (switch.as_str(), json!(true))).collect();
         let before = render(&on)?;
         let with = [&on[..], &[(value.path.as_str(), changed(value, &examples)?)]].concat();
         let after = render(&with).with_context(|| value.path.clone())?;
         ensure!(after != before, "{} changes nothing", value.path);
-        all.extend(after.into_iter().filter(|(name, object)| plain.get(name) != Some(object)).map(|(_, object)| object));
+        all.extend(
+            after
+                .into_iter()
+                .filter(|(name, object)| plain.get(name) != Some(object))
+                .map(|(_, object)| object),
+        );
     }
     Ok(all)
 }
@@ -131,7 +141,10 @@ fn what_is_wrong_is_refused_by_name() -> Result<()> {
         (&[NO_IMAGE, "settings.preset=Dekhouse"], "'None', 'Deckhouse'"),
         (&[NO_IMAGE, "settings.podSecurityStandards.enforcementAction=Denny"], "'Deny', 'Warn', 'Dryrun'"),
         (&[NO_IMAGE, "replicas=0"], "/replicas"),
-        (&[NO_IMAGE, "existingSettings=mine", "onUninstall=Remove"], "write `onUninstall: Remove` into the ConfigMap mine"),
+        (
+            &[NO_IMAGE, "existingSettings=mine", "onUninstall=Remove"],
+            "write `onUninstall: Remove` into the ConfigMap mine",
+        ),
         (&["image.pullPolicy=Always"], "make image\n  make image-push REPOSITORY=REGISTRY/gatewright\n"),
     ] {
         let said = template(values).err().with_context(|| format!("{values:?} renders"))?;
