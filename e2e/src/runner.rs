@@ -184,7 +184,7 @@ mod tests {
             }}))
             .unwrap()
         };
-        for (of, ready, expected) in [
+        for (of, ready, expected) in vec![
             (pod(true), true, None),
             (pod(true), false, Some(pod(false))),
             (pod(false), true, Some(pod(true))),

@@ -13,7 +13,7 @@ const OWN: [&str; 1] = ["onUninstall"];
 /// # Errors
 /// An `@schema` is not JSON.
 pub fn schema(values: &[ChartValue]) -> Result<Value> {
-    let mut root = section(Map::new());
+    let mut root = section();
     for value in values {
         // What is below the settings is described where they are.
         if !value.path.starts_with("settings.") {
@@ -34,7 +34,8 @@ pub fn schema(values: &[ChartValue]) -> Result<Value> {
     Ok(root)
 }
 
-fn section(properties: Map<String, Value>) -> Value {
+fn section() -> Value {
+    let properties = Map::new();
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
@@ -44,7 +45,7 @@ fn put(section_of: &mut Value, path: &str, schema: Value) {
         return;
     };
     if section_of["properties"][name].is_null() {
-        section_of["properties"][name] = section(Map::new());
+        section_of["properties"][name] = section();
     }
     put(&mut section_of["properties"][name], rest, schema);
 }

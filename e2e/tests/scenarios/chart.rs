@@ -159,7 +159,7 @@ async fn everything_is_in(cluster: &Cluster, release: &str, namespace: &str) -> 
     let mut elsewhere = BTreeSet::new();
     for (name, object) in objects(&manifest)? {
         match object["metadata"]["namespace"].as_str() {
-            None => ensure!(!object["kind"].as_str().is_some_and(|kind| kind == "Deployment"), "{name}"),
+            None => ensure!(object["kind"] != "Deployment", "{name}"),
             Some(found) if found == namespace => {}
             Some(found) => {
                 elsewhere.insert(format!("{found}/{name}"));
