@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The namespace, the ServiceAccount, the roles and their bindings.
 fn manifest(namespace: &str) -> anyhow::Result<String> {
     let mut text = HEADER.to_owned();
-    let mut add = |document: String| text += &format!("---\n{document}");
+    let mut add = |document: String| text.extend(["---\n", document.as_str()]);
     add(yaml(&Namespace { metadata: named(namespace, None), ..Namespace::default() })?);
     add(yaml(&ServiceAccount {
         metadata: named(CLUSTER_ROLE, Some(namespace)),
@@ -65,7 +65,7 @@ fn explained(rules: &[PolicyRule]) -> anyhow::Result<String> {
     let mut text = "rules:\n".to_owned();
     for rule in rules {
         let purpose = all.iter().find(|one| one.policy_rule() == *rule).map_or("", |one| one.purpose);
-        text += &format!("# {purpose}\n{}", yaml(&[rule])?);
+        text.extend(["# ", purpose, "\n", yaml(&[rule])?.as_str()]);
     }
     Ok(text)
 }

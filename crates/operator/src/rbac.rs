@@ -268,13 +268,13 @@ fn role_ref(kind: &str) -> RoleRef {
 }
 
 /// The ServiceAccount of the operator that runs in `namespace`.
-fn subjects(namespace: &str) -> Option<Vec<Subject>> {
-    Some(vec![Subject {
+fn subjects(namespace: &str) -> Vec<Subject> {
+    vec![Subject {
         kind: "ServiceAccount".to_owned(),
         name: CLUSTER_ROLE.to_owned(),
         namespace: Some(namespace.to_owned()),
         ..Subject::default()
-    }])
+    }]
 }
 
 /// The ClusterRole `gatewright`.
@@ -289,7 +289,7 @@ pub fn cluster_role_binding(namespace: &str) -> ClusterRoleBinding {
     ClusterRoleBinding {
         metadata: metadata(None),
         role_ref: role_ref("ClusterRole"),
-        subjects: subjects(namespace),
+        subjects: Some(subjects(namespace)),
     }
 }
 
@@ -301,7 +301,7 @@ pub fn roles(namespace: &str) -> Vec<(Role, RoleBinding)> {
         let binding = RoleBinding {
             metadata: metadata(Some(at)),
             role_ref: role_ref("Role"),
-            subjects: subjects(namespace),
+            subjects: Some(subjects(namespace)),
         };
         (role, binding)
     };
