@@ -20,29 +20,20 @@ pub use validate::{faults, validate};
 pub struct Fault {
     /// The field, as a JSON pointer.
     pub pointer: String,
-    /// What is wrong.
+    /// What is wrong. It holds nothing of the value, which may be a secret.
     pub message: String,
-    /// The same without the value, which may be a secret.
-    pub discreet: String,
     /// Whether it is a limit of this engine: Kubernetes may take the schema.
     pub limit: bool,
 }
 
 impl Fault {
     fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { pointer: pointer.into(), discreet: message.clone(), message, limit: false }
+        Self { pointer: pointer.into(), message: message.into(), limit: false }
     }
 
     /// What this engine cannot check.
     fn limit(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self { limit: true, ..Self::new(pointer, message) }
-    }
-
-    /// A value, and what it must be.
-    fn of(pointer: &str, found: &str, wanted: String) -> Self {
-        let message = format!("is {found}; {wanted}");
-        Self { pointer: pointer.to_owned(), message, discreet: wanted, limit: false }
     }
 }
 

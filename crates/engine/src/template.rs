@@ -18,7 +18,7 @@ use crate::{
     sandbox::{CompileFailure, Evaluated, Evaluation, Exceeded, Sandbox, Sandboxed},
     schema,
 };
-pub use source::Code;
+pub use source::{Code, to_bytes};
 
 /// A template, ready to be evaluated.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ struct Source {
     target: Value,
     trust: Trust,
     limit: Duration,
+    /// What was compiled of it before.
+    compiled: Option<&'static [u8]>,
 }
 
 /// The schema of a template's parameters.
@@ -87,7 +89,7 @@ impl Template {
         sandbox: Option<&Arc<dyn Sandbox>>,
     ) -> Result<Self, Vec<TemplateError>> {
         let Head { kind, parameters, operations, beyond } = Head::new(template)?;
-        let source = Source { target: template["spec"]["targets"][0].clone(), trust, limit };
+        let source = Source { target: template["spec"]["targets"][0].clone(), trust, limit, compiled: None };
         let runnable = match (trust, sandbox) {
             (Trust::Checked, Some(sandbox)) => Some(source.sandboxed(&kind, sandbox)?),
             (Trust::Checked, None) => Some(source.here()?),
@@ -96,6 +98,12 @@ impl Template {
         let runnable = beyond.map(|error| Runnable::Beyond(vec![error])).or(runnable);
         let code = runnable.map_or_else(OnceLock::new, |runnable| OnceLock::from(Ok(runnable)));
         Ok(Self { kind, parameters, operations, source, code })
+    }
+
+    /// The same of a proven template, with what was compiled of it before.
+    pub fn with_compiled(mut self, compiled: &'static [u8]) -> Self {
+        self.source.compiled = Some(compiled);
+        self
     }
 
     /// Whether it judges requests of this operation.
@@ -139,6 +147,10 @@ impl Template {
 
 impl Source {
     fn compile(&self) -> Result<Code, Vec<TemplateError>> {
+        let before = |bytes| Code::from_bytes(&self.target, TARGET_POINTER, bytes, self.limit);
+        if let Some(code) = self.compiled.and_then(before) {
+            return Ok(code);
+        }
         Code::new(&self.target, TARGET_POINTER, self.trust, self.limit)
     }
 

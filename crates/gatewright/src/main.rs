@@ -2,11 +2,11 @@
 
 mod check;
 mod cluster;
+mod compiled;
 mod completions;
 mod crds;
 mod diagnostics;
 mod docs;
-mod input;
 mod log;
 mod operator;
 mod policies;
@@ -21,6 +21,7 @@ mod uninstall;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use gatewright_input as input;
 
 /// Typed policies and namespace labels, enforced by Gatekeeper.
 #[derive(Debug, Parser)]
@@ -75,6 +76,9 @@ enum Command {
     /// Prints what manifests mean: each object as JSON, with its file and line
     #[command(hide = true)]
     Read(read::Args),
+    /// Compiles our templates, for the next build of this program
+    #[command(hide = true)]
+    CompileTemplates(compiled::Args),
     /// Writes the pages about the rules, from the catalogue and the cases in the source tree
     #[command(hide = true)]
     Docs(docs::Args),
@@ -115,6 +119,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Man(args) => completions::man(args, Cli::command()),
         Command::EvaluateTemplates(args) => sandbox::run(*args),
         Command::Read(args) => read::run(args),
+        Command::CompileTemplates(args) => compiled::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Rbac(args) => rbac::run(args),
     }

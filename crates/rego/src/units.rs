@@ -139,6 +139,11 @@ pub fn misplaced(units: &[Unit], error: &anyhow::Error) -> CompileError {
     unit.unwrap_or(&units[0]).error(token::fault(text))
 }
 
+/// Whether some module reads the inventory.
+pub fn reads_inventory(units: &[Unit]) -> bool {
+    units.iter().any(|unit| checks::reads_inventory(&unit.module))
+}
+
 /// Whether some rule or function has several values to choose from.
 pub fn may_conflict(units: &[Unit]) -> bool {
     let mut seen = HashSet::new();

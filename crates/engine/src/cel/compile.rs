@@ -45,14 +45,22 @@ const TYPES: [&str; 17] = [
 
 const ALL_VARIABLES: &str = "names all `variables` at once; this engine knows only single ones";
 
+/// What an expression is about, which decides the names that it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// A value, by the names that are given with it.
+    Value,
+    /// A request.
+    Request,
+    /// A request and the constraint: a variable of the template, as Gatekeeper compiles it.
+    RequestAndConstraint,
+}
+
 /// The macros that are being compiled have variables of their own.
 pub struct Compiler<'a> {
     variables: &'a Variables,
     locals: Vec<(String, Type)>,
-    /// Whether it knows the names of a request.
-    of_request: bool,
-    /// Whether it knows the constraint: in the template's variables, as Gatekeeper compiles them.
-    of_constraint: bool,
+    about: About,
     /// Whether elements of a list may be of different types.
     mixed: bool,
     /// Whether something was met that this engine alone cannot do.
@@ -62,31 +70,17 @@ pub struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     /// One that knows these variables of the template.
     pub const fn new(variables: &'a Variables) -> Self {
-        Self {
-            variables,
-            locals: vec![],
-            of_request: true,
-            of_constraint: false,
-            mixed: false,
-            beyond: false,
-        }
+        Self { variables, locals: vec![], about: About::Request, mixed: false, beyond: false }
     }
 
     /// One that knows these names alone, by which values are given to the evaluation in the same order.
     pub const fn of_names(variables: &'a Variables, names: Vec<(String, Type)>) -> Self {
-        Self {
-            variables,
-            locals: names,
-            of_request: false,
-            of_constraint: false,
-            mixed: false,
-            beyond: false,
-        }
+        Self { variables, locals: names, about: About::Value, mixed: false, beyond: false }
     }
 
     /// The same, which also knows the constraint as `params`.
     pub fn with_constraint(self) -> Self {
-        Self { of_constraint: true, ..self }
+        Self { about: About::RequestAndConstraint, ..self }
     }
 
     /// Whether what was refused last is a limit of this engine, and Kubernetes may compile it.
@@ -107,7 +101,9 @@ impl<'a> Compiler<'a> {
     pub fn compile(&mut self, expression: &IdedExpr) -> Compiled {
         match &expression.expr {
             Expr::Literal(literal) => Ok(constant(literal)),
-            Expr::Ident(name) if name == "variables" && self.of_request && self.local(name).is_none() => {
+            Expr::Ident(name)
+                if name == "variables" && self.about != About::Value && self.local(name).is_none() =>
+            {
                 self.cannot(ALL_VARIABLES)
             }
             Expr::Ident(name) => self.name(name),
@@ -131,7 +127,7 @@ impl<'a> Compiler<'a> {
         if let Some(index) = self.local(name) {
             return Ok((Node::Local(index), self.locals[index].1.clone()));
         }
-        if !self.of_request {
+        if self.about == About::Value {
             return self.type_name(name);
         }
         match name {
@@ -139,7 +135,9 @@ impl<'a> Compiler<'a> {
             "oldObject" => Ok((Node::Name(Name::OldObject), Type::Dyn)),
             "request" => Ok((Node::Name(Name::Request), Type::Record(&REQUEST))),
             "namespaceObject" => Ok((Node::Name(Name::Namespace), Type::Record(&NAMESPACE))),
-            "params" if self.of_constraint => Ok((Node::Name(Name::Constraint), Type::Dyn)),
+            "params" if self.about == About::RequestAndConstraint => {
+                Ok((Node::Name(Name::Constraint), Type::Dyn))
+            }
             "variables" => Err(ALL_VARIABLES.to_owned()),
             _ => self.type_name(name),
         }
@@ -148,7 +146,7 @@ impl<'a> Compiler<'a> {
     fn type_name(&self, name: &str) -> Compiled {
         type_value(name).ok_or_else(|| {
             let of_request = "object, oldObject, request, namespaceObject, variables";
-            let known = if self.of_request { of_request } else { "self, oldSelf" };
+            let known = if self.about == About::Value { "self, oldSelf" } else { of_request };
             format!("`{name}` is not known to this engine; known are {known}")
         })
     }

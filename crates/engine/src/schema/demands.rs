@@ -157,14 +157,10 @@ impl Demand {
         match rule.evaluate(value, LIMIT) {
             Ok(CelValue::Bool(true)) => Ok(()),
             Ok(_) => {
-                let message = self.evaluated_message(value).unwrap_or_else(plain);
-                Err(Fault { discreet: plain(), ..Fault::new(at, message) })
+                // What the rule's author wants to be said may hold the value; nothing else does.
+                Err(Fault::new(at, self.evaluated_message(value).unwrap_or_else(plain)))
             }
-            Err(error) => {
-                let rule = plain();
-                let discreet = format!("a rule cannot be evaluated for it: {rule}");
-                Err(Fault { discreet, ..Fault::new(at, format!("{error} evaluating rule: {rule}")) })
-            }
+            Err(_) => Err(Fault::new(at, format!("a rule cannot be evaluated for it: {}", plain()))),
         }
     }
 

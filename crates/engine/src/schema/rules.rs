@@ -250,7 +250,6 @@ mod tests {
     #[case(json!({"type": "object", "additionalProperties": {"type": "string"}}), "self.all(k, k.startsWith('a'))",
         json!({"ab": "x"}), json!({"ab": "x", "b": "y"}))]
     #[case(json!({"type": "number"}), "self < 2.5", json!(2), json!(3))]
-    #[case(json!({"type": "string", "format": "duration"}), "self < duration('1h')", json!("59m"), json!("61m"))]
     #[case(json!({"type": "string", "format": "date-time"}), "self.getFullYear() == 2026", json!("2026-01-01T00:00:00Z"),
         json!("2025-01-01T00:00:00Z"))]
     #[case(json!({"type": "string", "format": "byte"}), "self.size() == 3", json!("YWJj"), json!("YWI="))]
@@ -279,24 +278,12 @@ mod tests {
     #[case(json!({"rule": "oldSelf.hasValue()", "optionalOldSelf": true, "message": "no older"}), Some(("", "no older")))]
     #[case(json!({"rule": "self.n > 1", "messageExpression": "'n is ' + string(self.n)", "fieldPath": ".n"}),
         Some(("/n", "n is 1")))]
-    #[case(json!({"rule": "self.l[3] == 1", "message": "m"}), Some(("", "index out of bounds: 3 evaluating rule: m")))]
+    #[case(json!({"rule": "self.l[3] == 1", "message": "m"}), Some(("", "a rule cannot be evaluated for it: m")))]
     fn what_rules_say(#[case] rule: Value, #[case] expected: Option<(&str, &str)>) {
         let properties =
             json!({"n": {"type": "integer"}, "l": {"type": "array", "items": {"type": "integer"}}});
         let rules = of_object(&json!({"type": "object", "properties": properties}), &rule);
         let found = rules.check(&json!({"n": 1, "l": []}), "", true).err();
         assert_eq!(found.as_ref().map(|fault| (fault.pointer.as_str(), fault.message.as_str())), expected);
-    }
-
-    /// What an expression makes of a value may hold it.
-    #[test]
-    fn the_discreet_message_holds_no_value() {
-        let rule = json!({"rule": "self == ''", "messageExpression": "'is ' + self"});
-        let rules = of_object(&json!({"type": "string"}), &rule);
-        let fault = rules.check(&json!("secret"), "", true).unwrap_err();
-        assert_eq!(
-            (fault.message.as_str(), fault.discreet.as_str()),
-            ("is secret", "failed rule: self == ''")
-        );
     }
 }

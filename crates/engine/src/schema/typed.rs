@@ -140,7 +140,18 @@ fn escaped(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use serde_json::json;
+
+    use super::{escaped, value};
+    use crate::cel::Value;
+
+    #[test]
+    fn texts_of_a_format_have_its_type() {
+        let schema = json!({"type": "string", "format": "duration"});
+        let (hour, text) = (value(&schema, &json!("1h")), value(&schema, &json!("soon")));
+        assert!(matches!(hour, Value::Duration(3_600_000_000_000)), "{hour:?}");
+        assert!(matches!(text, Value::String(_)), "{text:?}");
+    }
 
     #[test]
     fn names_of_fields_are_escaped() {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gatewright_compiler::{Settings, standards, templates};
+use gatewright_compiler::{Settings, standards, template};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::sandbox::Sandbox;
 use gatewright_engine::{ConstraintRef, Engine, Options, TemplateError};
@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use super::collect::Collected;
 use super::namespaces::{Namespaces, Told};
 use super::notes;
+use crate::compiled;
 use crate::diagnostics;
-use crate::input::{Document, InputError, Location};
+use crate::input::{self, Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
 
@@ -94,7 +95,7 @@ impl World {
             beyond: vec![],
             problems: vec![],
         };
-        builder.templates(&collected.templates);
+        builder.templates(collected);
         builder.policies(collected);
         builder.constraints(&collected.constraints);
         builder.standards();
@@ -177,12 +178,22 @@ impl Builder<'_> {
         }
     }
 
-    /// Ours, unless the input brings them, and those of the input.
-    fn templates(&mut self, documents: &[Document]) {
+    /// Ours that something in the input needs, unless the input brings them, and those of the input.
+    fn templates(&mut self, collected: &Collected) {
+        let documents = &collected.templates;
+        let needed = |own: &Template| match own.owner() {
+            Owner::Standards => true,
+            Owner::Policy(kind) => {
+                collected.policies.iter().any(|(_, given)| *given == kind)
+                    || collected.constraints.iter().any(|given| given.header.kind == own.kind())
+            }
+            Owner::ExecGuard => collected.constraints.iter().any(|given| given.header.kind == own.kind()),
+        };
         let given: HashSet<_> = documents.iter().map(|document| document.header.name.as_str()).collect();
-        for template in templates() {
+        for own in Template::ALL.iter().filter(|own| needed(own)) {
+            let template = template(*own);
             if !given.contains(template.metadata.name.as_deref().unwrap_or_default()) {
-                self.own_template(&json!(template));
+                self.own_template(&json!(template), compiled::of(*own));
             }
         }
         for document in documents {
@@ -192,8 +203,8 @@ impl Builder<'_> {
         }
     }
 
-    fn own_template(&mut self, template: &Value) {
-        for error in self.engine.add_proven_template(template).err().unwrap_or_default() {
+    fn own_template(&mut self, template: &Value, compiled: &'static [u8]) {
+        for error in self.engine.add_compiled_template(template, compiled).err().unwrap_or_default() {
             let message = format!("template {}: {}: {error}", template["metadata"]["name"], error.pointer);
             self.fail(built_in(), message);
         }
@@ -215,8 +226,8 @@ impl Builder<'_> {
                 policies::field(&error.pointer)
             ),
         };
-        match self.engine.add_template(&value) {
-            Ok(()) => self.beyond.extend(self.engine.beyond(kind).iter().map(told)),
+        match self.engine.admit_template(&value) {
+            Ok(limits) => self.beyond.extend(limits.iter().map(told)),
             Err(errors) => {
                 self.broken.insert(kind.to_owned());
                 self.problems.extend(errors.iter().map(told));
@@ -250,7 +261,8 @@ impl Builder<'_> {
             }
             if let Err(error) = self.expander.add(&document.value()) {
                 let (name, field) = (&document.header.name, policies::field(&error.pointer));
-                let message = format!("ExpansionTemplate {name}: {field}: {error}");
+                let told = input::without_values(&error.message);
+                let message = format!("ExpansionTemplate {name}: {field}: {told}");
                 self.fail(document.locate(&error.pointer), message);
             }
         }

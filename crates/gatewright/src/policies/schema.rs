@@ -64,7 +64,7 @@ impl Schema {
         if found.is_empty() {
             found = self.rules.unmet(policy);
         }
-        let refused = |fault: Fault| Refused { pointer: fault.pointer, message: fault.discreet };
+        let refused = |fault: Fault| Refused { pointer: fault.pointer, message: fault.message };
         found.into_iter().map(refused).collect()
     }
 }
