@@ -5,6 +5,11 @@ SHELL := bash
 
 NAME ?= dev
 CARGO_DENY := 0.20.2
+CARGO_FUZZ := 0.13.2
+# What fuzz targets are built with; nothing else needs it.
+FUZZ_TOOLCHAIN := nightly-2026-05-20
+FUZZ_TARGETS := readers rego cel references
+SECONDS_EACH ?= 30
 # Modules that a table of rules declares: cargo fmt does not see them.
 IN_TABLES := $(wildcard crates/rules/src/security_policy/*.rs crates/rules/src/operation_policy/*.rs)
 TOOLS_DIR := $(or $(GATEWRIGHT_TOOLS),$(CURDIR)/.tools)
@@ -86,9 +91,23 @@ test-times: ## Print how long each part of the last `make test` took
 	@printf '| part | seconds |\n|---|---|\n'; cat $(TIMES)
 
 .PHONY: test-differential
-test-differential: tools ## Compare random templates with Gatekeeper's engine in full (GATEWRIGHT_CASES more, GATEWRIGHT_SEED others)
-	GATEWRIGHT_CASES=$(or $(GATEWRIGHT_CASES),2000) cargo test --features gatewright-e2e/cluster --test gatekeeper \
-		templates:: -- --nocapture
+test-differential: tools ## Compare random templates, expressions and files with Gatekeeper and kubectl (GATEWRIGHT_CASES more, GATEWRIGHT_SEED others)
+	GATEWRIGHT_CASES=$(or $(GATEWRIGHT_CASES),2000) $(TEST) --test gatekeeper -- templates:: cel:: --nocapture
+	GATEWRIGHT_CASES=$(or $(GATEWRIGHT_CASES),20000) $(TEST) --test gatekeeper -- yaml:: --nocapture
+
+# The targets have no unsafe code, so no sanitizer looks after them. New inputs go to the target folder.
+.PHONY: fuzz
+fuzz: $(TOOLS_DIR)/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz ## Give readers and compilers random inputs (SECONDS_EACH=30; ONLY=cel for one target)
+	rustup toolchain install $(FUZZ_TOOLCHAIN) --profile minimal --no-self-update
+	@for target in $(or $(ONLY),$(FUZZ_TARGETS)); do \
+		mkdir -p $(TARGET_DIR)/fuzz/corpus/$$target; echo "== $$target"; \
+		RUSTUP_TOOLCHAIN=$(FUZZ_TOOLCHAIN) $< run --fuzz-dir fuzz --target-dir $(TARGET_DIR)/fuzz --sanitizer none $$target \
+			$(TARGET_DIR)/fuzz/corpus/$$target fuzz/corpus/$$target \
+			-- -max_total_time=$(SECONDS_EACH) -timeout=20 -rss_limit_mb=2048 -max_len=2048 -verbosity=0 -print_final_stats=1; \
+	done
+
+$(TOOLS_DIR)/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz:
+	cargo install --quiet --locked --root $(TOOLS_DIR)/cargo-fuzz-$(CARGO_FUZZ) cargo-fuzz@$(CARGO_FUZZ)
 
 .PHONY: mutants
 mutants: ## Change every rule in every place and see that a case notices (minutes; ONLY=seccomp for less)
@@ -237,9 +256,10 @@ install-offline-test: tools-program ## Install from target/release-files and tar
 	$(TEST) --offline --test offline -- --nocapture
 
 .PHONY: generated
-generated: ## Write what is generated from the code: CRDs, rights, the chart and what comes of it, and their documentation
+generated: ## Write what is generated from the code: CRDs, rights, the chart, documentation, and compiled templates
 	$(PROGRAM) gatewright -- crds --output-dir crds
 	$(PROGRAM) gatewright -- docs --output-dir docs/rules
+	$(PROGRAM) gatewright -- compile-templates --output-dir crates/gatewright/compiled
 	@$(MAKE) --no-print-directory cluster-tools
 	$(PROGRAM) gatewright-generate
 

@@ -70,8 +70,17 @@ impl Cluster {
     ///
     /// As for [`Self::start_operator`].
     pub async fn start_operator_with(&self, settings: &str) -> Result<()> {
-        files::write(&self.directory().join(SETTINGS), settings)?;
+        self.write_settings(settings)?;
         self.start_replica(OPERATOR, &["--leader-elect", "false"]).await
+    }
+
+    /// Writes the settings file of operators that are started as processes. It takes effect without a restart.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn write_settings(&self, settings: &str) -> Result<()> {
+        files::write(&self.directory().join(SETTINGS), settings)
     }
 
     /// Starts a replica of the operator, as a process of this name.
@@ -131,7 +140,7 @@ impl Cluster {
         let pod = pod(name)?;
         let settings = self.directory().join(SETTINGS);
         if !settings.exists() {
-            files::write(&settings, "")?;
+            self.write_settings("")?;
         }
         let ports = container::ports(&pod)?.into_iter().map(|port| Ok((port, self.port(name)?)));
         let place = Place {

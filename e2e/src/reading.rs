@@ -22,10 +22,13 @@ pub type Refusal = (String, Option<String>);
 /// The offences of an object against the field of a policy: for each the container, if it is about one.
 type Reading = fn(&Value, &Object<'_>) -> Vec<Option<String>>;
 
+/// The fields of all policy kinds.
+const FIELDS: [&[(&str, Reading)]; 2] = [security::FIELDS, operation::FIELDS];
+
 /// What `spec.policies` of a policy refuses of an object that is created, sorted.
 #[must_use]
 pub fn refusals(rules: &Value, object: &Value) -> Vec<Refusal> {
-    let readings: BTreeMap<_, _> = security::FIELDS.iter().chain(operation::FIELDS).copied().collect();
+    let readings: BTreeMap<_, _> = FIELDS.concat().into_iter().collect();
     let object = Object(object);
     let of_field = |(field, value): (&String, &Value)| -> Vec<Refusal> {
         let reading: Option<&Reading> = readings.get(field.as_str());
@@ -43,5 +46,5 @@ pub fn refusals(rules: &Value, object: &Value) -> Vec<Refusal> {
 
 /// The fields that have a reading.
 pub fn fields() -> impl Iterator<Item = &'static str> {
-    security::FIELDS.iter().chain(operation::FIELDS).map(|(field, _)| *field)
+    FIELDS.into_iter().flatten().map(|(field, _)| *field)
 }

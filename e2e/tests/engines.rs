@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
-use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy};
+use gatewright_api::{PolicyKind, with_policy_type};
 use gatewright_compiler::{Compile, POLICY_LABEL, Settings, compile, standards};
 use gatewright_e2e::gator::{Folder, assertions};
 use gatewright_e2e::generate::{
@@ -20,13 +20,11 @@ use serde_json::{Value, json};
 const POLICIES: usize = 40;
 
 #[tokio::test]
-async fn audits_by_security_policies_agree() -> Result<()> {
-    audits_agree::<SecurityPolicy>(PolicyKind::SecurityPolicy).await
-}
-
-#[tokio::test]
-async fn audits_by_operation_policies_agree() -> Result<()> {
-    audits_agree::<OperationPolicy>(PolicyKind::OperationPolicy).await
+async fn audits_by_policies_agree() -> Result<()> {
+    for kind in PolicyKind::ALL {
+        with_policy_type!(kind, P => audits_agree::<P>().await)?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -46,10 +44,10 @@ async fn audits_by_the_standards_agree() -> Result<()> {
     Ok(())
 }
 
-async fn audits_agree<P: Compile>(kind: PolicyKind) -> Result<()> {
+async fn audits_agree<P: Compile>() -> Result<()> {
     let mut random = Random::from_env()?;
     let count = cases(POLICIES)?;
-    let trial = trial(P::TEMPLATE, constraints::<P>(&mut random, kind, count)?);
+    let trial = trial(P::TEMPLATE, constraints::<P>(&mut random, count)?);
     let everything =
         Union::new_weighted(vec![(3, workloads(Audience::Engine).boxed()), (1, objects().boxed())]);
     let found = judge_alike(&mut random, &trial, everything, 4 * count).await?;
@@ -97,21 +95,19 @@ async fn judge_alike<S: Strategy<Value = Value>>(
 }
 
 #[tokio::test]
-async fn requests_under_security_policies_agree() -> Result<()> {
-    requests_agree::<SecurityPolicy>(PolicyKind::SecurityPolicy).await
-}
-
-#[tokio::test]
-async fn requests_under_operation_policies_agree() -> Result<()> {
-    requests_agree::<OperationPolicy>(PolicyKind::OperationPolicy).await
+async fn requests_under_policies_agree() -> Result<()> {
+    for kind in PolicyKind::ALL {
+        with_policy_type!(kind, P => requests_agree::<P>().await)?;
+    }
+    Ok(())
 }
 
 /// CREATE and UPDATE: what our engine finds is what `gator verify` must find. It compiles the template for every
 /// case, so there are fewer.
-async fn requests_agree<P: Compile>(kind: PolicyKind) -> Result<()> {
+async fn requests_agree<P: Compile>() -> Result<()> {
     let mut random = Random::from_env()?;
     let count = cases(POLICIES)?;
-    let mut trial = trial(P::TEMPLATE, constraints::<P>(&mut random, kind, count.div_ceil(5))?);
+    let mut trial = trial(P::TEMPLATE, constraints::<P>(&mut random, count.div_ceil(5))?);
     let trees = random.trees(&updates(), count)?;
     let updates: Vec<_> = trees.iter().map(proptest::strategy::ValueTree::current).collect();
     let (failed, refused) = verify(&trial, &updates)?;
@@ -201,8 +197,8 @@ fn trial(of: Template, constraints: Vec<Value>) -> Trial {
     }
 }
 
-fn constraints<P: Compile>(random: &mut Random, kind: PolicyKind, count: usize) -> Result<Vec<Value>> {
-    let policies = random.values(&policies(kind), count)?;
+fn constraints<P: Compile>(random: &mut Random, count: usize) -> Result<Vec<Value>> {
+    let policies = random.values(&policies(P::KIND), count)?;
     let mut constraints = vec![];
     for (i, policy) in policies.iter().enumerate() {
         let policy: P = serde_json::from_value(policy.named(&format!("p{i}")))?;

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 use serde_json::json;
 
-use crate::{ConditionType, GatewrightStatus, PolicyKind, Reason, with_policy_type};
+use crate::{ConditionType, GatewrightStatus, PolicyKind, Reason};
 
 /// The CRDs of all kinds, in the order in which they are documented.
 #[must_use]

@@ -5,11 +5,13 @@
 //! enforces ([`crds`]) and the values that the compiler takes apart.
 
 mod action;
-mod crd;
 mod field;
 pub mod names;
 mod operation;
+#[macro_use]
 mod policy;
+// After the macro of `policy` that it uses.
+mod crd;
 mod schema;
 mod security;
 mod selector;
@@ -37,6 +39,6 @@ pub use status::{
     PolicyStatus, Reason, ViolationSample, Violations,
 };
 pub use system::{
-    ExemptNamespaces, GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, Notice, SYSTEM_STATUS_NAME,
-    StandardStatus, SystemCondition, SystemStatus,
+    DefaultStandard, ExemptNamespaces, GatekeeperProcess, GatewrightStatus, GatewrightStatusSpec, Notice,
+    SYSTEM_STATUS_NAME, StandardStatus, SystemCondition, SystemStatus,
 };

@@ -45,10 +45,10 @@ pub trait Policy:
     fn status(&self) -> Option<&PolicyStatus>;
 }
 
-/// The table of the policy kinds: each is the name of its root type, with the label by which a constraint names its
-/// policy.
+/// The table of the policy kinds: each is the name of its root type, with its name in the singular as `kubectl` knows
+/// it, and the label by which a constraint names its policy.
 macro_rules! policy_kinds {
-    ($($(#[$doc:meta])* $kind:ident: $label:literal),+ $(,)?) => {
+    ($d:tt $($(#[$doc:meta])* $kind:ident: $singular:literal, $label:literal;)+) => {
         /// The kinds of policies.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr, Display, EnumString, VariantArray,
@@ -63,6 +63,14 @@ macro_rules! policy_kinds {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$kind => stringify!($kind),)+
+                }
+            }
+
+            /// The kind in lower case, as `kubectl get` takes it.
+            #[must_use]
+            pub const fn singular(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $singular,)+
                 }
             }
 
@@ -94,14 +102,36 @@ macro_rules! policy_kinds {
                 self.status.as_ref()
             }
         })+
+
+        /// Evaluates an expression that needs the root type of a policy kind.
+        ///
+        /// ```
+        /// use gatewright_api::{Policy, PolicyKind, with_policy_type};
+        /// use kube::Resource;
+        ///
+        /// let plural = with_policy_type!(PolicyKind::SecurityPolicy, P => P::plural(&()).into_owned());
+        /// assert_eq!(plural, "securitypolicies");
+        /// ```
+        #[macro_export]
+        macro_rules! with_policy_type {
+            ($d kind:expr, $d type:ident => $d body:expr) => {
+                match $d kind {
+                    $($crate::PolicyKind::$kind => {
+                        type $d type = $crate::$kind;
+                        $d body
+                    })+
+                }
+            };
+        }
     };
 }
 
 policy_kinds! {
+    $
     /// A [`SecurityPolicy`].
-    SecurityPolicy: "security.deckhouse.io/security-policy",
+    SecurityPolicy: "securitypolicy", "security.deckhouse.io/security-policy";
     /// An [`OperationPolicy`].
-    OperationPolicy: "security.deckhouse.io/operation-policy",
+    OperationPolicy: "operationpolicy", "security.deckhouse.io/operation-policy";
 }
 
 impl PolicyKind {
@@ -113,31 +143,6 @@ impl PolicyKind {
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
         (api_version == POLICY_API_VERSION).then(|| kind.parse().ok())?
     }
-}
-
-/// Evaluates an expression that needs the root type of a policy kind.
-///
-/// ```
-/// use gatewright_api::{Policy, PolicyKind, with_policy_type};
-/// use kube::Resource;
-///
-/// let plural = with_policy_type!(PolicyKind::SecurityPolicy, P => P::plural(&()).into_owned());
-/// assert_eq!(plural, "securitypolicies");
-/// ```
-#[macro_export]
-macro_rules! with_policy_type {
-    ($kind:expr, $type:ident => $body:expr) => {
-        match $kind {
-            $crate::PolicyKind::SecurityPolicy => {
-                type $type = $crate::SecurityPolicy;
-                $body
-            }
-            $crate::PolicyKind::OperationPolicy => {
-                type $type = $crate::OperationPolicy;
-                $body
-            }
-        }
-    };
 }
 
 /// An object as it came from the API, parsed if it can be.

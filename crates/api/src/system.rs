@@ -48,6 +48,18 @@ pub const SYSTEM_STATUS_NAME: &str = "cluster";
         description = "Whether the Pod Security Standards are enforced"
     ),
     printcolumn(
+        name = "DefaultStandard",
+        type_ = "string",
+        json_path = ".status.defaultStandard.level",
+        description = "The standard of a namespace whose labels choose none"
+    ),
+    printcolumn(
+        name = "DefaultAction",
+        type_ = "string",
+        json_path = ".status.defaultStandard.action",
+        description = "What happens to a violation in a namespace whose labels choose no action"
+    ),
+    printcolumn(
         name = "ExecGuard",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='ExecGuard')].status",
@@ -98,6 +110,9 @@ pub struct SystemStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub processes: Vec<GatekeeperProcess>,
+    /// What holds in a namespace whose labels do not choose otherwise, as the settings in force say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_standard: Option<DefaultStandard>,
     /// The Pod Security Standards, one entry for each level and action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["constraint".into()]))]
@@ -141,6 +156,15 @@ pub struct GatekeeperProcess {
     /// What it does, as it reported itself: webhook, audit, status, generate and others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<String>,
+}
+
+/// What holds in a namespace whose labels do not choose otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DefaultStandard {
+    /// privileged, baseline or restricted.
+    pub level: String,
+    /// deny, warn or dryrun.
+    pub action: String,
 }
 
 /// One constraint of the Pod Security Standards.

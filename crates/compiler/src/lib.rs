@@ -33,7 +33,7 @@ pub use standards::{
 use std::collections::BTreeSet;
 use std::fmt;
 
-use gatewright_api::{OperationPolicy, Policy, SecurityPolicy, names};
+use gatewright_api::{Policy, names};
 use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
 use gatewright_rules::kinds::{self, Kind};
 use gatewright_rules::{Check, Reach, Template};
@@ -83,27 +83,6 @@ pub trait Compile: Policy {
     /// The kinds that the policy itself names.
     fn named_kinds(&self) -> Vec<NamedKind> {
         vec![]
-    }
-}
-
-impl Compile for SecurityPolicy {
-    const TEMPLATE: Template = Template::SecurityPolicy;
-
-    fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
-        serde_json::json!(security::parameters(&self.spec.policies, problems))
-    }
-}
-
-impl Compile for OperationPolicy {
-    const TEMPLATE: Template = Template::OperationPolicy;
-
-    fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
-        problems.extend(operation::wrong_kinds(&self.named_kinds(), &self.spec.r#match));
-        serde_json::json!(operation::parameters(&self.spec.policies, problems))
-    }
-
-    fn named_kinds(&self) -> Vec<NamedKind> {
-        operation::named_kinds(&self.spec.policies)
     }
 }
 

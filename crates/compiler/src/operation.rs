@@ -7,12 +7,26 @@ mod pods;
 mod repositories;
 mod required;
 
-use gatewright_api::OperationRules;
+use gatewright_api::{OperationPolicy, OperationRules};
+use gatewright_rules::Template;
 use gatewright_rules::operation_policy::Parameters;
+use serde_json::{Value, json};
 
 use crate::problem::Problem;
+use crate::{Compile, NamedKind};
 
-pub(crate) use required::{named_kinds, wrong_kinds};
+impl Compile for OperationPolicy {
+    const TEMPLATE: Template = Template::OperationPolicy;
+
+    fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
+        problems.extend(required::wrong_kinds(&self.named_kinds(), &self.spec.r#match));
+        json!(parameters(&self.spec.policies, problems))
+    }
+
+    fn named_kinds(&self) -> Vec<NamedKind> {
+        required::named_kinds(&self.spec.policies)
+    }
+}
 
 parameters! {
     OperationRules, problems;

@@ -8,10 +8,21 @@ mod pods;
 mod users_and_groups;
 mod volumes;
 
-use gatewright_api::SecurityRules;
+use gatewright_api::{SecurityPolicy, SecurityRules};
+use gatewright_rules::Template;
 use gatewright_rules::security_policy::Parameters;
+use serde_json::{Value, json};
 
+use crate::Compile;
 use crate::problem::Problem;
+
+impl Compile for SecurityPolicy {
+    const TEMPLATE: Template = Template::SecurityPolicy;
+
+    fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
+        json!(parameters(&self.spec.policies, problems))
+    }
+}
 
 parameters! {
     SecurityRules, problems;

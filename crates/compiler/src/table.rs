@@ -9,7 +9,7 @@ macro_rules! parameters {
         $($group:ident::$rule:ident($($field:ident),+ $(; $list:ident)?)),+ $(,)?
         $(; unsupported $later:ident as $name:literal)*
     ) => {
-        pub(crate) fn parameters(rules: &$rules, $problems: &mut Vec<Problem>) -> Parameters {
+        fn parameters(rules: &$rules, $problems: &mut Vec<Problem>) -> Parameters {
             let $rules { $($($field,)+)+ $($later,)* } = rules;
             $(crate::problem::unsupported($problems, $name, $later);)*
             Parameters { $($rule: $group::$rule($($field,)+ $($list)?),)+ }

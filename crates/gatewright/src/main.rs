@@ -1,11 +1,12 @@
 //! Kubernetes admission policy without Rego: the operator, and the tools around it.
 
 mod check;
+mod cluster;
+mod compiled;
 mod completions;
 mod crds;
 mod diagnostics;
 mod docs;
-mod input;
 mod log;
 mod operator;
 mod policies;
@@ -14,10 +15,12 @@ mod render;
 mod sandbox;
 mod settings;
 mod test;
+mod uninstall;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use gatewright_input as input;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -61,6 +64,9 @@ enum Command {
     Render(render::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
+    /// Lists what is ours and left in a cluster, and deletes it
+    #[command(long_about = uninstall::LONG_ABOUT)]
+    Uninstall(uninstall::Args),
     /// Prints the CustomResourceDefinitions of the policy kinds
     Crds(crds::Args),
     /// Prints a script that completes this command in a shell
@@ -73,6 +79,9 @@ enum Command {
     /// Prints what manifests mean: each object as JSON, with its file and line
     #[command(hide = true)]
     Read(read::Args),
+    /// Compiles our templates, for the next build of this program
+    #[command(hide = true)]
+    CompileTemplates(compiled::Args),
     /// Writes the pages about the rules, from the catalogue and the cases in the source tree
     #[command(hide = true)]
     Docs(docs::Args),
@@ -104,11 +113,13 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(args),
         Command::Render(args) => render::run(args),
         Command::Operator(args) => operator::run(args),
+        Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
         Command::EvaluateTemplates(args) => sandbox::run(*args),
         Command::Read(args) => read::run(args),
+        Command::CompileTemplates(args) => compiled::run(args),
         Command::Docs(args) => docs::run(args),
     }
 }

@@ -52,6 +52,14 @@ pub enum Error {
         /// The object's name.
         name: String,
     },
+    /// What `render` wrote has the name that ours should have.
+    #[error("{kind} {name} is owned by render: its label {label} says that GitOps keeps it. Either delete what render wrote, or run no operator beside it on the same policies", label = gatewright_api::names::OWNER_LABEL)]
+    Rendered {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+    },
     /// An object was deleted after it was looked at.
     #[error("{kind} {name} was deleted in the meantime")]
     Gone {
@@ -126,7 +134,7 @@ impl Error {
 
     /// Whether an object of the same name is in the way. That ends with the object, which we watch.
     pub(crate) fn is_obstacle(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::BeingDeleted { .. })
+        matches!(self, Self::Conflict { .. } | Self::Rendered { .. } | Self::BeingDeleted { .. })
     }
 
     /// Whether the object, or its kind, is not there.
@@ -172,7 +180,7 @@ impl Error {
             },
             Self::Timeout { .. } => "Timeout".to_owned(),
             Self::Gone { .. } => "Conflict".to_owned(),
-            Self::Conflict { .. } => "Foreign".to_owned(),
+            Self::Conflict { .. } | Self::Rendered { .. } => "Foreign".to_owned(),
             Self::BeingDeleted { .. } => "BeingDeleted".to_owned(),
             Self::NotKept { .. } => "NotKept".to_owned(),
             _ => "Other".to_owned(),
@@ -299,6 +307,7 @@ mod tests {
             (Error::Timeout { doing: "asking".into(), limit: Duration::from_secs(1) }, "Timeout"),
             (Error::Gone { kind: kind(), name: name() }, "Conflict"),
             (Error::Conflict { kind: kind(), name: name() }, "Foreign"),
+            (Error::Rendered { kind: kind(), name: name() }, "Foreign"),
             (Error::BeingDeleted { kind: kind(), name: name(), finalizers: "f".into() }, "BeingDeleted"),
             (Error::NotKept { kind: kind(), name: name(), fields: "f".into() }, "NotKept"),
             (Error::Stopped, "Other"),

@@ -11,6 +11,8 @@ pub(crate) mod exemption;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod guard;
+#[cfg(test)]
+mod health;
 pub(crate) mod namespaces;
 pub(crate) mod object;
 pub(crate) mod ownership;

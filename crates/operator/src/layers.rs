@@ -16,7 +16,7 @@ fn sources() -> Sources {
 fn read(folder: &Path, module: &str, sources: &mut Sources) {
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if ["tests", "fixtures", "mock", "layers"].contains(&name.as_str()) {
+        if ["tests", "fixtures", "health", "mock", "layers"].contains(&name.as_str()) {
             continue;
         }
         let module = if module.is_empty() { name } else { format!("{module}::{name}") };

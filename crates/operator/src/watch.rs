@@ -14,6 +14,7 @@ pub(crate) mod last_applied;
 pub(crate) mod live;
 pub(crate) mod namespaces;
 pub(crate) mod observe;
+pub(crate) mod policies;
 pub(crate) mod published;
 mod regular;
 mod release;

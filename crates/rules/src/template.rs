@@ -13,19 +13,37 @@ use strum::VariantArray;
 use crate::kinds::Kind;
 use crate::pod_security_standard::controls;
 use crate::rule::{Check, Rule, Subject, Volatile};
-use crate::{deny_exec_heritage, operation_policy, pod_security_standard, security_policy};
 
-/// One of the templates that we install.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
-pub enum Template {
+/// The table of the templates: each is a name, with the module that holds its `DEFINITION`.
+macro_rules! templates {
+    ($($(#[$doc:meta])* $template:ident: $module:ident),+ $(,)?) => {
+        /// One of the templates that we install.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
+        pub enum Template {
+            $($(#[$doc])* $template,)+
+        }
+
+        impl Template {
+            /// What the template consists of.
+            #[must_use]
+            pub const fn definition(self) -> &'static Definition {
+                match self {
+                    $(Self::$template => &crate::$module::DEFINITION,)+
+                }
+            }
+        }
+    };
+}
+
+templates! {
     /// The rules of `SecurityPolicy`.
-    SecurityPolicy,
+    SecurityPolicy: security_policy,
     /// The rules of `OperationPolicy`.
-    OperationPolicy,
+    OperationPolicy: operation_policy,
     /// The Pod Security Standards.
-    PodSecurityStandard,
+    PodSecurityStandard: pod_security_standard,
     /// The exec guard.
-    DenyExecHeritage,
+    DenyExecHeritage: deny_exec_heritage,
 }
 
 /// What the constraints of a template are made from.
@@ -116,17 +134,6 @@ pub const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
 impl Template {
     /// Every template, in the order in which they are documented.
     pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// What the template consists of.
-    #[must_use]
-    pub const fn definition(self) -> &'static Definition {
-        match self {
-            Self::SecurityPolicy => &security_policy::DEFINITION,
-            Self::OperationPolicy => &operation_policy::DEFINITION,
-            Self::PodSecurityStandard => &pod_security_standard::DEFINITION,
-            Self::DenyExecHeritage => &deny_exec_heritage::DEFINITION,
-        }
-    }
 
     /// The template whose constraints are of this kind, if it is one of ours.
     #[must_use]

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Tables {
     actions: Vec<String>,
-    security: BTreeMap<String, Choice>,
-    operation: BTreeMap<String, Choice>,
+    /// The fields of each kind, by its name.
+    fields: BTreeMap<String, BTreeMap<String, Choice>>,
     namespace_selectors: Vec<Value>,
     label_selectors: Vec<Value>,
 }
@@ -47,11 +47,8 @@ pub struct RandomPolicy {
 
 /// Random policies of a kind, as the API server accepts them and as they compile.
 pub fn policies(kind: PolicyKind) -> impl Strategy<Value = RandomPolicy> {
-    let fields = match kind {
-        PolicyKind::SecurityPolicy => &TABLES.security,
-        PolicyKind::OperationPolicy => &TABLES.operation,
-    };
-    (select(TABLES.actions.clone()), matches(), rules(fields)).prop_map(move |(action, r#match, rules)| {
+    let actions = select(TABLES.actions.clone());
+    (actions, matches(), rules(&TABLES.fields[kind.name()])).prop_map(move |(action, r#match, rules)| {
         RandomPolicy { kind, spec: json!({"enforcementAction": action, "match": r#match, "policies": rules}) }
     })
 }

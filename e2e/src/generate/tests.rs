@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy};
+use gatewright_api::{PolicyKind, with_policy_type};
 use gatewright_compiler::{Compile, Settings, compile};
 use proptest::prelude::ProptestConfig;
 use proptest::strategy::ValueTree as _;
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{Audience, Random, patch, pods, policies, shrink, updates, workloads};
 
-fn compiles<P: Compile>(kind: PolicyKind, count: usize) -> usize {
-    let random = Random::from_env().unwrap().values(&policies(kind), count).unwrap();
+fn compiles<P: Compile>(count: usize) -> usize {
+    let random = Random::from_env().unwrap().values(&policies(P::KIND), count).unwrap();
     let constraints = random.iter().filter(|policy| {
         let typed: P = serde_json::from_value(policy.named("random")).unwrap();
         compile(&typed, &Settings::default())
@@ -25,21 +25,17 @@ fn compiles<P: Compile>(kind: PolicyKind, count: usize) -> usize {
 
 #[test]
 fn policies_compile_and_most_demand_something() {
-    for count in [
-        compiles::<SecurityPolicy>(PolicyKind::SecurityPolicy, 500),
-        compiles::<OperationPolicy>(PolicyKind::OperationPolicy, 500),
-    ] {
-        assert!((400..500).contains(&count), "{count} of 500 have a constraint");
+    for kind in PolicyKind::ALL {
+        let count = with_policy_type!(kind, P => compiles::<P>(500));
+        assert!((400..500).contains(&count), "{kind}: {count} of 500 have a constraint");
     }
 }
 
 #[test]
 fn policies_use_every_field() {
-    for (kind, rules) in [
-        (PolicyKind::SecurityPolicy, SecurityPolicy::TEMPLATE),
-        (PolicyKind::OperationPolicy, OperationPolicy::TEMPLATE),
-    ] {
-        let random = Random::from_env().unwrap().values(&policies(kind), 500).unwrap();
+    for kind in PolicyKind::ALL {
+        let rules = with_policy_type!(kind, P => P::TEMPLATE);
+        let random = Random::from_env().unwrap().values(&policies(*kind), 500).unwrap();
         let used: BTreeSet<_> = random
             .iter()
             .flat_map(|policy| policy.spec["policies"].as_object().unwrap().keys().map(String::as_str))

@@ -7,7 +7,7 @@ use super::{Refusal, fields, refusals};
 use crate::generate::{Audience, Random, RandomPolicy, cases, objects, policies, shrink, workloads};
 use crate::trial::{Trial, namespace, template};
 use anyhow::{Context, Result, bail, ensure};
-use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy};
+use gatewright_api::{PolicyKind, with_policy_type};
 use gatewright_compiler::{Compile, Settings, compile};
 use gatewright_engine::{EnforcementPoint, Engine, Request};
 use gatewright_rules::Template;
@@ -21,27 +21,26 @@ const POLICIES: usize = 30;
 type Tally = BTreeMap<String, [usize; 2]>;
 
 #[tokio::test]
-async fn security_policies_mean_what_is_written() -> Result<()> {
-    read_alike::<SecurityPolicy>(PolicyKind::SecurityPolicy).await
-}
-
-#[tokio::test]
-async fn operation_policies_mean_what_is_written() -> Result<()> {
-    read_alike::<OperationPolicy>(PolicyKind::OperationPolicy).await
+async fn policies_mean_what_is_written() -> Result<()> {
+    for kind in PolicyKind::ALL {
+        with_policy_type!(kind, P => read_alike::<P>().await)?;
+    }
+    Ok(())
 }
 
 /// A field without a reading would be compared with nothing. Signatures are verified elsewhere.
 #[test]
 fn every_field_has_a_reading() {
-    let checks = [SecurityPolicy::TEMPLATE, OperationPolicy::TEMPLATE].into_iter().flat_map(Template::checks);
+    let templates = PolicyKind::ALL.iter().map(|kind| with_policy_type!(kind, P => P::TEMPLATE));
+    let checks = templates.flat_map(Template::checks);
     let checked: BTreeSet<_> = checks.map(|(_, check)| check.field).collect();
     assert_eq!(fields().collect::<BTreeSet<_>>(), checked);
 }
 
-async fn read_alike<P: Compile>(kind: PolicyKind) -> Result<()> {
+async fn read_alike<P: Compile>() -> Result<()> {
     let mut random = Random::from_env()?;
     let count = cases(POLICIES)?;
-    let rules = dense_rules(&mut random, kind, count)?;
+    let rules = dense_rules(&mut random, P::KIND, count)?;
     let everything =
         Union::new_weighted(vec![(4, workloads(Audience::Engine).boxed()), (1, objects().boxed())]);
     let mut trees = random.trees(&everything, 8 * count)?;
@@ -55,7 +54,7 @@ async fn read_alike<P: Compile>(kind: PolicyKind) -> Result<()> {
     let mut tally = Tally::new();
     for rules in &rules {
         engine.forget_constraints();
-        let Some(constraint) = constraint::<P>(kind, rules)? else { continue };
+        let Some(constraint) = constraint::<P>(rules)? else { continue };
         engine.add_constraint(&constraint)?;
         for (at, object) in objects.iter().enumerate() {
             let read = expected(rules, object);
@@ -92,9 +91,9 @@ fn count_in(tally: &mut Tally, rules: &Value, refusals: &[Refusal]) {
 }
 
 /// The constraint of a policy for all objects; none if it demands nothing.
-fn constraint<P: Compile>(kind: PolicyKind, rules: &Value) -> Result<Option<Value>> {
+fn constraint<P: Compile>(rules: &Value) -> Result<Option<Value>> {
     let policy: P = serde_json::from_value(json!({
-        "apiVersion": "deckhouse.io/v1alpha1", "kind": kind.as_ref(), "metadata": {"name": "random"},
+        "apiVersion": "deckhouse.io/v1alpha1", "kind": P::KIND.name(), "metadata": {"name": "random"},
         "spec": {"match": {"namespaceSelector": {"matchNames": ["*"]}}, "policies": rules},
     }))?;
     Ok(compile(&policy, &Settings::default())?.constraint.map(|constraint| json!(constraint)))

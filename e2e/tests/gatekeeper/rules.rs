@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use gatewright_api::{OperationPolicy, SecurityPolicy};
+use gatewright_api::{PolicyKind, with_policy_type};
 use gatewright_compiler::{Compile, Preset, Settings, compile, exec_guard};
 use gatewright_e2e::gator::{Folder, assertions};
 use gatewright_e2e::paths;
@@ -15,13 +15,11 @@ use gatewright_rules::{Rule, Template};
 use serde_json::{Value, json};
 
 #[test]
-fn cases_of_security_policy() -> Result<()> {
-    verify::<SecurityPolicy>("security-policy")
-}
-
-#[test]
-fn cases_of_operation_policy() -> Result<()> {
-    verify::<OperationPolicy>("operation-policy")
+fn cases_of_policies() -> Result<()> {
+    for kind in PolicyKind::ALL {
+        with_policy_type!(kind, P => verify::<P>())?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -66,13 +64,13 @@ fn connect_test(directory: &Folder, known: &[String], number: usize, case: &Conn
 }
 
 /// Writes a Gatekeeper suite for all rules of a policy kind and lets `gator verify` run it.
-fn verify<P: Compile>(folder: &str) -> Result<()> {
+fn verify<P: Compile>() -> Result<()> {
     let directory = Folder::new()?;
     directory.write("template.yaml", &template(P::TEMPLATE))?;
     directory.write("namespace.yaml", &namespace(&json!({})))?;
     let mut tests = vec![];
     for rule in P::TEMPLATE.rules() {
-        let cases = cases(folder, rule.name)?;
+        let cases = cases(P::TEMPLATE, rule.name)?;
         every_check_refuses(rule, &cases)?;
         for (number, case) in cases.iter().enumerate() {
             let test = suite_test::<P>(&directory, rule, number, case);
@@ -84,8 +82,12 @@ fn verify<P: Compile>(folder: &str) -> Result<()> {
     directory.remove()
 }
 
-fn cases(folder: &str, rule: &str) -> Result<Vec<Case>> {
-    let path = paths::repository().join("templates").join(folder).join(rule).join("cases.yaml");
+fn cases(template: Template, rule: &str) -> Result<Vec<Case>> {
+    let path = paths::repository()
+        .join("templates")
+        .join(template.definition().folder)
+        .join(rule)
+        .join("cases.yaml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let cases: Cases = serde_saphyr::from_str(&text).with_context(|| path.display().to_string())?;
     Ok(cases.cases)
@@ -117,25 +119,23 @@ fn every_check_refuses(rule: &Rule, cases: &[Case]) -> Result<()> {
 }
 
 #[test]
-fn details_of_security_policy() -> Result<()> {
-    details::<SecurityPolicy>("security-policy")
-}
-
-#[test]
-fn details_of_operation_policy() -> Result<()> {
-    details::<OperationPolicy>("operation-policy")
+fn details_of_policies() -> Result<()> {
+    for kind in PolicyKind::ALL {
+        with_policy_type!(kind, P => details::<P>())?;
+    }
+    Ok(())
 }
 
 /// Suites assert messages alone. What audit sees of the cases of a rule is judged by all policies of these cases, by
 /// both engines, and must be equal with its details.
-fn details<P: Compile>(folder: &str) -> Result<()> {
+fn details<P: Compile>() -> Result<()> {
     for rule in P::TEMPLATE.rules() {
         let mut trial = Trial {
             templates: vec![template(P::TEMPLATE)],
             namespaces: vec![namespace(&json!({}))],
             ..Trial::default()
         };
-        for (number, case) in cases(folder, rule.name)?.iter().enumerate() {
+        for (number, case) in cases(P::TEMPLATE, rule.name)?.iter().enumerate() {
             let constraint = compile(&policy::<P>(case)?, &Settings::default())?.constraint;
             trial.constraints.extend(constraint.map(|found| named(json!(found), &format!("c{number}"))));
             let audited =

@@ -89,7 +89,7 @@ fn files_of_the_oracle_are_read() -> Result<()> {
 
 #[test]
 fn kubectl_reads() -> Result<()> {
-    let table = paths::repository().join("crates/gatewright/tests/kubectl-reads.json");
+    let table = paths::repository().join("crates/input/tests/kubectl-reads.json");
     for Case { yaml, error, spec } in serde_json::from_str::<Vec<Case>>(&std::fs::read_to_string(table)?)? {
         let output = kubectl(&format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: a}}\n{yaml}"))?;
         ensure!(output.status.success() != error, "{yaml:?}: {}", String::from_utf8_lossy(&output.stderr));

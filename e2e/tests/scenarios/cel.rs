@@ -9,7 +9,7 @@ mod ours;
 mod policies;
 
 use anyhow::Result;
-use gatewright_e2e::{Cluster, Options};
+use gatewright_e2e::Cluster;
 
 use cases::Cases;
 use differences::{Differences, Kind};
@@ -30,16 +30,9 @@ const KNOWN: [Kind; 9] = [
 ];
 
 /// Policies of the API server have another version of the same library.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_api_server_says_the_same() -> Result<()> {
-    let mut options = Options::new("cel");
-    options.gatekeepers = vec![];
-    options.nodes = 0;
-    Cluster::run(options, async |cluster| {
-        let cases = Cases::read(VARIANTS)?;
-        let ours = ours::ours(&cases)?;
-        let theirs = policies::answers(cluster, &cases).await?;
-        Differences::find(&KNOWN, &cases, &ours, &theirs).report(&cases)
-    })
-    .await
+pub(crate) async fn means_the_same(cluster: &Cluster) -> Result<()> {
+    let cases = Cases::read(VARIANTS)?;
+    let ours = ours::ours(&cases)?;
+    let theirs = policies::answers(cluster, &cases).await?;
+    Differences::find(&KNOWN, &cases, &ours, &theirs).report(&cases)
 }

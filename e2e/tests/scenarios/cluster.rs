@@ -131,24 +131,6 @@ fn has_token(pod: &Pod) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_clusters_run_side_by_side() -> Result<()> {
-    let (one, two) = tokio::try_join!(
-        Cluster::start(without_gatekeeper("test-one")),
-        Cluster::start(without_gatekeeper("test-two")),
-    )?;
-
-    kubectl(&one, &["create", "namespace", "only-here"]).await?;
-
-    let namespaces: Api<Namespace> = Api::all(two.client().await?);
-    assert!(namespaces.get_opt("only-here").await?.is_none());
-    let name = |cluster: &Cluster| std::fs::read_to_string(cluster.kubeconfig()).unwrap();
-    assert!(name(&one).contains("test-one") && name(&two).contains("test-two"));
-    let second = Cluster::start(without_gatekeeper("test-one")).await.unwrap_err();
-    assert!(format!("{second:#}").contains("belongs to another process"), "{second:#}");
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_service_account_has_only_its_own_rights() -> Result<()> {
     Cluster::run(without_gatekeeper("test-account"), async |cluster| {
         kubectl(cluster, &["create", "serviceaccount", "reader"]).await?;

@@ -5,7 +5,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use gatewright_e2e::{Cluster, Options, paths};
+use gatewright_e2e::{Cluster, paths};
 use gatewright_kube_defaults as defaults;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
@@ -31,24 +31,19 @@ const REMOVED: [(&str, &str); 13] = [
     ("/metadata/annotations/deprecated.daemonset.template.generation", "a count of the server's"),
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn defaults_are_the_servers() -> Result<()> {
-    let options = Options { gatekeepers: vec![], nodes: 0, ..Options::new("test-defaults") };
-    Cluster::run(options, async |cluster| {
-        let client = cluster.client().await?;
-        let mut wrong = vec![];
-        let manifests = manifests()?;
-        ensure!(manifests.len() > 40, "{} manifests only", manifests.len());
-        for (origin, manifest) in manifests {
-            match differences(&client, &manifest).await {
-                Ok(found) => wrong.extend(found.iter().map(|what| format!("{origin}: {what}"))),
-                Err(error) => wrong.push(format!("{origin}: {error:#}")),
-            }
+pub(crate) async fn are_the_servers(cluster: &Cluster) -> Result<()> {
+    let client = cluster.client().await?;
+    let mut wrong = vec![];
+    let manifests = manifests()?;
+    ensure!(manifests.len() > 40, "{} manifests only", manifests.len());
+    for (origin, manifest) in manifests {
+        match differences(&client, &manifest).await {
+            Ok(found) => wrong.extend(found.iter().map(|what| format!("{origin}: {what}"))),
+            Err(error) => wrong.push(format!("{origin}: {error:#}")),
         }
-        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-        Ok(())
-    })
-    .await
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
 }
 
 /// Every document of every file, with the file and its place in it.

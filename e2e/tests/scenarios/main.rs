@@ -1,5 +1,6 @@
 //! Scenarios on the real control plane, each on a cluster of its own unless it says otherwise.
 
+mod api_server;
 mod bypass;
 mod cel;
 mod chart;
@@ -7,11 +8,14 @@ mod cluster;
 mod defaults;
 mod exec;
 mod manifests;
+mod openshift;
 mod operator;
 mod rendered;
 mod replicas;
 mod reports;
 mod scale;
+mod skew;
 mod status;
 mod system;
+mod uninstall;
 mod verdicts;

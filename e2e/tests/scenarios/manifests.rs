@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use gatewright_api::{OperationPolicy, SecurityPolicy};
-use gatewright_e2e::{Cluster, Options, Scenario, paths};
+use gatewright_e2e::{Cluster, paths};
 use serde_json::{Value, json};
 
 const WHERE: &str = r#""match": {"namespaceSelector": {"matchNames": ["a"]}}"#;
@@ -203,19 +203,13 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn manifests() -> Result<()> {
-    let options = Options { gatekeepers: vec![], nodes: 0, ..Options::new("test-manifests") };
-    let scenario = Scenario::on(options).without_operator();
-    Scenario::run(scenario, async |cluster| {
-        wrong_manifests_are_refused_in_a_sentence(cluster).await?;
-        names_are_limited(cluster).await?;
-        three_states_and_null_survive_storage(cluster).await?;
-        examples_round_trip(cluster).await?;
-        documented_policies_are_accepted(cluster).await?;
-        explain_explains(cluster).await
-    })
-    .await
+pub(crate) async fn are_taken_or_refused(cluster: &Cluster) -> Result<()> {
+    wrong_manifests_are_refused_in_a_sentence(cluster).await?;
+    names_are_limited(cluster).await?;
+    three_states_and_null_survive_storage(cluster).await?;
+    examples_round_trip(cluster).await?;
+    documented_policies_are_accepted(cluster).await?;
+    explain_explains(cluster).await
 }
 
 async fn wrong_manifests_are_refused_in_a_sentence(cluster: &Cluster) -> Result<()> {

@@ -91,6 +91,9 @@ async fn what_is_no_policy(cluster: &Cluster) -> Result<()> {
     ensure!(processes[0]["version"].as_str().is_some_and(|it| it.starts_with("v3.")), "{processes:?}");
     ensure!(status["standards"].as_array().is_some_and(|all| all.len() == 6), "{status}");
     ensure!(status["exemptNamespaces"] == json!({"count": 0}), "{status}");
+    let row = cluster.kubectl_ok(&["get", "gatewrightstatus/cluster", "--no-headers"]).await?;
+    let row: Vec<_> = row.split_whitespace().collect();
+    ensure!(row[..7] == ["cluster", "True", "True", "True", "True", "baseline", "deny"], "{row:?}");
     // The first status of a policy replaces what the API server made up.
     cluster.ready("oppol/waiting").await?;
     let conditions = cluster.get(&["oppol/waiting"]).await?["status"]["conditions"].take();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -13,6 +14,21 @@ use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCase, Stand
 use gatewright_rules::{Owner, Rule, Template};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+/// Checks every template, side by side.
+///
+/// # Errors
+/// The first template that does not pass, and why.
+pub fn of_every_template(check: fn(Template) -> Result<()>) -> Result<()> {
+    thread::scope(|scope| {
+        let checks: Vec<_> =
+            Template::ALL.iter().map(|template| scope.spawn(move || check(*template))).collect();
+        Template::ALL.iter().zip(checks).try_for_each(|(template, check)| {
+            let checked = check.join().map_err(|_| anyhow!("{}: see above", template.kind()))?;
+            checked.with_context(|| template.kind())
+        })
+    })
+}
 
 /// What one case says of one constraint.
 #[derive(Debug)]

@@ -23,26 +23,8 @@ use serde_json::{Value, json};
 
 #[test]
 #[ignore = "takes minutes: make mutants"]
-fn mutants_of_security_policy() -> Result<()> {
-    mutants_of(Template::SecurityPolicy)
-}
-
-#[test]
-#[ignore = "takes minutes: make mutants"]
-fn mutants_of_operation_policy() -> Result<()> {
-    mutants_of(Template::OperationPolicy)
-}
-
-#[test]
-#[ignore = "takes minutes: make mutants"]
-fn mutants_of_the_standards() -> Result<()> {
-    mutants_of(Template::PodSecurityStandard)
-}
-
-#[test]
-#[ignore = "takes minutes: make mutants"]
-fn mutants_of_the_exec_guard() -> Result<()> {
-    mutants_of(Template::DenyExecHeritage)
+fn mutants_of_every_template() -> Result<()> {
+    judge::of_every_template(mutants_of)
 }
 
 /// A change that makes no difference.

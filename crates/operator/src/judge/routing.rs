@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gatewright_api::Guarded;
-use gatewright_compiler::{Compile, Settings, builtin as metadata, compile};
+use gatewright_compiler::builtin as metadata;
 use gatewright_gatekeeper::{self as gatekeeper, Finding, Route, configuration, routes_all, upstream};
 use gatewright_rules::subresources;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
@@ -95,15 +94,8 @@ fn needed(demand: &Demand, entry: Option<&ValidatingWebhook>, builtin: &Builtin)
         return vec![];
     }
     let mut routes: BTreeSet<_> = builtin.standards_routes.iter().cloned().collect();
-    routes.extend(routes_of(&demand.security, &builtin.settings));
-    routes.extend(routes_of(&demand.operation, &builtin.settings));
+    routes.extend(demand.policies.iter().flat_map(|policy| policy.routes(&builtin.settings)));
     routes.into_iter().collect()
-}
-
-fn routes_of<P: Compile>(policies: &[Arc<Guarded<P>>], settings: &Settings) -> Vec<Route> {
-    let parsed = policies.iter().filter_map(|policy| policy.parsed.as_ref().ok());
-    let compiled = parsed.filter_map(|policy| compile(&**policy, settings).ok());
-    compiled.flat_map(|compiled| compiled.routes).collect()
 }
 
 #[cfg(test)]

@@ -127,6 +127,18 @@ mod tests {
     }
 
     #[test]
+    fn violations_count_under_the_action_of_their_policy() {
+        for (action, expected) in
+            [(Action::Deny, [3, 0, 0]), (Action::Warn, [0, 3, 0]), (Action::Dryrun, [0, 0, 3])]
+        {
+            let by = violations(&audit(&["a", "a", "b"], 3, "t1"), action, None).by_enforcement;
+            assert_eq!([by.deny, by.warn, by.dryrun], expected, "{action}");
+        }
+        let nothing = violations(&audit(&[], 0, "t1"), Action::Deny, None);
+        assert!(nothing.top_namespaces.is_empty() && nothing.sample.is_empty() && nothing.truncated == 0);
+    }
+
+    #[test]
     fn a_status_stays_bounded() {
         let names: Vec<_> = (0..20).map(|i| format!("ns-{i}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();

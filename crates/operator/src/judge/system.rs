@@ -6,7 +6,7 @@ mod operator;
 
 use std::collections::BTreeSet;
 
-use gatewright_api::{Notice, Reason, StandardStatus, SystemCondition, SystemStatus};
+use gatewright_api::{DefaultStandard, Notice, Reason, StandardStatus, SystemCondition, SystemStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::judge::builtin::{Builtin, Standard};
@@ -107,6 +107,7 @@ fn status(
     SystemStatus {
         conditions: judged.iter().map(condition).collect(),
         processes: gatekeeper::processes(snapshot, &expected),
+        default_standard: Some(default_standard(builtin)),
         standards: standards(&snapshot.standards, builtin),
         exempt_namespaces: snapshot.ignored.as_deref().map(gatekeeper::exempt_namespaces),
         notices: notices.all(),
@@ -154,6 +155,15 @@ fn find(status: Option<&SystemStatus>, r#type: SystemCondition) -> Option<&Condi
 fn turned<'a>(before: Option<&SystemStatus>, now: &'a SystemStatus) -> Option<&'a Condition> {
     let old = find(before, SystemCondition::Ready).map(|condition| (&condition.status, &condition.reason));
     find(Some(now), SystemCondition::Ready).filter(|ready| old != Some((&ready.status, &ready.reason)))
+}
+
+/// What the settings in force choose where labels do not.
+fn default_standard(builtin: &Builtin) -> DefaultStandard {
+    let standards = &builtin.settings.standards;
+    DefaultStandard {
+        level: standards.default_policy.as_ref().to_owned(),
+        action: standards.enforcement_action.to_string(),
+    }
 }
 
 /// The standards, and what became of each with each action.

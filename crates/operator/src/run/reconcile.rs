@@ -19,7 +19,8 @@ use crate::watch::observe::{
     Gatekeeper, NamespacesSnapshot, PolicySnapshot, ReportsSnapshot, RoutingSnapshot, StandardSnapshot,
     SystemSnapshot, TemplateSnapshot,
 };
-use crate::watch::world::{Watched, World};
+use crate::watch::policies::Watched;
+use crate::watch::world::World;
 use crate::{Error, judge};
 
 /// What reconciliations work with.

@@ -10,6 +10,7 @@ use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use gatewright_api::PolicyKind;
 use gatewright_rules::Template;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -22,9 +23,8 @@ use crate::run::scrape::State;
 use crate::watch::cache::Knowledge;
 use crate::watch::observe::lacking;
 
-/// Without these kinds nothing can be enforced.
-const ESSENTIAL: [&str; 4] =
-    ["SecurityPolicy", "OperationPolicy", "ConstraintTemplate", "Pods of Gatekeeper"];
+/// Beside our own kinds: without these nothing can be enforced.
+const ESSENTIAL: [&str; 2] = ["ConstraintTemplate", "Pods of Gatekeeper"];
 
 struct Served {
     registry: Registry,
@@ -93,7 +93,8 @@ fn missing(
     trouble: Option<String>,
 ) -> Vec<String> {
     let Some(caches) = caches else { return vec!["nothing is watched yet".to_owned()] };
-    let absent = |name: &str| ESSENTIAL.contains(&name) || Template::of_kind(name).is_some();
+    let is_ours = |name: &str| name.parse::<PolicyKind>().is_ok() || Template::of_kind(name).is_some();
+    let absent = |name: &str| ESSENTIAL.contains(&name) || is_ours(name);
     let caches = caches.iter().filter_map(|(name, known)| match known {
         Knowledge::Unknown => Some(format!("not listed yet: {name}")),
         Knowledge::Absent if absent(name) => Some(format!("not served, or not to the operator: {name}")),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use gatewright_api::{OperationPolicy, SecurityPolicy};
+use gatewright_api::{PolicyKind, with_policy_type};
 use gatewright_compiler::Settings;
 use gatewright_rules::Template;
 use http::{Request, Response};
@@ -18,9 +18,10 @@ use tower::service_fn;
 use crate::watch::cache::{Cache, Entry};
 use crate::watch::key::{Changes, Key};
 use crate::watch::live::Live;
+use crate::watch::policies::Watched as _;
 use crate::watch::schemas::Schemas;
 use crate::watch::system::Replica;
-use crate::watch::world::{Watched as _, World};
+use crate::watch::world::World;
 
 /// A world that knows nothing, and the keys of what has changed in it. Its API server answers nobody.
 pub(crate) fn world() -> (World, Arc<Mutex<Vec<Key>>>) {
@@ -44,12 +45,25 @@ pub(crate) fn fill<T: Entry>(cache: &Cache<T>, objects: impl IntoIterator<Item =
 }
 
 /// What fills a cache with nothing.
-type Fill = fn(&World);
+type Fill = Box<dyn Fn(&World)>;
 
 /// Everything that is watched, each as what fills it with nothing.
-pub(crate) const CACHES: [(&str, Fill); 16] = [
-    ("SecurityPolicy", |world| fill(SecurityPolicy::cache(world), [])),
-    ("OperationPolicy", |world| fill(OperationPolicy::cache(world), [])),
+pub(crate) fn caches() -> Vec<(&'static str, Fill)> {
+    let policies = PolicyKind::ALL.iter().map(|kind| -> (_, Fill) {
+        let empty = |world: &World| with_policy_type!(*kind, P => fill(P::cache(&world.policies), []));
+        (kind.name(), Box::new(empty))
+    });
+    let constraints = Template::ALL.iter().map(|template| -> (_, Fill) {
+        (template.kind(), Box::new(|world| fill(world.constraints(*template), [])))
+    });
+    let others = OTHERS.iter().map(|(name, fill)| -> (_, Fill) { (*name, Box::new(fill)) });
+    policies.chain(others).chain(constraints).collect()
+}
+
+/// The same of a kind that there is one cache for.
+type FillOne = fn(&World);
+
+const OTHERS: [(&str, FillOne); 10] = [
     ("templates", |world| fill(&world.templates, [])),
     ("pods", |world| fill(&world.pods, [])),
     ("webhooks", |world| fill(&world.webhooks, [])),
@@ -57,10 +71,6 @@ pub(crate) const CACHES: [(&str, Fill); 16] = [
     ("platform pods", |world| fill(&world.platform_pods, [])),
     ("sync sets", |world| fill(&world.sync_sets, [])),
     ("own webhook", |world| fill(&world.own_webhook, [])),
-    ("D8SecurityPolicy", |world| fill(world.constraints(Template::SecurityPolicy), [])),
-    ("D8OperationPolicy", |world| fill(world.constraints(Template::OperationPolicy), [])),
-    ("D8PodSecurityStandard", |world| fill(world.constraints(Template::PodSecurityStandard), [])),
-    ("D8DenyExecHeritage", |world| fill(world.constraints(Template::DenyExecHeritage), [])),
     ("namespaces", |world| {
         fill(&world.namespaces.cache, []);
         world.namespaces.turn_all();
@@ -76,7 +86,7 @@ pub(crate) const CACHES: [(&str, Fill); 16] = [
 /// Everything is known, and nothing is there.
 pub(crate) fn empty_world() -> World {
     let (world, _) = world();
-    for (_, fill) in CACHES {
+    for (_, fill) in caches() {
         fill(&world);
     }
     world

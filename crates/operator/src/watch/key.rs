@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gatewright_api::PolicyKind;
 use gatewright_rules::{Owner, Template};
 
 /// What is reconciled as a whole.
@@ -31,8 +30,7 @@ impl Key {
         match self {
             Self::Template(_) => "template",
             Self::Constraint(template, _) => match template.owner() {
-                Owner::Policy(PolicyKind::SecurityPolicy) => "securitypolicy",
-                Owner::Policy(PolicyKind::OperationPolicy) => "operationpolicy",
+                Owner::Policy(kind) => kind.singular(),
                 Owner::Standards => "standard",
                 Owner::ExecGuard => "routing",
             },

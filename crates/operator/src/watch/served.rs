@@ -55,3 +55,6 @@ async fn discover(client: &Client) -> Result<Vec<Resource>, Error> {
     };
     Ok(served.map(resource).collect::<BTreeSet<_>>().into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ mod watches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gatewright_api::{GatewrightStatus, Guarded, Notice, OperationPolicy, Policy, SecurityPolicy};
-use gatewright_compiler::{Compile, Settings};
+use gatewright_api::{GatewrightStatus, Notice, PolicyKind, with_policy_type};
+use gatewright_compiler::Settings;
 use gatewright_gatekeeper::{Exemption, Process, expected_processes};
 use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -22,6 +22,7 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::{LastApplied, Observed};
 use crate::watch::live::Live;
 use crate::watch::namespaces::Namespaces;
+use crate::watch::policies::{Policies, Watched as _};
 use crate::watch::published::{Published, RoutingOutcome};
 use crate::watch::reports::Reports;
 use crate::watch::schemas::Schemas;
@@ -32,6 +33,7 @@ use crate::watch::system::{Replica, SystemObject};
 pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
+    pub(crate) policies: Policies,
     pub(crate) templates: Cache<Live>,
     pub(crate) pods: Cache<Process>,
     pub(crate) webhooks: Cache<ValidatingWebhookConfiguration>,
@@ -54,8 +56,6 @@ pub(crate) struct World {
     pub(crate) schemas: Arc<Published<Schemas>>,
     /// Who owns what goes with the release; none until that is known.
     pub(crate) release: Arc<Published<Option<OwnerReference>>>,
-    security: Cache<Guarded<SecurityPolicy>>,
-    operation: Cache<Guarded<OperationPolicy>>,
     constraints: BTreeMap<Template, Cache<Live>>,
     /// What we last left in the API.
     pub(crate) last_applied: Arc<LastApplied>,
@@ -65,32 +65,6 @@ pub(crate) struct World {
 
 /// A Pod of the platform. That there is one is all that we need to know.
 pub(crate) struct PlatformPod;
-
-/// A policy kind that is watched.
-pub(crate) trait Watched: Compile {
-    fn cache(world: &World) -> &Cache<Guarded<Self>>;
-}
-
-impl Watched for SecurityPolicy {
-    fn cache(world: &World) -> &Cache<Guarded<Self>> {
-        &world.security
-    }
-}
-
-impl Watched for OperationPolicy {
-    fn cache(world: &World) -> &Cache<Guarded<Self>> {
-        &world.operation
-    }
-}
-
-impl<P: Policy> Entry for Guarded<P> {
-    fn same(&self, other: &Self) -> bool {
-        let (a, b) = (&self.metadata, &other.metadata);
-        // What was read before the API server knew of a field may parse, and not after.
-        (&a.uid, a.generation, &self.status) == (&b.uid, b.generation, &other.status)
-            && self.parsed.is_ok() == other.parsed.is_ok()
-    }
-}
 
 impl Entry for Process {
     fn same(&self, other: &Self) -> bool {
@@ -129,6 +103,7 @@ impl World {
             foreign: ForeignConstraints::new(client.clone(), changes.clone()),
             client,
             settings,
+            policies: Policies::new(),
             templates: Cache::new(),
             pods: Cache::new(),
             webhooks: Cache::new(),
@@ -145,8 +120,6 @@ impl World {
             replica,
             schemas: Arc::default(),
             release: Arc::default(),
-            security: Cache::new(),
-            operation: Cache::new(),
             constraints: Template::ALL.iter().map(|template| (*template, Cache::new())).collect(),
             last_applied,
             changes,
@@ -156,8 +129,9 @@ impl World {
 
     /// Starts all watches.
     pub(crate) fn watch(&mut self) {
-        self.watch_policies::<SecurityPolicy>();
-        self.watch_policies::<OperationPolicy>();
+        for kind in PolicyKind::ALL {
+            with_policy_type!(*kind, P => self.watch_policies::<P>());
+        }
         self.watch_templates();
         self.watch_gatekeeper();
         self.watch_routing();
@@ -173,9 +147,10 @@ impl World {
         fn of<'a, T: Entry>(name: &'a str, cache: &Cache<T>) -> (&'a str, Knowledge, usize) {
             (name, cache.knowledge(), cache.len())
         }
-        let mut caches = vec![
-            of("SecurityPolicy", &self.security),
-            of("OperationPolicy", &self.operation),
+        let policies =
+            |kind: &PolicyKind| with_policy_type!(*kind, P => of(kind.name(), P::cache(&self.policies)));
+        let mut caches: Vec<_> = PolicyKind::ALL.iter().map(policies).collect();
+        caches.extend([
             of("ConstraintTemplate", &self.templates),
             of("Pods of Gatekeeper", &self.pods),
             of("webhook configurations of Gatekeeper", &self.webhooks),
@@ -185,7 +160,7 @@ impl World {
             of("own webhook configuration", &self.own_webhook),
             of("Namespace", &self.namespaces.cache),
             of("GatewrightStatus", &self.system),
-        ];
+        ]);
         caches.extend(self.constraints.iter().map(|(template, cache)| of(template.kind(), cache)));
         caches.extend(self.reports.all().map(|watched| of(watched.kind.name, &watched.cache)));
         caches

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     ADMINISTRATOR, GUARD, GUARDED, INVENTORY, OURS, PLAIN, REFUSED, SYSTEM, UNKNOWN, UPSTREAM, attach, enter,
-    exec, exec_says, pods_run, routes_become, undone, with_pods,
+    exec, exec_says, pods_run, routes_become, with_pods,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +23,6 @@ async fn the_platforms_pods_are_guarded() -> Result<()> {
         exec_says(cluster, "developer", "d8-system/deckhouse-0", REFUSED).await?;
         who_enters_in_a_plain_cluster(cluster).await?;
         the_entry_is_upstreams(cluster).await?;
-        edits_by_hand_are_undone(cluster).await?;
         pods_that_nobody_has_seen(cluster).await?;
         gatekeeper_down(cluster).await?;
         gatekeeper_uninstalled(cluster).await?;
@@ -32,8 +31,7 @@ async fn the_platforms_pods_are_guarded() -> Result<()> {
         for object in [OURS, GUARD, INVENTORY] {
             cluster.gone(object).await?;
         }
-        who_enters_on_deckhouse(cluster).await?;
-        modes_and_routing_obey(cluster).await
+        who_enters_on_deckhouse(cluster).await
     })
     .await
 }
@@ -93,28 +91,6 @@ async fn the_entry_is_upstreams(cluster: &Cluster) -> Result<()> {
         Ok(true)
     })
     .await
-}
-
-async fn edits_by_hand_are_undone(cluster: &Cluster) -> Result<()> {
-    let selector = json!({"spec": {"match": {"labelSelector": {"matchLabels": {"a": "b"}}}}});
-    undone(cluster, "a selector", GUARD, "merge", &selector).await?;
-    let exempt = json!({"spec": {"parameters": {"exemptUsers": ["developer"]}}});
-    undone(cluster, "an exempt user", GUARD, "merge", &exempt).await?;
-    let kinds = json!({"spec": {"gvks": [{"group": "", "version": "v1", "kind": "Secret"}]}});
-    undone(cluster, "other kinds", INVENTORY, "merge", &kinds).await?;
-    let add = |path: &str, value: Value| json!([{"op": "add", "path": path, "value": value}]);
-    let never = json!([{"name": "never", "expression": "false"}]);
-    undone(cluster, "a condition", OURS, "json", &add("/webhooks/0/matchConditions", never)).await?;
-    let policy = json!("Ignore");
-    undone(cluster, "a failure policy", OURS, "json", &add("/webhooks/0/failurePolicy", policy)).await?;
-    let mut second = cluster.get(&[OURS]).await?["webhooks"][0].clone();
-    second["name"] = json!("second.example.com");
-    undone(cluster, "a second entry", OURS, "json", &add("/webhooks/-", second)).await?;
-    for object in [OURS, INVENTORY, GUARD] {
-        cluster.kubectl_ok(&["delete", object]).await?;
-        until(&format!("{object} is back"), AT_ONCE, async || cluster.exists(object).await).await?;
-    }
-    exec_says(cluster, "developer", "d8-system/deckhouse-0", REFUSED).await
 }
 
 async fn pods_that_nobody_has_seen(cluster: &Cluster) -> Result<()> {
@@ -202,45 +178,6 @@ async fn who_enters_on_deckhouse(cluster: &Cluster) -> Result<()> {
             ],
         )
         .await
-    })
-    .await
-}
-
-async fn modes_and_routing_obey(cluster: &Cluster) -> Result<()> {
-    // There is a Pod to guard.
-    operator_with(cluster, "execGuard: {mode: 'Off'}", async || {
-        for object in [OURS, GUARD, INVENTORY] {
-            cluster.gone(object).await?;
-        }
-        let says = "execGuard.mode is Off in the settings";
-        cluster.condition(SYSTEM, Condition::yes("ExecGuard", "NotNeeded", says)).await?;
-        enter(cluster, &[("developer", true)]).await
-    })
-    .await?;
-    cluster.kubectl_ok(&["delete", "pod/deckhouse-0", "-n", "d8-system"]).await?;
-    // And now there is none.
-    operator_with(cluster, "execGuard: {mode: Always}\nrouting: {connect: 'off'}", async || {
-        until("the guard stands", SOON, async || cluster.exists(GUARD).await).await?;
-        ensure!(cluster.exists(INVENTORY).await? && !cluster.exists(OURS).await?);
-        let says = "RoutingOff: CONNECT of pods/attach, pods/exec is not sent to Gatekeeper, because routing.connect is off";
-        cluster.condition(SYSTEM, Condition::yes("Routing", "Routed", says)).await?;
-        cluster.condition(SYSTEM, Condition::no("ExecGuard", "NotRouted", "CONNECT of pods/exec")).await
-    })
-    .await?;
-    // An object of our name that is not ours stays as it is.
-    let mut foreign = cluster.get(&[UPSTREAM]).await?;
-    foreign["metadata"] = json!({"name": OURS.split('/').next_back()});
-    cluster.put(&foreign).await?;
-    operator_with(cluster, "", async || {
-        cluster.gone(INVENTORY).await?;
-        cluster.put(&labelled_pod("d8-system", "deckhouse-0", &json!({"heritage": "deckhouse"}))).await?;
-        until("the guard stands", SOON, async || cluster.exists(GUARD).await).await?;
-        let found = cluster.get(&[OURS]).await?;
-        ensure!(found["webhooks"] == foreign["webhooks"], "{found}");
-        let says = "ValidatingWebhookConfiguration gatewright-validating-webhook-configuration exists and is not ours";
-        cluster.condition(SYSTEM, Condition::no("Routing", "ApplyFailed", says)).await?;
-        cluster.kubectl_ok(&["delete", OURS]).await?;
-        routes_become(cluster, &["CONNECT pods/attach", "CONNECT pods/exec"]).await
     })
     .await
 }

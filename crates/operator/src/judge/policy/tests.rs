@@ -97,6 +97,14 @@ fn plan(policy: &Guarded<SecurityPolicy>, actions: Vec<Action>, valid: Judgement
     Plan { actions, status: Status::Policy(Box::new(draft)), ..Plan::default() }
 }
 
+/// What is to be said of a good policy.
+pub(crate) fn drafted(valid: Judgement, outcome: Outcome) -> Draft {
+    match plan(&good(), vec![], valid, outcome).status {
+        Status::Policy(draft) => *draft,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The same, where a constraint of ours is there and stays though it is not as it should be.
 fn with_facts_of(live: &Arc<Live>, mut plan: Plan) -> Plan {
     if let Status::Policy(draft) = &mut plan.status {

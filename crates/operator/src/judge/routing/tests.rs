@@ -10,6 +10,7 @@ use crate::watch::kind::Kind;
 use crate::watch::last_applied::Observed;
 use crate::watch::observe::routing::{Demand, own};
 use crate::watch::observe::{GuardSnapshot, RoutingSnapshot};
+use crate::watch::policies::AnyPolicy;
 use crate::watch::published::RoutingOutcome;
 use gatewright_api::{Guarded, SecurityPolicy};
 use gatewright_compiler::RoutingMode;
@@ -244,9 +245,9 @@ fn of_users() -> Vec<Row> {
 /// Upstream's configuration was trimmed.
 fn of_policies() -> Vec<Row> {
     let builtin = builtin();
-    let policy = |rules: &Value| -> Arc<Guarded<SecurityPolicy>> {
+    let policy = |rules: &Value| -> Arc<dyn AnyPolicy> {
         Arc::new(
-            serde_json::from_value(json!({
+            serde_json::from_value::<Guarded<SecurityPolicy>>(json!({
                 "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "p"},
                 "spec": {"match": {"namespaceSelector": {"matchNames": ["shop"]}}, "policies": rules},
             }))
@@ -257,9 +258,9 @@ fn of_policies() -> Vec<Row> {
     let updates = || vec![route("", "pods/ephemeralcontainers", Operation::Update)];
     let ours = configuration("UPDATE", "", &["pods/ephemeralcontainers"]);
     // Nothing is made of a policy that is not valid.
-    let security =
+    let policies =
         vec![policy(&json!({"allowPrivileged": false})), policy(&json!({"allowPrivileged": null}))];
-    let demand = Demand { security, ..Demand::default() };
+    let demand = Demand { policies, ..Demand::default() };
     let off = Builtin::new(gatewright_compiler::Settings {
         routing: gatewright_compiler::Routing { connect: RoutingMode::Off, ..Default::default() },
         ..Default::default()

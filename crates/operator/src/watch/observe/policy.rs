@@ -13,7 +13,8 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::gatekeeper::Gatekeeper;
-use crate::watch::world::{Watched, World};
+use crate::watch::policies::Watched;
+use crate::watch::world::World;
 
 /// A policy and its constraint, whether they exist or not.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ impl<P: Watched> PolicySnapshot<P> {
             return None;
         }
         let id = Id::new(Kind::Constraint(P::TEMPLATE), name);
-        let (policy, constraint) = (P::cache(world).get(name), world.observed(&id));
+        let (policy, constraint) = (P::cache(&world.policies).get(name), world.observed(&id));
         let reached = |live: &Arc<Live>| world.namespaces.reached_by(P::TEMPLATE, name, live);
         let ours = constraint.live.as_ref().filter(|live| live.ours && policy.is_some());
         let (unserved, asked) = match unserved(world, policy.as_deref()).await {
@@ -54,7 +55,7 @@ impl<P: Watched> PolicySnapshot<P> {
             Err(error) => (vec![], Err(error)),
         };
         let snapshot = Self {
-            policies_served: P::cache(world).is_complete(),
+            policies_served: P::cache(&world.policies).is_complete(),
             constraints_served: world.constraints(P::TEMPLATE).is_complete(),
             templates_served: world.templates.is_complete(),
             template: world.templates.get(&P::TEMPLATE.name()),
@@ -89,12 +90,12 @@ async fn unserved<P: Watched>(world: &World, policy: Option<&Guarded<P>>) -> Res
 /// None while the kind is served and its schema is not known yet.
 fn lacking<P: Watched>(world: &World) -> Option<Vec<String>> {
     let schemas = world.schemas.get()?;
-    if P::cache(world).is_complete() { schemas.of(P::KIND.name()) } else { Some(vec![]) }
+    if P::cache(&world.policies).is_complete() { schemas.of(P::KIND.name()) } else { Some(vec![]) }
 }
 
 fn is_unknown<P: Watched>(world: &World) -> bool {
     let knowledge = [
-        P::cache(world).knowledge(),
+        P::cache(&world.policies).knowledge(),
         world.constraints(P::TEMPLATE).knowledge(),
         world.templates.knowledge(),
         world.pods.knowledge(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gatewright_api::{Guarded, OperationPolicy, SecurityPolicy};
 use gatewright_gatekeeper::{
     Matcher, Operation, Resource, TemplateSource, UserConstraint, WEBHOOK_CONFIGURATION,
 };
@@ -14,7 +13,8 @@ use crate::Error;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::observe::guard::GuardSnapshot;
-use crate::watch::world::{Watched as _, World};
+use crate::watch::policies::AnyPolicy;
+use crate::watch::world::World;
 
 /// The exec guard, and what is sent to Gatekeeper.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ pub(crate) struct Demand {
     pub(crate) constraints: Vec<(String, String, Arc<Matcher>)>,
     /// The served resources of the kinds whose deletion they want to see.
     pub(crate) resources: Vec<Resource>,
-    pub(crate) security: Vec<Arc<Guarded<SecurityPolicy>>>,
-    pub(crate) operation: Vec<Arc<Guarded<OperationPolicy>>>,
+    /// Our policies.
+    pub(crate) policies: Vec<Arc<dyn AnyPolicy>>,
 }
 
 impl RoutingSnapshot {
@@ -74,13 +74,7 @@ impl Demand {
         let templates: Vec<_> = templates.iter().filter_map(|live| live.source.clone()).collect();
         let kinds = templates.iter().map(|template| template.kind.clone()).collect();
         let Some(constraints) = world.foreign.of(&kinds) else { return Ok(None) };
-        let demand = Self {
-            templates,
-            constraints,
-            resources: vec![],
-            security: SecurityPolicy::cache(world).values(),
-            operation: OperationPolicy::cache(world).values(),
-        };
+        let demand = Self { templates, constraints, resources: vec![], policies: world.policies.all() };
         let resources = resources(world, &demand.deleted_kinds()).await?;
         Ok(Some(Self { resources, ..demand }))
     }

@@ -1,12 +1,13 @@
 //! What the gauges show.
 
-use gatewright_api::{Guarded, OperationPolicy, PolicyKind, PolicyStatus, SecurityPolicy};
+use gatewright_api::{Guarded, PolicyKind, PolicyStatus, with_policy_type};
 
 use super::system::ignored;
 use super::{Gatekeeper, StandardReach};
 use crate::watch::cache::Knowledge;
+use crate::watch::policies::{Policies, Watched};
 use crate::watch::published::ReportsOutcome;
-use crate::watch::world::{Watched, World};
+use crate::watch::world::World;
 
 /// What the operator sees at the moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,15 +45,14 @@ pub(crate) struct CacheSeen {
 impl ScrapeSnapshot {
     /// `standards` are the names of the standards' constraints.
     pub(crate) fn observe<'a>(world: &World, standards: impl Iterator<Item = &'a str>) -> Self {
-        let mut policies = policies::<SecurityPolicy>(world);
-        policies.extend(self::policies::<OperationPolicy>(world));
+        let policies = |kind: &PolicyKind| with_policy_type!(*kind, P => policies::<P>(&world.policies));
         let cache = |(name, knowledge, objects): (&str, Knowledge, usize)| CacheSeen {
             name: name.to_owned(),
             knowledge,
             objects,
         };
         Self {
-            policies,
+            policies: PolicyKind::ALL.iter().flat_map(policies).collect(),
             standards: standards.map(|name| StandardReach::observe(world, name)).collect(),
             gatekeeper: Gatekeeper::observe(world),
             processes: world.expected_processes().len(),
@@ -64,11 +64,11 @@ impl ScrapeSnapshot {
     }
 }
 
-fn policies<P: Watched>(world: &World) -> Vec<PolicySeen> {
+fn policies<P: Watched>(policies: &Policies) -> Vec<PolicySeen> {
     let seen = |policy: &Guarded<P>| PolicySeen {
         kind: P::KIND,
         name: policy.metadata.name.clone().unwrap_or_default(),
         status: policy.status.clone().unwrap_or_default(),
     };
-    P::cache(world).values().iter().map(|policy| seen(policy)).collect()
+    P::cache(policies).values().iter().map(|policy| seen(policy)).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatewright_api::{Notice, PolicyKind, SYSTEM_STATUS_NAME, with_policy_type};
+use gatewright_api::{Notice, PolicyKind, SYSTEM_STATUS_NAME};
 use gatewright_compiler::EXEC_GUARD;
 use gatewright_gatekeeper::{IGNORE_LABEL, Namespace};
 use gatewright_rules::Template;
@@ -19,7 +19,7 @@ use crate::watch::observe::standard::StandardSnapshot;
 use crate::watch::observe::template::TemplateSnapshot;
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::system::SystemObject;
-use crate::watch::world::{Watched as _, World};
+use crate::watch::world::World;
 
 /// The system.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,7 @@ impl SystemSnapshot {
         }
         Some(Self {
             object: world.system.get(SYSTEM_STATUS_NAME),
-            policies: PolicyKind::ALL.iter().map(|kind| (*kind, is_served(world, *kind))).collect(),
+            policies: PolicyKind::ALL.iter().map(|kind| (*kind, world.policies.is_complete(*kind))).collect(),
             lacking: lacking(world),
             release: world.release(),
             templates_served: world.templates.is_complete(),
@@ -117,10 +117,6 @@ pub(crate) fn lacking(world: &World) -> BTreeMap<String, Vec<String>> {
     let mut lacking = world.schemas.get().unwrap_or_default().lacking;
     lacking.retain(|_, fields| !fields.is_empty());
     lacking
-}
-
-fn is_served(world: &World, kind: PolicyKind) -> bool {
-    with_policy_type!(kind, P => P::cache(world).is_complete())
 }
 
 /// Whether the outcome of the routing is about to be published, as just after the start. To say meanwhile that it is

@@ -3,13 +3,14 @@ use super::{
     TemplateSnapshot,
 };
 use crate::watch::desired::Prepared;
-use crate::watch::fixtures::{CACHES, empty_world, fill, live, world};
+use crate::watch::fixtures::{caches, empty_world, fill, live, world};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
+use crate::watch::policies::Watched as _;
 use crate::watch::published::RoutingOutcome;
 use crate::watch::report_kind::NAMESPACED;
-use crate::watch::world::{PlatformPod, Watched as _, World};
+use crate::watch::world::{PlatformPod, World};
 use gatewright_api::SecurityPolicy;
 use gatewright_gatekeeper::{Exemption, Namespace, Process};
 use gatewright_rules::Template;
@@ -47,9 +48,9 @@ async fn snapshot(world: &World) -> Option<PolicySnapshot<SecurityPolicy>> {
 /// What a decision waits for: it is not made while one of these is unknown.
 async fn waits_for(observe: impl AsyncFn(&World) -> bool) -> Vec<&'static str> {
     let mut needed = vec![];
-    for (name, _) in CACHES {
+    for (name, _) in caches() {
         let (world, _) = world();
-        for (_, fill) in CACHES.iter().filter(|(other, _)| *other != name) {
+        for (_, fill) in caches().iter().filter(|(other, _)| *other != name) {
             fill(&world);
         }
         if !observe(&world).await {
@@ -69,10 +70,10 @@ async fn a_policy_waits_until_all_is_known_that_it_is_decided_from() {
         "webhooks",
         "exemptions",
         "own webhook",
-        "D8SecurityPolicy",
         "namespaces",
         "release",
         "schemas",
+        "D8SecurityPolicy",
     ];
     assert_eq!(needed, expected);
 }
@@ -88,7 +89,7 @@ async fn the_guard_and_the_routing_wait_until_all_is_known_that_they_are_decided
 #[tokio::test]
 async fn a_policy_is_seen_with_its_constraint_and_what_is_remembered() {
     let world = empty_world();
-    fill(SecurityPolicy::cache(&world), [(NAME, policy())]);
+    fill(SecurityPolicy::cache(&world.policies), [(NAME, policy())]);
     fill(world.constraints(Template::SecurityPolicy), [(NAME, ours(NAME)), ("other", ours("other"))]);
     fill(&world.templates, [("d8securitypolicy", ours("d8securitypolicy"))]);
     let namespaces = ["shop-a", "shop-b", "till"]
@@ -117,7 +118,7 @@ async fn only_a_constraint_of_a_policy_reaches_namespaces() {
     fill(world.constraints(Template::SecurityPolicy), [(NAME, ours(NAME))]);
     let orphan = snapshot(&world).await.unwrap();
     assert_eq!((orphan.namespaces, orphan.policy.is_none()), (None, true));
-    fill(SecurityPolicy::cache(&world), [(NAME, policy())]);
+    fill(SecurityPolicy::cache(&world.policies), [(NAME, policy())]);
     assert_eq!(snapshot(&world).await.unwrap().namespaces, Some(0));
     fill(world.constraints(Template::SecurityPolicy), [(NAME, theirs(NAME))]);
     assert_eq!(snapshot(&world).await.unwrap().namespaces, None);
@@ -126,8 +127,8 @@ async fn only_a_constraint_of_a_policy_reaches_namespaces() {
 #[tokio::test]
 async fn what_is_not_served_is_known_to_be_so() {
     let world = empty_world();
-    fill(SecurityPolicy::cache(&world), [(NAME, policy())]);
-    SecurityPolicy::cache(&world).absent();
+    fill(SecurityPolicy::cache(&world.policies), [(NAME, policy())]);
+    SecurityPolicy::cache(&world.policies).absent();
     world.constraints(Template::SecurityPolicy).absent();
     world.templates.absent();
     let seen = snapshot(&world).await.unwrap();
@@ -196,11 +197,11 @@ async fn the_guard_is_seen_with_what_it_needs() {
 #[tokio::test]
 async fn the_routing_is_seen_with_the_policies() {
     let world = empty_world();
-    fill(SecurityPolicy::cache(&world), [(NAME, policy())]);
+    fill(SecurityPolicy::cache(&world.policies), [(NAME, policy())]);
     let (seen, asked) = RoutingSnapshot::observe(&world).await.unwrap();
     asked.unwrap();
     let demand = seen.demand.unwrap();
-    assert_eq!((demand.security.len(), demand.operation.len(), demand.templates.len()), (1, 0, 0));
+    assert_eq!((demand.policies.len(), demand.templates.len()), (1, 0));
     world.templates.absent();
     let (seen, asked) = RoutingSnapshot::observe(&world).await.unwrap();
     asked.unwrap();

@@ -4,6 +4,7 @@ use crate::watch::cache::{Change, Entry as _};
 use crate::watch::fixtures::{fill, live, world};
 use crate::watch::key::Key;
 use crate::watch::live::Live;
+use crate::watch::policies::Watched as _;
 use gatewright_api::{Guarded, SecurityPolicy};
 use gatewright_gatekeeper::Process;
 use gatewright_rules::Template;
@@ -48,7 +49,7 @@ const STANDARDS: [&str; 6] = [
 
 /// A policy that has no constraint yet, and a constraint whose policy is gone.
 fn populated(world: &World) {
-    fill(&world.security, [("wanted", policy(&json!({})))]);
+    fill(SecurityPolicy::cache(&world.policies), [("wanted", policy(&json!({})))]);
     fill(world.constraints(Template::SecurityPolicy), [("orphan", constraint())]);
     fill(world.constraints(Template::PodSecurityStandard), [("older", constraint())]);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gatewright_api::{GatewrightStatus, Guarded, PolicyKind, SYSTEM_STATUS_NAME};
+use gatewright_api::{GatewrightStatus, Guarded, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
 use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exempt_by_flags, exemptions};
 use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
@@ -14,13 +14,14 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta
 use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt as _};
 
-use super::{PlatformPod, Watched, World};
+use super::{PlatformPod, World};
 use crate::watch::cache::{Cache, Change, Entry};
 use crate::watch::follow::{Source, keep_filled};
 use crate::watch::key::Key;
 use crate::watch::kind::Kind;
 use crate::watch::live::Live;
 use crate::watch::namespaces::namespace;
+use crate::watch::policies::Watched;
 use crate::watch::regular;
 use crate::watch::system::SystemObject;
 
@@ -34,7 +35,7 @@ impl World {
     pub(super) fn watch_policies<P: Watched>(&mut self) {
         let api = Api::<Guarded<P>>::all(self.client.clone());
         let (cache, wake, changes) =
-            (P::cache(self).clone(), self.changed(P::TEMPLATE), self.changes.clone());
+            (P::cache(&self.policies).clone(), self.changed(P::TEMPLATE), self.changes.clone());
         let notify = move |change: Change| {
             if change == Change::Everything {
                 changes.send(Key::System);
@@ -235,15 +236,14 @@ impl World {
 
     /// Wakes all constraints of a kind: those that should be there, and those that are.
     fn waker(&self) -> impl Fn(Template) + Send + Sync + 'static {
-        let (security, operation) = (self.security.clone(), self.operation.clone());
+        let policies = self.policies.clone();
         let standards: Vec<_> =
             standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
         let constraints = self.constraints.clone();
         let changes = self.changes.clone();
         move |template| {
             let wanted = match template.owner() {
-                Owner::Policy(PolicyKind::SecurityPolicy) => security.names(),
-                Owner::Policy(PolicyKind::OperationPolicy) => operation.names(),
+                Owner::Policy(kind) => policies.names(kind),
                 Owner::Standards => standards.clone(),
                 Owner::ExecGuard => return changes.send(Key::Routing),
             };

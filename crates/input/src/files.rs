@@ -77,6 +77,7 @@ fn manifest(entry: walkdir::Result<DirEntry>) -> Option<Result<Source, InputErro
 }
 
 /// How messages call a file.
+#[must_use]
 pub fn name(path: &Path) -> Arc<str> {
     if path == Path::new("-") {
         return STDIN.into();

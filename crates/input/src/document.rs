@@ -45,6 +45,7 @@ struct Origin {
 
 impl Header {
     /// The API group; empty for the core group.
+    #[must_use]
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
@@ -90,21 +91,25 @@ impl Document {
     }
 
     /// The object.
+    #[must_use]
     pub fn value(&self) -> Value {
         serde_json::from_str(&self.json).unwrap_or_default()
     }
 
     /// The object as JSON text.
+    #[must_use]
     pub fn into_json(self) -> String {
         self.json
     }
 
     /// Where a field stands, or what is there of its path.
+    #[must_use]
     pub fn locate(&self, pointer: &str) -> Location {
         self.at(pointer, |place| place.line)
     }
 
     /// Where a line of a field's text stands, from 1: a line of Rego in a block, for one.
+    #[must_use]
     pub fn locate_line(&self, pointer: &str, line: usize) -> Location {
         if line == 0 { self.locate(pointer) } else { self.at(pointer, |place| place.text_line + line - 1) }
     }

@@ -2,6 +2,7 @@
 
 /// What serde says of a value that does not fit: `invalid type: string "abc", expected a sequence`. The value is taken
 /// out, what kind of value it is stays.
+#[must_use]
 pub fn without_values(message: &str) -> String {
     const EXPECTED: &str = ", expected ";
     let of_value = ["invalid type: ", "invalid value: ", "unknown variant "]

@@ -50,13 +50,19 @@ pub struct Limit {
 
 impl LimitArgs {
     /// The limit, of which nothing is used.
+    #[must_use]
     pub fn limit(&self) -> Limit {
-        let left = Arc::new(AtomicU64::new(self.max_input_size.0));
-        Limit { max: self.max_input_size, left }
+        Limit::of_bytes(self.max_input_size.0)
     }
 }
 
 impl Limit {
+    /// So many bytes, of which nothing is used.
+    #[must_use]
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self { max: Size(bytes), left: Arc::new(AtomicU64::new(bytes)) }
+    }
+
     /// Reads no more than may be read.
     pub fn reader<R: Read>(&self, inner: R) -> Limited<R> {
         Limited { inner, limit: self.clone() }

@@ -28,6 +28,7 @@ pub use message::without_values;
 pub use open::text;
 
 use std::collections::VecDeque;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ pub fn value(text: &str) -> Result<serde_json::Value, String> {
 }
 
 /// The line on which a field of a YAML document stands, from 1; the first if it is not there.
+#[must_use]
 pub fn line_of(text: &str, pointer: &str) -> usize {
     lines::find(text, pointer).map_or(1, |place| place.line)
 }
@@ -62,6 +64,7 @@ pub struct ReadingArgs {
 
 impl ReadingArgs {
     /// How to read.
+    #[must_use]
     pub fn reading(&self) -> Reading {
         Reading { exclude: self.exclude.clone(), ..Reading::new(self.limit.limit(), Envelope::Full) }
     }
@@ -79,9 +82,22 @@ pub struct Reading {
 
 impl Reading {
     /// Reads all files.
+    #[must_use]
     pub fn new(limit: Limit, envelope: Envelope) -> Self {
         Self { limit, envelope, exclude: vec![] }
     }
+}
+
+/// The documents of a text, and what is wrong with it, as if a file of this name held it.
+pub fn read_bytes(
+    file: &str,
+    bytes: impl Read + Send + 'static,
+    reading: &Reading,
+) -> impl Iterator<Item = Result<Document, InputError>> {
+    let envelope = reading.envelope;
+    let documents = move |chunk| document::documents(chunk, envelope);
+    Chunks::new(Arc::from(file), open::decoded(bytes, &reading.limit))
+        .flat_map(move |chunk| chunk.map_or_else(|error| vec![Err(error)], documents))
 }
 
 /// How much text is read before it is parsed, in bytes.
@@ -105,6 +121,7 @@ struct Argument {
 }
 
 /// Reads files and folders; `-` is standard input.
+#[must_use]
 pub fn read(arguments: &[PathBuf], reading: &Reading) -> Documents {
     let (mut sources, mut left_out) = (vec![], vec![]);
     for (index, path) in arguments.iter().enumerate() {
