@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use gatewright_e2e::manifests::{
     labelled_namespace, labelled_pod, namespace, no_privileged, pod, privileged_pod, security_policy,
 };
