@@ -64,7 +64,7 @@ fn check_type(schema: &Value, pointer: &str) -> Result<(), Fault> {
         Some(word) if TYPES.contains(&word) => Ok(()),
         Some(word) => {
             let allowed = TYPES.join(", ");
-            Err(Fault::new(member(pointer, "type"), format!("is `{word}`; allowed are {allowed}")))
+            Err(Fault::new(member(pointer, "type"), format!("is `{word}`; allowed: {allowed}")))
         }
     }
 }

@@ -94,7 +94,7 @@ fn check_enum(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault>
         return Ok(());
     }
     let allowed = allowed.iter().map(plain).collect::<Vec<_>>().join(", ");
-    Err(Fault::of(pointer, &format!("`{}`", plain(value)), format!("allowed are {allowed}")))
+    Err(Fault::of(pointer, &format!("`{}`", plain(value)), format!("allowed: {allowed}")))
 }
 
 fn plain(value: &Value) -> String {
