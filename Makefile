@@ -91,9 +91,9 @@ test-times: ## Print how long each part of the last `make test` took
 	@printf '| part | seconds |\n|---|---|\n'; cat $(TIMES)
 
 .PHONY: test-differential
-test-differential: tools ## Compare random templates with Gatekeeper's engine in full (GATEWRIGHT_CASES more, GATEWRIGHT_SEED others)
-	GATEWRIGHT_CASES=$(or $(GATEWRIGHT_CASES),2000) cargo test --features gatewright-e2e/cluster --test gatekeeper \
-		templates:: -- --nocapture
+test-differential: tools ## Compare random templates, expressions and files with Gatekeeper and kubectl (GATEWRIGHT_CASES more, GATEWRIGHT_SEED others)
+	GATEWRIGHT_CASES=$(or $(GATEWRIGHT_CASES),2000) $(TEST) --test gatekeeper -- templates:: cel:: --nocapture
+	GATEWRIGHT_CASES=$(or $(GATEWRIGHT_CASES),20000) $(TEST) --test gatekeeper -- yaml:: --nocapture
 
 # The targets have no unsafe code, so no sanitizer looks after them. New inputs go to the target folder.
 .PHONY: fuzz
@@ -170,9 +170,12 @@ cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
 	$(PROGRAM) gatewright-e2e -- down --name $(NAME)
 
 .PHONY: generated
-generated: ## Write what is generated from the code: crds/ and docs/rules/
+generated: ## Write what is generated from the code: CRDs, documentation of rules, rights, and compiled templates
 	$(PROGRAM) gatewright -- crds --output-dir crds
 	$(PROGRAM) gatewright -- docs --output-dir docs/rules
+	$(PROGRAM) gatewright -- rbac > deploy/rbac.yaml
+	$(PROGRAM) gatewright -- rbac --reference > docs/rbac.md
+	$(PROGRAM) gatewright -- compile-templates --output-dir crates/gatewright/compiled
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

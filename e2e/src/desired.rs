@@ -108,7 +108,7 @@ impl Cluster {
         let settings = self.directory().join("desired-settings.yaml");
         std::fs::write(&settings, self.settings(live.platform_pods)?)?;
         let mut render = tokio::process::Command::new(binary()?);
-        render.args(["render", "-o", "json", "-f", "-", "--config"]).arg(&settings);
+        render.args(["render", "--standards", "-o", "json", "-f", "-", "--config"]).arg(&settings);
         render.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut render = render.spawn()?;
         let mut input = render.stdin.take().context("no input")?;
@@ -214,8 +214,13 @@ fn difference(key: &str, live: &Value, desired: &Value, owner: Option<&Value>) -
         return Some(format!("{key} is {} instead of {}", live["spec"], desired["spec"]));
     }
     let metadata = &live["metadata"];
-    let owners: Vec<_> =
-        metadata["ownerReferences"].as_array().into_iter().flatten().map(|owner| &owner["uid"]).collect();
+    let owners = || metadata["ownerReferences"].as_array().into_iter().flatten();
+    // What goes with the release is owned by its ClusterRole alone.
+    if ["SyncSet/", "D8DenyExecHeritage/"].iter().any(|kind| key.starts_with(kind)) {
+        let kinds: Vec<_> = owners().map(|owner| &owner["kind"]).collect();
+        return (kinds != ["ClusterRole"]).then(|| format!("{key} belongs to {kinds:?}"));
+    }
+    let owners: Vec<_> = owners().map(|owner| &owner["uid"]).collect();
     let label = &metadata["labels"][OWNER_LABEL];
     let marked = match owner {
         Some(uid) => label == uid && owners == [uid],

@@ -36,7 +36,7 @@ impl Random {
     /// # Errors
     /// The variable is no number.
     pub fn from_env() -> Result<Self> {
-        let seed = number("GATEWRIGHT_SEED", SEED)?;
+        let seed = seed()?;
         let bytes = [seed.to_le_bytes(); 4].concat();
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         Ok(Self { seed, runner: TestRunner::new_with_rng(Config::default(), rng) })
@@ -58,6 +58,14 @@ impl Random {
     pub fn values<S: Strategy>(&mut self, strategy: &S, count: usize) -> Result<Vec<S::Value>> {
         Ok(self.trees(strategy, count)?.iter().map(ValueTree::current).collect())
     }
+}
+
+/// `GATEWRIGHT_SEED`, or the fixed seed.
+///
+/// # Errors
+/// The variable is not a number.
+pub fn seed() -> Result<u64> {
+    number("GATEWRIGHT_SEED", SEED)
 }
 
 /// How many values a test takes: `GATEWRIGHT_CASES`, or its own number.

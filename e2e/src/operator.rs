@@ -31,10 +31,6 @@ impl Cluster {
     /// The API server refuses some of it.
     pub async fn install_policies(&self) -> Result<()> {
         let repository = paths::repository();
-        // Where Gatekeeper is not installed yet, the operator's Role waits for it in its namespace.
-        let namespace =
-            r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gatekeeper-system"}}"#;
-        self.kubectl(&["apply", "--server-side", "-f", "-"], Some(namespace)).await?.success()?;
         for path in ["crds", "deploy/rbac.yaml"] {
             let path = repository.join(path);
             let path = path.to_str().context("the path of the repository is not UTF-8")?;

@@ -12,6 +12,7 @@ mod operation;
 mod policy;
 // After the macro of `policy` that it uses.
 mod crd;
+mod schema;
 mod security;
 mod selector;
 mod status;
@@ -25,7 +26,8 @@ pub use operation::{
     OperationRules, Probe, ReplicaLimits, RequiredAnnotations, RequiredLabels, RequiredResources,
     ResourceName, TaintEffect, TolerationOperator, TolerationPattern,
 };
-pub use policy::{Guarded, POLICY_API_VERSION, POLICY_GROUP, Policy, PolicyKind};
+pub use policy::{Guarded, POLICY_API_VERSION, POLICY_GROUP, Policy, PolicyKind, Unreadable};
+pub use schema::lacking;
 pub use security::{
     Capability, FlexVolume, HostPath, IdRange, IdRule, IdStrategy, PortRange, ProcMount, SeLinuxOptions,
     SeccompProfiles, SecurityPolicy, SecurityPolicySpec, SecurityRules, ServiceType, SignatureRequirement,

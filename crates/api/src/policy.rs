@@ -156,8 +156,35 @@ pub struct Guarded<K> {
     pub metadata: ObjectMeta,
     /// The status as last reported, where it parses.
     pub status: Option<PolicyStatus>,
-    /// The object but for its status, or the path of the field that does not parse and what is wrong with it.
-    pub parsed: Result<Box<K>, String>,
+    /// The object but for its status, or why it does not parse.
+    pub parsed: Result<Box<K>, Unreadable>,
+}
+
+/// Why a policy does not parse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It has a field that this version does not know: its CRD is newer. Holds the path of the field.
+    #[error(
+        "{0} is a field that this version of gatewright ({version}) does not know, because the installed CRD is newer: \
+         update the operator, or remove the field",
+        version = env!("CARGO_PKG_VERSION")
+    )]
+    UnknownField(String),
+    /// A value is wrong: the path of the field, and what is wrong with it.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl From<serde_path_to_error::Error<serde_json::Error>> for Unreadable {
+    fn from(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let (path, inner) = (error.path().to_string(), error.inner().to_string());
+        let Some(field) = inner.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
+        else {
+            return Self::Wrong(error.to_string());
+        };
+        let ends = path == field || path.ends_with(&format!(".{field}"));
+        Self::UnknownField(if ends { path } else { format!("{path}.{field}") })
+    }
 }
 
 impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
@@ -172,7 +199,7 @@ impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
             fields.remove("status");
             fields.insert("metadata".to_owned(), serde_json::json!(metadata));
         }
-        let parsed = serde_path_to_error::deserialize(&value).map_err(|error| error.to_string());
+        let parsed = serde_path_to_error::deserialize(&value).map_err(Unreadable::from);
         Ok(Self { metadata, status, parsed })
     }
 }
@@ -214,7 +241,7 @@ impl<K: Resource> Resource for Guarded<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::Guarded;
+    use super::{Guarded, Unreadable};
     use crate::SecurityPolicy;
     use serde_json::json;
 
@@ -229,6 +256,7 @@ mod tests {
         .unwrap();
         assert_eq!(guarded.metadata.name.as_deref(), Some("broken"));
         let error = guarded.parsed.unwrap_err();
+        let error = error.to_string();
         assert!(error.starts_with("spec.policies.allowedCapabilities[1]: unknown variant `FLY`"), "{error}");
     }
 
@@ -277,7 +305,9 @@ mod tests {
             "spec": {"match": {}, "policies": {"allowTimeTravel": false}},
         }))
         .unwrap();
-        let error = guarded.parsed.unwrap_err();
-        assert!(error.contains("unknown field `allowTimeTravel`"), "{error}");
+        assert_eq!(
+            guarded.parsed.unwrap_err(),
+            Unreadable::UnknownField("spec.policies.allowTimeTravel".to_owned())
+        );
     }
 }

@@ -177,6 +177,10 @@ pub enum Reason {
     NotRouted,
     /// There is no Gatekeeper process that could enforce anything.
     NoGatekeeperProcess,
+    /// Gatekeeper is older than what our templates need.
+    TooOld,
+    /// The installed CRD is older than the operator: the API server would drop fields of the policy.
+    CrdOutdated,
     /// Of the system: Gatekeeper is there and answers.
     Found,
     /// Of the system: the API server serves the kinds of policies.

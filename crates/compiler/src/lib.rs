@@ -23,8 +23,8 @@ pub use gatewright_rules::deny_exec_heritage::UnknownPods;
 pub use namespaces::is_system_namespace;
 pub use problem::{Invalid, Problem};
 pub use settings::{
-    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, PodPolicy, Preset, Reports, Routing,
-    Settings, SettingsProblem, StandardVersion, Standards, settings_reference,
+    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, OnUninstall, PodPolicy, Preset, Reports,
+    Routing, Settings, SettingsProblem, StandardVersion, Standards, settings_reference,
 };
 pub use standards::{
     ACTION_LABEL, MeaninglessLabel, POLICY_LABEL, meaningless_labels, standards, standards_routes,
@@ -38,6 +38,7 @@ use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Rout
 use gatewright_rules::kinds::{self, Kind};
 use gatewright_rules::{Check, Reach, Template};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
 use serde_json::Value;
 
 /// What a policy compiles to.
@@ -171,13 +172,15 @@ fn metadata<P: Policy>(policy: &P) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         labels: Some(labels.into()),
-        owner_references: owner_reference(policy).map(|reference| vec![reference]),
+        owner_references: policy_owner(policy).map(|reference| vec![reference]),
         ..ObjectMeta::default()
     }
 }
 
-/// `OpenShift` lets nobody set `blockOwnerDeletion` who may not set finalizers of the owner.
-fn owner_reference<P: Policy>(policy: &P) -> Option<OwnerReference> {
+/// The policy as the owner of its constraint. It waits for nobody: `OpenShift` lets nobody set `blockOwnerDeletion` who
+/// may not set finalizers of the owner.
+#[must_use]
+pub fn policy_owner<P: Resource<DynamicType = ()>>(policy: &P) -> Option<OwnerReference> {
     let reference = policy.controller_owner_ref(&())?;
     Some(OwnerReference { block_owner_deletion: Some(false), ..reference })
 }

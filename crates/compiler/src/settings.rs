@@ -35,6 +35,8 @@ pub struct Settings {
     pub routing: Routing,
     /// What becomes of audit's results.
     pub reports: Reports,
+    /// What becomes of constraints when the release goes.
+    pub on_uninstall: OnUninstall,
     /// What the operator's log tells, if the settings say so.
     pub log_level: Option<LogLevel>,
 }
@@ -52,6 +54,17 @@ impl Default for Reports {
     fn default() -> Self {
         Self { enabled: true, max_results: 500 }
     }
+}
+
+/// What becomes of the constraints of standards and policies when the release is uninstalled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::AsRefStr, strum::EnumString)]
+#[strum(ascii_case_insensitive)]
+pub enum OnUninstall {
+    /// They go on being enforced.
+    #[default]
+    Keep,
+    /// They go, too.
+    Remove,
 }
 
 /// How much a log tells.
@@ -229,6 +242,7 @@ impl Settings {
             exec_guard: ExecGuard::default(),
             routing: Routing::default(),
             reports: Reports::default(),
+            on_uninstall: OnUninstall::default(),
             log_level: None,
         }
     }

@@ -24,16 +24,22 @@ mod text;
 mod time;
 mod url;
 mod value;
+mod value_rule;
 
 use std::time::Duration;
 
+use gatewright_rego::EngineError;
 use serde_json::{Map, Value as Json};
 
 use deadline::Deadline;
 use expression::Expression;
+pub use expression::Refused;
+pub use kind::Type;
 pub use scope::Input;
 use scope::Scope;
-use value::{Failure, Value};
+use value::Failure;
+pub use value::{Key, Value};
+pub use value_rule::{NO_OLDER, ValueRule, time_value};
 
 /// A compiled template.
 #[derive(Debug)]
@@ -58,12 +64,14 @@ struct Validation {
 const LONGEST_MESSAGE: usize = 5 * 1024;
 
 impl CelProgram {
-    /// The messages of the validations that fail. Parameters are null where a constraint has none. What takes too
-    /// long is a failure whatever the failure policy: nobody knows what it would have found.
-    pub fn evaluate(&self, input: &Input, parameters: &Json) -> Vec<String> {
+    /// The messages of the validations that fail, for a constraint.
+    ///
+    /// # Errors
+    /// It takes too long, whatever the failure policy: nobody knows what it would have found.
+    pub fn evaluate(&self, input: &Input, constraint: &Json) -> Result<Vec<String>, EngineError> {
         let deadline = Deadline::new(self.limit);
-        let scope = Scope::new(input, parameters, &self.variables, &deadline);
-        let mut found = match self.applies(&scope) {
+        let scope = Scope::new(input, constraint, &self.variables, &deadline);
+        let found = match self.applies(&scope) {
             Ok(true) => {
                 let validations = self.validations.iter().take_while(|_| !deadline.was_missed());
                 validations.filter_map(|validation| self.validate(validation, &scope)).collect()
@@ -73,9 +81,9 @@ impl CelProgram {
             Err(error) => vec![error],
         };
         if deadline.was_missed() {
-            found.push(format!("the evaluation took longer than {:?} and was stopped", self.limit));
+            return Err(EngineError::took_too_long());
         }
-        found
+        Ok(found)
     }
 
     /// Whether all match conditions hold. One that is false wins over others that cannot be evaluated.

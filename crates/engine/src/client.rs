@@ -11,7 +11,7 @@ use gatewright_rego::Trust;
 use serde_json::Value;
 
 use crate::{
-    ConstraintError, EnforcementPoint, TemplateError,
+    ConstraintError, EnforcementPoint, Reach, TemplateError,
     constraint::{self, Constraint},
     inventory::Inventory,
     sandbox::Sandbox,
@@ -85,7 +85,18 @@ impl Engine {
     /// Everything for which Gatekeeper would refuse it, now or when it compiles it, and what this engine cannot
     /// evaluate as Gatekeeper does.
     pub fn add_template(&mut self, template: &Value) -> Result<(), Vec<TemplateError>> {
-        self.add(template, Trust::Checked)
+        let limits = self.admit_template(template)?;
+        if limits.is_empty() { Ok(()) } else { Err(limits) }
+    }
+
+    /// The same, which also takes a template that this engine cannot evaluate as Gatekeeper does, and returns what it
+    /// cannot. Objects that the template's constraints match then have no verdict.
+    ///
+    /// # Errors
+    /// Everything for which Gatekeeper would refuse it.
+    pub fn admit_template(&mut self, template: &Value) -> Result<Vec<TemplateError>, Vec<TemplateError>> {
+        let template = self.add(template, Trust::Checked)?;
+        Ok(template.beyond().to_vec())
     }
 
     /// Adds a template of which tests prove that its verdicts are those of Gatekeeper's own engine. It is evaluated
@@ -94,14 +105,29 @@ impl Engine {
     /// # Errors
     /// It is no template.
     pub fn add_proven_template(&mut self, template: &Value) -> Result<(), Vec<TemplateError>> {
-        self.add(template, Trust::Proven)
+        self.add(template, Trust::Proven).map(drop)
     }
 
-    fn add(&mut self, template: &Value, trust: Trust) -> Result<(), Vec<TemplateError>> {
+    /// The same with what [`compile_proven`](crate::compile_proven) made of the template before, which spares compiling
+    /// it. What was made of other modules is not used.
+    ///
+    /// # Errors
+    /// It is not a template.
+    pub fn add_compiled_template(
+        &mut self,
+        template: &Value,
+        compiled: &'static [u8],
+    ) -> Result<(), Vec<TemplateError>> {
+        let template = Template::new(template, Trust::Proven, self.options.time_limit, None)?;
+        self.templates.insert(template.kind.to_lowercase(), template.with_compiled(compiled));
+        Ok(())
+    }
+
+    fn add(&mut self, template: &Value, trust: Trust) -> Result<&Template, Vec<TemplateError>> {
         let template =
             Template::new(template, trust, self.options.time_limit, self.options.sandbox.as_ref())?;
-        self.templates.insert(template.kind.to_lowercase(), template);
-        Ok(())
+        let entry = self.templates.entry(template.kind.to_lowercase());
+        Ok(entry.insert_entry(template).into_mut())
     }
 
     /// Adds a constraint, or replaces it; its template must be there.
@@ -171,6 +197,14 @@ impl Engine {
             constraint.matcher.as_ref().is_some_and(|matcher| matcher.names_kind(group, kind))
         };
         self.constraints.values().any(names)
+    }
+
+    /// What the objects that were reviewed have to do with a constraint; none if it is not there, or not enforced at
+    /// this engine's enforcement point.
+    #[must_use]
+    pub fn reach(&self, constraint: &ConstraintRef) -> Option<Reach> {
+        let constraint = self.constraints.get(constraint).filter(|constraint| constraint.action.is_some())?;
+        Some(constraint.reached.get())
     }
 
     /// Whether the template of some constraint reads the inventory: otherwise only Namespaces need to be added.

@@ -7,8 +7,8 @@ use gatewright_re2::Pattern;
 use serde_json::{Value, json};
 
 use crate::{
-    ConstraintError, ConstraintRef, EnforcementPoint, action::action, sandbox::Parameters, schema,
-    template::Schema,
+    ConstraintError, ConstraintRef, EnforcementPoint, action::action, reach::Reached, sandbox::Parameters,
+    schema, template::Schema,
 };
 
 /// A constraint, ready to be evaluated.
@@ -22,6 +22,8 @@ pub struct Constraint {
     pub matcher: Option<Matcher>,
     /// What its template reads as parameters.
     pub parameters: Parameters,
+    /// What was reviewed with it.
+    pub reached: Reached,
 }
 
 /// A constraint's kind.
@@ -67,7 +69,8 @@ impl Constraint {
             reference: ConstraintRef { kind, name },
             action: action(spec, point)?,
             matcher,
-            parameters: Parameters::new(spec.get("parameters").unwrap_or(&Value::Null)),
+            parameters: Parameters::of(&constraint),
+            reached: Reached::default(),
         })
     }
 }

@@ -12,6 +12,8 @@ pub struct TemplateError {
     pub line: usize,
     /// What is wrong.
     pub message: String,
+    /// Whether it is a limit of this engine: Gatekeeper may take the template.
+    pub limit: bool,
 }
 
 /// A constraint that cannot be used.
@@ -78,7 +80,11 @@ pub struct RequestError {
 
 impl TemplateError {
     pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), line: 0, message: message.into() }
+        Self { pointer: pointer.into(), line: 0, message: message.into(), limit: false }
+    }
+
+    pub(crate) fn limit(self) -> Self {
+        Self { limit: true, ..self }
     }
 }
 

@@ -9,6 +9,7 @@ mod error;
 pub mod expand;
 mod facts;
 mod inventory;
+mod reach;
 mod request;
 mod review;
 pub mod sandbox;
@@ -20,4 +21,13 @@ mod tests;
 pub use action::EnforcementPoint;
 pub use client::{ConstraintRef, Engine, Options, Violation};
 pub use error::{ConstraintError, ExpansionError, RequestError, ReviewError, TemplateError};
+pub use reach::Reach;
 pub use request::Request;
+
+/// Compiles the program of a template that tests have proven, for [`Engine::add_compiled_template`] of the same version.
+///
+/// # Errors
+/// It does not compile, or is not one program in Rego v1.
+pub fn compile_proven(template: &serde_json::Value) -> Result<Vec<u8>, Vec<TemplateError>> {
+    template::to_bytes(&template["spec"]["targets"][0], template::TARGET_POINTER)
+}

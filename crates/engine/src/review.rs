@@ -9,12 +9,12 @@ use std::{
     },
 };
 
-use gatewright_gatekeeper::{Candidate, Namespace};
+use gatewright_gatekeeper::{Candidate, Matcher, Namespace};
 use gatewright_rego::{EvaluationError, Finding};
 use serde_json::Value;
 
 use crate::{
-    ConstraintRef, EnforcementPoint, Engine, Request, ReviewError, Violation,
+    ConstraintRef, EnforcementPoint, Engine, Reach, Request, ReviewError, Violation,
     constraint::Constraint,
     facts::Facts,
     inventory::KnownNamespace,
@@ -103,14 +103,28 @@ impl<'a> Review<'a> {
     fn matches(&self, constraint: &Constraint) -> Result<bool, gatewright_gatekeeper::MatchError> {
         let judged = self.engine.options.point != EnforcementPoint::Webhook
             || self.template(constraint).is_some_and(|template| template.judges(self.request.operation()));
-        match &constraint.matcher {
+        let matches = match &constraint.matcher {
             _ if constraint.action.is_none() || !judged => Ok(false),
             None => Ok(true),
             Some(matcher) => {
                 let namespace: Option<&Namespace> = self.namespace.map(|known| &known.facts);
                 matcher.matches_any(&self.candidates, namespace, self.request.source())
             }
-        }
+        };
+        constraint.reached.raise(match matches {
+            Ok(false) => self.reach_of_kinds(constraint),
+            Ok(true) | Err(_) => Reach::Applied,
+        });
+        matches
+    }
+
+    fn reach_of_kinds(&self, constraint: &Constraint) -> Reach {
+        let of_kind = |matcher: &Matcher| {
+            self.candidates.iter().any(|object| matcher.matches_kind(&object.group, &object.kind))
+        };
+        let looked_at = constraint.reached.get() == Reach::Nothing;
+        let found = looked_at && constraint.matcher.as_ref().is_none_or(of_kind);
+        if found { Reach::Kind } else { Reach::Nothing }
     }
 
     fn template(&self, constraint: &Constraint) -> Option<&Template> {
@@ -133,6 +147,7 @@ impl<'a> Review<'a> {
                 .evaluate(&self.evaluation(sandboxed.compiled.reads_inventory, constraints))
                 .map_err(|limit| template.exceeded(&limit))?,
             Ok(Runnable::Exceeded(limit)) => return Err(template.exceeded(limit)),
+            Ok(Runnable::Beyond(errors)) => return Err(template.unknown(errors)),
         };
         match evaluated {
             Ok(found) => {
@@ -153,7 +168,7 @@ impl<'a> Review<'a> {
         Evaluation {
             review: Shared { number: self.number, value: self.facts.request() },
             inventory: reads_inventory.then(|| self.engine.inventory.document()),
-            parameters: constraints.iter().map(|it| Cow::Borrowed(&it.parameters.json)).collect(),
+            constraints: constraints.iter().map(|it| Cow::Borrowed(&it.parameters.constraint)).collect(),
         }
     }
 }

@@ -58,8 +58,8 @@ pub struct Evaluation<'a> {
     pub review: Shared<ReviewedRequest<'a>>,
     /// `data.inventory`; none for a program that does not read it.
     pub inventory: Option<Shared<&'a gatewright_rego::Value>>,
-    /// The parameters of each constraint; null where it has none.
-    pub parameters: Vec<Cow<'a, Value>>,
+    /// Each constraint.
+    pub constraints: Vec<Cow<'a, Value>>,
 }
 
 /// A value that several evaluations have in common. Equal numbers mean equal values, so it needs to be sent once.
@@ -94,12 +94,12 @@ pub enum Job<'a> {
     Inventory(Cow<'a, Value>),
     /// The request of the evaluations that follow.
     Review(ReviewedRequest<'a>),
-    /// Evaluate a program for constraints with these parameters.
+    /// Evaluate a program for constraints.
     Evaluate {
         /// The kind of the constraints.
         kind: Cow<'a, str>,
-        /// The parameters of each; null where it has none.
-        parameters: Vec<Cow<'a, Value>>,
+        /// Each constraint.
+        constraints: Vec<Cow<'a, Value>>,
     },
 }
 
@@ -112,28 +112,30 @@ pub enum Answer {
     Evaluated(Evaluated),
 }
 
-/// Compiles and evaluates for a sandbox.
+/// Compiles and evaluates for a sandbox. It takes as long as a program needs: who asks ends the process that takes too
+/// long.
 #[derive(Debug)]
 pub struct Host {
-    /// How long one evaluation may take; a sandbox has a longer limit of its own for what does not heed this one.
-    limit: Duration,
     programs: HashMap<String, Code>,
     inventory: gatewright_rego::Value,
     review: Option<ReviewedRequest<'static>>,
 }
 
-impl Host {
+impl Default for Host {
     /// A host without programs.
-    #[must_use]
-    pub fn new(limit: Duration) -> Self {
-        Self { limit, programs: HashMap::new(), inventory: object([]), review: None }
+    fn default() -> Self {
+        Self { programs: HashMap::new(), inventory: object([]), review: None }
     }
+}
 
+impl Host {
     /// Does a job.
     pub fn answer(&mut self, job: Job<'static>) -> Option<Answer> {
         match job {
             Job::Compile { kind, target } => Some(Answer::Compiled(self.compile(kind.into_owned(), &target))),
-            Job::Evaluate { kind, parameters } => Some(Answer::Evaluated(self.evaluate(&kind, &parameters))),
+            Job::Evaluate { kind, constraints } => {
+                Some(Answer::Evaluated(self.evaluate(&kind, &constraints)))
+            }
             Job::Inventory(document) => {
                 self.inventory = to_rego(&document, Numbers::Floats);
                 None
@@ -146,18 +148,18 @@ impl Host {
     }
 
     fn compile(&mut self, kind: String, target: &Value) -> Result<Compiled, Vec<TemplateError>> {
-        let code = Code::new(target, crate::template::TARGET_POINTER, Trust::Checked, self.limit)?;
+        let code = Code::new(target, crate::template::TARGET_POINTER, Trust::Checked, Duration::MAX)?;
         let compiled = Compiled { reads_inventory: code.reads_inventory() };
         self.programs.insert(kind, code);
         Ok(compiled)
     }
 
-    fn evaluate(&self, kind: &str, parameters: &[Cow<'_, Value>]) -> Evaluated {
+    fn evaluate(&self, kind: &str, constraints: &[Cow<'_, Value>]) -> Evaluated {
         let (Some(code), Some(request)) = (self.programs.get(kind), &self.review) else {
             return Err(EvaluationError::Failed(format!("the template of {kind} is not compiled")));
         };
         let facts = Facts::new(&request.review, &request.namespace, None);
-        let parameters: Vec<_> = parameters.iter().map(|json| Parameters::new(json)).collect();
+        let parameters: Vec<_> = constraints.iter().map(|json| Parameters::of(json)).collect();
         code.evaluate(&facts, &parameters.iter().collect::<Vec<_>>(), &self.inventory)
     }
 }
@@ -165,8 +167,8 @@ impl Host {
 /// The parameters of a constraint, in the forms that programs take.
 #[derive(Debug)]
 pub struct Parameters {
-    /// As JSON; null where the constraint has none.
-    pub json: Value,
+    /// The whole constraint. What is in its `spec.parameters` are the parameters.
+    pub constraint: Value,
     /// For the Rego engine; an empty object where the constraint has none.
     pub rego: gatewright_rego::Value,
 }
@@ -174,9 +176,16 @@ pub struct Parameters {
 impl Parameters {
     /// Converts the parameters of a constraint.
     #[must_use]
-    pub fn new(json: &Value) -> Self {
+    pub fn of(constraint: &Value) -> Self {
+        let json = &constraint["spec"]["parameters"];
         let rego = if json.is_null() { object([]) } else { to_rego(json, Numbers::Whole) };
-        Self { json: json.clone(), rego }
+        Self { constraint: constraint.clone(), rego }
+    }
+
+    /// As JSON; null where the constraint has none.
+    #[must_use]
+    pub fn json(&self) -> &Value {
+        &self.constraint["spec"]["parameters"]
     }
 }
 

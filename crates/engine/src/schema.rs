@@ -2,8 +2,10 @@
 //! searched for fields that the schema does not know, as the API server and Gatekeeper's webhook do.
 
 mod defaults;
+mod demands;
 mod rules;
 mod structural;
+mod typed;
 mod unknown;
 mod validate;
 
@@ -18,21 +20,20 @@ pub use validate::{faults, validate};
 pub struct Fault {
     /// The field, as a JSON pointer.
     pub pointer: String,
-    /// What is wrong.
+    /// What is wrong. It holds nothing of the value, which may be a secret.
     pub message: String,
-    /// The same without the value, which may be a secret.
-    pub discreet: String,
+    /// Whether it is a limit of this engine: Kubernetes may take the schema.
+    pub limit: bool,
 }
 
 impl Fault {
     fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { pointer: pointer.into(), discreet: message.clone(), message }
+        Self { pointer: pointer.into(), message: message.into(), limit: false }
     }
 
-    /// A value, and what it must be.
-    fn of(pointer: &str, found: &str, wanted: String) -> Self {
-        Self { pointer: pointer.to_owned(), message: format!("is {found}; {wanted}"), discreet: wanted }
+    /// What this engine cannot check.
+    fn limit(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { limit: true, ..Self::new(pointer, message) }
     }
 }
 

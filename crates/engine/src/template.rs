@@ -18,7 +18,7 @@ use crate::{
     sandbox::{CompileFailure, Evaluated, Evaluation, Exceeded, Sandbox, Sandboxed},
     schema,
 };
-pub use source::Code;
+pub use source::{Code, to_bytes};
 
 /// A template, ready to be evaluated.
 #[derive(Debug)]
@@ -42,6 +42,15 @@ pub enum Runnable {
     Elsewhere(Sandboxed),
     /// Nowhere: compiling it exceeded a limit.
     Exceeded(Exceeded),
+    /// Nowhere: this engine cannot evaluate it, and Gatekeeper may.
+    Beyond(Vec<TemplateError>),
+}
+
+impl Runnable {
+    /// What this engine cannot evaluate, unless there is something that Gatekeeper refuses, too.
+    fn beyond(errors: Vec<TemplateError>) -> Result<Self, Vec<TemplateError>> {
+        if errors.iter().all(|error| error.limit) { Ok(Self::Beyond(errors)) } else { Err(errors) }
+    }
 }
 
 /// What a template's program is compiled from.
@@ -50,6 +59,8 @@ struct Source {
     target: Value,
     trust: Trust,
     limit: Duration,
+    /// What was compiled of it before.
+    compiled: Option<&'static [u8]>,
 }
 
 /// The schema of a template's parameters.
@@ -77,14 +88,22 @@ impl Template {
         limit: Duration,
         sandbox: Option<&Arc<dyn Sandbox>>,
     ) -> Result<Self, Vec<TemplateError>> {
-        let Head { kind, parameters, operations } = Head::new(template)?;
-        let source = Source { target: template["spec"]["targets"][0].clone(), trust, limit };
-        let code = match (trust, sandbox) {
-            (Trust::Checked, Some(sandbox)) => OnceLock::from(Ok(source.sandboxed(&kind, sandbox)?)),
-            (Trust::Checked, None) => OnceLock::from(Ok(Runnable::Here(source.compile()?))),
-            (Trust::Proven, _) => OnceLock::new(),
+        let Head { kind, parameters, operations, beyond } = Head::new(template)?;
+        let source = Source { target: template["spec"]["targets"][0].clone(), trust, limit, compiled: None };
+        let runnable = match (trust, sandbox) {
+            (Trust::Checked, Some(sandbox)) => Some(source.sandboxed(&kind, sandbox)?),
+            (Trust::Checked, None) => Some(source.here()?),
+            (Trust::Proven, _) => None,
         };
+        let runnable = beyond.map(|error| Runnable::Beyond(vec![error])).or(runnable);
+        let code = runnable.map_or_else(OnceLock::new, |runnable| OnceLock::from(Ok(runnable)));
         Ok(Self { kind, parameters, operations, source, code })
+    }
+
+    /// The same of a proven template, with what was compiled of it before.
+    pub fn with_compiled(mut self, compiled: &'static [u8]) -> Self {
+        self.source.compiled = Some(compiled);
+        self
     }
 
     /// Whether it judges requests of this operation.
@@ -100,6 +119,14 @@ impl Template {
         let failed = |errors: Vec<TemplateError>| errors.first().map(ToString::to_string).unwrap_or_default();
         let compiled = self.code.get_or_init(|| self.source.compile().map(Runnable::Here).map_err(failed));
         compiled.as_ref().map_err(String::as_str)
+    }
+
+    /// Why this engine cannot evaluate it, though Gatekeeper may.
+    pub fn beyond(&self) -> &[TemplateError] {
+        match self.code.get() {
+            Some(Ok(Runnable::Beyond(errors))) => errors,
+            _ => &[],
+        }
     }
 
     /// Whether its program is compiled.
@@ -120,7 +147,15 @@ impl Template {
 
 impl Source {
     fn compile(&self) -> Result<Code, Vec<TemplateError>> {
+        let before = |bytes| Code::from_bytes(&self.target, TARGET_POINTER, bytes, self.limit);
+        if let Some(code) = self.compiled.and_then(before) {
+            return Ok(code);
+        }
         Code::new(&self.target, TARGET_POINTER, self.trust, self.limit)
+    }
+
+    fn here(&self) -> Result<Runnable, Vec<TemplateError>> {
+        self.compile().map_or_else(Runnable::beyond, |code| Ok(Runnable::Here(code)))
     }
 
     fn sandboxed(&self, kind: &str, sandbox: &Arc<dyn Sandbox>) -> Result<Runnable, Vec<TemplateError>> {
@@ -130,7 +165,7 @@ impl Source {
                 Ok(Runnable::Elsewhere(Sandboxed { sandbox, kind, compiled }))
             }
             Err(CompileFailure::Exceeded(limit)) => Ok(Runnable::Exceeded(limit)),
-            Err(CompileFailure::Refused(errors)) => Err(errors),
+            Err(CompileFailure::Refused(errors)) => Runnable::beyond(errors),
         }
     }
 }
@@ -140,6 +175,13 @@ impl Template {
     pub fn exceeded(&self, limit: &Exceeded) -> ReviewError {
         let (template, place) = (self.kind.clone(), String::new());
         ReviewError::Engine { template, place, error: limit.to_string() }
+    }
+
+    /// The review of an object that cannot be judged: this engine cannot evaluate the template.
+    pub fn unknown(&self, errors: &[TemplateError]) -> ReviewError {
+        let (template, place) = (self.kind.clone(), String::new());
+        let said = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        ReviewError::Engine { template, place, error: said }
     }
 }
 
@@ -158,6 +200,8 @@ struct Head {
     kind: String,
     parameters: Option<Schema>,
     operations: Vec<Operation>,
+    /// What this engine cannot check in parameters.
+    beyond: Option<TemplateError>,
 }
 
 impl Head {
@@ -165,7 +209,20 @@ impl Head {
         let legacy = legacy_by_default(template)?;
         let kind = kind(template)?;
         check_target(template)?;
-        Ok(Self { kind, parameters: parameters(template, legacy)?, operations: operations(template)? })
+        let (parameters, beyond) = match parameters(template, legacy) {
+            Err(error) if error.limit => (Some(Schema::of_anything()), Some(error)),
+            parameters => (parameters?, None),
+        };
+        Ok(Self { kind, parameters, operations: operations(template)?, beyond })
+    }
+}
+
+impl Schema {
+    /// The schema that takes all parameters.
+    fn of_anything() -> Self {
+        let mut structure = json!({});
+        schema::preserve_unknown_fields(&mut structure);
+        Self { structure, rules: schema::Rules::default() }
     }
 }
 
@@ -272,7 +329,10 @@ fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Schema
     if legacy {
         schema::preserve_unknown_fields(&mut parameters);
     }
-    let refused = |fault: schema::Fault| TemplateError::new(fault.pointer, fault.message);
+    let refused = |fault: schema::Fault| {
+        let limit = fault.limit;
+        TemplateError { limit, ..TemplateError::new(fault.pointer, fault.message) }
+    };
     schema::check(&parameters, POINTER).map_err(refused)?;
     let rules = schema::Rules::new(&parameters, POINTER).map_err(refused)?;
     Ok(Some(Schema { structure: parameters, rules }))

@@ -216,6 +216,10 @@ fn cel(source: &Value) -> Engine {
     engine
 }
 
+/// The same for both languages.
+const TOOK_TOO_LONG: &str =
+    "template A: the evaluation took longer than its limit; Gatekeeper may judge the object in another way";
+
 /// Also where the error of the part that was stopped would be lost, or does not count.
 #[rstest]
 #[case("Fail", "size(variables.far) > 0")]
@@ -225,7 +229,7 @@ fn cel(source: &Value) -> Engine {
     "Fail",
     "variables.many.exists(a, variables.many.exists(b, variables.many.exists(c, a + b + c < 0))) || true"
 )]
-fn a_cel_expression_that_takes_too_long_is_a_violation(#[case] policy: &str, #[case] expression: &str) {
+fn a_cel_expression_that_takes_too_long_is_no_violation(#[case] policy: &str, #[case] expression: &str) {
     let ten = "[0,1,2,3,4,5,6,7,8,9]";
     let far = "variables.many.map(a, variables.many.map(b, variables.many.filter(c, a + b + c < 0)))";
     let engine = cel(&json!({
@@ -236,9 +240,8 @@ fn a_cel_expression_that_takes_too_long_is_a_violation(#[case] policy: &str, #[c
         ],
         "validations": [{"expression": expression}, {"expression": "true"}],
     }));
-    let found = engine.review(&request("CREATE")).unwrap();
-    let late = "the evaluation took longer than 100ms and was stopped";
-    assert_eq!(messages(&found).last(), Some(&late), "{found:?}");
+    let error = engine.review(&request("CREATE")).unwrap_err();
+    assert_eq!(error.to_string(), TOOK_TOO_LONG);
 }
 
 #[test]
@@ -338,8 +341,5 @@ fn a_limit_of_the_engine_is_no_violation() {
     engine.add_constraint(&constraint).unwrap();
     let error = engine.review(&request("CREATE")).unwrap_err();
     assert!(matches!(error, crate::ReviewError::Engine { .. }), "{error}");
-    assert_eq!(
-        error.to_string(),
-        "template A: the evaluation took longer than its limit; Gatekeeper may judge the object in another way"
-    );
+    assert_eq!(error.to_string(), TOOK_TOO_LONG);
 }

@@ -3,6 +3,7 @@
 //! The facts are those of Gatekeeper 3.23: which fields a template and a constraint have, how namespaces are
 //! matched, and when a process can be said to enforce a constraint.
 
+mod age;
 mod audit;
 mod constraint;
 mod exemption;
@@ -20,6 +21,7 @@ mod user_constraint;
 mod webhook;
 mod words;
 
+pub use age::{Age, OLDEST_MINOR, OPERATIONS, age};
 pub use audit::{Audit, AuditedViolation, audit};
 pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
 pub use exemption::{Exemption, IGNORE_LABEL, exempt_by_flags, exemptions};

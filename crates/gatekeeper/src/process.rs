@@ -9,7 +9,7 @@ use serde_json::Value;
 pub const WEBHOOK_OPERATION: &str = "webhook";
 
 /// The label by which upstream's manifests tell the webhook's Pods from the audit's.
-const CONTROL_PLANE_LABEL: (&str, &str) = ("control-plane", "controller-manager");
+pub(crate) const CONTROL_PLANE_LABEL: (&str, &str) = ("control-plane", "controller-manager");
 
 /// What one process says of a template or constraint: an entry of `status.byPod`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,7 +49,7 @@ pub struct Process {
     pub labels: BTreeMap<String, String>,
     /// Whether the Pod is about to go, or has ended for good.
     pub terminating: bool,
-    /// The tag or digest of its image; empty where there is none.
+    /// The tag of its image, or the digest where it has no tag; empty where it has neither.
     pub version: String,
     /// The namespaces, as names or globs, that its flags let carry the label [`crate::IGNORE_LABEL`].
     pub exempt: Vec<String>,

@@ -1,6 +1,8 @@
 //! Kubernetes admission policy without Rego: the operator, and the tools around it.
 
 mod check;
+mod cluster;
+mod compiled;
 mod completions;
 mod crds;
 mod diagnostics;
@@ -8,11 +10,13 @@ mod docs;
 mod log;
 mod operator;
 mod policies;
+mod rbac;
 mod read;
 mod render;
 mod sandbox;
 mod settings;
 mod test;
+mod uninstall;
 
 use std::process::ExitCode;
 
@@ -57,6 +61,9 @@ enum Command {
     Render(render::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
+    /// Lists what is ours and left in a cluster, and deletes it
+    #[command(long_about = uninstall::LONG_ABOUT)]
+    Uninstall(uninstall::Args),
     /// Prints the CustomResourceDefinitions of the policy kinds
     Crds(crds::Args),
     /// Prints a script that completes this command in a shell
@@ -69,9 +76,15 @@ enum Command {
     /// Prints what manifests mean: each object as JSON, with its file and line
     #[command(hide = true)]
     Read(read::Args),
+    /// Compiles our templates, for the next build of this program
+    #[command(hide = true)]
+    CompileTemplates(compiled::Args),
     /// Writes the pages about the rules, from the catalogue and the cases in the source tree
     #[command(hide = true)]
     Docs(docs::Args),
+    /// Prints the rights of the operator: its roles and their bindings
+    #[command(hide = true)]
+    Rbac(rbac::Args),
 }
 
 /// Wrong usage or input.
@@ -100,12 +113,15 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(args),
         Command::Render(args) => render::run(args),
         Command::Operator(args) => operator::run(args),
+        Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
         Command::EvaluateTemplates(args) => sandbox::run(*args),
         Command::Read(args) => read::run(args),
+        Command::CompileTemplates(args) => compiled::run(args),
         Command::Docs(args) => docs::run(args),
+        Command::Rbac(args) => rbac::run(args),
     }
 }
 

@@ -1,8 +1,10 @@
 //! `gatewright render`: the Gatekeeper objects of policies, for people who apply them by other means.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -19,8 +21,11 @@ use crate::{FAILED, diagnostics, input, policies};
 const EXAMPLES: &str = "\
 Examples:
   gatewright render -f policies/ | kubectl apply -f -
-  gatewright render -f policies/ --output-dir gatekeeper/
+  gatewright render -f policies/ --standards --output-dir gatekeeper/ --prune
   gatewright render -f policies/ --constraints -o json
+
+Run no operator beside it on the same policies: both would make constraints of the same names, and
+the operator reports a Conflict that says \"owned by render\".
 
 Templates first: a constraint is refused until Gatekeeper serves its kind, so apply twice, or the
 templates alone at first. Without the operator nobody repairs the objects or sends Gatekeeper
@@ -39,12 +44,19 @@ pub struct Args {
     /// Only the constraints, unless --templates is given too
     #[arg(long)]
     constraints: bool,
+    /// The six constraints of the Pod Security Standards, too
+    #[arg(long)]
+    standards: bool,
     /// The format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
-    /// Writes one file for each object into this folder instead
+    /// Writes one file for each object into this folder instead, and says what it wrote
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
+    /// Removes files from --output-dir that an earlier run wrote and this one did not: those that hold nothing but
+    /// objects labelled gatewright.io/owner: render
+    #[arg(long, requires = "output_dir")]
+    prune: bool,
     #[command(flatten)]
     reading: ReadingArgs,
     #[command(flatten)]
@@ -68,6 +80,20 @@ enum Object {
     SyncSet(Box<SyncSet>),
 }
 
+impl Object {
+    /// What its file is called.
+    fn file_name(&self) -> String {
+        let (kind, name) = match self {
+            Self::Template(template) => ("constrainttemplate".to_owned(), template.metadata.name.as_deref()),
+            Self::Constraint(constraint) => {
+                (constraint.kind.to_lowercase(), constraint.metadata.name.as_deref())
+            }
+            Self::SyncSet(set) => ("syncset".to_owned(), set.metadata.name.as_deref()),
+        };
+        format!("{kind}-{}", name.unwrap_or_default())
+    }
+}
+
 /// Renders all policies, or none if one of them is invalid.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reading = args.reading.reading();
@@ -81,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         objects.extend(templates().into_iter().map(rendered_template));
     }
     if all || args.constraints {
-        let mut builtin = standards(&settings);
+        let mut builtin = if args.standards { standards(&settings) } else { vec![] };
         if settings.exec_guard.mode == GuardMode::Always {
             objects.push(Object::SyncSet(Box::new(rendered_sync_set())));
             builtin.push(exec_guard(&settings, &[]));
@@ -90,7 +116,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         objects.extend(builtin.into_iter().chain(of_policies).map(|one| Object::Constraint(Box::new(one))));
     }
     match &args.output_dir {
-        Some(folder) => write_files(&objects, folder, args.output)?,
+        Some(folder) => {
+            let written = files::write(&objects, folder, args.output)?;
+            diagnostics::note(format!("{}: {written}", folder.display()));
+            if args.prune {
+                for file in files::prune(folder, &written, &args.reading.reading().limit)? {
+                    diagnostics::note(format!("{}: removed", file.display()));
+                }
+            }
+        }
         None => std::io::stdout().write_all(text(&objects, args.output)?.as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -179,24 +213,4 @@ fn yaml(object: &Object) -> anyhow::Result<String> {
     let meant = serde_json::to_value(object)?;
     let same = |text: &String| input::value(text).is_ok_and(|value| value == meant);
     [trimmed, text].into_iter().find(same).context("YAML cannot hold this object; print it as JSON")
-}
-
-fn write_files(objects: &[Object], folder: &Path, format: Format) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for object in objects {
-        let (kind, name) = match object {
-            Object::Template(template) => ("constrainttemplate".to_owned(), template.metadata.name.clone()),
-            Object::Constraint(constraint) => {
-                (constraint.kind.to_lowercase(), constraint.metadata.name.clone())
-            }
-            Object::SyncSet(set) => ("syncset".to_owned(), set.metadata.name.clone()),
-        };
-        let (text, end) = match format {
-            Format::Yaml => (yaml(object)?, "yaml"),
-            Format::Json => (format!("{:#}\n", serde_json::json!(object)), "json"),
-        };
-        let path = folder.join(format!("{kind}-{}.{end}", name.unwrap_or_default()));
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
 }

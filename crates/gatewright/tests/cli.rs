@@ -239,7 +239,7 @@ fn render_names_kinds_that_may_not_exist() -> Result {
 fn what_render_writes_is_judged_like_the_policies() -> Result {
     let folder = std::env::temp_dir().join(format!("gatewright-render-{}", std::process::id()));
     let path = folder.to_str().ok_or("no path")?;
-    output(&["render", "-f", "policies.yaml", "--output-dir", path], 0)?;
+    output(&["render", "-f", "policies.yaml", "--standards", "--output-dir", path], 0)?;
     let mut names: Vec<_> = std::fs::read_dir(&folder)?
         .map(|entry| entry.map(|entry| entry.file_name()))
         .collect::<std::io::Result<_>>()?;
@@ -248,6 +248,27 @@ fn what_render_writes_is_judged_like_the_policies() -> Result {
     let of_policies = output(&["check", "-f", "policies.yaml", "-f", "manifests.yaml", "-o", "json"], 1)?;
     let of_rendered = output(&["check", "-f", path, "-f", "manifests.yaml", "-o", "json"], 1)?;
     assert_eq!(of_rendered, of_policies);
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+#[test]
+fn render_says_what_it_wrote_and_prunes_what_it_wrote_earlier() -> Result {
+    let folder = std::env::temp_dir().join(format!("gatewright-render-prune-{}", std::process::id()));
+    let path = folder.to_str().ok_or("no path")?;
+    let render = |more: &[&str]| -> Result<String> {
+        let arguments = [&["render", "-f", "policies.yaml", "--output-dir", path], more].concat();
+        Ok(String::from_utf8(gatewright(&arguments)?.assert().code(0).get_output().stderr.clone())?)
+    };
+    let said = render(&["--standards"])?;
+    assert!(said.contains(&format!("note: {path}: wrote 13 files")), "{said}");
+    std::fs::write(folder.join("kustomization.yaml"), "resources: []\n")?;
+    let said = render(&["--prune"])?;
+    assert!(said.contains(&format!("note: {path}: 7 files are as before")), "{said}");
+    let removed = said.lines().filter(|line| line.ends_with(": removed")).collect::<Vec<_>>();
+    assert_eq!(removed.len(), 6, "{said}");
+    assert!(removed.iter().all(|line| line.contains("d8podsecuritystandard-d8-pod-security-")), "{said}");
+    assert_eq!(std::fs::read_dir(&folder)?.count(), 7 + 1);
     std::fs::remove_dir_all(folder)?;
     Ok(())
 }

@@ -30,14 +30,6 @@ pub enum Error {
         /// How long it was waited for.
         limit: Duration,
     },
-    /// The settings cannot be used.
-    #[error("{path}: {problem}")]
-    Settings {
-        /// The settings file.
-        path: String,
-        /// Everything that is wrong.
-        problem: String,
-    },
     /// The address for probes and metrics cannot be listened on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -55,6 +47,14 @@ pub enum Error {
     /// Somebody else's object has the name that ours should have.
     #[error("{kind} {name} exists and is not ours (it has no label {label} with our value); delete or rename it", label = gatewright_api::names::OWNER_LABEL)]
     Conflict {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+    },
+    /// What `render` wrote has the name that ours should have.
+    #[error("{kind} {name} is owned by render: its label {label} says that GitOps keeps it. Either delete what render wrote, or run no operator beside it on the same policies", label = gatewright_api::names::OWNER_LABEL)]
+    Rendered {
         /// The object's kind.
         kind: String,
         /// The object's name.
@@ -134,12 +134,17 @@ impl Error {
 
     /// Whether an object of the same name is in the way. That ends with the object, which we watch.
     pub(crate) fn is_obstacle(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::BeingDeleted { .. })
+        matches!(self, Self::Conflict { .. } | Self::Rendered { .. } | Self::BeingDeleted { .. })
     }
 
     /// Whether the object, or its kind, is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self.status(), Some(404))
+    }
+
+    /// Whether the API server has answered that it will not say: the object or its address is not there, or not for us.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.status(), Some(401 | 403 | 404 | 406))
     }
 
     /// Whether an object could not be created because its namespace is being deleted.
@@ -175,7 +180,7 @@ impl Error {
             },
             Self::Timeout { .. } => "Timeout".to_owned(),
             Self::Gone { .. } => "Conflict".to_owned(),
-            Self::Conflict { .. } => "Foreign".to_owned(),
+            Self::Conflict { .. } | Self::Rendered { .. } => "Foreign".to_owned(),
             Self::BeingDeleted { .. } => "BeingDeleted".to_owned(),
             Self::NotKept { .. } => "NotKept".to_owned(),
             _ => "Other".to_owned(),
@@ -302,6 +307,7 @@ mod tests {
             (Error::Timeout { doing: "asking".into(), limit: Duration::from_secs(1) }, "Timeout"),
             (Error::Gone { kind: kind(), name: name() }, "Conflict"),
             (Error::Conflict { kind: kind(), name: name() }, "Foreign"),
+            (Error::Rendered { kind: kind(), name: name() }, "Foreign"),
             (Error::BeingDeleted { kind: kind(), name: name(), finalizers: "f".into() }, "BeingDeleted"),
             (Error::NotKept { kind: kind(), name: name(), fields: "f".into() }, "NotKept"),
             (Error::Stopped, "Other"),

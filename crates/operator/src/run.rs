@@ -9,4 +9,6 @@ pub(crate) mod reference;
 pub(crate) mod scrape;
 pub(crate) mod server;
 pub(crate) mod settings;
+pub(crate) mod start;
 pub(crate) mod throttle;
+mod unsettled;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context as _;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::instructions::BuiltinCallParams;
-use regorus::rvm::program::BuiltinInfo;
+use regorus::rvm::program::{BuiltinInfo, DeserializationResult};
 use regorus::rvm::{Instruction, Program, RegoVM};
 use regorus::unstable::{Expr, Ref, Span};
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -21,13 +21,37 @@ pub struct Bytecode {
     idle: Mutex<Vec<RegoVM>>,
 }
 
+/// A compiled program as bytes, for [`Bytecode::from_bytes`] of the same version of regorus.
+pub fn to_bytes(engine: &mut Engine) -> anyhow::Result<Vec<u8>> {
+    compiled(engine)?.serialize_binary().map_err(anyhow::Error::msg)
+}
+
+fn compiled(engine: &mut Engine) -> anyhow::Result<Program> {
+    let policy = engine.compile_with_entrypoint(&QUERY.into())?;
+    let functions: Vec<_> = extensions::signatures().collect();
+    let program = Compiler::compile_from_policy_with_host_await(&policy, &[QUERY], &functions)?;
+    let mut program = Arc::unwrap_or_clone(program);
+    // They serve errors that nobody sees.
+    program.sources.clear();
+    program.instruction_spans.clear();
+    Ok(program)
+}
+
 impl Bytecode {
     /// Compiles what an engine holds.
     pub fn new(engine: &mut Engine, timer: ExecutionTimerConfig) -> anyhow::Result<Self> {
-        let policy = engine.compile_with_entrypoint(&QUERY.into())?;
-        let functions: Vec<_> = extensions::signatures().collect();
-        let program = Compiler::compile_from_policy_with_host_await(&policy, &[QUERY], &functions)?;
-        let mut program = Arc::unwrap_or_clone(program);
+        Self::of(compiled(engine)?, timer)
+    }
+
+    /// A program that was compiled before.
+    pub fn from_bytes(bytes: &[u8], timer: ExecutionTimerConfig) -> anyhow::Result<Self> {
+        match Program::deserialize_binary(bytes).map_err(anyhow::Error::msg)? {
+            DeserializationResult::Complete(program) => Self::of(program, timer),
+            DeserializationResult::Partial(_) => anyhow::bail!("a program of another version"),
+        }
+    }
+
+    fn of(mut program: Program, timer: ExecutionTimerConfig) -> anyhow::Result<Self> {
         call_functions(&mut program)?;
         Ok(Self { program: Arc::new(program), timer, idle: Mutex::default() })
     }

@@ -22,22 +22,22 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
         let said = format!(
             "the package {package} is not below lib: Gatekeeper takes libraries in packages lib.<name> only"
         );
-        faults.push((line(&module.package.refr), said));
+        faults.push(Fault::new(line(&module.package.refr), said));
     }
     if !is_lib && !module.policy.iter().any(|rule| is_violation(rule)) {
-        faults.push((0, "there is no rule named violation: Gatekeeper asks for it".into()));
+        faults.push(Fault::new(0, "there is no rule named violation: Gatekeeper asks for it"));
     }
     for import in &module.imports {
         let path = builtins::path(&import.refr).unwrap_or_default();
         if !path.starts_with("data.lib.") && path != "data.lib" && !path.starts_with("future.") {
             let said =
                 format!("bad import {path}: Gatekeeper allows data.lib.<name> and future.keywords only");
-            faults.push((import.span.line as usize, said));
+            faults.push(Fault::new(import.span.line as usize, said));
         }
     }
     for rule in &module.policy {
         visit::rule(rule, &mut |node| reference(&node, &mut faults));
-        faults.extend(keyword(rule, module).map(|said| (rule.span().line as usize, said)));
+        faults.extend(keyword(rule, module).map(|said| Fault::new(rule.span().line as usize, said)));
     }
     faults
 }
@@ -74,7 +74,7 @@ fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
         return;
     }
     match parts.next() {
-        Some("lib") if nested => faults.push((
+        Some("lib") if nested => faults.push(Fault::new(
             line(term),
             format!(
                 "{path} is a part of another term here. There Gatekeeper does not find libraries, and the term is \
@@ -82,7 +82,7 @@ fn reference(node: &Node<'_>, faults: &mut Vec<Fault>) {
             ),
         )),
         Some("inventory" | "lib") => {}
-        _ => faults.push((
+        _ => faults.push(Fault::new(
             line(term),
             format!("disallowed ref {path}: Gatekeeper allows data.inventory and data.lib only"),
         )),
@@ -103,13 +103,14 @@ pub fn declare(module: &Module, package: &str, rules: &mut Rules) -> Vec<Fault> 
         let path = format!("{package}.{name}");
         let is_default = matches!(rule.as_ref(), Rule::Default { .. });
         if is_default && !defaults.insert(path.clone()) {
-            faults.push((line, format!("rego_type_error: multiple default rules data.{path} found")));
+            faults
+                .push(Fault::new(line, format!("rego_type_error: multiple default rules data.{path} found")));
         }
         let before = *rules.entry(path.clone()).or_insert(kind);
         if before != kind
             && !matches!((before, kind), (Kind::Complete, Kind::Object) | (Kind::Object, Kind::Complete))
         {
-            faults.push((line, format!("rego_type_error: conflicting rules data.{path} found")));
+            faults.push(Fault::new(line, format!("rego_type_error: conflicting rules data.{path} found")));
         }
     }
     faults
@@ -121,24 +122,25 @@ pub fn calls(module: &Module, names: &Names<'_>, scope: &Scope) -> Vec<Fault> {
     for rule in &module.policy {
         visit::rule(rule, &mut |node| match node {
             Node::Call(call) => {
-                faults.extend(
-                    called(&call, names, scope, module.rego_v1).map(|said| (line(call.function), said)),
-                );
+                faults.extend(called(&call, names, scope, module.rego_v1));
             }
-            Node::Term { term, .. } => faults.extend(minus(term).map(|said| (line(term), said))),
+            Node::Term { term, .. } => faults.extend(minus(term)),
         });
     }
     faults
 }
 
 /// What this engine cannot print.
-fn minus(term: &Term) -> Option<String> {
+fn minus(term: &Term) -> Option<Fault> {
+    let said = "this engine does not know `-` before a name that is part of a longer expression";
     matches!(term.as_ref(), Expr::UnaryExpr { expr, .. } if visit::operands(expr).is_some())
-        .then(|| "this engine does not know `-` before a name that is part of a longer expression".into())
+        .then(|| Fault::limit(line(term), said))
 }
 
-fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option<String> {
-    let unknown = |name: &str| Some(format!("rego_type_error: undefined function {name}"));
+fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option<Fault> {
+    let line = line(call.function);
+    let fault = |said: String| Some(Fault::new(line, said));
+    let unknown = |name: &str| fault(format!("rego_type_error: undefined function {name}"));
     let Some(path) = builtins::path(call.function) else {
         return unknown(call.function.span().text());
     };
@@ -148,7 +150,7 @@ fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option
     let given = call.arguments.len();
     // OPA's parser takes it for the operator.
     if path.strip_prefix(PREFIX) == Some("in") && given != 3 {
-        return Some("rego_type_error: in: arity mismatch".into());
+        return fault("rego_type_error: in: arity mismatch".into());
     }
     let (name, arity, builtin) = match names.callee(&path) {
         _ if is_local(call.function, scope) => return unknown(&path),
@@ -156,24 +158,25 @@ fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option
         Some(Callee::Builtin(builtin)) => (path, builtin.arguments.len(), Some(builtin)),
         None if path == EXTERNAL_DATA => {
             let said = "external_data asks a provider outside of Gatekeeper: its answers are not known here";
-            return Some(said.into());
+            return Some(Fault::limit(line, said));
         }
         None => return unknown(&path),
     };
     if given != arity && !(call.statement && given == arity + 1) {
-        let said =
-            format!("rego_type_error: {name}: arity mismatch: it takes {arity} arguments, here are {given}");
-        return Some(said);
+        return fault(format!(
+            "rego_type_error: {name}: arity mismatch: it takes {arity} arguments, here are {given}"
+        ));
     }
-    builtin.and_then(|_| refused(&name, v1))
+    builtin.and_then(|_| refused(&name, line, v1))
 }
 
-fn refused(name: &str, v1: bool) -> Option<String> {
+fn refused(name: &str, line: usize, v1: bool) -> Option<Fault> {
     if v1 && builtins::is_deprecated(name) {
-        return Some(format!("rego_type_error: deprecated built-in function calls in expression: {name}"));
+        let said = format!("rego_type_error: deprecated built-in function calls in expression: {name}");
+        return Some(Fault::new(line, said));
     }
     if !builtins::is_supported(name) {
-        return Some(format!("this engine does not know the function {name}"));
+        return Some(Fault::limit(line, format!("this engine does not know the function {name}")));
     }
     None
 }
@@ -212,8 +215,10 @@ pub fn reserved(module: &Module) -> Vec<Fault> {
             }
         });
         let reserved = names.iter().filter(|name| name.starts_with(RESERVED));
-        faults
-            .extend(reserved.map(|name| (rule.span().line as usize, format!("the name {name} is reserved"))));
+        faults.extend(
+            reserved
+                .map(|name| Fault::limit(rule.span().line as usize, format!("the name {name} is reserved"))),
+        );
     }
     faults
 }

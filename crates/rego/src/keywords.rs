@@ -26,7 +26,7 @@ pub fn rename(tokens: &[Token]) -> Result<Vec<(usize, String)>, Fault> {
             }
             if is_keyword(before(tokens, i), token, after) {
                 let said = format!("rego_parse_error: `{keyword}` needs `import future.keywords.{keyword}`");
-                return Err((token.span.line as usize, said));
+                return Err(Fault::new(token.span.line as usize, said));
             }
             if !(builtin && after.is_some_and(|after| after.text() == "(")) {
                 found.push((token.bytes.start, PREFIX.to_owned()));
@@ -56,7 +56,9 @@ fn is_imported(tokens: &[Token], keyword: &str) -> bool {
     tokens.windows(4).enumerate().any(|(i, window)| {
         let path: Vec<_> = window.iter().map(Token::text).collect();
         let of = tokens.get(i + 4).filter(|dot| dot.text() == ".").and_then(|_| tokens.get(i + 5));
-        path == ["import", "future", ".", "keywords"] && of.is_none_or(|of| of.text() == keyword)
+        // `every` brings the `in` that it needs.
+        let brings = |of: &Token| of.text() == keyword || (of.text(), keyword) == ("every", "in");
+        path == ["import", "future", ".", "keywords"] && of.is_none_or(brings)
     })
 }
 

@@ -39,6 +39,7 @@ use regorus::{Engine, PolicyLengthConfig};
 use bytecode::Bytecode;
 use names::Names;
 use tree::Tree;
+use units::Unit;
 
 /// The dialect of a template's Rego.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct CompileError {
     pub line: usize,
     /// What is wrong.
     pub message: String,
+    /// Whether it is a limit of this engine: OPA and Gatekeeper may take the program.
+    pub limit: bool,
 }
 
 /// Who says that a program is right.
@@ -152,16 +155,8 @@ impl Program {
         if trust == Trust::Checked {
             units::check(&units)?;
         }
-        let timer = ExecutionTimerConfig { limit, check_interval: INTERVAL };
-        let mut engine = engine(modules.version, timer);
-        let rules = units::rules(&units)?;
-        let may_conflict = units::may_conflict(&units);
-        for unit in &units {
-            let names = Names::new(&unit.module, &unit.package, &rules);
-            let text = print::print(&unit.module, &names, &unit.scope, &unit.package, (trust, may_conflict));
-            let failed = |error: anyhow::Error| vec![unit.error(token::fault(error))];
-            engine.add_policy(unit.file(), text).map_err(failed)?;
-        }
+        let timer = timer(limit);
+        let mut engine = loaded(&units, modules.version, timer, trust)?;
         let machine = match trust {
             Trust::Checked => {
                 Tree::new(engine, units::functions(&units)).map(|tree| Machine::Tree(Box::new(tree)))
@@ -170,8 +165,30 @@ impl Program {
         };
         Ok(Self {
             machine: machine.map_err(|error| vec![units::misplaced(&units, &error)])?,
-            reads_inventory: units.iter().any(|unit| check::reads_inventory(&unit.module)),
+            reads_inventory: units::reads_inventory(&units),
         })
+    }
+
+    /// A program of which tests prove that its verdicts are right, as bytes for [`Self::from_bytes`].
+    ///
+    /// # Errors
+    /// It does not compile.
+    pub fn compile_to_bytes(modules: &Modules<'_>) -> Result<Vec<u8>, Vec<CompileError>> {
+        let units = units::parse(modules)?;
+        let mut engine = loaded(&units, modules.version, timer(Duration::MAX), Trust::Proven)?;
+        let bytes = bytecode::to_bytes(&mut engine);
+        let bytes = bytes.map_err(|error| vec![units::misplaced(&units, &error)])?;
+        Ok([vec![u8::from(units::reads_inventory(&units))], bytes].concat())
+    }
+
+    /// A program that was compiled before, by the same version of this crate.
+    ///
+    /// # Errors
+    /// The bytes are something else.
+    pub fn from_bytes(bytes: &[u8], limit: Duration) -> Result<Self, String> {
+        let (reads_inventory, bytes) = bytes.split_first().ok_or("there are no bytes")?;
+        let machine = Bytecode::from_bytes(bytes, timer(limit)).map_err(|error| error.to_string())?;
+        Ok(Self { machine: Machine::Bytecode(machine), reads_inventory: *reads_inventory == 1 })
     }
 
     /// Whether the program reads `data.inventory`.
@@ -197,6 +214,29 @@ impl Program {
 
 /// Units of work between two looks at the clock.
 const INTERVAL: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+fn timer(limit: Duration) -> ExecutionTimerConfig {
+    ExecutionTimerConfig { limit, check_interval: INTERVAL }
+}
+
+/// An engine with all modules, as this crate prints them.
+fn loaded(
+    units: &[Unit],
+    version: RegoVersion,
+    timer: ExecutionTimerConfig,
+    trust: Trust,
+) -> Result<Engine, Vec<CompileError>> {
+    let mut engine = engine(version, timer);
+    let rules = units::rules(units)?;
+    let may_conflict = units::may_conflict(units);
+    for unit in units {
+        let names = Names::new(&unit.module, &unit.package, &rules);
+        let text = print::print(&unit.module, &names, &unit.scope, &unit.package, (trust, may_conflict));
+        let failed = |error: anyhow::Error| vec![unit.error(token::fault(error))];
+        engine.add_policy(unit.file(), text).map_err(failed)?;
+    }
+    Ok(engine)
+}
 
 fn engine(version: RegoVersion, timer: ExecutionTimerConfig) -> Engine {
     let mut engine = Engine::new();

@@ -40,12 +40,19 @@ pub fn failure(error: &anyhow::Error, functions: &Functions) -> EvaluationError 
 pub fn internal(place: &str, said: &str) -> EngineError {
     let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
     let lib = file.strip_prefix("libs[\"lib_").and_then(|rest| rest.split('"').next()?.parse().ok());
-    let message = if said.contains("time limit") {
-        "the evaluation took longer than its limit"
-    } else {
-        "this engine cannot evaluate what stands here"
-    };
-    EngineError { lib, line: line.parse().unwrap_or(0), message: message.to_owned() }
+    let line = line.parse().unwrap_or(0);
+    if said.contains("time limit") {
+        return EngineError { lib, line, ..EngineError::took_too_long() };
+    }
+    EngineError { lib, line, message: "this engine cannot evaluate what stands here".to_owned() }
+}
+
+impl EngineError {
+    /// The evaluation did not end in time, in whatever language its program is written.
+    #[must_use]
+    pub fn took_too_long() -> Self {
+        Self { lib: None, line: 0, message: "the evaluation took longer than its limit".to_owned() }
+    }
 }
 
 /// By the last part of a function's name, where its second definition is: OPA names the one that disagrees.

@@ -105,7 +105,7 @@ impl Checker<'_> {
 
     fn report(&mut self, line: u32, found: &[String]) {
         for name in found {
-            let fault = (line as usize, format!("rego_unsafe_var_error: var {name} is unsafe"));
+            let fault = Fault::new(line as usize, format!("rego_unsafe_var_error: var {name} is unsafe"));
             if !self.faults.contains(&fault) {
                 self.faults.push(fault);
             }

@@ -143,7 +143,7 @@ impl Resolver {
     }
 
     fn fault(&mut self, line: u32, said: &str) {
-        self.found.faults.push((line as usize, format!("rego_compile_error: {said}")));
+        self.found.faults.push(Fault::new(line as usize, format!("rego_compile_error: {said}")));
     }
 
     /// A name of its own for a variable of the innermost body.

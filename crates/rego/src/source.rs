@@ -11,7 +11,7 @@ use super::token::{self, Fault, MAX_COLUMN, Token, fault, tokens};
 /// Parses a module.
 pub fn parse(text: &str, version: RegoVersion) -> Result<Module, Fault> {
     if text.trim().is_empty() {
-        return Err((0, "the module is empty".into()));
+        return Err(Fault::new(0, "the module is empty"));
     }
     let mut source = token::source(text)?;
     let read = tokens(&source)?;
@@ -74,9 +74,10 @@ fn check_depth(tokens: &[Token]) -> Result<(), Fault> {
         }
         if length > LONGEST_CHAIN || outer.len() > DEEPEST {
             let said = format!(
-                "an expression is nested deeper than {LONGEST_CHAIN} operators and fields, or {DEEPEST} brackets"
+                "an expression is nested deeper than this engine goes: {LONGEST_CHAIN} operators and fields, or \
+                 {DEEPEST} brackets"
             );
-            return Err((token.span.line as usize, said));
+            return Err(Fault::limit(token.span.line as usize, said));
         }
     }
     Ok(())
@@ -92,7 +93,7 @@ fn separators(tokens: &[Token]) -> Result<Vec<(usize, String)>, Fault> {
             ("(", Some(before)) if before.ends_reference() && before.bytes.end != token.bytes.start => {
                 if before.span.line == token.span.line {
                     let fault = "rego_parse_error: unexpected ( token: no space may stand before it";
-                    return Err((token.span.line as usize, fault.into()));
+                    return Err(Fault::new(token.span.line as usize, fault));
                 }
                 if open.last() == Some(&"{") {
                     found.push((before.bytes.end, ";".into()));

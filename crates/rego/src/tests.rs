@@ -321,6 +321,10 @@ fn words_that_are_keywords_elsewhere_are_names() {
             "violation[{\"msg\": \"x\"}] { contains(input.review.list, \"a\") }\ncontains(l, i) = true { l[_] == i }",
             "x",
         ),
+        (
+            "import future.keywords.every\nviolation[{\"msg\": \"a\"}] { every i, x in input.review.list { x; i >= 0 } }",
+            "a",
+        ),
         ("every[x] { x := input.review.list[_] }\nviolation[{\"msg\": in}] { every[in] }", "a"),
         ("if = \"if\" { true }\nviolation[{\"msg\": if}] { true }", "if"),
         ("violation[{\"msg\": msg}] { msg := input.review.in }", "field"),

@@ -9,13 +9,37 @@ use regorus::unstable::{Lexer, Span, TokenKind};
 /// Columns that a line may have. A rewritten rule stands on few lines.
 pub const MAX_COLUMN: NonZeroU32 = NonZeroU32::MAX;
 
-/// What is wrong with a module, and in which line.
-pub type Fault = (usize, String);
+/// What is wrong with a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The line, from 1; 0 where there is none to name.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+    /// Whether it is a limit of this engine, and OPA may take the module.
+    pub limit: bool,
+}
+
+impl Fault {
+    /// What OPA or Gatekeeper refuses.
+    pub fn new(line: usize, message: impl Into<String>) -> Self {
+        Self { line, message: message.into(), limit: false }
+    }
+
+    /// What this engine alone refuses.
+    pub fn limit(line: usize, message: impl Into<String>) -> Self {
+        Self { line, message: message.into(), limit: true }
+    }
+}
 
 /// A module for regorus.
 pub fn source(text: &str) -> Result<Source, Fault> {
     Source::from_contents("module".into(), text.to_owned()).map_err(fault)
 }
+
+/// How regorus says that something goes beyond one of its limits.
+const LIMITS: [&str; 3] =
+    ["exceeds maximum allowed", "line exceeds maximum column width", "nesting too deep"];
 
 /// regorus says where in the second line, and what in the last.
 pub fn fault(error: impl std::fmt::Display) -> Fault {
@@ -23,7 +47,11 @@ pub fn fault(error: impl std::fmt::Display) -> Fault {
     let line = text.lines().find_map(|line| line.strip_prefix("--> ")?.split(':').nth(1)?.parse().ok());
     let said = text.lines().last().unwrap_or_default();
     let said = said.strip_prefix("error: ").unwrap_or(said).trim();
-    (line.unwrap_or(0), format!("rego_parse_error: {said}"))
+    let line = line.unwrap_or(0);
+    if LIMITS.iter().any(|limit| said.contains(limit)) {
+        return Fault::limit(line, format!("this engine cannot read it: {said}"));
+    }
+    Fault::new(line, format!("rego_parse_error: {said}"))
 }
 
 /// A token as the rewriting sees it.

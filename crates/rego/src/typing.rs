@@ -61,7 +61,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn fault(&mut self, term: &Term, said: &str) {
-        let fault = (term.span().line as usize, format!("rego_type_error: {said}"));
+        let fault = Fault::new(term.span().line as usize, format!("rego_type_error: {said}"));
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
         }

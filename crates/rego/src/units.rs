@@ -24,10 +24,16 @@ pub struct Unit {
     pub scope: Scope,
 }
 
+impl CompileError {
+    fn new(lib: Option<usize>, Fault { line, message, limit }: Fault) -> Self {
+        Self { lib, line, message: message.replace(PREFIX, ""), limit }
+    }
+}
+
 impl Unit {
     /// A fault of this module.
-    pub fn error(&self, (line, message): Fault) -> CompileError {
-        CompileError { lib: self.lib, line, message: message.replace(PREFIX, "") }
+    pub fn error(&self, fault: Fault) -> CompileError {
+        CompileError::new(self.lib, fault)
     }
 
     fn errors(&self, faults: Vec<Fault>) -> Vec<CompileError> {
@@ -52,7 +58,7 @@ pub fn parse(modules: &Modules<'_>) -> Result<Vec<Unit>, Vec<CompileError>> {
                 let (package, scope) = (package.unwrap_or_else(|| ENTRY.into()), Scope::new(&module));
                 units.push(Unit { lib, package, module, scope });
             }
-            Err((line, message)) => errors.push(CompileError { lib, line, message }),
+            Err(fault) => errors.push(CompileError::new(lib, fault)),
         }
     }
     if errors.is_empty() { Ok(units) } else { Err(errors) }
@@ -88,7 +94,7 @@ pub fn check(units: &[Unit]) -> Result<(), Vec<CompileError>> {
     all(errors)?;
     let sorted = checks::sorted(&graph).map_err(|(rule, line, said)| {
         let of = |unit: &&Unit| rule.starts_with(&format!("{}.", unit.package));
-        vec![units.iter().find(of).unwrap_or(&units[0]).error((line, said))]
+        vec![units.iter().find(of).unwrap_or(&units[0]).error(Fault::new(line, said))]
     })?;
     types(units, &parts, &sorted)
 }
@@ -123,7 +129,7 @@ fn types(units: &[Unit], parts: &[(Names<'_>, Orders)], sorted: &[&String]) -> R
     let said = "rego_type_error: violation must be a set of objects with the key msg: that is what Gatekeeper asks for";
     let first = definitions.get(&violation).and_then(|rules| rules.first());
     let line = first.map_or(0, |(_, rule)| rule.span().line as usize);
-    Err(vec![units[first.map_or(0, |(index, _)| *index)].error((line, said.to_owned()))])
+    Err(vec![units[first.map_or(0, |(index, _)| *index)].error(Fault::new(line, said))])
 }
 
 /// An error that regorus places in one of the modules.
@@ -131,6 +137,11 @@ pub fn misplaced(units: &[Unit], error: &anyhow::Error) -> CompileError {
     let text = error.to_string();
     let unit = units.iter().find(|unit| text.contains(&format!("--> {}:", unit.file())));
     unit.unwrap_or(&units[0]).error(token::fault(text))
+}
+
+/// Whether some module reads the inventory.
+pub fn reads_inventory(units: &[Unit]) -> bool {
+    units.iter().any(|unit| checks::reads_inventory(&unit.module))
 }
 
 /// Whether some rule or function has several values to choose from.

@@ -44,11 +44,16 @@ pub fn kubeconfig(cluster: &Path, name: &str) -> PathBuf {
 pub struct ControlPlane {
     cluster: PathBuf,
     ports: BTreeMap<String, u16>,
+    admission_plugins: Vec<String>,
 }
 
 impl ControlPlane {
     pub fn new(cluster: &Path, state: &State) -> Self {
-        Self { cluster: cluster.to_path_buf(), ports: state.ports.clone() }
+        Self {
+            cluster: cluster.to_path_buf(),
+            ports: state.ports.clone(),
+            admission_plugins: state.options.admission_plugins.clone(),
+        }
     }
 
     pub fn etcd(&self) -> Result<Process> {
@@ -92,6 +97,9 @@ impl ControlPlane {
             // In megabytes; the default of 100 would split the log of a long run into several files.
             "--audit-log-maxsize=10240".to_owned(),
         ]);
+        if !self.admission_plugins.is_empty() {
+            arguments.push(format!("--enable-admission-plugins={}", self.admission_plugins.join(",")));
+        }
         self.process(API_SERVER, &arguments, &self.https(API_SERVER, "readyz")?)
     }
 

@@ -19,6 +19,9 @@ pub struct Options {
     /// Further arguments of every Gatekeeper process.
     #[serde(default)]
     pub gatekeeper_arguments: Vec<String>,
+    /// Admission plugins of the API server beside those that are on by default.
+    #[serde(default)]
+    pub admission_plugins: Vec<String>,
     /// Whether the data directory stays when an owned cluster ends.
     pub keep: bool,
 }
@@ -43,6 +46,7 @@ impl Options {
             failure_policy: FailurePolicy::Fail,
             audit_interval: 5,
             gatekeeper_arguments: vec![],
+            admission_plugins: vec![],
             keep: std::env::var_os("GATEWRIGHT_E2E_KEEP").is_some(),
         }
     }

@@ -11,27 +11,28 @@ use gatewright_e2e::operator::OPERATOR;
 use gatewright_e2e::{Cluster, SOON, Scenario, until};
 use serde_json::{Value, json};
 
-const GUARD: &str = "d8denyexecheritage/deny-exec-heritage-pods";
-const INVENTORY: &str = "syncset/gatewright-pods";
-const OURS: &str = "validatingwebhookconfiguration/gatewright-validating-webhook-configuration";
+pub(crate) const GUARD: &str = "d8denyexecheritage/deny-exec-heritage-pods";
+pub(crate) const INVENTORY: &str = "syncset/gatewright-pods";
+pub(crate) const OURS: &str = "validatingwebhookconfiguration/gatewright-validating-webhook-configuration";
 const UPSTREAM: &str = "validatingwebhookconfiguration/gatekeeper-validating-webhook-configuration";
 
-const SYSTEM: &str = "gatewrightstatus/cluster";
+pub(crate) const SYSTEM: &str = "gatewrightstatus/cluster";
 
 /// The Pod of the platform, and one of somebody else.
-const GUARDED: &str = "d8-system/deckhouse-0";
-const PLAIN: &str = "shop/web-0";
+pub(crate) const GUARDED: &str = "d8-system/deckhouse-0";
+pub(crate) const PLAIN: &str = "shop/web-0";
 
-const REFUSED: &str = "[deny-exec-heritage-pods] exec into Pod d8-system/deckhouse-0 is refused: it belongs";
+pub(crate) const REFUSED: &str =
+    "[deny-exec-heritage-pods] exec into Pod d8-system/deckhouse-0 is refused: it belongs";
 const ATTACH_REFUSED: &str =
     "[deny-exec-heritage-pods] attach to Pod d8-system/deckhouse-0 is refused: it belongs";
 const UNKNOWN: &str = "Gatekeeper has not seen this Pod yet";
 
 /// What is said of somebody who is attached.
-const ATTACHED: &str = "attached";
+pub(crate) const ATTACHED: &str = "attached";
 
 /// The user of the cluster's own kubeconfig, of the group system:masters; everybody else is impersonated.
-const ADMINISTRATOR: &str = "admin";
+pub(crate) const ADMINISTRATOR: &str = "admin";
 
 /// Who may enter the platform's Pods, and who not.
 type Users<'a> = &'a [(&'a str, bool)];
@@ -41,12 +42,12 @@ fn impersonation(user: &str) -> Vec<String> {
 }
 
 /// Puts a constraint as soon as Gatekeeper has made its kind and knows it.
-async fn put_constraint(cluster: &Cluster, manifest: &Value) -> Result<()> {
+pub(crate) async fn put_constraint(cluster: &Cluster, manifest: &Value) -> Result<()> {
     until("the constraint is taken", SOON, async || cluster.put(manifest).await.map(|()| true)).await
 }
 
 /// What `kubectl exec` says to somebody who runs `echo inside` in a Pod.
-async fn exec(cluster: &Cluster, user: &str, pod: &str) -> Result<String> {
+pub(crate) async fn exec(cluster: &Cluster, user: &str, pod: &str) -> Result<String> {
     let (namespace, name) = pod.split_once('/').context("no namespace")?;
     let user = impersonation(user);
     let user: Vec<_> = user.iter().map(String::as_str).collect();
@@ -55,7 +56,7 @@ async fn exec(cluster: &Cluster, user: &str, pod: &str) -> Result<String> {
 }
 
 /// What `kubectl attach` says to somebody, who is let go once attached.
-async fn attach(cluster: &Cluster, user: &str, pod: &str) -> Result<String> {
+pub(crate) async fn attach(cluster: &Cluster, user: &str, pod: &str) -> Result<String> {
     let (namespace, name) = pod.split_once('/').context("no namespace")?;
     let impersonated = impersonation(user);
     let impersonated: Vec<_> = impersonated.iter().map(String::as_str).collect();
@@ -97,7 +98,7 @@ async fn enter(cluster: &Cluster, users: Users<'_>) -> Result<()> {
 }
 
 /// Waits until `kubectl exec` says this.
-async fn exec_says(cluster: &Cluster, user: &str, pod: &str, says: &str) -> Result<()> {
+pub(crate) async fn exec_says(cluster: &Cluster, user: &str, pod: &str, says: &str) -> Result<()> {
     until(&format!("exec of {user} into {pod} says {says:?}"), SOON, async || {
         let said = exec(cluster, user, pod).await?;
         ensure!(said.contains(says), "{said}");
@@ -121,7 +122,7 @@ async fn routes(cluster: &Cluster) -> Result<Vec<String>> {
     Ok(all)
 }
 
-async fn routes_become(cluster: &Cluster, expected: &[&str]) -> Result<()> {
+pub(crate) async fn routes_become(cluster: &Cluster, expected: &[&str]) -> Result<()> {
     until(&format!("routed is {expected:?}"), SOON, async || {
         let found = routes(cluster).await?;
         ensure!(found == expected, "{found:?}; {}", cluster.log(OPERATOR).display());
@@ -149,12 +150,12 @@ async fn told(cluster: &Cluster, reason: &str, says: &str, times: usize) -> Resu
 }
 
 /// A cluster with these Pods, each in its namespace, in which everybody may do everything.
-fn with_pods(name: &str, pods: &[(&str, &str)]) -> Scenario {
+pub(crate) fn with_pods(name: &str, pods: &[(&str, &str)]) -> Scenario {
     let pods = pods.iter().flat_map(|(space, name)| [namespace(space), pod(space, name)]);
     Scenario::new(name).objects(pods.chain([everybody_may()]))
 }
 
-async fn pods_run(cluster: &Cluster) -> Result<()> {
+pub(crate) async fn pods_run(cluster: &Cluster) -> Result<()> {
     cluster
         .kubectl_ok(&["wait", "--for=condition=Ready", "pods", "--all", "-A", "--timeout=100s"])
         .await

@@ -159,6 +159,13 @@ pub(super) const KEYS: &[Key] = &[
         set: |settings, node| put(&mut settings.reports.max_results, integer(node, 1, 10_000)),
     },
     Key {
+        path: "onUninstall",
+        default: "`Keep`",
+        allowed: "`Keep`, `Remove`",
+        meaning: "What happens to the constraints of standards and policies when gatewright is uninstalled: with `Keep` Gatekeeper goes on enforcing them, with `Remove` they are deleted together with the ClusterRole `gatewright`",
+        set: |settings, node| put(&mut settings.on_uninstall, choice(node, &["Keep", "Remove"])),
+    },
+    Key {
         path: "log.level",
         default: "what `--log` says",
         allowed: "`error`, `warn`, `info`, `debug`, `trace`",

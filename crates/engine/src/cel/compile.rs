@@ -43,18 +43,55 @@ const TYPES: [&str; 17] = [
     "uint",
 ];
 
+const ALL_VARIABLES: &str = "names all `variables` at once; this engine knows only single ones";
+
+/// What an expression is about, which decides the names that it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// A value, by the names that are given with it.
+    Value,
+    /// A request.
+    Request,
+    /// A request and the constraint: a variable of the template, as Gatekeeper compiles it.
+    RequestAndConstraint,
+}
+
 /// The macros that are being compiled have variables of their own.
 pub struct Compiler<'a> {
     variables: &'a Variables,
     locals: Vec<(String, Type)>,
+    about: About,
     /// Whether elements of a list may be of different types.
     mixed: bool,
+    /// Whether something was met that this engine alone cannot do.
+    beyond: bool,
 }
 
 impl<'a> Compiler<'a> {
     /// One that knows these variables of the template.
     pub const fn new(variables: &'a Variables) -> Self {
-        Self { variables, locals: vec![], mixed: false }
+        Self { variables, locals: vec![], about: About::Request, mixed: false, beyond: false }
+    }
+
+    /// One that knows these names alone, by which values are given to the evaluation in the same order.
+    pub const fn of_names(variables: &'a Variables, names: Vec<(String, Type)>) -> Self {
+        Self { variables, locals: names, about: About::Value, mixed: false, beyond: false }
+    }
+
+    /// The same, which also knows the constraint as `params`.
+    pub fn with_constraint(self) -> Self {
+        Self { about: About::RequestAndConstraint, ..self }
+    }
+
+    /// Whether what was refused last is a limit of this engine, and Kubernetes may compile it.
+    pub const fn is_beyond(&self) -> bool {
+        self.beyond
+    }
+
+    /// Refuses what this engine alone cannot do.
+    fn cannot<T>(&mut self, message: impl Into<String>) -> Result<T, String> {
+        self.beyond = true;
+        Err(message.into())
     }
 
     /// The step for an expression.
@@ -64,13 +101,20 @@ impl<'a> Compiler<'a> {
     pub fn compile(&mut self, expression: &IdedExpr) -> Compiled {
         match &expression.expr {
             Expr::Literal(literal) => Ok(constant(literal)),
+            Expr::Ident(name)
+                if name == "variables" && self.about != About::Value && self.local(name).is_none() =>
+            {
+                self.cannot(ALL_VARIABLES)
+            }
             Expr::Ident(name) => self.name(name),
             Expr::Select(select) => self.select(select),
             Expr::Call(call) => self.call(call),
             Expr::List(list) => self.list(list),
             Expr::Map(map) => self.map(map),
             Expr::Comprehension(found) => self.fold(found),
-            Expr::Struct(found) => Err(format!("builds a `{}`, which this engine cannot", found.type_name)),
+            Expr::Struct(found) => {
+                self.cannot(format!("builds a `{}`, which this engine cannot", found.type_name))
+            }
             Expr::Unspecified => Err("is empty".to_owned()),
         }
     }
@@ -83,19 +127,28 @@ impl<'a> Compiler<'a> {
         if let Some(index) = self.local(name) {
             return Ok((Node::Local(index), self.locals[index].1.clone()));
         }
+        if self.about == About::Value {
+            return self.type_name(name);
+        }
         match name {
             "object" => Ok((Node::Name(Name::Object), Type::Dyn)),
             "oldObject" => Ok((Node::Name(Name::OldObject), Type::Dyn)),
             "request" => Ok((Node::Name(Name::Request), Type::Record(&REQUEST))),
             "namespaceObject" => Ok((Node::Name(Name::Namespace), Type::Record(&NAMESPACE))),
-            "variables" => {
-                Err("names all `variables` at once; this engine knows only single ones".to_owned())
+            "params" if self.about == About::RequestAndConstraint => {
+                Ok((Node::Name(Name::Constraint), Type::Dyn))
             }
-            _ => type_value(name).ok_or_else(|| {
-                let known = "object, oldObject, request, namespaceObject, variables";
-                format!("`{name}` is not known to this engine; known are {known}")
-            }),
+            "variables" => Err(ALL_VARIABLES.to_owned()),
+            _ => self.type_name(name),
         }
+    }
+
+    fn type_name(&self, name: &str) -> Compiled {
+        type_value(name).ok_or_else(|| {
+            let of_request = "object, oldObject, request, namespaceObject, variables";
+            let known = if self.about == About::Value { "self, oldSelf" } else { of_request };
+            format!("`{name}` is not known to this engine; known are {known}")
+        })
     }
 
     fn select(&mut self, select: &SelectExpr) -> Compiled {
@@ -158,7 +211,8 @@ impl<'a> Compiler<'a> {
             let EntryExpr::MapEntry(entry) = &entry.expr else { continue };
             let (key, kind) = self.compile(&entry.key)?;
             if !matches!(kind, Type::Bool | Type::Dyn | Type::Int | Type::String | Type::Uint) {
-                return Err(format!("builds a map with a key of type '{kind}', which this engine cannot"));
+                return self
+                    .cannot(format!("builds a map with a key of type '{kind}', which this engine cannot"));
             }
             keys.push(kind);
             let (value, kind) = self.element(&entry.value, entry.optional)?;

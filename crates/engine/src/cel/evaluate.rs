@@ -21,9 +21,9 @@ pub struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    /// An evaluation in a scope.
-    pub const fn new(scope: &'a Scope<'a>) -> Self {
-        Self { scope, locals: vec![] }
+    /// An evaluation in a scope, with the values of the names that the expression was compiled with.
+    pub fn new(scope: &'a Scope<'a>, names: impl IntoIterator<Item = Value>) -> Self {
+        Self { scope, locals: names.into_iter().map(Ok).collect() }
     }
 
     /// The value of a step.
@@ -93,6 +93,7 @@ impl<'a> Evaluation<'a> {
             Name::OldObject => &input.old_object,
             Name::Request => &input.request,
             Name::Namespace => &input.namespace,
+            Name::Constraint => return self.scope.constraint(),
         }
         .clone()
     }

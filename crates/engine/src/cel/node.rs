@@ -51,6 +51,8 @@ pub enum Name {
     OldObject,
     Request,
     Namespace,
+    /// The constraint, as `params`.
+    Constraint,
 }
 
 #[derive(Debug)]

@@ -29,16 +29,17 @@ impl Input {
 /// A request and a constraint, with the template's variables, each evaluated when it is first needed.
 pub struct Scope<'a> {
     input: &'a Input,
+    constraint: &'a Json,
     parameters: Value,
     variables: HashMap<&'a str, (&'a Expression, OnceCell<Outcome>)>,
     deadline: &'a Deadline,
 }
 
 impl<'a> Scope<'a> {
-    /// That of a request and a constraint's parameters.
+    /// That of a request and a constraint.
     pub fn new(
         input: &'a Input,
-        parameters: &Json,
+        constraint: &'a Json,
         variables: &'a [(String, Expression)],
         deadline: &'a Deadline,
     ) -> Self {
@@ -46,7 +47,8 @@ impl<'a> Scope<'a> {
             .iter()
             .map(|(name, expression)| (name.as_str(), (expression, OnceCell::new())))
             .collect();
-        Self { input, parameters: Value::from_json(parameters), variables, deadline }
+        let parameters = Value::from_json(&constraint["spec"]["parameters"]);
+        Self { input, constraint, parameters, variables, deadline }
     }
 
     /// The value of an expression.
@@ -54,11 +56,24 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// What Kubernetes says, or that it took too long.
     pub fn evaluate(&self, expression: &Expression) -> Outcome {
-        Evaluation::new(self).value(&expression.node)
+        self.evaluate_with(expression, [])
+    }
+
+    /// The value of an expression that was compiled with names of its own, in the same order.
+    ///
+    /// # Errors
+    /// What Kubernetes says, or that it took too long.
+    pub fn evaluate_with(&self, expression: &Expression, names: impl IntoIterator<Item = Value>) -> Outcome {
+        Evaluation::new(self, names).value(&expression.node)
     }
 
     pub(super) const fn input(&self) -> &Input {
         self.input
+    }
+
+    /// The whole constraint, which the template's variables may name.
+    pub(super) fn constraint(&self) -> Value {
+        Value::from_json(self.constraint)
     }
 
     pub(super) fn check_time(&self) -> Outcome<()> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{CelProgram, Expression, Validation, compile::Variables, kind::Type};
+use super::compile::{self, Variables};
+use super::{CelProgram, Expression, Validation, expression::Refused, kind::Type};
 use crate::TemplateError;
 
 /// Names that Gatekeeper gives itself.
@@ -57,7 +58,7 @@ impl Compiler {
         for (pointer, entry) in self.entries(source, "variables", pointer) {
             let name = entry["name"].as_str().unwrap_or_default();
             self.check_name(name, &RESERVED, &pointer);
-            if let Some(expression) = self.expression(entry, "expression", &Type::Dyn, &pointer) {
+            if let Some(expression) = self.variable(entry, &pointer) {
                 self.known.insert(name.to_owned(), expression.kind.clone());
                 variables.push((name.to_owned(), expression));
             }
@@ -117,12 +118,35 @@ impl Compiler {
     }
 
     fn expression(&mut self, entry: &Value, field: &str, wanted: &Type, pointer: &str) -> Option<Expression> {
+        let compile = |text: &str, known: &Variables| Expression::compile(text, known, wanted);
+        self.compiled(entry, field, pointer, compile)
+    }
+
+    /// The expression of a variable, which may name the whole constraint.
+    fn variable(&mut self, entry: &Value, pointer: &str) -> Option<Expression> {
+        let compile = |text: &str, known: &Variables| {
+            Expression::compile_with(text, compile::Compiler::new(known).with_constraint(), &Type::Dyn)
+        };
+        self.compiled(entry, "expression", pointer, compile)
+    }
+
+    fn compiled(
+        &mut self,
+        entry: &Value,
+        field: &str,
+        pointer: &str,
+        compile: impl FnOnce(&str, &Variables) -> Result<Expression, Refused>,
+    ) -> Option<Expression> {
         let pointer = format!("{pointer}/{field}");
         let compiled = match entry[field].as_str() {
-            Some(text) => Expression::compile(text, &self.known, wanted),
-            None => Err("is required, a string".to_owned()),
+            Some(text) => compile(text, &self.known),
+            None => Err(Refused::Wrong("is required, a string".to_owned())),
         };
-        compiled.map_err(|message| self.errors.push(TemplateError::new(pointer, message))).ok()
+        let error = |refused| match refused {
+            Refused::Wrong(message) => TemplateError::new(pointer, message),
+            Refused::Limit(message) => TemplateError::new(pointer, message).limit(),
+        };
+        compiled.map_err(|refused| self.errors.push(error(refused))).ok()
     }
 }
 
@@ -219,7 +243,7 @@ mod tests {
             if let Ok(program) = compile(&pieces.concat()) {
                 let object = json!({"spec": {"a": [1, "x", null]}});
                 let input = Input::new(&object, &Value::Null, &json!({"kind": {}}), &Value::Null);
-                program.evaluate(&input, &Value::Null);
+                let _ = program.evaluate(&input, &Value::Null);
             }
         }
     }

@@ -14,7 +14,8 @@ fn compile(source: &Value) -> Result<CelProgram, String> {
 
 fn judge(source: &Value, object: &Value, parameters: &Value) -> Vec<String> {
     let input = Input::new(object, &Value::Null, &json!({"kind": {}}), &Value::Null);
-    compile(source).unwrap().evaluate(&input, parameters)
+    let constraint = json!({"metadata": {"name": "c"}, "spec": {"parameters": parameters}});
+    compile(source).unwrap().evaluate(&input, &constraint).unwrap()
 }
 
 /// What is said of an expression that is no condition: its error, or its value.
@@ -118,6 +119,19 @@ fn quantities_are_compared(#[case] storage: &str, #[case] fits: bool) {
     let source = json!({"validations": [{"expression": expression}]});
     let found = judge(&source, &json!({"spec": {"storage": storage}}), &json!({"most": "1.5Ti"}));
     assert_eq!(found.is_empty(), fits, "{found:?}");
+}
+
+/// Gatekeeper compiles variables with the constraint as `params`, and nothing else.
+#[test]
+fn variables_know_the_whole_constraint() {
+    let variable =
+        json!({"name": "config", "expression": "[params.metadata.name, params.spec.parameters.a]"});
+    let validation = json!({"expression": "false", "messageExpression": "variables.config.join()"});
+    let source = json!({"variables": [variable], "validations": [validation]});
+    assert_eq!(judge(&source, &json!({}), &json!({"a": "b"})), ["cb"]);
+    let refused =
+        compile(&json!({"validations": [{"expression": "params.metadata.name == 'c'"}]})).unwrap_err();
+    assert!(refused.contains("`params` is not known"), "{refused}");
 }
 
 #[rstest]

@@ -1,17 +1,15 @@
 //! What a schema demands beyond structure: `format`, and rules in CEL (`x-kubernetes-validations`).
 
-use kube_cel::{CompiledSchema, ValidationErrors, compile_schema, validate_compiled};
 use serde_json::{Map, Value, json};
 
+use super::demands::{Demands, RULES};
 use super::{Fault, member};
 
-const RULES: &str = "x-kubernetes-validations";
-
-/// The demands of a schema, compiled.
+/// The demands of a schema.
 #[derive(Debug, Default)]
 pub struct Rules {
-    formats: Option<CompiledSchema>,
-    rules: Option<CompiledSchema>,
+    formats: Option<Demands>,
+    rules: Option<Demands>,
 }
 
 /// Formats that the API server checks, and what they ask of a text, in CEL. It ignores formats that it does not know.
@@ -53,12 +51,31 @@ impl Rules {
     /// # Errors
     /// A rule that does not compile, a format that cannot be checked.
     pub fn new(schema: &Value, pointer: &str) -> Result<Self, Fault> {
-        let formats = formats(schema, pointer)?.map(|formats| compile_schema(&formats));
-        let rules = has_rules(schema).then(|| compile_schema(schema));
-        match rules.as_ref().and_then(|rules| error(rules, pointer)) {
-            Some(fault) => Err(fault),
-            None => Ok(Self { formats, rules }),
+        let formats = formats(schema, pointer)?.and_then(|formats| Demands::of(&formats, pointer));
+        for name in ["anyOf", "oneOf", "not"] {
+            if has_rules(&schema[name]) {
+                let message = "holds rules in CEL, which this engine cannot check there";
+                return Err(Fault::limit(member(pointer, name), message));
+            }
         }
+        let rules = Self { formats, rules: Demands::of(schema, pointer) };
+        rules.compile()?;
+        Ok(rules)
+    }
+
+    /// The rules of the schema of whole objects. Each is compiled when there is something to ask it about; one that does
+    /// not compile is then a fault.
+    #[must_use]
+    pub fn of_object(schema: &Value) -> Self {
+        Self { formats: None, rules: Demands::of_object(schema) }
+    }
+
+    /// Compiles all rules in CEL.
+    ///
+    /// # Errors
+    /// The first that does not compile.
+    pub fn compile(&self) -> Result<(), Fault> {
+        self.rules.as_ref().map_or(Ok(()), Demands::compile)
     }
 
     /// The first demand that a value does not meet. Rules in CEL are asked only in a cluster.
@@ -67,23 +84,18 @@ impl Rules {
     /// That demand.
     pub fn check(&self, value: &Value, pointer: &str, in_cluster: bool) -> Result<(), Fault> {
         let asked = [self.formats.as_ref(), self.rules.as_ref().filter(|_| in_cluster)];
-        asked.into_iter().flatten().try_for_each(|rules| {
-            validate_compiled(rules, value, None).map_err(|errors| fault(errors, pointer))
-        })
+        let mut found = vec![];
+        asked.into_iter().flatten().for_each(|demands| demands.ask(value, pointer, &mut found));
+        found.into_iter().next().map_or(Ok(()), Err)
     }
-}
 
-fn fault(errors: ValidationErrors, pointer: &str) -> Fault {
-    match errors.into_vec().into_iter().next() {
-        Some(error) => Fault::new(format!("{pointer}{}", pointer_of(&error.field_path)), error.message),
-        None => Fault::new(pointer, "does not meet a rule of the schema"),
+    /// All rules that a value does not meet.
+    #[must_use]
+    pub fn unmet(&self, value: &Value) -> Vec<Fault> {
+        let mut found = vec![];
+        self.rules.iter().for_each(|rules| rules.ask(value, "", &mut found));
+        found
     }
-}
-
-/// `a.b[0]` as a JSON pointer.
-fn pointer_of(path: &str) -> String {
-    let parts = path.split(['.', '[']).filter(|part| !part.is_empty());
-    parts.fold(String::new(), |pointer, part| member(&pointer, part.trim_end_matches(']')))
 }
 
 fn has_rules(schema: &Value) -> bool {
@@ -92,21 +104,6 @@ fn has_rules(schema: &Value) -> bool {
         Value::Array(items) => items.iter().any(has_rules),
         _ => false,
     }
-}
-
-/// The first rule that does not compile, and the field that it stands at.
-fn error(schema: &CompiledSchema, pointer: &str) -> Option<Fault> {
-    if let Some(error) = schema.compilation_errors().first() {
-        return Some(Fault::new(member(pointer, RULES), format!("does not compile: {error}")));
-    }
-    let mut properties: Vec<_> = schema.properties.iter().collect();
-    properties.sort_by_key(|(name, _)| *name);
-    let below = |name: &str| member(&member(pointer, "properties"), name);
-    let mut found = properties.into_iter().filter_map(|(name, schema)| error(schema, &below(name)));
-    let nested = [("items", &schema.items), ("additionalProperties", &schema.additional_properties)];
-    found.next().or_else(|| {
-        nested.into_iter().find_map(|(name, schema)| error(schema.as_deref()?, &member(pointer, name)))
-    })
 }
 
 /// A schema that demands the formats of another one as rules; none if there are none.
@@ -133,7 +130,7 @@ fn formats(schema: &Value, pointer: &str) -> Result<Option<Value>, Fault> {
     for name in ["allOf", "anyOf", "oneOf", "not"] {
         if has_format(&schema[name]) {
             let message = "holds a `format`, which this engine cannot check there";
-            return Err(Fault::new(member(pointer, name), message));
+            return Err(Fault::limit(member(pointer, name), message));
         }
     }
     if found.is_empty() {
@@ -152,7 +149,7 @@ fn rule(schema: &Value, pointer: &str) -> Result<Option<Value>, Fault> {
     if UNKNOWN.contains(&format.as_str()) {
         let message =
             format!("`{}` cannot be checked by this engine", schema["format"].as_str().unwrap_or_default());
-        return Err(Fault::new(member(pointer, "format"), message));
+        return Err(Fault::limit(member(pointer, "format"), message));
     }
     let rule = FORMATS.iter().find(|(known, _)| *known == format);
     Ok(rule.map(|(_, rule)| json!({"rule": rule, "message": format!("is not in the format {format}")})))
@@ -222,7 +219,7 @@ mod tests {
     #[case(text("email"), "/properties/list/items/format")]
     #[case(json!({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}), "/anyOf")]
     #[case(json!({"type": "object", "properties": {"a": {"type": "string", "x-kubernetes-validations": [{"rule": "self ="}]}}}),
-        "/properties/a/x-kubernetes-validations")]
+        "/properties/a/x-kubernetes-validations/0/rule")]
     fn what_cannot_be_checked_is_refused(#[case] schema: Value, #[case] pointer: &str) {
         assert_eq!(Rules::new(&schema, "").unwrap_err().pointer, pointer);
     }
@@ -240,5 +237,53 @@ mod tests {
         let fault = rules.check(&wrong, "", true).unwrap_err();
         assert_eq!((fault.pointer.as_str(), fault.message.as_str()), ("/range", "min is above max"));
         assert_eq!(rules.check(&json!({"range": {"min": 1, "max": 1}}), "", true), Ok(()));
+    }
+
+    fn of_object(schema: &Value, rule: &Value) -> Rules {
+        let mut schema = schema.clone();
+        schema["x-kubernetes-validations"] = json!([rule]);
+        Rules::new(&schema, "").unwrap()
+    }
+
+    /// As the API server has the types of values, the names of fields and the messages.
+    #[rstest]
+    #[case(json!({"type": "object", "additionalProperties": {"type": "string"}}), "self.all(k, k.startsWith('a'))",
+        json!({"ab": "x"}), json!({"ab": "x", "b": "y"}))]
+    #[case(json!({"type": "number"}), "self < 2.5", json!(2), json!(3))]
+    #[case(json!({"type": "string", "format": "date-time"}), "self.getFullYear() == 2026", json!("2026-01-01T00:00:00Z"),
+        json!("2025-01-01T00:00:00Z"))]
+    #[case(json!({"type": "string", "format": "byte"}), "self.size() == 3", json!("YWJj"), json!("YWI="))]
+    #[case(json!({"x-kubernetes-int-or-string": true}), "type(self) == int || self == '50%'", json!(1), json!("5%"))]
+    #[case(json!({"type": "object", "properties": {"a-b": {"type": "integer"}, "in": {"type": "boolean"}}}),
+        "self.a__dash__b > 1 && self.__in__", json!({"a-b": 2, "in": true}), json!({"a-b": 2, "in": false}))]
+    #[case(json!({"type": "object", "properties": {"a": {"type": "string"}}}), "!has(self.b)", json!({"a": "x", "b": 1}),
+        Value::Null)]
+    #[case(json!({"type": "string", "optionalOldSelf": true}), "self.matches('^[a-z]+$')", json!("a"), json!("A"))]
+    fn rules_see_values_as_the_api_server_does(
+        #[case] schema: Value,
+        #[case] rule: &str,
+        #[case] good: Value,
+        #[case] bad: Value,
+    ) {
+        let rules = of_object(&schema, &json!({"rule": rule}));
+        assert_eq!(rules.check(&good, "", true), Ok(()));
+        if !bad.is_null() {
+            let fault = rules.check(&bad, "", true).unwrap_err();
+            assert_eq!(fault.message, format!("failed rule: {rule}"));
+        }
+    }
+
+    #[rstest]
+    #[case(json!({"rule": "oldSelf == self"}), None)]
+    #[case(json!({"rule": "oldSelf.hasValue()", "optionalOldSelf": true, "message": "no older"}), Some(("", "no older")))]
+    #[case(json!({"rule": "self.n > 1", "messageExpression": "'n is ' + string(self.n)", "fieldPath": ".n"}),
+        Some(("/n", "n is 1")))]
+    #[case(json!({"rule": "self.l[3] == 1", "message": "m"}), Some(("", "a rule cannot be evaluated for it: m")))]
+    fn what_rules_say(#[case] rule: Value, #[case] expected: Option<(&str, &str)>) {
+        let properties =
+            json!({"n": {"type": "integer"}, "l": {"type": "array", "items": {"type": "integer"}}});
+        let rules = of_object(&json!({"type": "object", "properties": properties}), &rule);
+        let found = rules.check(&json!({"n": 1, "l": []}), "", true).err();
+        assert_eq!(found.as_ref().map(|fault| (fault.pointer.as_str(), fault.message.as_str())), expected);
     }
 }

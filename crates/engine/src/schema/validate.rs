@@ -63,6 +63,18 @@ fn wanted(schema: &Value) -> String {
     }
 }
 
+/// What sort of value it is.
+const fn sort(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
 fn check_type(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
     let fits = if flag(schema, INT_OR_STRING) {
         value.is_string() || is_integer(value)
@@ -80,7 +92,7 @@ fn check_type(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault>
     if fits {
         Ok(())
     } else {
-        Err(Fault::of(pointer, &format!("`{value}`"), format!("it must be {}", wanted(schema))))
+        Err(Fault::new(pointer, format!("is {}; it must be {}", sort(value), wanted(schema))))
     }
 }
 
@@ -94,7 +106,7 @@ fn check_enum(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault>
         return Ok(());
     }
     let allowed = allowed.iter().map(plain).collect::<Vec<_>>().join(", ");
-    Err(Fault::of(pointer, &format!("`{}`", plain(value)), format!("allowed: {allowed}")))
+    Err(Fault::new(pointer, format!("is not one of the allowed values: {allowed}")))
 }
 
 fn plain(value: &Value) -> String {
@@ -107,7 +119,7 @@ fn check_text(schema: &Value, text: &str, pointer: &str) -> Result<(), Fault> {
     if cached(pattern).is_ok_and(|pattern| pattern.is_match(text)) {
         return Ok(());
     }
-    Err(Fault::of(pointer, &format!("`{text}`"), format!("it must match the pattern `{pattern}`")))
+    Err(Fault::new(pointer, format!("must match the pattern `{pattern}`")))
 }
 
 fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
@@ -116,19 +128,19 @@ fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Faul
         let exclusive = flag(schema, "exclusiveMinimum");
         if number < least || (exclusive && number <= least) {
             let bound = if exclusive { "greater than" } else { "at least" };
-            return Err(Fault::of(pointer, &value.to_string(), format!("it must be {bound} {least}")));
+            return Err(Fault::new(pointer, format!("must be {bound} {least}")));
         }
     }
     if let Some(most) = schema["maximum"].as_f64() {
         let exclusive = flag(schema, "exclusiveMaximum");
         if number > most || (exclusive && number >= most) {
             let bound = if exclusive { "less than" } else { "at most" };
-            return Err(Fault::of(pointer, &value.to_string(), format!("it must be {bound} {most}")));
+            return Err(Fault::new(pointer, format!("must be {bound} {most}")));
         }
     }
     match schema["multipleOf"].as_f64() {
         Some(factor) if (number / factor).fract() != 0.0 => {
-            Err(Fault::of(pointer, &value.to_string(), format!("it must be a multiple of {factor}")))
+            Err(Fault::new(pointer, format!("must be a multiple of {factor}")))
         }
         _ => Ok(()),
     }

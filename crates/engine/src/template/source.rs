@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_rego::{EvaluationError, Finding, Modules, Program, RegoVersion, Trust, object};
+use gatewright_rego::{CompileError, EvaluationError, Finding, Modules, Program, RegoVersion, Trust, object};
 use serde_json::Value;
 
 use crate::{
@@ -53,7 +53,49 @@ impl Code {
     }
 }
 
+/// The program of a template that tests have proven, for [`Code::from_bytes`]: a digest of its modules, and what they
+/// compile to.
+pub fn to_bytes(target: &Value, pointer: &str) -> Result<Vec<u8>, Vec<TemplateError>> {
+    let (source, pointer) = proven(target, pointer)?;
+    let (entry, libs) = modules(source, &pointer)?;
+    let modules = Modules { version: RegoVersion::V1, entry, libs: &libs };
+    let program = Program::compile_to_bytes(&modules).map_err(|errors| template_errors(errors, &pointer))?;
+    Ok([digest(entry, &libs).to_vec(), program].concat())
+}
+
+/// The source of a proven template: Rego 1.0.
+fn proven<'a>(target: &'a Value, pointer: &str) -> Result<(&'a Value, String), TemplateError> {
+    let entries = entries(target, pointer)?;
+    let is_rego = |entry: &&Value| entry["engine"] == REGO && entry["source"]["version"] == "v1";
+    match entries {
+        [entry] if is_rego(&entry) => Ok((&entry["source"], format!("{pointer}/code/0/source"))),
+        _ => Err(TemplateError::new(format!("{pointer}/code"), "must be one program in Rego v1")),
+    }
+}
+
+/// The length of a digest, in bytes.
+const DIGEST: usize = 8;
+
+/// FNV-1a. It tells a program that was compiled of other modules, which happens by mistake only.
+fn digest(entry: &str, libs: &[String]) -> [u8; DIGEST] {
+    let texts = std::iter::once(entry).chain(libs.iter().map(String::as_str));
+    let bytes = texts.flat_map(|text| text.bytes().chain([0xff]));
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.fold(0xcbf2_9ce4_8422_2325, step).to_be_bytes()
+}
+
 impl Code {
+    /// The program of a proven template that was compiled before; none if it is that of other modules, or of another
+    /// version of this crate.
+    pub fn from_bytes(target: &Value, pointer: &str, bytes: &[u8], limit: Duration) -> Option<Self> {
+        let (found, bytes) = bytes.split_first_chunk::<DIGEST>()?;
+        let (source, pointer) = proven(target, pointer).ok()?;
+        let (entry, libs) = modules(source, &pointer).ok()?;
+        let is_same = digest(entry, &libs) == *found;
+        let program = is_same.then(|| Program::from_bytes(bytes, limit).ok()).flatten()?;
+        Some(Self::Rego(Box::new(program)))
+    }
+
     /// Whether it reads `data.inventory`.
     pub fn reads_inventory(&self) -> bool {
         matches!(self, Self::Rego(program) if program.reads_inventory())
@@ -74,12 +116,11 @@ impl Code {
             Self::Cel(program) => {
                 // Equal messages stay apart: each validation has its own.
                 let finding = |message| Finding { message, details: Value::Null };
-                let found = |parameters: &&Parameters| program.evaluate(facts.cel(), &parameters.json);
-                Ok(parameters
-                    .iter()
-                    .map(found)
-                    .map(|found| found.into_iter().map(finding).collect())
-                    .collect())
+                let found = |parameters: &&Parameters| {
+                    let found = program.evaluate(facts.cel(), &parameters.constraint)?;
+                    Ok(found.into_iter().map(finding).collect())
+                };
+                parameters.iter().map(found).collect()
             }
         }
     }
@@ -156,20 +197,27 @@ fn rego(
     (version, trust): (RegoVersion, Trust),
     limit: Duration,
 ) -> Result<Program, Vec<TemplateError>> {
+    let (entry, libs) = modules(source, pointer)?;
+    let compiled = Program::compile(&Modules { version, entry, libs: &libs }, trust, limit);
+    compiled.map_err(|errors| template_errors(errors, pointer))
+}
+
+fn modules<'a>(source: &'a Value, pointer: &str) -> Result<(&'a str, Vec<String>), TemplateError> {
     let entry = source["rego"]
         .as_str()
         .ok_or_else(|| TemplateError::new(format!("{pointer}/rego"), "is required, a string"))?;
-    let libs = libs(&source["libs"], &format!("{pointer}/libs"))?;
-    Program::compile(&Modules { version, entry, libs: &libs }, trust, limit).map_err(|errors| {
-        let field =
-            |lib: Option<usize>| lib.map_or_else(|| "rego".to_owned(), |index| format!("libs/{index}"));
-        let error = |error: gatewright_rego::CompileError| TemplateError {
-            pointer: format!("{pointer}/{}", field(error.lib)),
-            line: error.line,
-            message: error.message,
-        };
-        errors.into_iter().map(error).collect()
-    })
+    Ok((entry, libs(&source["libs"], &format!("{pointer}/libs"))?))
+}
+
+fn template_errors(errors: Vec<CompileError>, pointer: &str) -> Vec<TemplateError> {
+    let field = |lib: Option<usize>| lib.map_or_else(|| "rego".to_owned(), |index| format!("libs/{index}"));
+    let error = |error: CompileError| TemplateError {
+        pointer: format!("{pointer}/{}", field(error.lib)),
+        line: error.line,
+        message: error.message,
+        limit: error.limit,
+    };
+    errors.into_iter().map(error).collect()
 }
 
 fn libs(libs: &Value, pointer: &str) -> Result<Vec<String>, TemplateError> {

@@ -130,6 +130,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let judge = Judge { world: &world, assumed: not_done(&collected, &world.engine) };
     judge.assumed.iter().for_each(diagnostics::note);
     let summary = judge_all(args, &judge, placed, &collected.problems)?;
+    notes::of_idle(&world).for_each(diagnostics::note);
     let exceeded = report_exceeded(&pool, &world);
     Ok(ExitCode::from(exit_code(args.fail_on, summary, exceeded || !collected.problems.is_empty())))
 }
@@ -146,12 +147,15 @@ fn exit_code(fail_on: FailOn, summary: Summary, problems: bool) -> u8 {
 /// Says which templates could not be evaluated; returns whether there are any.
 fn report_exceeded(pool: &Pool, world: &World) -> bool {
     let exceeded = pool.exceeded();
-    for (kind, limit) in &exceeded {
+    let stopped = exceeded.iter().map(|(kind, limit)| {
         let location = world.template(kind).map(|location| format!("{location}: ")).unwrap_or_default();
-        let left_out = "objects that its constraints match are not judged";
-        diagnostics::error(format!("{location}ConstraintTemplate of {kind}: {limit}; {left_out}"));
+        format!("{location}ConstraintTemplate of {kind}: {limit}")
+    });
+    let left_out = "objects that its constraints match are not judged";
+    for said in world.beyond.iter().map(ToString::to_string).chain(stopped) {
+        diagnostics::error(format!("{said}; {left_out}"));
     }
-    !exceeded.is_empty()
+    !(world.beyond.is_empty() && exceeded.is_empty())
 }
 
 /// Finds out where objects stand, and tells the engine of everything that it must know before it is asked.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL};
+use gatewright_engine::Reach;
 use serde_json::Value;
 
 use super::result::ObjectResult;
-use super::world::World;
+use super::world::{Given, World};
 use crate::diagnostics;
 use crate::input::Document;
 
@@ -60,6 +61,18 @@ pub fn of_system_namespaces(world: &World) -> impl Iterator<Item = String> {
         Some(format!(
             "namespace {name} is a system namespace: the standards do not reach it, so its label {label} says nothing"
         ))
+    })
+}
+
+/// Which policies and constraints of the input were applied to no object, and why.
+pub fn of_idle(world: &World) -> impl Iterator<Item = String> {
+    world.given.iter().filter_map(|Given { constraint, subject, location }| {
+        let why = match world.engine.reach(constraint)? {
+            Reach::Nothing => "none that was judged is of its kinds",
+            Reach::Kind => "none of its kinds has the namespace and the labels that it asks for",
+            Reach::Applied => return None,
+        };
+        Some(format!("{location}: {subject} was applied to no object: {why}"))
     })
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gatewright_compiler::{Settings, standards, templates};
+use gatewright_compiler::{Settings, standards, template};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::sandbox::Sandbox;
-use gatewright_engine::{ConstraintRef, Engine, Options};
+use gatewright_engine::{ConstraintRef, Engine, Options, TemplateError};
 use gatewright_gatekeeper::{
     Constraint, Finding, IGNORE_LABEL, Matcher, NamespaceGlob, TemplateSource, exemptions,
 };
@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use super::collect::Collected;
 use super::namespaces::{Namespaces, Told};
 use super::notes;
+use crate::compiled;
 use crate::diagnostics;
-use crate::input::{Document, InputError, Location};
+use crate::input::{self, Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
 
@@ -39,6 +40,21 @@ pub struct World {
     gatekeeper_namespace: String,
     /// Where the templates of the input stand, by the kind of their constraints.
     templates: HashMap<String, Location>,
+    /// What the input brings to judge by, in its order: policies, and constraints of others.
+    pub given: Vec<Given>,
+    /// What keeps the engine from evaluating templates of the input.
+    pub beyond: Vec<InputError>,
+}
+
+/// A constraint that comes of the input.
+#[derive(Debug)]
+pub struct Given {
+    /// The constraint.
+    pub constraint: ConstraintRef,
+    /// What people call it: the policy, or the constraint.
+    pub subject: String,
+    /// Where it stands.
+    pub location: Location,
 }
 
 /// Fills an engine, and tells everything that is wrong with what should go in.
@@ -50,8 +66,10 @@ pub struct Builder<'a> {
     owners: HashMap<ConstraintRef, PolicyRef>,
     seen: HashMap<(String, String), Location>,
     broken: HashSet<String>,
-    given: HashMap<String, Location>,
+    given_templates: HashMap<String, Location>,
+    given: Vec<Given>,
     foreign: Vec<Matcher>,
+    beyond: Vec<InputError>,
     problems: Vec<InputError>,
 }
 
@@ -71,11 +89,13 @@ impl World {
             owners: HashMap::new(),
             seen: HashMap::new(),
             broken: HashSet::new(),
-            given: HashMap::new(),
+            given_templates: HashMap::new(),
+            given: vec![],
             foreign: vec![],
+            beyond: vec![],
             problems: vec![],
         };
-        builder.templates(&collected.templates);
+        builder.templates(collected);
         builder.policies(collected);
         builder.constraints(&collected.constraints);
         builder.standards();
@@ -90,7 +110,9 @@ impl World {
             exempt,
             system: system_namespaces(settings),
             gatekeeper_namespace: settings.gatekeeper_namespace.clone(),
-            templates: builder.given,
+            templates: builder.given_templates,
+            given: builder.given,
+            beyond: builder.beyond,
         };
         (world, builder.problems)
     }
@@ -156,12 +178,22 @@ impl Builder<'_> {
         }
     }
 
-    /// Ours, unless the input brings them, and those of the input.
-    fn templates(&mut self, documents: &[Document]) {
+    /// Ours that something in the input needs, unless the input brings them, and those of the input.
+    fn templates(&mut self, collected: &Collected) {
+        let documents = &collected.templates;
+        let needed = |own: &Template| match own.owner() {
+            Owner::Standards => true,
+            Owner::Policy(kind) => {
+                collected.policies.iter().any(|(_, given)| *given == kind)
+                    || collected.constraints.iter().any(|given| given.header.kind == own.kind())
+            }
+            Owner::ExecGuard => collected.constraints.iter().any(|given| given.header.kind == own.kind()),
+        };
         let given: HashSet<_> = documents.iter().map(|document| document.header.name.as_str()).collect();
-        for template in templates() {
+        for own in Template::ALL.iter().filter(|own| needed(own)) {
+            let template = template(*own);
             if !given.contains(template.metadata.name.as_deref().unwrap_or_default()) {
-                self.own_template(&json!(template));
+                self.own_template(&json!(template), compiled::of(*own));
             }
         }
         for document in documents {
@@ -171,8 +203,8 @@ impl Builder<'_> {
         }
     }
 
-    fn own_template(&mut self, template: &Value) {
-        for error in self.engine.add_proven_template(template).err().unwrap_or_default() {
+    fn own_template(&mut self, template: &Value, compiled: &'static [u8]) {
+        for error in self.engine.add_compiled_template(template, compiled).err().unwrap_or_default() {
             let message = format!("template {}: {}: {error}", template["metadata"]["name"], error.pointer);
             self.fail(built_in(), message);
         }
@@ -185,13 +217,21 @@ impl Builder<'_> {
             diagnostics::note(format!("{}: {finding}", document.location));
         }
         let kind = value.pointer("/spec/crd/spec/names/kind").and_then(Value::as_str).unwrap_or_default();
-        self.given.insert(kind.to_owned(), document.location.clone());
-        let Err(errors) = self.engine.add_template(&value) else { return };
-        self.broken.insert(kind.to_owned());
-        for error in errors {
-            let location = document.locate_line(&error.pointer, error.line);
-            let field = policies::field(&error.pointer);
-            self.fail(location, format!("ConstraintTemplate {}: {field}: {error}", document.header.name));
+        self.given_templates.insert(kind.to_owned(), document.location.clone());
+        let told = |error: &TemplateError| InputError {
+            location: document.locate_line(&error.pointer, error.line),
+            message: format!(
+                "ConstraintTemplate {}: {}: {error}",
+                document.header.name,
+                policies::field(&error.pointer)
+            ),
+        };
+        match self.engine.admit_template(&value) {
+            Ok(limits) => self.beyond.extend(limits.iter().map(told)),
+            Err(errors) => {
+                self.broken.insert(kind.to_owned());
+                self.problems.extend(errors.iter().map(told));
+            }
         }
     }
 
@@ -205,7 +245,9 @@ impl Builder<'_> {
                     policies::tell(document, *kind, &compiled, &collected.scopes);
                     let Some(constraint) = compiled.constraint else { continue };
                     let owner = PolicyRef { kind: kind.to_string(), name: document.header.name.clone() };
-                    self.compiled(&constraint, owner, &document.location);
+                    let subject = owner.to_string();
+                    let constraint = self.compiled(&constraint, owner, &document.location);
+                    self.given.push(Given { constraint, subject, location: document.location.clone() });
                 }
                 Err(errors) => self.problems.extend(errors),
             }
@@ -219,7 +261,8 @@ impl Builder<'_> {
             }
             if let Err(error) = self.expander.add(&document.value()) {
                 let (name, field) = (&document.header.name, policies::field(&error.pointer));
-                let message = format!("ExpansionTemplate {name}: {field}: {error}");
+                let told = input::without_values(&error.message);
+                let message = format!("ExpansionTemplate {name}: {field}: {told}");
                 self.fail(document.locate(&error.pointer), message);
             }
         }
@@ -247,19 +290,21 @@ impl Builder<'_> {
             let name = constraint.metadata.name.clone().unwrap_or_default();
             if !self.seen.contains_key(&(constraint.kind.clone(), name)) {
                 let level = constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned();
-                let owner = PolicyRef { kind: "PodSecurityStandard".to_owned(), name: level };
+                let owner = PolicyRef { kind: STANDARD.to_owned(), name: level };
                 self.compiled(&constraint, owner, &built_in());
             }
         }
     }
 
-    fn compiled(&mut self, constraint: &Constraint, owner: PolicyRef, location: &Location) {
+    fn compiled(&mut self, constraint: &Constraint, owner: PolicyRef, location: &Location) -> ConstraintRef {
         let name = constraint.metadata.name.clone().unwrap_or_default();
         self.seen.insert((constraint.kind.clone(), name.clone()), location.clone());
         if let Err(error) = self.engine.add_constraint(&json!(constraint)) {
             self.fail(location.clone(), format!("{owner}: {}: {error}", error.pointer));
         }
-        self.owners.insert(ConstraintRef { kind: constraint.kind.clone(), name }, owner);
+        let constraint = ConstraintRef { kind: constraint.kind.clone(), name };
+        self.owners.insert(constraint.clone(), owner);
+        constraint
     }
 
     fn constraints(&mut self, documents: &[Document]) {
@@ -276,16 +321,25 @@ impl Builder<'_> {
                 self.fail(document.locate(&error.pointer), message);
             }
             notes::elsewhere(document, &value["spec"]);
-            match rendered_owner(&value) {
-                Some(owner) => {
-                    let name = document.header.name.clone();
-                    self.owners.insert(ConstraintRef { kind: kind.clone(), name }, owner);
-                }
+            let constraint = ConstraintRef { kind: kind.clone(), name: document.header.name.clone() };
+            let owner = rendered_owner(&value);
+            // Of the standards' constraints most always wait for a namespace's label.
+            if owner.as_ref().is_none_or(|owner| owner.kind != STANDARD) {
+                let unowned = || format!("{kind}/{}", constraint.name);
+                let subject = owner.as_ref().map_or_else(unowned, ToString::to_string);
+                let location = document.location.clone();
+                self.given.push(Given { constraint: constraint.clone(), subject, location });
+            }
+            match owner {
+                Some(owner) => drop(self.owners.insert(constraint, owner)),
                 None => self.foreign.push(Matcher::of_spec(&value["spec"])),
             }
         }
     }
 }
+
+/// What the standards' constraints are called.
+const STANDARD: &str = "PodSecurityStandard";
 
 fn system_namespaces(settings: &Settings) -> Vec<String> {
     let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
@@ -300,7 +354,7 @@ fn built_in() -> Location {
 fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
     let (kind, name) = match Template::of_kind(constraint["kind"].as_str()?)?.owner() {
         Owner::Policy(kind) => (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?),
-        Owner::Standards => ("PodSecurityStandard".to_owned(), constraint.pointer("/spec/parameters/level")?),
+        Owner::Standards => (STANDARD.to_owned(), constraint.pointer("/spec/parameters/level")?),
         Owner::ExecGuard => return None,
     };
     Some(PolicyRef { kind, name: name.as_str()?.to_owned() })

@@ -4,14 +4,13 @@ use std::sync::LazyLock;
 use std::thread;
 
 use gatewright_api::PolicyKind;
-use gatewright_engine::schema::{Fault, faults};
-use kube_cel::CompiledSchema;
+use gatewright_engine::schema::{Fault, Rules, faults};
 use serde_json::Value;
 
 struct Schema {
     kind: String,
     structure: Value,
-    rules: CompiledSchema,
+    rules: Rules,
 }
 
 /// As generated: to make them from the types takes longer than to judge a Pod.
@@ -55,22 +54,18 @@ impl Schema {
         let crd = crate::input::value(crd).ok()?;
         let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema")?;
         let kind = crd.pointer("/spec/names/kind")?.as_str()?.to_owned();
-        Some(Self { kind, structure: schema.clone(), rules: kube_cel::compile_schema(schema) })
+        Some(Self { kind, structure: schema.clone(), rules: Rules::of_object(schema) })
     }
 
     /// Rules are asked only about what has the right structure, as the API server does it.
     fn refused(&self, policy: &Value) -> Vec<Refused> {
         let mut found = vec![];
         faults(&self.structure, policy, "", &mut found);
-        if !found.is_empty() {
-            let refused = |fault: Fault| Refused { pointer: fault.pointer, message: fault.discreet };
-            return found.into_iter().map(refused).collect();
+        if found.is_empty() {
+            found = self.rules.unmet(policy);
         }
-        let rules = kube_cel::validate_compiled(&self.rules, policy, None).err();
-        let rules = rules.into_iter().flat_map(kube_cel::ValidationErrors::into_vec);
-        rules
-            .map(|error| Refused { pointer: super::pointer(&error.field_path), message: error.message })
-            .collect()
+        let refused = |fault: Fault| Refused { pointer: fault.pointer, message: fault.message };
+        found.into_iter().map(refused).collect()
     }
 }
 
@@ -124,6 +119,32 @@ mod tests {
         assert_eq!(found, [(pointer.to_owned(), message.to_owned())]);
     }
 
+    /// The rules in CEL of the CRDs themselves, each with a value that it takes and one that it refuses.
+    #[test]
+    fn rules_of_the_crds_refuse_what_they_should() {
+        let shop = || json!({"matchNames": ["shop"]});
+        let labels = |key: &str| json!({"labelSelector": {"matchLabels": {key: "v"}}});
+        let selected = |selector: Value| refused(&json!({"allowPrivileged": false}), &selector);
+        assert_eq!(selected(labels("example.com/a-b_c.d")), []);
+        assert_eq!(selected(labels("-a")).len(), 1);
+        assert_eq!(selected(json!({"matchNames": ["a*", "*b*"]})), []);
+        assert_eq!(
+            selected(json!({"matchNames": ["a*b"]}))[0].0,
+            "/spec/match/namespaceSelector/matchNames/0"
+        );
+        assert_eq!(selected(json!({"labelSelector": {}})).len(), 1);
+        assert_eq!(selected(json!({})).len(), 1);
+        let ports =
+            |min: i32, max: i32| refused(&json!({"allowedHostPorts": [{"min": min, "max": max}]}), &shop());
+        assert_eq!(ports(1, 1), []);
+        assert_eq!(ports(2, 1)[0].0, "/spec/policies/allowedHostPorts/0");
+        let users = |user: Value| refused(&json!({"runAsUser": user}), &shop());
+        assert_eq!(users(json!({"rule": "RunAsAny"})), []);
+        assert_eq!(users(json!({"rule": "MustRunAs", "ranges": [{"min": 1, "max": 2}]})), []);
+        assert_eq!(users(json!({"rule": "MustRunAs"}))[0].0, "/spec/policies/runAsUser");
+        assert_eq!(users(json!({"rule": "MustRunAs", "ranges": [{"min": 2, "max": 1}]})).len(), 1);
+    }
+
     #[test]
     fn names() {
         for (name, valid) in [
@@ -145,7 +166,7 @@ mod tests {
         let kinds: Vec<_> = super::SCHEMAS.iter().map(|schema| schema.kind.as_str()).collect();
         assert_eq!(kinds, ["SecurityPolicy", "OperationPolicy"]);
         for schema in super::SCHEMAS.iter() {
-            assert!(!schema.rules.has_errors(), "{:?}", schema.rules.compilation_errors());
+            assert_eq!(schema.rules.compile(), Ok(()), "{}", schema.kind);
         }
     }
 }

@@ -108,7 +108,7 @@ impl Pool {
             process.tell(&Job::Review(evaluation.review.value.clone()))?;
             process.review = Some(evaluation.review.number);
         }
-        let job = Job::Evaluate { kind: kind.into(), parameters: evaluation.parameters.clone() };
+        let job = Job::Evaluate { kind: kind.into(), constraints: evaluation.constraints.clone() };
         match process.ask(&job)? {
             Answer::Evaluated(evaluated) => {
                 self.give_back(process);

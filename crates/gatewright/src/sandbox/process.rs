@@ -41,7 +41,7 @@ impl Process {
         let failed =
             |error: std::io::Error| Exceeded(format!("no process can be started to evaluate it in: {error}"));
         let mut child = Command::new(std::env::current_exe().map_err(failed)?)
-            .args([NAME, &limits.memory().to_string(), &limits.timeout().as_millis().to_string()])
+            .args([NAME, &limits.memory().to_string()])
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

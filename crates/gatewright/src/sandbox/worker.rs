@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use gatewright_engine::sandbox::Host;
@@ -23,8 +22,6 @@ const OWN: u64 = 256 << 20;
 pub struct WorkerArgs {
     /// Bytes of memory for its heap
     memory: u64,
-    /// Milliseconds for one evaluation
-    timeout: u64,
 }
 
 /// Answers jobs from stdin until it is closed.
@@ -36,7 +33,7 @@ pub fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     std::thread::Builder::new()
         .stack_size(STACK)
         .spawn(move || {
-            if let Err(error) = answer(Duration::from_millis(args.timeout), &jobs) {
+            if let Err(error) = answer(&jobs) {
                 diagnostics::error(format!("{error:#}"));
                 std::process::exit(i32::from(FAILED));
             }
@@ -54,8 +51,8 @@ fn limit(resource: Resource, value: u64) -> anyhow::Result<()> {
     setrlimit(resource, limit).with_context(|| format!("cannot limit {resource:?}"))
 }
 
-fn answer(limit: Duration, jobs: &Receiver<Vec<u8>>) -> anyhow::Result<()> {
-    let mut host = Host::new(limit);
+fn answer(jobs: &Receiver<Vec<u8>>) -> anyhow::Result<()> {
+    let mut host = Host::default();
     let mut stdout = std::io::stdout().lock();
     for job in jobs {
         if let Some(answer) = host.answer(rmp_serde::from_slice(&job)?) {

@@ -240,7 +240,7 @@ pub fn engine(kind: &str) -> Engine {
     let mut engine = Engine::new(Options { point: EnforcementPoint::Gator, ..Options::default() });
     if let Some(of_kind) = Template::of_kind(kind) {
         // What is wrong with it shows when its constraint is added.
-        drop(engine.add_proven_template(&json!(template(of_kind))));
+        drop(engine.add_compiled_template(&json!(template(of_kind)), crate::compiled::of(of_kind)));
     }
     engine
 }

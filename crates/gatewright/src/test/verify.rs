@@ -180,7 +180,7 @@ fn expander(files: &Files<'_>, file: &str) -> Result<Expander, Problem> {
     for document in files.all("expansion", file)? {
         let refuse = |pointer: &str, message: &str| {
             let (location, field) = (document.locate(pointer), policies::field(pointer));
-            Problem::Broken(format!("{location}: {field}: {message}"))
+            Problem::Broken(format!("{location}: {field}: {}", input::without_values(message)))
         };
         if document.header.group() != "expansion.gatekeeper.sh" || document.header.kind != "ExpansionTemplate"
         {

@@ -22,6 +22,11 @@ const OBJECTS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: asked, 
 
 /// Checks the template and the objects: it says why the template was ended, and judges the Pod all the same.
 fn is_ended(template: &str, because: &str) -> Result {
+    is_left_out(template, &["template.yaml:1: ConstraintTemplate of Bad", because])
+}
+
+/// Checks the template and the objects: it says what is expected of the template, and judges the Pod all the same.
+fn is_left_out(template: &str, expected: &[&str]) -> Result {
     let folder = Folder::of(&[("template.yaml", template.as_bytes()), ("objects.yaml", OBJECTS.as_bytes())])?;
     let (code, said) = folder.run(&[
         "check",
@@ -33,11 +38,75 @@ fn is_ended(template: &str, because: &str) -> Result {
         "--template-memory=256",
     ])?;
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("template.yaml:1: ConstraintTemplate of Bad"), "{said}");
-    assert!(said.contains(because), "{said}");
+    for expected in expected {
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(said.contains("error: objects.yaml:1: ConfigMap shop/asked: template Bad: "), "{said}");
     assert!(said.contains("deny Pod shop/evil"), "{said}");
     assert!(said.contains("2 objects: 1 denied, 0 warned, 0 dryrun, 0 passed, 1 not judged"), "{said}");
     Ok(())
+}
+
+fn cel(expression: &str) -> String {
+    let whole = rego("Bad", "");
+    let (head, rest) = whole.split_once("    - engine: Rego").unwrap_or_default();
+    let constraint = rest.split_once("---\n").unwrap_or_default().1;
+    format!(
+        "{head}    - engine: K8sNativeValidation\n      source:\n        validations:\n        - expression: {}\n---\n\
+         {constraint}",
+        serde_json::Value::from(expression)
+    )
+}
+
+/// Limits of this engine that are met when a template is read: Gatekeeper may take it.
+#[test]
+fn a_template_beyond_a_limit_of_the_engine_leaves_the_others_judged() -> Result {
+    let at = "template.yaml:12: ConstraintTemplate bad: spec.targets[0].code[0].source.";
+    let deep = format!("// it's\ntrue || {}1{} == []", "[".repeat(2_000), "]".repeat(2_000));
+    let nested = "is nested deeper than this engine goes: 32 brackets, 300 operators and fields";
+    let left_out = "; objects that its constraints match are not judged";
+    is_left_out(&cel(&deep), &[at, nested, left_out])?;
+    is_left_out(&cel(&format!("1{} == 1", " + 1".repeat(500))), &[at, nested])?;
+    is_left_out(&cel("{1.5: true} == {}"), &[at, "builds a map with a key of type 'double'"])?;
+    let brackets = format!("violation contains {{\"msg\": \"m\"}} if {}1{}", "[".repeat(20), "]".repeat(20));
+    is_left_out(&rego("Bad", &brackets), &["template.yaml:14: ConstraintTemplate bad: ", "16 brackets"])?;
+    let long = format!("violation contains {{\"msg\": \"m\"}} if true{}", "\n# a comment".repeat(20_001));
+    is_left_out(&rego("Bad", &long), &["ConstraintTemplate bad: ", "line count 20000"])?;
+    let schema = rego("Bad", "violation contains {\"msg\": \"m\"} if true").replace(
+        "names: {kind: Bad}",
+        "names: {kind: Bad}, validation: {openAPIV3Schema: {type: object, properties: {a: {type: string, format: \
+         email}}}}",
+    );
+    is_left_out(&schema, &["ConstraintTemplate bad: ", "`email` cannot be checked by this engine"])
+}
+
+/// What Gatekeeper refuses, too, is wrong with the input.
+#[test]
+fn a_template_that_gatekeeper_refuses_stops_everything() -> Result {
+    let deep = format!("{}1{}", "[".repeat(20), "]".repeat(20));
+    let body = format!("violation contains {{\"msg\": \"m\"}} if {deep}\na if b");
+    let folder =
+        Folder::of(&[("template.yaml", cel("1 + 'a'").as_bytes()), ("objects.yaml", OBJECTS.as_bytes())])?;
+    let (code, said) = folder.run(&["check", "-f", "template.yaml", "-f", "objects.yaml"])?;
+    assert!(
+        code == 2 && said.contains("Kubernetes does not compile it") && !said.contains("denied"),
+        "{said}"
+    );
+    let both =
+        format!("{}---\n{}", rego("Other", "violation contains {\"msg\": \"m\"} if b"), rego("Bad", &body));
+    let folder = Folder::of(&[("template.yaml", both.as_bytes()), ("objects.yaml", OBJECTS.as_bytes())])?;
+    let (code, said) = folder.run(&["check", "-f", "template.yaml", "-f", "objects.yaml"])?;
+    assert!(code == 2 && said.contains("var b is unsafe") && !said.contains("denied"), "{said}");
+    Ok(())
+}
+
+/// One rule for Rego and CEL: whoever does not end in time has no verdict.
+#[test]
+fn a_template_in_cel_that_takes_too_long_is_ended() -> Result {
+    let ten = "[0,1,2,3,4,5,6,7,8,9]";
+    let many = format!("lists.range(1000) + {ten}");
+    let slow = format!("({many}).all(a, ({many}).all(b, ({many}).all(c, a + b + c >= 0)))");
+    is_ended(&cel(&slow), "it took longer than 2 s (--template-timeout), so it was stopped")
 }
 
 #[test]

@@ -329,3 +329,38 @@ fn the_cases_of_our_templates_run() -> Result {
     }
     Ok(())
 }
+
+/// A typing error in a selector, or in a kind, would otherwise enforce nothing in silence.
+#[test]
+fn policies_and_constraints_that_apply_to_nothing_are_named() -> Result {
+    let policy = |name: &str, team: &str| {
+        format!(
+            "apiVersion: deckhouse.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {{name: {name}}}\nspec:\n  match: \
+             {{namespaceSelector: {{labelSelector: {{matchLabels: {{team: {team}}}}}}}}}\n  policies: {{allowHostPID: \
+             false}}\n---\n"
+        )
+    };
+    let constraint = |name: &str, kind: &str| {
+        format!(
+            "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: Own\nmetadata: {{name: {name}}}\nspec: {{match: \
+             {{kinds: [{{apiGroups: [''], kinds: [{kind}]}}]}}}}\n---\n"
+        )
+    };
+    let template = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: own}\nspec:\n  crd: \
+                    {spec: {names: {kind: Own}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      \
+                    package own\n      violation[{\"msg\": \"never\"}] { false }\n---\n";
+    let texts = [&policy("reached", "blue"), &policy("missed", "bleu"), template, &constraint("pods", "Pod")];
+    let input = texts.concat() + &constraint("pots", "Pot") + EVIL;
+    let folder = Folder::of(&[("a.yaml", input.as_bytes())])?;
+    let (code, said) = folder.run(&["check", "-f", "a.yaml", "--namespace-labels", "shop:team=blue"])?;
+    assert_eq!(code, 1, "{said}");
+    for (line, subject, why) in [
+        (8, "SecurityPolicy/missed", "none of its kinds has the namespace and the labels that it asks for"),
+        (31, "Own/pots", "none that was judged is of its kinds"),
+    ] {
+        let note = format!("note: a.yaml:{line}: {subject} was applied to no object: {why}");
+        assert!(said.contains(&note), "{note}\n{said}");
+    }
+    assert_eq!(said.matches("was applied to no object").count(), 2, "{said}");
+    Ok(())
+}

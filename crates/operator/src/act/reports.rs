@@ -16,11 +16,12 @@ use crate::error::request;
 use crate::events::Events;
 use crate::judge::reports::content::keep_times;
 use crate::judge::reports::{Decisions, Outcome, Work, news};
+use crate::names::REPORT as NAME;
 use crate::watch::desired::{Found, Prepared};
 use crate::watch::kind::Id;
 use crate::watch::live::Live;
 use crate::watch::published::ReportsOutcome;
-use crate::watch::reports::{NAME, labels};
+use crate::watch::reports::labels;
 
 /// How many reports are written at once.
 const CONCURRENCY: usize = 8;

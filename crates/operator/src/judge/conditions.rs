@@ -25,7 +25,7 @@ impl Judgement {
     /// Something could not be written.
     pub(crate) fn failed(error: &Error) -> Self {
         let reason = match error {
-            Error::Conflict { .. } => Reason::Conflict,
+            Error::Conflict { .. } | Error::Rendered { .. } => Reason::Conflict,
             Error::BeingDeleted { .. } => Reason::BeingDeleted,
             _ => Reason::ApplyFailed,
         };

@@ -6,6 +6,7 @@ use gatewright_api::{PolicyStatus, Reason};
 use gatewright_compiler::Settings;
 use gatewright_gatekeeper::{PodStatus, Process, WEBHOOK_OPERATION};
 use gatewright_rules::Template;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
 use crate::judge::builtin::Builtin;
@@ -71,6 +72,15 @@ pub(crate) fn edited(prepared: &Prepared) -> Live {
     Live { spec, editor: Some("kubectl-edit".to_owned()), generation: 2, ..live(prepared) }
 }
 
+/// The ClusterRole that owns what goes with the release.
+pub(crate) fn release() -> OwnerReference {
+    serde_json::from_value(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "name": "gatewright", "uid": "uid of the role",
+        "blockOwnerDeletion": false,
+    }))
+    .unwrap()
+}
+
 /// What undoes that edit.
 pub(crate) fn update(live: &Arc<Live>) -> Write {
     let difference = Difference { fields: vec!["spec.added".to_owned()], surplus: true };
@@ -112,12 +122,14 @@ pub(crate) fn gatekeeper() -> Gatekeeper {
     let process = Process {
         name: PROCESS.to_owned(),
         labels: [("control-plane".to_owned(), "controller-manager".to_owned())].into(),
+        version: "v3.23.1".to_owned(),
         ..Process::default()
     };
     Gatekeeper {
         processes: Some(vec![Arc::new(process)]),
         webhooks: vec![Arc::new(serde_json::from_value(webhooks).unwrap())],
         exemptions: vec![],
+        lacks_operations: false,
     }
 }
 

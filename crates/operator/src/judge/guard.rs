@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use gatewright_compiler::{EXEC_GUARD, GuardMode, exec_guard};
 use gatewright_rules::Template;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::judge::builtin::Builtin;
 use crate::judge::object::{Stage, bring, remove};
+use crate::judge::ownership::{of_release, owned, owners};
 use crate::judge::plan::Plan;
 use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
@@ -26,10 +28,16 @@ pub(crate) fn is_wanted(snapshot: &GuardSnapshot, mode: GuardMode) -> bool {
     }
 }
 
-/// The constraint of the guard.
-pub(crate) fn prepared(snapshot: &GuardSnapshot, builtin: &Builtin) -> Arc<Prepared> {
-    let guard = exec_guard(&builtin.settings, &snapshot.unsynced);
-    Arc::new(Prepared::new(Kind::Constraint(TEMPLATE), &guard.metadata, &guard))
+/// The constraint of the guard. `unsynced` are the namespaces that Gatekeeper's `Config` keeps out of the inventory.
+pub(crate) fn prepared(
+    unsynced: &[String],
+    release: Option<&OwnerReference>,
+    builtin: &Builtin,
+) -> Arc<Prepared> {
+    let guard = exec_guard(&builtin.settings, unsynced);
+    let prepared = Arc::new(Prepared::new(Kind::Constraint(TEMPLATE), &guard.metadata, &guard));
+    let owners = owners(TEMPLATE.owner(), builtin.settings.on_uninstall, release, &prepared.owners);
+    owned(&prepared, owners)
 }
 
 /// Brings the guard into the API, or takes it away. Returns what keeps it from standing.
@@ -64,9 +72,11 @@ fn install(snapshot: &GuardSnapshot, builtin: &Builtin, plan: &mut Plan) -> Opti
         Stage::Blocked(obstacle) => Some(obstacle.error(&id).to_string()),
         Stage::Applied(_) | Stage::Writing => None,
     };
-    match bring(&builtin.sync_set, &snapshot.sync_set, plan) {
+    let release = snapshot.release.as_ref();
+    match bring(&owned(&builtin.sync_set, of_release(release)), &snapshot.sync_set, plan) {
         Stage::Applied(_) => {
-            let stage = bring(&prepared(snapshot, builtin), &snapshot.constraint, plan);
+            let guard = prepared(&snapshot.unsynced, release, builtin);
+            let stage = bring(&guard, &snapshot.constraint, plan);
             problem(stage, constraint(EXEC_GUARD))
         }
         stage => problem(stage, sync_set()),

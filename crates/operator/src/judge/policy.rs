@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use gatewright_api::{ConditionType, Guarded, PolicyStatus, Reason, names};
-use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile};
+use gatewright_api::{ConditionType, Guarded, PolicyKind, PolicyStatus, Reason, Unreadable, names};
+use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile, policy_owner};
 use gatewright_gatekeeper::{Constraint, Route};
 
 use crate::judge::builtin::Builtin;
@@ -11,7 +11,9 @@ use crate::judge::conditions::{Judgement, find};
 use crate::judge::draft::{Draft, Facts, Outcome, last_hash};
 use crate::judge::enforcement::{OURS, enforced, rejected};
 use crate::judge::object::{Stage, bring, remove};
+use crate::judge::ownership::{owned, owners};
 use crate::judge::plan::{Action, LOOK_AGAIN, Plan, Status};
+use crate::judge::skew::outdated;
 use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
@@ -25,9 +27,9 @@ pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin
         sweep(snapshot, &mut plan);
         return plan;
     };
-    let (valid, outcome) = match validate(policy, &builtin.settings) {
+    let (valid, outcome) = match validate(policy, &snapshot.lacking, &builtin.settings) {
         Ok(Compiled { constraint: Some(constraint), routes, mut notes, named_kinds: _ }) => {
-            let prepared = prepare(snapshot, policy, &constraint);
+            let prepared = prepare(snapshot, policy, &constraint, builtin);
             if let Some(unknown) = unknown_kinds(&snapshot.unserved) {
                 notes.push(unknown);
                 plan.look_again(LOOK_AGAIN);
@@ -49,10 +51,26 @@ pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin
     plan
 }
 
-/// Parses and compiles. What is wrong becomes the `Valid` condition.
-fn validate<P: Compile>(policy: &Guarded<P>, settings: &Settings) -> Result<Compiled, Judgement> {
-    let parsed = policy.parsed.as_ref().map_err(|error| Judgement::no(Reason::Invalid, error))?;
+/// Parses and compiles. What is wrong becomes the `Valid` condition. Where the served CRD lacks fields, a policy may be
+/// weaker than its author wrote it.
+fn validate<P: Compile>(
+    policy: &Guarded<P>,
+    lacking: &[String],
+    settings: &Settings,
+) -> Result<Compiled, Judgement> {
+    if !lacking.is_empty() {
+        return Err(Judgement::no(Reason::CrdOutdated, outdated(P::KIND.name(), lacking)));
+    }
+    let parsed = policy.parsed.as_ref().map_err(unreadable)?;
     compile(&**parsed, settings).map_err(|invalid| Judgement::no(invalid.reason(), invalid.to_string()))
+}
+
+fn unreadable(error: &Unreadable) -> Judgement {
+    let reason = match error {
+        Unreadable::UnknownField(_) => Reason::Unsupported,
+        Unreadable::Wrong(_) => Reason::Invalid,
+    };
+    Judgement::no(reason, error.to_string())
 }
 
 /// The kinds that the API server does not serve, as a sentence.
@@ -75,9 +93,20 @@ fn compiles(notes: &[String]) -> Judgement {
     Judgement::yes(Reason::Compiled, all.join("; "))
 }
 
-fn prepare<P>(snapshot: &PolicySnapshot<P>, policy: &Guarded<P>, constraint: &Constraint) -> Arc<Prepared> {
+fn prepare<P: Compile>(
+    snapshot: &PolicySnapshot<P>,
+    policy: &Guarded<P>,
+    constraint: &Constraint,
+    builtin: &Builtin,
+) -> Arc<Prepared> {
     let prepared = Prepared::new(snapshot.id.kind, &constraint.metadata, constraint);
-    Arc::new(prepared.made_from(policy.metadata.generation))
+    let owners = owners(
+        P::TEMPLATE.owner(),
+        builtin.settings.on_uninstall,
+        snapshot.release.as_ref(),
+        &prepared.owners,
+    );
+    owned(&Arc::new(prepared.made_from(policy.metadata.generation)), owners)
 }
 
 /// Makes the constraint as it should be.
@@ -173,7 +202,11 @@ fn keep<P: Compile>(
 ) -> Outcome {
     match last_good::<P>(&snapshot.constraint, &snapshot.id, policy) {
         // Which requests that generation was about is not known any more.
-        LastGood::Known(prepared) => apply(snapshot, settings, &prepared, &[], plan),
+        LastGood::Known(prepared) => {
+            let own: Vec<_> = policy_owner(policy).into_iter().collect();
+            let owners = owners(P::TEMPLATE.owner(), settings.on_uninstall, snapshot.release.as_ref(), &own);
+            apply(snapshot, settings, &owned(&prepared, owners), &[], plan)
+        }
         LastGood::Drifted => drifted(snapshot, policy),
         LastGood::None => Outcome::NotApplied {
             why: Judgement::no(
@@ -205,14 +238,25 @@ fn last_good<P: Compile>(constraint: &Observed, id: &Id, policy: &Guarded<P>) ->
     let status = policy.status.as_ref();
     let ours = constraint.live.as_ref().filter(|live| live.ours);
     let Some(hash) = last_hash(status) else {
-        let owned = ours.filter(|live| live.owners.iter().any(|owner| Some(&owner.uid) == uid));
-        return if owned.is_some() { LastGood::Drifted } else { LastGood::None };
+        return if ours.is_some_and(|live| is_of(live, P::KIND, uid)) {
+            LastGood::Drifted
+        } else {
+            LastGood::None
+        };
     };
     let labels = [names::OWNER_LABEL, P::KIND.label()];
     let restored = ours.and_then(|live| Prepared::restored(id.clone(), live, &labels, hash));
     restored.map_or(LastGood::Drifted, |restored| {
         LastGood::Known(Arc::new(restored.made_from(applied_generation(status))))
     })
+}
+
+/// Whether a constraint was made from the policy with this uid: its owner says so, or the label where the release owns it.
+fn is_of(live: &Live, kind: PolicyKind, uid: Option<&String>) -> bool {
+    match live.owners.iter().find(|owner| owner.kind == kind.name()) {
+        Some(owner) => Some(&owner.uid) == uid,
+        None => live.labels.get(names::OWNER_LABEL) == uid,
+    }
 }
 
 /// The generation that the condition `Applied` speaks of.

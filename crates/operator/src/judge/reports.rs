@@ -14,11 +14,12 @@ pub(crate) use self::outcome::{Outcome, judge, news};
 use crate::judge::builtin::Builtin;
 use crate::judge::reports::content::{Form, content};
 use crate::judge::reports::findings::{Findings, Place};
+use crate::names::REPORT as NAME;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::observe::{Preferred, ReportsSnapshot};
 use crate::watch::published::Summary;
 use crate::watch::report_kind::ReportKind;
-use crate::watch::reports::{NAME, Seen, fingerprint, labels};
+use crate::watch::reports::{Seen, fingerprint, labels};
 
 /// What there is to do about one report, and what it counts.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,6 +11,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhook;
 use crate::judge::builtin::Builtin;
 use crate::judge::guard;
 use crate::judge::object::{Stage, bring, remove};
+use crate::judge::ownership::{of_release, owned};
 use crate::judge::plan::{LOOK_AGAIN, Plan, Status};
 use crate::watch::desired::Prepared;
 use crate::watch::kind::Kind;
@@ -80,8 +81,8 @@ fn configure(
         return None;
     };
     let configuration = configuration(entry, routes, metadata());
-    let prepared = Prepared::new(Kind::Webhooks, &configuration.metadata, &configuration);
-    match bring(&Arc::new(prepared), &snapshot.own, plan) {
+    let prepared = Arc::new(Prepared::new(Kind::Webhooks, &configuration.metadata, &configuration));
+    match bring(&owned(&prepared, of_release(snapshot.release.as_ref())), &snapshot.own, plan) {
         Stage::Blocked(obstacle) => Some(obstacle.error(&own()).to_string()),
         Stage::Applied(_) | Stage::Writing => None,
     }

@@ -1,13 +1,17 @@
 //! The constraints of the Pod Security Standards.
 
-use gatewright_api::Reason;
+use std::sync::Arc;
 
-use crate::judge::builtin::Builtin;
+use gatewright_api::Reason;
+use gatewright_rules::Owner;
+
+use crate::judge::builtin::{Builtin, Standard};
 use crate::judge::conditions::Judgement;
 use crate::judge::enforcement::enforced;
 use crate::judge::object::{bring, remove};
+use crate::judge::ownership::{owned, owners};
 use crate::judge::plan::Plan;
-use crate::watch::desired::Found;
+use crate::watch::desired::{Found, Prepared};
 use crate::watch::observe::{Gatekeeper, StandardSnapshot};
 
 /// Brings a constraint into the API, or takes away one that the settings no longer want.
@@ -18,10 +22,18 @@ pub(crate) fn decide(snapshot: &StandardSnapshot, builtin: &Builtin) -> Plan {
         return plan;
     }
     match builtin.standard(&snapshot.id.name) {
-        Some(standard) => drop(bring(&standard.prepared, &snapshot.constraint, &mut plan)),
+        Some(standard) => {
+            drop(bring(&prepared(standard, snapshot, builtin), &snapshot.constraint, &mut plan))
+        }
         None => remove(&snapshot.id, &snapshot.constraint, &mut plan),
     }
     plan
+}
+
+/// The constraint as it should be.
+fn prepared(standard: &Standard, snapshot: &StandardSnapshot, builtin: &Builtin) -> Arc<Prepared> {
+    let (on_uninstall, release) = (builtin.settings.on_uninstall, snapshot.release.as_ref());
+    owned(&standard.prepared, owners(Owner::Standards, on_uninstall, release, &[]))
 }
 
 /// What became of a constraint of the standards.
@@ -45,7 +57,7 @@ pub(crate) fn judge(snapshot: &StandardSnapshot, builtin: &Builtin, gatekeeper: 
         || State::not_applied(Judgement::no(Reason::WaitingForGatekeeper, "the constraint is not there yet"));
     let Some(standard) = builtin.standard(&snapshot.id.name) else { return absent() };
     let Some(template) = snapshot.template.as_ref().filter(|template| template.ours) else { return absent() };
-    match standard.prepared.compare(snapshot.constraint.live.as_ref()) {
+    match prepared(standard, snapshot, builtin).compare(snapshot.constraint.live.as_ref()) {
         Found::Applied(applied) => {
             let routes = &builtin.standards_routes;
             State {

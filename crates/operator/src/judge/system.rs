@@ -7,13 +7,14 @@ mod operator;
 use std::collections::BTreeSet;
 
 use gatewright_api::{DefaultStandard, Notice, Reason, StandardStatus, SystemCondition, SystemStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::judge::builtin::{Builtin, Standard};
 use crate::judge::conditions::Judgement;
 use crate::judge::plan::{Plan, Status, SystemDraft};
 use crate::judge::reports;
 use crate::watch::observe::{StandardReach, SystemSnapshot};
+use crate::watch::system::SystemObject;
 
 /// Writes the status if anything but time changed.
 pub(crate) fn decide(snapshot: &SystemSnapshot, builtin: &Builtin) -> Plan {
@@ -32,6 +33,32 @@ pub(crate) fn decide(snapshot: &SystemSnapshot, builtin: &Builtin) -> Plan {
     Plan { status: if silent { Status::Nothing } else { Status::System(Box::new(draft)) }, ..Plan::default() }
 }
 
+/// What is said where the settings file was broken from the start, and nothing else is known: the rest of the status stays
+/// as it is. None if that is said already.
+pub(crate) fn unsettled(object: Option<&SystemObject>, problem: &str, now: &Time) -> Option<SystemDraft> {
+    let previous = object.and_then(|object| object.status.as_ref());
+    let settings = operator::unsettled(problem);
+    let judged = [
+        (SystemCondition::Ready, ready(&[(SystemCondition::Settings, settings.clone())])),
+        (SystemCondition::Settings, settings),
+    ];
+    let mut status = previous.cloned().unwrap_or_default();
+    for (r#type, judgement) in judged {
+        let condition = judgement.condition(r#type.as_str(), None, find(previous, r#type), now);
+        match status.conditions.iter_mut().find(|it| it.type_ == condition.type_) {
+            Some(found) => *found = condition,
+            None => status.conditions.push(condition),
+        }
+    }
+    (previous != Some(&status)).then(|| SystemDraft {
+        seen: object.map(|object| object.metadata.clone()),
+        turned: turned(previous, &status).cloned(),
+        events: vec![],
+        log: vec![],
+        status: Some(Box::new(status)),
+    })
+}
+
 /// What an administrator should know of though it makes nothing fail, or beside what fails.
 struct Notices {
     /// What the routing found, which logs that itself.
@@ -44,8 +71,16 @@ impl Notices {
         let findings = snapshot.routing.iter().flat_map(|outcome| &outcome.findings);
         let findings = findings
             .map(|finding| Notice { reason: finding.reason().to_owned(), message: finding.to_string() });
-        let others = [gatekeeper::newer_version(builtin), operator::not_exempt(snapshot, builtin)];
-        Self { findings: findings.collect(), others: others.into_iter().flatten().collect() }
+        let others = [
+            gatekeeper::old(snapshot),
+            gatekeeper::newer_version(builtin),
+            operator::not_exempt(snapshot, builtin),
+        ];
+        let outdated = gatekeeper::outdated(snapshot);
+        Self {
+            findings: findings.collect(),
+            others: outdated.into_iter().chain(others.into_iter().flatten()).collect(),
+        }
     }
 
     fn all(&self) -> Vec<Notice> {

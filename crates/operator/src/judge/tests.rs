@@ -16,6 +16,7 @@ fn rows() -> Vec<Row> {
     let tables = [
         draft::tests::rows(),
         guard::tests::rows(),
+        policy::tests::cluster_rows(),
         policy::tests::invalid_rows(),
         policy::tests::unserved_rows(),
         policy::tests::valid_rows(),
@@ -31,7 +32,7 @@ fn given(folder: &Path) -> BTreeSet<String> {
     let mut reasons: BTreeSet<_> =
         [Reason::Invalid, Reason::Unsupported].map(|reason| reason.as_str().to_owned()).into();
     for path in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
-        if ["tests", "tests.rs", "fixtures.rs"].iter().any(|name| path.ends_with(name)) {
+        if ["tests", "tests.rs", "fixtures.rs", "health.rs"].iter().any(|name| path.ends_with(name)) {
             continue;
         }
         if path.is_dir() {

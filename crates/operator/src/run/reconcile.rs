@@ -9,14 +9,15 @@ use gatewright_rules::{Owner, Template};
 
 use crate::act;
 use crate::act::writer::Writer;
+use crate::judge::age::{held, too_old};
 use crate::judge::builtin::Builtin;
-use crate::judge::plan::Next;
+use crate::judge::plan::{Next, Plan};
 use crate::judge::reports::{Decisions, Outcome};
 use crate::metrics::Metrics;
 use crate::watch::key::Key;
 use crate::watch::observe::{
-    NamespacesSnapshot, PolicySnapshot, ReportsSnapshot, RoutingSnapshot, StandardSnapshot, SystemSnapshot,
-    TemplateSnapshot,
+    Gatekeeper, NamespacesSnapshot, PolicySnapshot, ReportsSnapshot, RoutingSnapshot, StandardSnapshot,
+    SystemSnapshot, TemplateSnapshot,
 };
 use crate::watch::policies::Watched;
 use crate::watch::world::World;
@@ -28,6 +29,16 @@ pub(crate) struct Work {
     pub(crate) builtin: Arc<Builtin>,
     pub(crate) writer: Writer,
     pub(crate) metrics: Metrics,
+}
+
+impl Work {
+    /// Carries out a plan that writes Gatekeeper's objects: not before it is known that Gatekeeper is new enough for them.
+    async fn carry_out(&self, plan: Plan) -> Result<Next, Error> {
+        if !self.world.may_be_judged() {
+            return Ok(Next::Change);
+        }
+        self.writer.carry_out(held(plan, &Gatekeeper::observe(&self.world))).await
+    }
 }
 
 /// Reconciles a key, and counts it.
@@ -60,16 +71,14 @@ async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
 
 async fn template(work: &Work, template: Template) -> Result<Next, Error> {
     let snapshot = TemplateSnapshot::observe(&work.world, template);
-    let plan = judge::template::decide(&snapshot, &work.builtin);
-    work.writer.carry_out(plan).await
+    work.carry_out(judge::template::decide(&snapshot, &work.builtin)).await
 }
 
 async fn policy<P: Watched>(work: &Work, name: &str) -> Result<Next, Error> {
     let Some((snapshot, asked)) = PolicySnapshot::<P>::observe(&work.world, name).await else {
         return Ok(Next::Change);
     };
-    let plan = judge::policy::decide(&snapshot, &work.builtin);
-    let next = work.writer.carry_out(plan).await?;
+    let next = work.carry_out(judge::policy::decide(&snapshot, &work.builtin)).await?;
     asked.map(|()| next)
 }
 
@@ -77,15 +86,13 @@ async fn routing(work: &Work) -> Result<Next, Error> {
     let Some((snapshot, asked)) = RoutingSnapshot::observe(&work.world).await else {
         return Ok(Next::Change);
     };
-    let plan = judge::routing::decide(&snapshot, &work.builtin);
-    let next = work.writer.carry_out(plan).await?;
+    let next = work.carry_out(judge::routing::decide(&snapshot, &work.builtin)).await?;
     asked.map(|()| next)
 }
 
 async fn standard(work: &Work, name: &str) -> Result<Next, Error> {
     let snapshot = StandardSnapshot::observe(&work.world, name);
-    let plan = judge::standard::decide(&snapshot, &work.builtin);
-    work.writer.carry_out(plan).await
+    work.carry_out(judge::standard::decide(&snapshot, &work.builtin)).await
 }
 
 async fn namespaces(work: &Work, snapshot: &NamespacesSnapshot) -> Result<Next, Error> {
@@ -102,6 +109,9 @@ async fn system(work: &Work) -> Result<Next, Error> {
 
 /// Looks at all reports, since one constraint may concern every namespace.
 async fn reports(work: &Work) -> Result<Next, Error> {
+    if !work.world.may_be_judged() || too_old(&Gatekeeper::observe(&work.world)).is_some() {
+        return Ok(Next::Change);
+    }
     let snapshot = ReportsSnapshot::observe(&work.world);
     let Some(decisions) = Decisions::of(&snapshot, &work.builtin) else { return Ok(Next::Change) };
     let Outcome { published, failed } = act::reports::carry_out(&work.world.client, &decisions).await;

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
+use tokio::sync::watch;
 
 use crate::act::queue::Requests;
 use crate::judge::builtin::Builtin;
@@ -29,12 +30,18 @@ struct Seen {
 pub(crate) struct State {
     pub(crate) leadership: Leadership,
     pub(crate) throttle: Throttle,
+    /// Why the settings file, as it is now, is not in force; none while it is.
+    pub(crate) settings_problem: watch::Receiver<Option<String>>,
     seen: Arc<RwLock<Option<Seen>>>,
 }
 
 impl State {
-    pub(crate) fn new(leadership: Leadership, throttle: Throttle) -> Self {
-        Self { leadership, throttle, seen: Arc::default() }
+    pub(crate) fn new(
+        leadership: Leadership,
+        throttle: Throttle,
+        settings_problem: watch::Receiver<Option<String>>,
+    ) -> Self {
+        Self { leadership, throttle, settings_problem, seen: Arc::default() }
     }
 
     /// What is watched now; none at the very start.

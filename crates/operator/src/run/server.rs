@@ -17,9 +17,11 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::Error;
+use crate::judge::skew::sentences;
 use crate::metrics::Metrics;
 use crate::run::scrape::State;
 use crate::watch::cache::Knowledge;
+use crate::watch::observe::lacking;
 
 /// Beside our own kinds: without these nothing can be enforced.
 const ESSENTIAL: [&str; 2] = ["ConstraintTemplate", "Pods of Gatekeeper"];
@@ -66,12 +68,22 @@ async fn show_readiness(Shared(served): Shared<Arc<Served>>) -> impl IntoRespons
         let caches = world.caches();
         caches.into_iter().map(|(name, known, _)| (name.to_owned(), known)).collect::<Vec<_>>()
     });
-    let missing = missing(caches.as_deref(), &state.throttle.failing(), state.leadership.trouble());
+    let mut missing = missing(caches.as_deref(), &state.throttle.failing(), state.leadership.trouble());
+    match state.world() {
+        Some(world) => missing.extend(sentences(&lacking(&world))),
+        None => missing.extend(unsettled(state.settings_problem.borrow().as_deref())),
+    }
     if missing.is_empty() {
         let role = if state.leadership.may_write() { "leader" } else { "standby" };
         return (StatusCode::OK, format!("ok: {role}\n"));
     }
     (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
+}
+
+/// The settings file, where it was broken from the start; each of its problems.
+fn unsettled(problem: Option<&str>) -> Vec<String> {
+    let problems = problem.into_iter().flat_map(str::lines);
+    problems.map(|problem| format!("the settings file is broken: {problem}")).collect()
 }
 
 /// Why the replica could not do its work, or take it over. A replica that stands by is as ready as the leader.
@@ -95,8 +107,18 @@ fn missing(
 
 #[cfg(test)]
 mod tests {
-    use super::missing;
+    use super::{missing, unsettled};
     use crate::watch::cache::Knowledge::{Absent, Complete, Unknown};
+
+    #[test]
+    fn every_problem_of_the_settings_file_is_named() {
+        let problems = unsettled(Some("line 1: a\nline 2: b"));
+        assert_eq!(
+            problems,
+            ["the settings file is broken: line 1: a", "the settings file is broken: line 2: b"]
+        );
+        assert!(unsettled(None).is_empty());
+    }
 
     #[test]
     fn what_is_missing_is_named() {

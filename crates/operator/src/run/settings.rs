@@ -6,9 +6,8 @@ use std::time::Duration;
 use gatewright_compiler::Settings;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use crate::Error;
 use crate::metrics::Metrics;
 
 /// How often the file is looked at. Its content is compared: a mounted ConfigMap changes by swapping links.
@@ -37,14 +36,28 @@ impl Source {
         self.problem.subscribe()
     }
 
-    /// The settings at the start.
-    ///
-    /// # Errors
-    /// The file cannot be read, or is broken.
-    pub(crate) async fn first(&mut self) -> Result<Settings, Error> {
-        let settings = self.look().await;
+    /// The settings at the start. While the file is broken there are none: it is looked at again and again, and the log
+    /// has its problems once.
+    pub(crate) async fn first(&mut self) -> Settings {
+        loop {
+            let seen = self.seen.take();
+            match self.look().await {
+                Ok(settings) => return settings,
+                Err(problem) if seen != Some(Err(problem.clone())) => self.say(&problem),
+                Err(_) => {}
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    fn say(&self, problem: &str) {
         let path = self.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
-        settings.map_err(|problem| Error::Settings { path, problem })
+        for problem in problem.lines() {
+            error!(
+                path,
+                problem, "the settings file is broken, so the operator does nothing until it is right"
+            );
+        }
     }
 
     /// Waits for other settings than `now`. A broken file changes nothing; the log has its problems once.
@@ -61,7 +74,9 @@ impl Source {
             }
             match read {
                 Err(problem) => {
-                    warn!(problem, "the settings file is broken; the settings before it stay in force");
+                    for problem in problem.lines() {
+                        warn!(problem, "the settings file is broken; the settings before it stay in force");
+                    }
                 }
                 Ok(settings) if settings == *now => info!("the settings file is as before"),
                 Ok(settings) => {
@@ -79,7 +94,9 @@ impl Source {
             None => Ok(String::new()),
         };
         let read = read.and_then(|text| {
-            Settings::from_yaml(&text, &self.namespace).map_err(|invalid| invalid.to_string())
+            Settings::from_yaml(&text, &self.namespace).map_err(|invalid| {
+                invalid.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            })
         });
         self.metrics.settings_valid(read.is_ok());
         let problem = read.as_ref().err().cloned();
@@ -113,8 +130,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_without_an_end_is_refused() {
         let mut source = Source::new(Some("/dev/zero".into()), "gatewright-system".into(), Metrics::new());
-        let error = source.first().await.unwrap_err().to_string();
-        assert_eq!(error, "/dev/zero: the file is longer than 1048576 bytes");
+        assert_eq!(source.look().await.unwrap_err(), "the file is longer than 1048576 bytes");
     }
 
     #[tokio::test(start_paused = true)]
@@ -125,17 +141,24 @@ mod tests {
         let write = |text: &str| std::fs::write(&path, text).unwrap();
         let new = || Source::new(Some(path.clone()), "gatewright-system".into(), Metrics::new());
 
-        write("routing: {connect: on}");
-        let error = new().first().await.unwrap_err().to_string();
-        assert!(
-            error.contains("settings.yaml: line 1: routing.connect: \"on\" is not one of auto, force, off"),
-            "{error}"
-        );
+        write("routing: {connect: on}\nnonsense: 1");
+        let mut source = new();
+        let problem = source.problem();
+        let waits = tokio::time::timeout(Duration::from_secs(5), source.first()).await;
+        assert!(waits.is_err(), "there are no settings yet");
+        let said = problem.borrow().clone().unwrap();
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), 2, "{said}");
+        assert_eq!(lines[0], "line 1: routing.connect: \"on\" is not one of auto, force, off");
+        assert!(lines[1].starts_with("line 2: nonsense is unknown"), "{said}");
+        write("routing: {connect: off}");
+        let settings = tokio::time::timeout(Duration::from_secs(5), source.first()).await.unwrap();
+        assert!(settings != Settings::default() && problem.borrow().is_none());
 
         write("");
         let mut source = new();
         let mut problem = source.problem();
-        let settings = source.first().await.unwrap();
+        let settings = source.first().await;
         assert_eq!(settings, Settings::default());
         assert!(!problem.has_changed().unwrap() && problem.borrow().is_none());
         for (same, says) in [

@@ -19,6 +19,7 @@ use crate::watch::cache::{Cache, Entry};
 use crate::watch::key::{Changes, Key};
 use crate::watch::live::Live;
 use crate::watch::policies::Watched as _;
+use crate::watch::schemas::Schemas;
 use crate::watch::system::Replica;
 use crate::watch::world::World;
 
@@ -62,7 +63,7 @@ pub(crate) fn caches() -> Vec<(&'static str, Fill)> {
 /// The same of a kind that there is one cache for.
 type FillOne = fn(&World);
 
-const OTHERS: [(&str, FillOne); 8] = [
+const OTHERS: [(&str, FillOne); 10] = [
     ("templates", |world| fill(&world.templates, [])),
     ("pods", |world| fill(&world.pods, [])),
     ("webhooks", |world| fill(&world.webhooks, [])),
@@ -73,6 +74,12 @@ const OTHERS: [(&str, FillOne); 8] = [
     ("namespaces", |world| {
         fill(&world.namespaces.cache, []);
         world.namespaces.turn_all();
+    }),
+    ("release", |world| {
+        world.release.publish(None);
+    }),
+    ("schemas", |world| {
+        world.schemas.publish(Schemas { unavailable: true, ..Schemas::default() });
     }),
 ];
 

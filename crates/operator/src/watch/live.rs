@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatewright_api::names::{BUILTIN, OWNER_LABEL, RENDERED};
+use gatewright_api::names::{OWNER_LABEL, RENDERED, is_owner};
 use gatewright_gatekeeper::{
     Action, Audit, Matcher, PodStatus, Subject, TemplateSource, audit, pod_statuses,
 };
@@ -52,6 +52,8 @@ pub(crate) struct Live {
 pub(crate) enum Obstacle {
     /// It is somebody else's.
     Foreign,
+    /// `render` wrote it: GitOps owns it.
+    Rendered,
     /// It is about to go, and these finalizers of others still hold it.
     BeingDeleted { finalizers: Vec<String> },
 }
@@ -62,6 +64,7 @@ impl Obstacle {
         let (kind, name) = (id.kind.as_str().to_owned(), id.full_name());
         match self {
             Self::Foreign => Error::Conflict { kind, name },
+            Self::Rendered => Error::Rendered { kind, name },
             Self::BeingDeleted { finalizers } => {
                 Error::BeingDeleted { kind, name, finalizers: finalizers.join(", ") }
             }
@@ -189,7 +192,8 @@ impl Live {
     /// What keeps us from writing the object, if anything does.
     pub(crate) fn obstacle(&self) -> Option<Obstacle> {
         if !self.ours {
-            return Some(Obstacle::Foreign);
+            let rendered = self.labels.get(OWNER_LABEL).is_some_and(|owner| owner == RENDERED);
+            return Some(if rendered { Obstacle::Rendered } else { Obstacle::Foreign });
         }
         let finalizers = self.held_by.clone()?;
         Some(Obstacle::BeingDeleted { finalizers })
@@ -206,18 +210,12 @@ impl Live {
 fn is_ours(metadata: &ObjectMeta) -> bool {
     match metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).map(String::as_str) {
         Some(RENDERED) => false,
-        Some(owner) if owner == BUILTIN || is_uid(owner) => true,
+        Some(owner) if is_owner(owner) => true,
         _ => {
             let mut managers = metadata.managed_fields.iter().flatten();
             managers.any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
         }
     }
-}
-
-/// Whether the text has the form that the API server gives uids.
-fn is_uid(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 /// Who else changed the object last. Changes of the status are Gatekeeper's.

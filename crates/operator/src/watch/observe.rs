@@ -19,7 +19,7 @@ pub(crate) use reports::{Audited, Preferred, ReportKinds, ReportsSnapshot};
 pub(crate) use routing::RoutingSnapshot;
 pub(crate) use scrape::{CacheSeen, PolicySeen, ScrapeSnapshot};
 pub(crate) use standard::StandardSnapshot;
-pub(crate) use system::{StandardReach, SystemSnapshot};
+pub(crate) use system::{StandardReach, SystemSnapshot, lacking};
 pub(crate) use template::TemplateSnapshot;
 
 #[cfg(test)]

@@ -41,3 +41,13 @@ impl ReportKind {
         format!("{} of {}", self.name, self.group)
     }
 }
+
+/// The resources of all kinds of reports, each with whether its objects stand in namespaces.
+#[must_use]
+pub fn report_resources() -> Vec<(ApiResource, bool)> {
+    let of = |kinds: &[ReportKind], namespaced| {
+        kinds.iter().map(move |kind| (kind.resource(), namespaced)).collect()
+    };
+    let all: [Vec<_>; 2] = [of(&NAMESPACED, true), of(&CLUSTER, false)];
+    all.concat()
+}

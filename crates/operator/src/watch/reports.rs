@@ -10,7 +10,7 @@ use kube::runtime::watcher;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::names::FIELD_MANAGER;
+use crate::names::{FIELD_MANAGER, REPORT as NAME};
 use crate::watch::cache::{Cache, Change, Entry};
 use crate::watch::follow::{Source, keep_filled};
 use crate::watch::key::{Changes, Key};
@@ -18,9 +18,6 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
 use crate::watch::published::{Published, ReportsOutcome};
 use crate::watch::report_kind::{CLUSTER, NAMESPACED, ReportKind};
-
-/// The name of every report of ours. Nothing of another name is ever looked at.
-pub(crate) const NAME: &str = "gatewright";
 
 /// Reports may be large: lists of them are taken in pages of this size.
 const PAGE: u32 = 50;

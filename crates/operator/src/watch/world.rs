@@ -10,6 +10,7 @@ use gatewright_compiler::Settings;
 use gatewright_gatekeeper::{Exemption, Process, expected_processes};
 use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use tokio::task::JoinSet;
@@ -24,6 +25,7 @@ use crate::watch::namespaces::Namespaces;
 use crate::watch::policies::{Policies, Watched as _};
 use crate::watch::published::{Published, RoutingOutcome};
 use crate::watch::reports::Reports;
+use crate::watch::schemas::Schemas;
 use crate::watch::served::ServedKinds;
 use crate::watch::system::{Replica, SystemObject};
 
@@ -50,6 +52,10 @@ pub(crate) struct World {
     /// What an administrator should know of and this process has logged.
     pub(crate) logged: Published<Vec<Notice>>,
     pub(crate) replica: Replica,
+    /// Which fields are served; none until that is known.
+    pub(crate) schemas: Arc<Published<Schemas>>,
+    /// Who owns what goes with the release; none until that is known.
+    pub(crate) release: Arc<Published<Option<OwnerReference>>>,
     constraints: BTreeMap<Template, Cache<Live>>,
     /// What we last left in the API.
     pub(crate) last_applied: Arc<LastApplied>,
@@ -112,6 +118,8 @@ impl World {
             reports: Reports::new(),
             logged: Published::default(),
             replica,
+            schemas: Arc::default(),
+            release: Arc::default(),
             constraints: Template::ALL.iter().map(|template| (*template, Cache::new())).collect(),
             last_applied,
             changes,
@@ -130,6 +138,7 @@ impl World {
         self.watch_namespaces();
         self.watch_system();
         self.watch_settings();
+        self.ask_regularly();
         self.reports.watch(&self.client, &self.changes);
     }
 
@@ -163,6 +172,18 @@ impl World {
         let reports: Vec<_> =
             templates.iter().flat_map(|template| template.reports.iter().cloned()).collect();
         expected_processes(self.pods.values().iter().map(AsRef::as_ref), &reports)
+    }
+
+    /// Whether it is known who owns what goes with the release, and whether Gatekeeper is new enough: before, nothing may
+    /// be written.
+    pub(crate) fn may_be_judged(&self) -> bool {
+        let is_known = self.pods.knowledge() != Knowledge::Unknown;
+        is_known && self.schemas.get().is_some() && self.release.get().is_some()
+    }
+
+    /// Who owns what goes with the release, where it is known and there.
+    pub(crate) fn release(&self) -> Option<OwnerReference> {
+        self.release.get().flatten()
     }
 
     /// When audit last looked at a constraint of ours.

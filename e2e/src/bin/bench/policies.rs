@@ -9,12 +9,17 @@ pub const NAMESPACE: &str = "shop";
 
 /// The namespace, under `restricted`.
 pub fn namespace() -> Value {
+    namespace_under("restricted")
+}
+
+/// The namespace, under a standard.
+pub fn namespace_under(level: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {
             "name": NAMESPACE,
-            "labels": {POLICY_LABEL: "restricted", "kubernetes.io/metadata.name": NAMESPACE, "team": "shop"},
+            "labels": {POLICY_LABEL: level, "kubernetes.io/metadata.name": NAMESPACE, "team": "shop"},
         },
     })
 }
@@ -89,6 +94,14 @@ pub fn ten_rules(name: &str, team: &str) -> Value {
     policy("SecurityPolicy", name, team, &policies)
 }
 
+/// Eleven rules that look at Pods alone.
+pub fn light_policy() -> Value {
+    let mut policy = ten_rules("shop-light", "shop");
+    policy["spec"]["policies"]["seccompProfiles"] =
+        json!({"allowedProfiles": ["RuntimeDefault", "Localhost"], "allowedLocalhostFiles": ["*"]});
+    policy
+}
+
 /// The policy's constraint.
 pub fn constraint<P: Compile>(policy: Value) -> Result<Value> {
     let policy: P = serde_json::from_value(policy)?;
@@ -98,6 +111,14 @@ pub fn constraint<P: Compile>(policy: Value) -> Result<Value> {
 /// The templates that the operator installs.
 pub fn installed_templates() -> Vec<Value> {
     templates().iter().map(|template| json!(template)).collect()
+}
+
+/// The template of one kind of constraints.
+pub fn installed_template(kind: &str) -> Vec<Value> {
+    let mut templates = installed_templates();
+    templates
+        .retain(|template| template.pointer("/spec/crd/spec/names/kind").is_some_and(|named| named == kind));
+    templates
 }
 
 /// The constraints of the standards that the operator installs.

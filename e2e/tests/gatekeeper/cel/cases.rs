@@ -71,8 +71,8 @@ const POOLS: [(&str, &[&str]); 15] = [
 ];
 
 impl Cases {
-    /// Each shape with the fields of the objects, and with other things in their place: so many times, or
-    /// `GATEWRIGHT_CASES` times.
+    /// Each shape with the fields of the objects, and with other things in their place: so many times, or as often as
+    /// `GATEWRIGHT_CASES` expressions need.
     ///
     /// # Errors
     /// The files are not there.
@@ -81,10 +81,13 @@ impl Cases {
         let shapes = fs::read_to_string(folder.join("shapes.txt"))?;
         let objects = fs::read_to_string(folder.join("objects.yaml"))?;
         let objects: Vec<Object> = serde_saphyr::from_str(&objects).context("objects.yaml")?;
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ generate::seed()?);
         let mut cases: Vec<Case> = vec![];
-        for shape in shapes.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")) {
-            for variant in 0..=generate::cases(variants)? {
+        let shapes: Vec<_> =
+            shapes.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).collect();
+        let variants = generate::cases(variants * shapes.len())? / shapes.len();
+        for shape in &shapes {
+            for variant in 0..=variants {
                 let case = Case::new(cases.len(), shape, (variant > 0).then_some(&mut random));
                 if !cases.iter().any(|known| known.expression == case.expression) {
                     cases.push(case);

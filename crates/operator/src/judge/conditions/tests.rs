@@ -24,6 +24,7 @@ fn what_could_not_be_written_has_a_reason() {
     let (kind, name) = (|| "K".to_owned(), || "a".to_owned());
     for (error, reason) in [
         (Error::Conflict { kind: kind(), name: name() }, Reason::Conflict),
+        (Error::Rendered { kind: kind(), name: name() }, Reason::Conflict),
         (
             Error::BeingDeleted { kind: kind(), name: name(), finalizers: "f".to_owned() },
             Reason::BeingDeleted,

@@ -1,9 +1,10 @@
 use super::{decide, is_wanted, prepared};
 use crate::judge::builtin::Builtin;
 use crate::judge::fixtures::{
-    Row, builtin, check, edited, foreign, held, live, remembered, silent, taken_in, template, unremembered,
-    update,
+    Row, builtin, check, edited, foreign, held, live, release, remembered, silent, taken_in, template,
+    unremembered, update,
 };
+use crate::judge::ownership::owned;
 use crate::judge::plan::{Action, Next, Plan};
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::last_applied::Observed;
@@ -33,6 +34,11 @@ fn first_goes_the_guard_then_the_inventory() {
     check(taken_away());
 }
 
+/// The constraint of the guard as it should be.
+fn guard_of(snapshot: &GuardSnapshot, builtin: &Builtin) -> Arc<Prepared> {
+    prepared(&snapshot.unsynced, snapshot.release.as_ref(), builtin)
+}
+
 /// All that the guard needs is there, and nothing of it.
 pub(crate) fn snapshot(builtin: &Builtin) -> GuardSnapshot {
     GuardSnapshot {
@@ -44,13 +50,14 @@ pub(crate) fn snapshot(builtin: &Builtin) -> GuardSnapshot {
         sync_sets_served: true,
         sync_set: Observed::default(),
         unsynced: vec![],
+        release: None,
     }
 }
 
 /// The guard stands, as it was left.
 pub(crate) fn standing(builtin: &Builtin) -> GuardSnapshot {
     let empty = snapshot(builtin);
-    let guard = prepared(&empty, builtin);
+    let guard = guard_of(&empty, builtin);
     let sync_set = &builtin.sync_set;
     GuardSnapshot {
         constraint: remembered(&guard, Some(&Arc::new(taken_in(&guard)))),
@@ -74,7 +81,7 @@ fn row(what: &str, snapshot: &GuardSnapshot, wanted: bool, expected: Plan, probl
 fn installed() -> Vec<Row> {
     let builtin = builtin();
     let [empty, good] = [snapshot(builtin), standing(builtin)];
-    let (guard, inventory) = (prepared(&empty, builtin), &builtin.sync_set);
+    let (guard, inventory) = (guard_of(&empty, builtin), &builtin.sync_set);
     let without_guard = GuardSnapshot { constraint: Observed::default(), ..good.clone() };
     let [bad, bad_inventory] = [edited(&guard), edited(inventory)].map(Arc::new);
     let edited_guard = GuardSnapshot { constraint: remembered(&guard, Some(&bad)), ..good.clone() };
@@ -82,7 +89,7 @@ fn installed() -> Vec<Row> {
         GuardSnapshot { sync_set: remembered(inventory, Some(&bad_inventory)), ..good.clone() };
     let row = |what, snapshot: &GuardSnapshot, actions| row(what, snapshot, true, silent(actions), None);
     let unsynced = GuardSnapshot { unsynced: vec!["legacy-*".to_owned()], ..good.clone() };
-    let changed = prepared(&unsynced, builtin);
+    let changed = guard_of(&unsynced, builtin);
     let live = good.constraint.live.as_ref();
     let difference = match changed.compare(live) {
         crate::watch::desired::Found::Differs(write) => write,
@@ -124,7 +131,7 @@ fn delete_other(guard: &Prepared) -> Action {
 fn unready() -> Vec<Row> {
     let builtin = builtin();
     let [empty, good] = [snapshot(builtin), standing(builtin)];
-    let guard = prepared(&empty, builtin);
+    let guard = guard_of(&empty, builtin);
     let theirs = |prepared: &Prepared| unremembered(Some(&Arc::new(foreign(prepared))));
     let foreign_template = Arc::new(foreign(builtin.template(Template::DenyExecHeritage)));
     let not_made = "Gatekeeper has not made the kind D8DenyExecHeritage from our template";
@@ -161,7 +168,7 @@ fn unready() -> Vec<Row> {
 fn taken_away() -> Vec<Row> {
     let builtin = builtin();
     let [empty, good] = [snapshot(builtin), standing(builtin)];
-    let guard = prepared(&empty, builtin);
+    let guard = guard_of(&empty, builtin);
     let delete = |id, seen: &Observed| Action::Delete { id, live: seen.live.clone().unwrap() };
     let inventory_alone = GuardSnapshot { constraint: Observed::default(), ..good.clone() };
     let going = GuardSnapshot { constraint: unremembered(Some(&Arc::new(held(&guard)))), ..good.clone() };
@@ -196,7 +203,7 @@ fn when_the_guard_is_wanted() {
     let builtin = builtin();
     let [empty, good] = [snapshot(builtin), standing(builtin)];
     let with = |snapshot: &GuardSnapshot, pods| GuardSnapshot { pods, ..snapshot.clone() };
-    let theirs = unremembered(Some(&Arc::new(foreign(&prepared(&empty, builtin)))));
+    let theirs = unremembered(Some(&Arc::new(foreign(&guard_of(&empty, builtin)))));
     let theirs = GuardSnapshot { pods: None, constraint: theirs, ..empty.clone() };
     for (mode, snapshot, wanted) in [
         (GuardMode::Always, with(&empty, Some(false)), true),
@@ -210,4 +217,24 @@ fn when_the_guard_is_wanted() {
     ] {
         assert_eq!(is_wanted(&snapshot, mode), wanted, "{mode:?} {:?}", snapshot.pods);
     }
+}
+
+#[test]
+fn the_role_owns_the_inventory_and_the_guard() {
+    let builtin = builtin();
+    let with = GuardSnapshot { release: Some(release()), ..snapshot(builtin) };
+    let plan_of = |snapshot: &GuardSnapshot| {
+        let mut plan = Plan::default();
+        assert_eq!(decide(snapshot, builtin, true, &mut plan), None);
+        plan.actions
+    };
+    let inventory = owned(&builtin.sync_set, vec![release()]);
+    let create = |prepared: &Arc<Prepared>| {
+        vec![Action::Apply { prepared: Arc::clone(prepared), write: Write::Create, repair: false }]
+    };
+    assert_eq!(plan_of(&with), create(&inventory));
+    let sync_set = remembered(&inventory, Some(&Arc::new(live(&inventory))));
+    let guard = guard_of(&with, builtin);
+    assert_eq!(guard.owners, [release()]);
+    assert_eq!(plan_of(&GuardSnapshot { sync_set, ..with }), create(&guard));
 }

@@ -1,3 +1,4 @@
+mod cluster;
 mod invalid;
 mod unserved;
 mod valid;
@@ -5,7 +6,7 @@ mod valid;
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::draft::{Draft, Facts, Outcome};
-use crate::judge::fixtures::{PROCESS, applied, builtin, gatekeeper, template, unremembered};
+use crate::judge::fixtures::{PROCESS, applied, builtin, gatekeeper, release, template, unremembered};
 use crate::judge::plan::{Action, Plan, Status};
 use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use cluster::rows as cluster_rows;
 pub(crate) use invalid::rows as invalid_rows;
 pub(crate) use unserved::rows as unserved_rows;
 pub(crate) use valid::rows as valid_rows;
@@ -67,6 +69,8 @@ fn snapshot(
         gatekeeper: gatekeeper(),
         namespaces: Some(3),
         unserved: vec![],
+        lacking: vec![],
+        release: Some(release()),
     }
 }
 
@@ -91,6 +95,14 @@ fn plan(policy: &Guarded<SecurityPolicy>, actions: Vec<Action>, valid: Judgement
         outcome,
     };
     Plan { actions, status: Status::Policy(Box::new(draft)), ..Plan::default() }
+}
+
+/// What is to be said of a good policy.
+pub(crate) fn drafted(valid: Judgement, outcome: Outcome) -> Draft {
+    match plan(&good(), vec![], valid, outcome).status {
+        Status::Policy(draft) => *draft,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// The same, where a constraint of ours is there and stays though it is not as it should be.

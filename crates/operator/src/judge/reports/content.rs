@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::findings::{Findings, Place};
 use crate::judge::summary::rule;
 use crate::names::FIELD_MANAGER;
+use crate::names::REPORT as NAME;
 use crate::watch::observe::Audited;
 use crate::watch::published::Summary;
-use crate::watch::reports::{NAME, results, take_time};
+use crate::watch::reports::{results, take_time};
 
 /// A report is at most about this large, whatever the settings say: the API server stores nothing much larger.
 const MOST_BYTES: usize = 1_000_000;

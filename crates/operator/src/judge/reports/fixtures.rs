@@ -5,10 +5,10 @@ use std::sync::Arc;
 use gatewright_gatekeeper::Action;
 use gatewright_gatekeeper::{Audit, AuditedViolation, Namespace};
 
+use crate::names::REPORT as NAME;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::observe::{Audited, Preferred, ReportKinds, ReportsSnapshot};
 use crate::watch::report_kind::{CLUSTER, NAMESPACED, ReportKind};
-use crate::watch::reports::NAME;
 
 /// The report of a namespace, or with an empty name that of the cluster.
 pub(crate) fn id(kind: &'static ReportKind, namespace: &str) -> Id {

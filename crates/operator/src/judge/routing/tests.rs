@@ -1,7 +1,7 @@
 use super::decide;
 use crate::Error;
 use crate::judge::builtin::Builtin;
-use crate::judge::fixtures::{Row, builtin, check, foreign, live, remembered, silent, unremembered};
+use crate::judge::fixtures::{Row, builtin, check, foreign, live, release, remembered, silent, unremembered};
 use crate::judge::guard;
 use crate::judge::guard::tests::{snapshot as guard_snapshot, standing};
 use crate::judge::plan::{Action, Next, Plan, Status};
@@ -71,6 +71,7 @@ fn quiet(builtin: &Builtin) -> RoutingSnapshot {
         own: Observed::default(),
         guard: Some(GuardSnapshot { pods: Some(false), ..guard_snapshot(builtin) }),
         demand: Some(Demand::default()),
+        release: None,
     }
 }
 
@@ -299,4 +300,13 @@ fn a_failure_is_said_of_what_failed() {
     };
     assert_eq!(of(Kind::Webhooks), (None, said()));
     assert_eq!(of(Kind::SyncSet), (said(), None));
+}
+
+#[test]
+fn the_role_owns_the_webhook_configuration() {
+    let builtin = builtin();
+    let standing = RoutingSnapshot { release: Some(release()), ..guarded(builtin, Observed::default()) };
+    let plan = decide(&standing, builtin);
+    let [Action::Apply { prepared, .. }] = &plan.actions[..] else { panic!("{:?}", plan.actions) };
+    assert_eq!((prepared.id.kind, &prepared.owners[..]), (Kind::Webhooks, &[release()][..]));
 }

@@ -2,9 +2,10 @@ use super::{State, decide, judge};
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::fixtures::{
-    PROCESS, Row, builtin, check, edited, foreign, gatekeeper, held, live, remembered, silent, taken_in,
-    template, unremembered, update,
+    PROCESS, Row, builtin, check, edited, foreign, gatekeeper, held, live, release, remembered, silent,
+    taken_in, template, unremembered, update,
 };
+use crate::judge::ownership::owned;
 use crate::judge::plan::Action;
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::{Id, Kind};
@@ -12,6 +13,7 @@ use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::{Gatekeeper, StandardSnapshot};
 use gatewright_api::Reason;
+use gatewright_compiler::{OnUninstall, Settings};
 use gatewright_rules::Template;
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ fn snapshot(builtin: &Builtin, constraint: Observed) -> StandardSnapshot {
         served: true,
         template: Some(template(builtin, TEMPLATE)),
         constraint,
+        release: Some(release()),
     }
 }
 
@@ -88,6 +91,23 @@ fn surplus() -> Vec<Row> {
         Row::new(what, decide(&snapshot, builtin), silent(expected))
     };
     vec![row("ours", &ours, vec![delete]), row("theirs", &theirs, vec![])]
+}
+
+#[test]
+fn the_role_owns_it_only_where_it_is_to_go_with_the_release() {
+    let removing = Builtin::new(Settings { on_uninstall: OnUninstall::Remove, ..Settings::default() });
+    let of_role = owned(&prepared(&removing), vec![release()]);
+    let there = snapshot(&removing, unremembered(None));
+    let create = |of: &Arc<Prepared>| {
+        silent(vec![Action::Apply { prepared: Arc::clone(of), write: Write::Create, repair: false }])
+    };
+    assert_eq!(decide(&there, &removing), create(&of_role));
+    let without = StandardSnapshot { release: None, ..there.clone() };
+    assert_eq!(decide(&without, &removing), create(&prepared(&removing)));
+    // What was made so counts as applied.
+    let live = StandardSnapshot { constraint: unremembered(Some(&Arc::new(taken_in(&of_role)))), ..there };
+    assert!(judge(&live, &removing, &gatekeeper()).applied);
+    assert!(!judge(&live, builtin(), &gatekeeper()).applied);
 }
 
 /// What is said of a constraint, and whether it counts as applied.

@@ -7,9 +7,11 @@ use gatewright_compiler::is_system_namespace;
 use gatewright_gatekeeper::{IGNORE_LABEL, PodStatus, Process, Verdict, expected_processes, judge_template};
 use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 
+use crate::judge::age::{too_old, unknown};
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::enforcement::{not_enforced_by, rejected};
+use crate::judge::skew::sentences;
 use crate::judge::standard;
 use crate::watch::desired::Found;
 use crate::watch::observe::{SystemSnapshot, TemplateSnapshot};
@@ -31,6 +33,9 @@ pub(super) fn expected(snapshot: &SystemSnapshot) -> BTreeSet<String> {
 pub(super) fn policies_served(snapshot: &SystemSnapshot) -> Judgement {
     let missing = snapshot.policies.iter().filter(|(_, served)| !served);
     let missing: Vec<_> = missing.map(|(kind, _)| kind.as_ref()).collect();
+    if missing.is_empty() && !snapshot.lacking.is_empty() {
+        return Judgement::no(Reason::CrdOutdated, sentences(&snapshot.lacking).join("; "));
+    }
     if missing.is_empty() {
         return Judgement::yes(Reason::Served, "the API server serves the kinds of policies");
     }
@@ -47,13 +52,20 @@ pub(super) fn found(snapshot: &SystemSnapshot, expected: &BTreeSet<String>) -> J
         let message = "the API server serves no ConstraintTemplates: install Gatekeeper";
         return Judgement::no(Reason::WaitingForGatekeeper, message);
     }
+    if let Some(too_old) = too_old(&snapshot.gatekeeper) {
+        return too_old;
+    }
     if expected.is_empty() {
         let message =
             "no process of Gatekeeper answers admission requests: look at the Pods of its namespace";
         return Judgement::no(Reason::NoGatekeeperProcess, message);
     }
     let processes: Vec<_> = expected.iter().map(String::as_str).collect();
-    Judgement::yes(Reason::Found, format!("admission requests are answered by {}", processes.join(", ")))
+    let mut message = format!("admission requests are answered by {}", processes.join(", "));
+    if let Some(unknown) = unknown(&snapshot.gatekeeper) {
+        message = format!("{message}; {unknown}");
+    }
+    Judgement::yes(Reason::Found, message)
 }
 
 /// The first template that is not installed, or that all are.
@@ -117,6 +129,18 @@ fn first_not_enforced(snapshot: &SystemSnapshot, builtin: &Builtin) -> Judgement
         last = Some(judgement);
     }
     last.unwrap_or_else(|| Judgement::yes(Reason::Enforced, "there are no standards"))
+}
+
+/// CRDs of ours are older than this operator.
+pub(super) fn outdated(snapshot: &SystemSnapshot) -> Vec<Notice> {
+    let notice = |message| Notice { reason: Reason::CrdOutdated.as_str().to_owned(), message };
+    sentences(&snapshot.lacking).into_iter().map(notice).collect()
+}
+
+/// Gatekeeper is older than what our templates need.
+pub(super) fn old(snapshot: &SystemSnapshot) -> Option<Notice> {
+    let judgement = too_old(&snapshot.gatekeeper)?;
+    Some(Notice { reason: judgement.reason.as_str().to_owned(), message: judgement.message })
 }
 
 /// The settings want a version of the standards that only a newer release knows.

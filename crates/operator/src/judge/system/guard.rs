@@ -1,15 +1,14 @@
 //! The exec guard, and the routing of requests.
 
 use gatewright_api::Reason;
-use gatewright_compiler::{GuardMode, exec_guard};
+use gatewright_compiler::GuardMode;
 use gatewright_gatekeeper::{Finding, Operation, Route};
-use gatewright_rules::Template;
 
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::enforcement::enforced;
-use crate::watch::desired::{Found, Prepared};
-use crate::watch::kind::Kind;
+use crate::judge::guard::prepared;
+use crate::watch::desired::Found;
 use crate::watch::observe::SystemSnapshot;
 use crate::watch::published::RoutingOutcome;
 
@@ -39,8 +38,7 @@ fn standing(snapshot: &SystemSnapshot, builtin: &Builtin) -> Judgement {
         );
     };
     let unsynced = unsynced(snapshot);
-    let guard = exec_guard(&builtin.settings, &unsynced);
-    let prepared = Prepared::new(Kind::Constraint(Template::DenyExecHeritage), &guard.metadata, &guard);
+    let prepared = prepared(&unsynced, snapshot.release.as_ref(), builtin);
     let Found::Applied(applied) = prepared.compare(Some(constraint)) else {
         return Judgement::no(Reason::NotApplied, "the constraint of the exec guard is not as it should be");
     };

@@ -14,9 +14,28 @@ pub(super) fn settings(snapshot: &SystemSnapshot) -> Judgement {
         None => Judgement::yes(Reason::InForce, "the settings file is in force"),
         Some(problem) => Judgement::no(
             Reason::Broken,
-            format!("the settings file is refused and the settings before it stay in force: {problem}"),
+            format!(
+                "the settings file is refused and the settings before it stay in force: {}",
+                one_line(problem)
+            ),
         ),
     }
+}
+
+/// The same where there are no settings before it.
+pub(super) fn unsettled(problem: &str) -> Judgement {
+    Judgement::no(
+        Reason::Broken,
+        format!(
+            "the settings file is refused and was so when the operator started: it writes nothing until the file is right, \
+             and what is in the cluster stays: {}",
+            one_line(problem)
+        ),
+    )
+}
+
+fn one_line(problem: &str) -> String {
+    problem.lines().collect::<Vec<_>>().join("; ")
 }
 
 /// Who leads. Only a leader writes this, so it holds when it is written.

@@ -96,6 +96,7 @@ fn everything_else_that_is_seen() {
             served: true,
             template: Some(template(builtin, Template::PodSecurityStandard)),
             constraint: unremembered(Some(&Arc::new(taken_in(&standard.prepared)))),
+            release: None,
         },
         namespaces: Some(3),
     });

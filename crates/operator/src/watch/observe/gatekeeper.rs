@@ -16,6 +16,8 @@ pub(crate) struct Gatekeeper {
     pub(crate) webhooks: Vec<Arc<ValidatingWebhookConfiguration>>,
     /// What Gatekeeper's `Config` exempts.
     pub(crate) exemptions: Vec<Exemption>,
+    /// The CRD of its templates has no `operations`.
+    pub(crate) lacks_operations: bool,
 }
 
 impl Gatekeeper {
@@ -25,6 +27,7 @@ impl Gatekeeper {
         Self {
             processes: world.pods.is_complete().then(|| world.pods.values()),
             webhooks: world.webhooks.values().into_iter().chain(own).collect(),
+            lacks_operations: world.schemas.get().is_some_and(|schemas| schemas.lacks_operations),
             exemptions: world.exemptions.values().iter().flat_map(|list| list.iter().cloned()).collect(),
         }
     }

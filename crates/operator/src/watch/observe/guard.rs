@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gatewright_compiler::{EXEC_GUARD, SYNC_SET};
 use gatewright_rules::Template;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::watch::cache::Knowledge;
 use crate::watch::kind::{Id, Kind};
@@ -27,6 +28,8 @@ pub(crate) struct GuardSnapshot {
     pub(crate) sync_set: Observed,
     /// The namespaces that Gatekeeper's `Config` keeps out of the inventory.
     pub(crate) unsynced: Vec<String>,
+    /// Who owns what goes with the release.
+    pub(crate) release: Option<OwnerReference>,
 }
 
 impl GuardSnapshot {
@@ -53,6 +56,7 @@ impl GuardSnapshot {
             sync_sets_served: world.sync_sets.is_complete(),
             sync_set: world.observed(&sync_set()),
             unsynced: unsynced(world),
+            release: world.release(),
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatewright_api::Guarded;
 use gatewright_compiler::NamedKind;
 use gatewright_gatekeeper::Resource;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::Error;
 use crate::watch::cache::Knowledge;
@@ -31,6 +32,10 @@ pub(crate) struct PolicySnapshot<P> {
     pub(crate) namespaces: Option<i32>,
     /// The kinds that the policy names and the API server does not serve, as far as that is known.
     pub(crate) unserved: Vec<NamedKind>,
+    /// The fields that the served CRD of the policy's kind lacks.
+    pub(crate) lacking: Vec<String>,
+    /// Who owns what goes with the release.
+    pub(crate) release: Option<OwnerReference>,
 }
 
 impl<P: Watched> PolicySnapshot<P> {
@@ -56,6 +61,8 @@ impl<P: Watched> PolicySnapshot<P> {
             template: world.templates.get(&P::TEMPLATE.name()),
             gatekeeper: Gatekeeper::observe(world),
             namespaces: ours.and_then(reached),
+            lacking: lacking::<P>(world)?,
+            release: world.release(),
             unserved,
             id,
             policy,
@@ -80,6 +87,12 @@ async fn unserved<P: Watched>(world: &World, policy: Option<&Guarded<P>>) -> Res
     Ok(named)
 }
 
+/// None while the kind is served and its schema is not known yet.
+fn lacking<P: Watched>(world: &World) -> Option<Vec<String>> {
+    let schemas = world.schemas.get()?;
+    if P::cache(&world.policies).is_complete() { schemas.of(P::KIND.name()) } else { Some(vec![]) }
+}
+
 fn is_unknown<P: Watched>(world: &World) -> bool {
     let knowledge = [
         P::cache(&world.policies).knowledge(),
@@ -91,5 +104,5 @@ fn is_unknown<P: Watched>(world: &World) -> bool {
         world.own_webhook.knowledge(),
         world.namespaces.knowledge(),
     ];
-    knowledge.contains(&Knowledge::Unknown)
+    !world.may_be_judged() || knowledge.contains(&Knowledge::Unknown)
 }

@@ -7,6 +7,7 @@ use gatewright_gatekeeper::{
     Matcher, Operation, Resource, TemplateSource, UserConstraint, WEBHOOK_CONFIGURATION,
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::Error;
 use crate::watch::kind::{Id, Kind};
@@ -26,6 +27,8 @@ pub(crate) struct RoutingSnapshot {
     pub(crate) guard: Option<GuardSnapshot>,
     /// None while not all is known.
     pub(crate) demand: Option<Demand>,
+    /// Who owns what goes with the release.
+    pub(crate) release: Option<OwnerReference>,
 }
 
 /// What wants requests to be sent.
@@ -55,7 +58,8 @@ impl RoutingSnapshot {
             Err(error) => (None, Err(error)),
         };
         let own = world.observed(&own());
-        Some((Self { webhooks: world.webhooks.values(), own, guard, demand }, asked))
+        let release = world.release();
+        Some((Self { webhooks: world.webhooks.values(), own, guard, demand, release }, asked))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gatewright_rules::Template;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
@@ -19,6 +20,8 @@ pub(crate) struct StandardSnapshot {
     pub(crate) served: bool,
     pub(crate) template: Option<Arc<Live>>,
     pub(crate) constraint: Observed,
+    /// Who owns what goes with the release.
+    pub(crate) release: Option<OwnerReference>,
 }
 
 impl StandardSnapshot {
@@ -28,6 +31,7 @@ impl StandardSnapshot {
             served: world.constraints(TEMPLATE).is_complete(),
             template: world.templates.get(&TEMPLATE.name()),
             constraint: world.observed(&id),
+            release: world.release(),
             id,
         }
     }

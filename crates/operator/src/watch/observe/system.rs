@@ -1,12 +1,13 @@
 //! What the state of the system is decided from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatewright_api::{Notice, PolicyKind, SYSTEM_STATUS_NAME};
 use gatewright_compiler::EXEC_GUARD;
 use gatewright_gatekeeper::{IGNORE_LABEL, Namespace};
 use gatewright_rules::Template;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::watch::cache::Knowledge;
@@ -28,6 +29,10 @@ pub(crate) struct SystemSnapshot {
     /// Whether each kind of policy is served.
     pub(crate) policies: Vec<(PolicyKind, bool)>,
     /// Whether all templates are known.
+    /// For each kind of ours, the fields that its served CRD lacks; kinds that lack none are left out.
+    pub(crate) lacking: BTreeMap<String, Vec<String>>,
+    /// Who owns what goes with the release.
+    pub(crate) release: Option<OwnerReference>,
     pub(crate) templates_served: bool,
     pub(crate) templates: Vec<TemplateSnapshot>,
     pub(crate) standards: Vec<StandardReach>,
@@ -82,6 +87,8 @@ impl SystemSnapshot {
         Some(Self {
             object: world.system.get(SYSTEM_STATUS_NAME),
             policies: PolicyKind::ALL.iter().map(|kind| (*kind, world.policies.is_complete(*kind))).collect(),
+            lacking: lacking(world),
+            release: world.release(),
             templates_served: world.templates.is_complete(),
             templates: Template::ALL
                 .iter()
@@ -105,6 +112,13 @@ impl SystemSnapshot {
     }
 }
 
+/// The kinds of ours whose served CRD is older than this operator, with the fields that it lacks.
+pub(crate) fn lacking(world: &World) -> BTreeMap<String, Vec<String>> {
+    let mut lacking = world.schemas.get().unwrap_or_default().lacking;
+    lacking.retain(|_, fields| !fields.is_empty());
+    lacking
+}
+
 /// Whether the outcome of the routing is about to be published, as just after the start. To say meanwhile that it is
 /// not known would turn conditions for a moment at each start, and forget what it had found.
 fn routing_is_coming(world: &World) -> bool {
@@ -115,7 +129,9 @@ fn routing_is_coming(world: &World) -> bool {
 /// Nothing may be concluded before, as just after the start.
 fn is_known(world: &World) -> bool {
     let judged = world.namespaces.knowledge() != Knowledge::Unknown;
-    judged && world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
+    judged
+        && world.may_be_judged()
+        && world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
 }
 
 /// The namespaces that Gatekeeper's webhook is not asked about because of their label.

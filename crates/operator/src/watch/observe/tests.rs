@@ -71,6 +71,8 @@ async fn a_policy_waits_until_all_is_known_that_it_is_decided_from() {
         "exemptions",
         "own webhook",
         "namespaces",
+        "release",
+        "schemas",
         "D8SecurityPolicy",
     ];
     assert_eq!(needed, expected);
@@ -155,6 +157,7 @@ async fn gatekeeper_is_its_processes_its_webhooks_and_its_exemptions() {
         processes: Some(vec![Arc::new(process())]),
         webhooks: vec![Arc::new(upstream.clone()), Arc::default()],
         exemptions: vec![exemption()],
+        lacks_operations: false,
     };
     assert_eq!(Gatekeeper::observe(&world), expected);
     // Somebody else's configuration of our name sends nothing that counts.

@@ -92,6 +92,7 @@ async fn what_concerns_everybody_wakes_everybody() {
         of(Template::SecurityPolicy, &["wanted", "orphan"]),
         of(Template::PodSecurityStandard, &["older"]),
         of(Template::PodSecurityStandard, &STANDARDS),
+        Template::ALL.iter().map(|template| Key::Template(*template)).collect(),
         vec![Key::Routing, Key::System],
     ];
     assert_eq!(woken(&keys), expected.concat().into_iter().collect());

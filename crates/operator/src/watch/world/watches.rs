@@ -1,6 +1,7 @@
 //! The watches that fill the caches, and whom an event wakes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use gatewright_api::{GatewrightStatus, Guarded, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
@@ -21,6 +22,7 @@ use crate::watch::kind::Kind;
 use crate::watch::live::Live;
 use crate::watch::namespaces::namespace;
 use crate::watch::policies::Watched;
+use crate::watch::regular;
 use crate::watch::system::SystemObject;
 
 /// The `Config` of Gatekeeper has this name, or none.
@@ -168,6 +170,16 @@ impl World {
         });
     }
 
+    /// What cannot be watched.
+    pub(super) fn ask_regularly(&mut self) {
+        let (client, published, wake) = (self.client.clone(), Arc::clone(&self.schemas), self.everybody());
+        let wake_all = move || wake(Change::Everything);
+        self.watches.spawn(regular::schemas(client, published, wake_all));
+        let (client, published, wake) = (self.client.clone(), Arc::clone(&self.release), self.everybody());
+        let wake_all = move || wake(Change::Everything);
+        self.watches.spawn(regular::release(client, published, wake_all));
+    }
+
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &kind.resource())
     }
@@ -215,6 +227,7 @@ impl World {
         let (wake, changes) = (self.waker(), self.changes.clone());
         move |_| {
             for template in Template::ALL {
+                changes.send(Key::Template(*template));
                 wake(*template);
             }
             changes.send(Key::System);
@@ -264,12 +277,14 @@ fn has_ended(pod: &Pod) -> bool {
     matches!(phase, Some("Failed" | "Succeeded"))
 }
 
-/// The digest or tag of the image of the first container, which in upstream's manifests is the only one.
+/// The tag of the image of the first container, which in upstream's manifests is the only one; the digest where there is
+/// no tag.
 fn version(pod: &Pod) -> Option<String> {
     let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
     let name = image.rsplit('/').next()?;
-    let (_, version) = name.split_once('@').or_else(|| name.split_once(':'))?;
-    Some(version.to_owned())
+    let (name, digest) = name.split_once('@').map_or((name, None), |(name, digest)| (name, Some(digest)));
+    let tag = name.split_once(':').map(|(_, tag)| tag);
+    tag.or(digest).map(str::to_owned)
 }
 
 fn pod_resource() -> ApiResource {

@@ -211,12 +211,11 @@ fn other_policys(prepared: &Arc<Prepared>) -> Arc<Prepared> {
 
 /// Other ways not to be valid.
 fn otherwise_invalid() -> Vec<Row> {
-    let row = |what, rules: &Value, reason, message: Option<&str>| {
+    let row = |what, rules: &Value, reason, message: &str| {
         let scene = Scene { policy: policy(2, rules, None), ..Scene::new() };
         let why = "nothing is applied: the policy is not valid; fix what the condition Valid names";
         let why = Judgement::no(Reason::NotApplied, why);
         let outcome = Outcome::NotApplied { why, generation: 2, desired: 0 };
-        let message = message.or(scene.policy.parsed.as_ref().err().map(String::as_str)).unwrap();
         let expected = plan(&scene.policy, vec![], Judgement::no(reason, message), outcome);
         scene.expect(what, unremembered(None), expected)
     };
@@ -224,9 +223,16 @@ fn otherwise_invalid() -> Vec<Row> {
         json!({"verifyImageSignatures": [{"reference": "*", "publicKeys": ["-----BEGIN PUBLIC KEY-----"]}]});
     let unsupported = "spec.policies.verifyImageSignatures: no rule for this field exists yet, so it would not be \
                        enforced; remove the field";
+    let newer = format!(
+        "spec.policies.allowTimeTravel is a field that this version of gatewright ({}) does not know, because the installed \
+         CRD is newer: update the operator, or remove the field",
+        env!("CARGO_PKG_VERSION")
+    );
+    let wrong = "spec.policies.allowPrivileged: invalid type: string \"no\", expected a boolean";
     vec![
-        row("it does not parse", &json!({"allowTimeTravel": false}), Reason::Invalid, None),
-        row("there is no rule yet", &signatures, Reason::Unsupported, Some(unsupported)),
+        row("it does not parse", &json!({"allowPrivileged": "no"}), Reason::Invalid, wrong),
+        row("its CRD is newer", &json!({"allowTimeTravel": false}), Reason::Unsupported, &newer),
+        row("there is no rule yet", &signatures, Reason::Unsupported, unsupported),
     ]
 }
 

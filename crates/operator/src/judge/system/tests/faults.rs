@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatewright_api::Reason;
 use gatewright_gatekeeper::{PodStatus, PodStatusError};
 
+use crate::judge::age::tests::tagged;
 use crate::judge::builtin::Builtin;
 use crate::judge::fixtures::{edited, foreign, held, live, taken_in};
 use crate::watch::desired::Prepared;
@@ -57,6 +58,20 @@ fn of_gatekeeper() -> Vec<Fault> {
             "PoliciesServed",
             Reason::NotServed,
             "the API server does not serve OperationPolicy, or not to the operator: install the CRDs of gatewright",
+        ),
+        (
+            change(|it, _| {
+                it.lacking.insert("OperationPolicy".to_owned(), vec!["spec.policies.x".to_owned()]);
+            }),
+            "PoliciesServed",
+            Reason::CrdOutdated,
+            "the installed CRD of OperationPolicy is older than this operator and lacks spec.policies.x",
+        ),
+        (
+            change(|it, _| it.gatekeeper = tagged("v3.17.0")),
+            "GatekeeperFound",
+            Reason::TooOld,
+            "Gatekeeper is too old: the image of Pod gatekeeper-1 is v3.17.0. gatewright needs Gatekeeper 3.22",
         ),
         (
             change(|it, _| it.templates_served = false),

@@ -1,0 +1,154 @@
+//! Lists of objects, in pages; and what may not be listed.
+
+use std::fmt;
+
+use anyhow::Context as _;
+use kube::Api;
+use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+
+use super::Connection;
+
+/// How many objects one answer of the API server holds.
+const PAGE: u32 = 500;
+
+/// What a list holds.
+pub enum Listed {
+    /// The metadata of all objects; none where the kind is not served.
+    All(Vec<PartialObjectMeta<DynamicObject>>),
+    /// The user may not list them.
+    Unseen(Unseen),
+}
+
+/// Something that the user may not see. It is said and never guessed at.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Unseen {
+    /// What is not shown.
+    pub what: String,
+    /// The right that it needs, as `VERB on RESOURCE.GROUP`.
+    pub needs: String,
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not shown: {} (needs {})", self.what, self.needs)
+    }
+}
+
+/// The right to do something with a resource, as people name it.
+pub fn right(verb: &str, resource: &ApiResource) -> String {
+    let dot = if resource.group.is_empty() { "" } else { "." };
+    format!("{verb} on {}{dot}{}", resource.plural, resource.group)
+}
+
+/// All objects of a resource in all namespaces, or the one of this name in each.
+///
+/// # Errors
+/// The API server does not answer, or refuses for another reason than a missing right.
+pub async fn list(
+    connection: &Connection,
+    resource: &ApiResource,
+    name: Option<&str>,
+) -> anyhow::Result<Listed> {
+    let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), resource);
+    let mut parameters = ListParams::default().limit(PAGE);
+    if let Some(name) = name {
+        parameters = parameters.fields(&format!("metadata.name={name}"));
+    }
+    let mut all = vec![];
+    loop {
+        match api.list_metadata(&parameters).await {
+            Ok(page) => {
+                all.extend(page.items);
+                match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                    Some(token) => parameters = parameters.continue_token(&token),
+                    None => return Ok(Listed::All(all)),
+                }
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(Listed::All(vec![])),
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                let needs = right("list", resource);
+                return Ok(Listed::Unseen(Unseen { what: resource.plural.clone(), needs }));
+            }
+            // The list has become too old while it was read: from the beginning.
+            Err(kube::Error::Api(status)) if status.code == 410 && parameters.continue_token.is_some() => {
+                all.clear();
+                parameters.continue_token = None;
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot list {}", resource.plural)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listed, Unseen, list};
+    use crate::cluster::Connection;
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use kube::core::{ApiResource, GroupVersionKind};
+    use serde_json::{Value, json};
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    /// A cluster whose API server gives these answers one after the other, and what it was asked for.
+    fn cluster(answers: Vec<(u16, Value)>) -> (Connection, Arc<Mutex<Vec<String>>>) {
+        let (asked, answers) =
+            (Arc::<Mutex<Vec<String>>>::default(), Arc::new(Mutex::new(answers.into_iter())));
+        let log = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            log.lock().unwrap().push(request.uri().to_string());
+            let (status, body) = answers.lock().unwrap().next().unwrap();
+            let body = Body::from(body.to_string().into_bytes());
+            std::future::ready(Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap()))
+        });
+        (Connection { client: Client::new(service, "default") }, asked)
+    }
+
+    fn page(names: &[&str], token: &str) -> (u16, Value) {
+        let items: Vec<_> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
+        (200, json!({"kind": "PartialObjectMetadataList", "metadata": {"continue": token}, "items": items}))
+    }
+
+    fn failure(code: u16) -> (u16, Value) {
+        (code, json!({"kind": "Status", "status": "Failure", "code": code, "reason": "R", "message": "no"}))
+    }
+
+    fn resource() -> ApiResource {
+        ApiResource::from_gvk(&GroupVersionKind::gvk("syncset.gatekeeper.sh", "v1alpha1", "SyncSet"))
+    }
+
+    fn names(listed: Listed) -> Vec<String> {
+        let Listed::All(all) = listed else { panic!("not shown") };
+        all.into_iter().filter_map(|object| object.metadata.name).collect()
+    }
+
+    #[tokio::test]
+    async fn pages_follow_each_other_and_begin_anew_where_they_are_too_old() {
+        let answers = vec![page(&["a"], "t"), failure(410), page(&["a"], "u"), page(&["b"], "")];
+        let (cluster, asked) = cluster(answers);
+        assert_eq!(names(list(&cluster, &resource(), None).await.unwrap()), ["a", "b"]);
+        let asked = asked.lock().unwrap();
+        let tokens: Vec<_> = asked.iter().map(|it| it.split("continue=").nth(1)).collect();
+        assert_eq!(tokens, [None, Some("t"), None, Some("u")]);
+        assert!(asked.iter().all(|it| it.contains("limit=500")), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_listed_is_named_with_its_right() {
+        let (forbidden, _) = cluster(vec![failure(403)]);
+        let Listed::Unseen(unseen) = list(&forbidden, &resource(), None).await.unwrap() else {
+            panic!("shown")
+        };
+        let expected =
+            Unseen { what: "syncsets".into(), needs: "list on syncsets.syncset.gatekeeper.sh".into() };
+        assert_eq!(unseen, expected);
+        assert_eq!(unseen.to_string(), "not shown: syncsets (needs list on syncsets.syncset.gatekeeper.sh)");
+        let (unserved, asked) = cluster(vec![failure(404)]);
+        assert!(names(list(&unserved, &resource(), Some("x")).await.unwrap()).is_empty());
+        assert!(asked.lock().unwrap()[0].contains("fieldSelector=metadata.name%3Dx"));
+        let (broken, _) = cluster(vec![failure(500)]);
+        assert!(list(&broken, &resource(), None).await.is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! What all commands that look at a cluster share: how they reach it, how they list, and what they say of what they may
+//! not see.
+
+mod connect;
+mod list;
+mod names;
+
+pub use connect::{ClusterArgs, Connection};
+pub use list::{Listed, Unseen, list};
+pub use names::object_name;
+
+/// The formats of what a command found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Text for people
+    #[default]
+    Table,
+    /// One JSON document, for scripts
+    Json,
+}

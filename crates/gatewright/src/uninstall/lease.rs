@@ -1,0 +1,94 @@
+//! Whether an operator runs: by its Lease.
+
+use anyhow::Context as _;
+use gatewright_operator::LEASE;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::cluster::{ClusterArgs, Connection, Unseen, object_name};
+
+/// Where the operator runs, if nobody says otherwise.
+const NAMESPACE: &str = "gatewright-system";
+
+/// A Lease that an operator holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The namespace of the operator.
+    pub namespace: String,
+}
+
+impl Held {
+    /// As people name it.
+    pub fn full_name(&self) -> String {
+        object_name("Lease", &self.namespace, LEASE)
+    }
+
+    /// What ends the operator.
+    pub fn uninstall(&self) -> String {
+        format!("helm uninstall gatewright -n {}", self.namespace)
+    }
+}
+
+/// The Leases of operators that run, and what may not be seen. Whoever has no Lease is not seen: such an operator was
+/// started with `--leader-elect=false`.
+///
+/// # Errors
+/// The API server does not answer.
+pub async fn fresh(
+    connection: &Connection,
+    args: &ClusterArgs,
+) -> anyhow::Result<(Vec<Held>, Option<Unseen>)> {
+    let leases: Api<Lease> = match args.namespace_or(NAMESPACE) {
+        Some(namespace) => Api::namespaced(connection.client.clone(), &namespace),
+        None => Api::all(connection.client.clone()),
+    };
+    let parameters = ListParams::default().fields(&format!("metadata.name={LEASE}"));
+    match leases.list(&parameters).await {
+        Ok(all) => Ok((all.items.iter().filter_map(|lease| held(lease, Timestamp::now())).collect(), None)),
+        Err(kube::Error::Api(status)) if status.code == 403 => {
+            let needs = "list on leases.coordination.k8s.io".to_owned();
+            Ok((vec![], Some(Unseen { what: "whether an operator runs".to_owned(), needs })))
+        }
+        Err(error) => Err(error).context("cannot list Leases"),
+    }
+}
+
+/// Whether somebody holds the Lease: it was renewed less than its duration ago, and not given up.
+fn held(lease: &Lease, now: Timestamp) -> Option<Held> {
+    let spec = lease.spec.as_ref()?;
+    spec.holder_identity.as_deref().filter(|holder| !holder.is_empty())?;
+    let renewed = spec.renew_time.as_ref()?.0;
+    let ends = renewed.checked_add(SignedDuration::from_secs(spec.lease_duration_seconds?.into())).ok()?;
+    (now < ends).then(|| Held { namespace: lease.metadata.namespace.clone().unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Held, held};
+    use serde_json::json;
+
+    #[test]
+    fn a_lease_is_held_until_its_time_is_over() {
+        let now = "2026-01-01T00:01:00Z".parse().unwrap();
+        for (holder, renewed, expected) in [
+            (Some("gatewright-0_1"), "2026-01-01T00:00:46.000000Z", true),
+            (Some("gatewright-0_1"), "2026-01-01T00:00:45.000000Z", false),
+            // Given up.
+            (Some(""), "2026-01-01T00:00:59.000000Z", false),
+            (None, "2026-01-01T00:00:59.000000Z", false),
+        ] {
+            let lease = serde_json::from_value(json!({
+                "metadata": {"name": "gatewright", "namespace": "gatewright-system"},
+                "spec": {"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15},
+            }))
+            .unwrap();
+            assert_eq!(held(&lease, now).is_some(), expected, "{holder:?} {renewed}");
+        }
+        assert_eq!(held(&serde_json::from_value(json!({"metadata": {}})).unwrap(), now), None);
+        let held = Held { namespace: "n".to_owned() };
+        assert_eq!(held.full_name(), "Lease/gatewright -n n");
+        assert_eq!(held.uninstall(), "helm uninstall gatewright -n n");
+    }
+}
