@@ -148,7 +148,7 @@ fn check(constraint: &Value, schema: &Value) -> Result<(), ConstraintError> {
         Some(pointer) if pointer == "/spec/parameters" => {
             Err(ConstraintError::new(pointer, "the template has no schema, so it takes no parameters"))
         }
-        Some(pointer) => Err(ConstraintError::new(pointer, "is no field of this constraint")),
+        Some(pointer) => Err(ConstraintError::new(pointer, "is not a field of this constraint")),
         None => Ok(()),
     }
 }
