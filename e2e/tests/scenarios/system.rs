@@ -214,7 +214,7 @@ async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
         ensure!(
             events.len() == 1
                 && events[0].contains(
-                    "\"resticted\", which means nothing: allowed are privileged, baseline, restricted"
+                    "\"resticted\", which means nothing: allowed: privileged, baseline, restricted"
                 ),
             "{events:?}"
         );
@@ -235,7 +235,7 @@ async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
 async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
     let path = paths::component("namespace-labels");
     cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
-    let refused = "which means nothing: allowed are privileged, baseline, restricted";
+    let refused = "which means nothing: allowed: privileged, baseline, restricted";
     until("a meaningless value is refused", SOON, async || {
         let said = label(cluster, "kube-public", &[&format!("{POLICY}=Restricted")]).await?;
         // Until the API server has taken in the policy it says yes.
@@ -259,7 +259,7 @@ async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
         ensure!(said.contains("means nothing") != accepted, "{value}: {said}");
     }
     let created = cluster.put(&labelled_namespace("wrong", &json!({ACTION: "Warn"}))).await;
-    ensure!(created.is_err_and(|error| format!("{error:#}").contains("allowed are deny, warn, dryrun")));
+    ensure!(created.is_err_and(|error| format!("{error:#}").contains("allowed: deny, warn, dryrun")));
     // What was wrong before can still be changed, and mended.
     let said = label(cluster, "shop", &["tier=db"]).await?;
     ensure!(said.contains("labeled"), "{said}");
