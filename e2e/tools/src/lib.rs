@@ -31,11 +31,13 @@ pub enum Use {
     Tests,
     /// Tests on other versions of Kubernetes and Gatekeeper.
     Versions,
+    /// The image.
+    Image,
 }
 
 impl Use {
     /// What `make test` and `make bench` need.
-    pub const USUAL: &'static [Self] = &[Self::Clusters, Self::Tests];
+    pub const USUAL: &'static [Self] = &[Self::Clusters, Self::Tests, Self::Image];
 }
 
 /// The path of the built tool `name` in its pinned version, whether it is there or not.
@@ -74,7 +76,7 @@ pub fn install(wanted: &[Use], progress: &mut impl Write) -> Result<()> {
     for files in upstream::ALL.iter().filter(|files| wanted.contains(&files.r#use)) {
         files.install()?;
     }
-    if wanted.contains(&Use::Tests)
+    if wanted.iter().any(|of| [Use::Tests, Use::Image].contains(of))
         && let Err(error) = debian::install(progress)
     {
         // Where Debian's packages are out of reach, only the few tests fail that need them.

@@ -1,11 +1,11 @@
-//! Builds the tools that are missing or outdated: those that clusters and tests need, only those of clusters, or those of
-//! the tests on other versions beside them.
+//! Builds the tools that are missing or outdated: those that tests need, only those that clusters consist of or that make the
+//! image, or those of the tests on other versions.
 
 use std::process::ExitCode;
 
 use gatewright_tools::{Use, install};
 
-const USAGE: &str = "usage: gatewright-tools [cluster|versions]";
+const USAGE: &str = "usage: gatewright-tools [cluster|versions|image]";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         [] => Use::USUAL,
         ["cluster"] => &[Use::Clusters],
         ["versions"] => &[Use::Clusters, Use::Versions],
+        ["image"] => &[Use::Image],
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

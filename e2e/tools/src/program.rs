@@ -116,6 +116,15 @@ pub const ALL: &[Program] = &[
     Program { name: "kube-controller-manager-1.36", package: CONTROLLER_MANAGER, ..KUBERNETES_1_36 },
     Program { name: "kube-scheduler-1.36", package: SCHEDULER, ..KUBERNETES_1_36 },
     Program { name: "gatekeeper-3.17", r#use: Use::Versions, module: "gatekeeper-3.17", ..GATEKEEPER },
+    Program {
+        name: "crane",
+        r#use: Use::Image,
+        module: "crane",
+        package: "github.com/google/go-containerregistry/cmd/crane",
+        source: "github.com/google/go-containerregistry",
+        stamps: &[],
+        own: &[],
+    },
 ];
 
 impl Program {

@@ -23,7 +23,7 @@ pub(crate) fn decide(snapshot: &StandardSnapshot, builtin: &Builtin) -> Plan {
     }
     match builtin.standard(&snapshot.id.name) {
         Some(standard) => {
-            drop(bring(&prepared(standard, snapshot, builtin), &snapshot.constraint, &mut plan))
+            drop(bring(&prepared(standard, snapshot, builtin), &snapshot.constraint, &mut plan));
         }
         None => remove(&snapshot.id, &snapshot.constraint, &mut plan),
     }
