@@ -45,6 +45,11 @@ demo: ## Show the whole path on a local cluster (KEEP=1 leaves it running)
 	@$(side_by_side) cluster-tools build
 	$(PROGRAM) gatewright-demo -- $(if $(KEEP),--keep)
 
+.PHONY: first-run
+first-run: ## Run the README's sessions as they stand, on a fresh local cluster (RECORD=1 writes what they print)
+	@$(side_by_side) cluster-tools build
+	$(PROGRAM) gatewright-first-run -- $(if $(RECORD),--record)
+
 .PHONY: test
 test: ## Run everything but the long scenarios of faults
 	@rm -f $(TIMES); begun=$$(date +%s); \
@@ -76,6 +81,7 @@ run-e2e:
 	$(call timed,engines,$(TEST) --test engines -- --test-threads=2)
 	$(call timed,scenarios,$(TEST) --test scenarios -- --test-threads=2)
 	$(call timed,the demo,$(PROGRAM) gatewright-demo)
+	$(call timed,the README,$(PROGRAM) gatewright-first-run)
 
 .PHONY: build-tests
 build-tests: build
@@ -107,7 +113,7 @@ versions-tools: tools-program
 .PHONY: on-kubernetes-%
 on-kubernetes-%:
 	$(call on,Kubernetes $*,operator,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) operator::)
-	$(call on,Kubernetes $*,rules,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) manifests::)
+	$(call on,Kubernetes $*,rules,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) api_server::)
 	$(call on,Kubernetes $*,standards,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) verdicts::)
 
 .PHONY: on-gatekeeper-%
@@ -174,7 +180,8 @@ fmt: ## Format the code
 
 .PHONY: build
 build: tools-program ## Build the gatewright binary for development, and the programs of e2e
-	$(call timed,programs: compiling,cargo build --quiet $(FEATURES) --bin gatewright --bin gatewright-e2e --bin gatewright-demo)
+	$(call timed,programs: compiling,cargo build --quiet $(FEATURES) --bin gatewright --bin gatewright-e2e --bin gatewright-demo \
+		--bin gatewright-first-run)
 
 .PHONY: tools
 tools: tools-program ## Build what tests need beside Rust, where missing (about 10 minutes the first time)

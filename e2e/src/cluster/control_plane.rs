@@ -109,9 +109,8 @@ impl ControlPlane {
         let certificates = Files::new(&self.cluster);
         let mut arguments = self.client(CONTROLLER_MANAGER)?;
         arguments.extend([
-            // Those left out need a cloud or assign Pod networks, which kwok does by itself.
-            "--controllers=*,-nodeipam,-node-route-controller,-service-lb-controller,-cloud-node-lifecycle"
-                .to_owned(),
+            // kwok assigns Pod networks by itself.
+            "--controllers=*,-nodeipam".to_owned(),
             "--use-service-account-credentials".to_owned(),
             format!("--service-account-private-key-file={}", certificates.service_account_key().display()),
             format!("--root-ca-file={}", certificates.authority().display()),

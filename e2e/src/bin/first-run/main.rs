@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
@@ -18,6 +18,9 @@ const CLONED: [&str; 2] = ["deploy", "examples"];
 
 /// How long one command may take.
 const COMMAND: Duration = Duration::from_mins(3);
+
+/// How long the cluster may take to show what the README says.
+const SETTLED: Duration = Duration::from_secs(20);
 
 /// Runs the sessions of the README and fails on any difference from what stands there
 #[derive(Parser)]
@@ -43,8 +46,9 @@ async fn run(record: bool) -> Result<()> {
     let steps = steps(&readme).map_err(|line| anyhow::anyhow!("README.md:{line}: output before any command"))?;
     ensure!(!steps.is_empty(), "README.md has no session");
     down(NAME)?;
-    // As upstream installs it.
-    let options = Options { failure_policy: FailurePolicy::Ignore, ..Options::new(NAME) };
+    // As upstream installs it; and no audit, which would come at any time.
+    let (failure_policy, audit_interval) = (FailurePolicy::Ignore, 3600);
+    let options = Options { failure_policy, audit_interval, ..Options::new(NAME) };
     let session = async |cluster: &Cluster| cluster.with_pods_run(async || session(cluster, &steps).await).await;
     let outputs = Cluster::run(options, session).await?;
     if record {
@@ -63,11 +67,24 @@ async fn session(cluster: &Cluster, steps: &[Step]) -> Result<Vec<String>> {
     let mut outputs = vec![];
     for step in steps {
         println!("$ {}", step.command);
-        let output = run_step(cluster, &folder, step).await?;
+        let output = settled(cluster, &folder, step).await?;
         print!("{output}");
         outputs.push(output);
     }
     Ok(outputs)
+}
+
+/// What is shown of the cluster takes a moment to be as the README says.
+async fn settled(cluster: &Cluster, folder: &Path, step: &Step) -> Result<String> {
+    let end = Instant::now() + SETTLED;
+    loop {
+        let output = run_step(cluster, folder, step).await?;
+        let may_change = step.command.starts_with("kubectl get ") && !step.command.contains('|');
+        if !may_change || normal(&output) == normal(&step.output) || Instant::now() > end {
+            return Ok(output);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Standard output and error output as a terminal shows them.
