@@ -38,7 +38,7 @@ side_by_side = $(MAKE) --no-print-directory --jobs=2
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Show the whole path on a local cluster (KEEP=1 leaves it running)
@@ -169,13 +169,99 @@ cluster-up: cluster-tools ## Start a local cluster that stays (NAME=dev)
 cluster-down: ## Stop a local cluster, in whatever state it is (NAME=dev)
 	$(PROGRAM) gatewright-e2e -- down --name $(NAME)
 
+# What the image and a release are made of.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+PLATFORMS ?= amd64 arm64
+TARGET_amd64 := x86_64-unknown-linux-musl
+TARGET_arm64 := aarch64-unknown-linux-musl
+TARGETS = $(foreach platform,$(PLATFORMS),$(TARGET_$(platform)))
+image image-binaries release: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+IMAGE_BINARY = $(TARGET_DIR)/$(TARGET_$(1))/image/gatewright
+RELEASE_FILES := $(TARGET_DIR)/release-files
+CARGO_AUDITABLE := 0.7.7
+CARGO_ZIGBUILD := 0.24.1
+CARGO_CYCLONEDX := 0.5.9
+ZIGLANG := 0.17.1
+ZIG := $(TOOLS_DIR)/ziglang-$(ZIGLANG)/ziglang/zig
+IMAGE_TOOLS := $(TOOLS_DIR)/cargo-auditable-$(CARGO_AUDITABLE)/bin/cargo-auditable \
+	$(TOOLS_DIR)/cargo-zigbuild-$(CARGO_ZIGBUILD)/bin/cargo-zigbuild
+CYCLONEDX := $(TOOLS_DIR)/cargo-cyclonedx-$(CARGO_CYCLONEDX)/bin/cargo-cyclonedx
+
+$(IMAGE_TOOLS) $(CYCLONEDX):
+	cargo install --quiet --locked --root $(patsubst %/bin/,%,$(dir $@)) \
+		$(notdir $@)@$(lastword $(subst -, ,$(notdir $(patsubst %/bin/,%,$(dir $@)))))
+
+# ring and mimalloc are C: zig's compiler makes both for both platforms, and static.
+$(ZIG):
+	python3 -m pip install --quiet --target $(TOOLS_DIR)/ziglang-$(ZIGLANG) ziglang==$(ZIGLANG)
+
+.PHONY: image-binaries
+image-binaries: $(IMAGE_TOOLS) $(ZIG) ## Build the static binaries of the image (PLATFORMS="amd64 arm64", minutes for each)
+	rustup target add $(TARGETS)
+	@for target in $(TARGETS); do \
+		echo "cargo auditable zigbuild --target $$target"; \
+		PATH="$(subst $(eval) ,:,$(dir $(IMAGE_TOOLS))):$$PATH" CARGO_ZIGBUILD_ZIG_PATH=$(ZIG) \
+		RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/gatewright --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
+		cargo auditable zigbuild --quiet --locked --profile image --bin gatewright --target $$target; \
+	done
+
+.PHONY: image
+image: image-binaries image-tools sbom ## Make the image, an OCI layout in target/image (PLATFORMS="amd64 arm64")
+	$(PROGRAM) gatewright-image -- --layout $(TARGET_DIR)/image \
+		$(foreach platform,$(PLATFORMS),$(platform)=$(call IMAGE_BINARY,$(platform)))
+
+.PHONY: image-tools
+image-tools: tools-program
+	@$(TARGET_DIR)/debug/gatewright-tools image
+
+# cargo-cyclonedx writes beside each Cargo.toml.
+.PHONY: sbom
+sbom: $(CYCLONEDX)
+	@mkdir -p $(RELEASE_FILES)
+	@for platform in $(PLATFORMS); do \
+		case $$platform in amd64) target=$(TARGET_amd64);; *) target=$(TARGET_arm64);; esac; \
+		PATH="$(dir $(CYCLONEDX)):$$PATH" cargo cyclonedx --quiet --format json --target $$target --override-filename sbom; \
+		mv crates/gatewright/sbom.json $(RELEASE_FILES)/gatewright-linux-$$platform.cdx.json; \
+		rm -f crates/*/sbom.json e2e/sbom.json e2e/tools/sbom.json; \
+	done
+
+.PHONY: image-push
+image-push: ## Push target/image to a registry that you are logged in to (REPOSITORY=registry.example.com/gatewright)
+	@[[ -n "$(REPOSITORY)" ]] || { echo 'say where to: make image-push REPOSITORY=registry.example.com/gatewright' >&2; exit 2; }
+	$(TOOLS_DIR)/bin/crane push --index $(TARGET_DIR)/image $(REPOSITORY):$(VERSION)
+
+.PHONY: image-test
+image-test: image ## Test the image: its layout, static, packed twice, pushed and pulled, run (PLATFORMS="amd64 arm64")
+	GATEWRIGHT_PLATFORMS="$(PLATFORMS)" $(TEST) --test image -- --nocapture
+
+.PHONY: image-twice
+image-twice: image-binaries ## Build the binaries a second time in another folder and compare (twice the minutes)
+	@sha256sum $(foreach platform,$(PLATFORMS),$(call IMAGE_BINARY,$(platform))) > $(TARGET_DIR)/image.sums
+	rm -rf $(foreach target,$(TARGETS),$(TARGET_DIR)/$(target)/image)
+	@$(MAKE) --no-print-directory image-binaries
+	sha256sum --check $(TARGET_DIR)/image.sums
+
+.PHONY: chart
+chart: cluster-tools ## Package the chart, target/release-files/gatewright-VERSION.tgz
+	@mkdir -p $(RELEASE_FILES)
+	$(TOOLS_DIR)/bin/helm package --destination $(RELEASE_FILES) deploy/charts/gatewright
+
+.PHONY: release
+release: image chart ## Fill target/release-files with everything that a release has, and SHA256SUMS
+	./deploy/release "$(PLATFORMS)" $(TARGET_DIR) $(RELEASE_FILES)
+
+.PHONY: install-offline-test
+install-offline-test: tools-program ## Install from target/release-files and target/image without a network (unshare -rn make install-offline-test)
+	ip link set lo up 2>/dev/null || true
+	$(TEST) --offline --test offline -- --nocapture
+
 .PHONY: generated
-generated: ## Write what is generated from the code: CRDs, documentation of rules, rights, and compiled templates
+generated: ## Write what is generated from the code: CRDs, rights, the chart, documentation, and compiled templates
 	$(PROGRAM) gatewright -- crds --output-dir crds
 	$(PROGRAM) gatewright -- docs --output-dir docs/rules
-	$(PROGRAM) gatewright -- rbac > deploy/rbac.yaml
-	$(PROGRAM) gatewright -- rbac --reference > docs/rbac.md
 	$(PROGRAM) gatewright -- compile-templates --output-dir crates/gatewright/compiled
+	@$(MAKE) --no-print-directory cluster-tools
+	$(PROGRAM) gatewright-generate
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

@@ -129,7 +129,8 @@ impl Cluster {
 
     /// The operator's settings; whether the exec guard is to stand is decided here, since `render` sees no Pods.
     fn settings(&self, platform_pods: bool) -> Result<String> {
-        let text = std::fs::read_to_string(self.directory().join("settings.yaml")).unwrap_or_default();
+        let text =
+            std::fs::read_to_string(self.directory().join("settings/settings.yaml")).unwrap_or_default();
         let settings: Option<Value> = serde_saphyr::from_str(&text)?;
         let mut settings = settings.filter(Value::is_object).unwrap_or_else(|| json!({}));
         let mode = &mut settings["execGuard"]["mode"];

@@ -1,15 +1,19 @@
 //! The operator as users run it: the built binary, as a process of the cluster, under its own `ServiceAccount`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::container::{self, Place};
 use crate::proxy::Proxy;
-use crate::{Cluster, paths, until};
+use crate::tools::files;
+use crate::{Cluster, chart, paths, until};
 
 /// The name of the operator's process and log.
 pub const OPERATOR: &str = "gatewright";
@@ -20,22 +24,29 @@ pub const OPERATOR_USER: &str = "system:serviceaccount:gatewright-system:gatewri
 const NAMESPACE: &str = "gatewright-system";
 const SERVICE_ACCOUNT: &str = "gatewright";
 
+/// The settings file of replicas that are started as processes, in the cluster's folder.
+const SETTINGS: &str = "settings/settings.yaml";
+
 /// How long the API server may take to serve a CRD.
 const SERVED: Duration = Duration::from_secs(20);
 
 impl Cluster {
-    /// Installs what the operator needs: the CRDs of the policies, its account and what that may do.
+    /// Installs what the operator needs, as the committed manifest has it, but for its Deployment: the CRDs of the policies,
+    /// its account and what that may do.
     ///
     /// # Errors
     ///
     /// The API server refuses some of it.
     pub async fn install_policies(&self) -> Result<()> {
-        let repository = paths::repository();
-        for path in ["crds", "deploy/rbac.yaml"] {
-            let path = repository.join(path);
-            let path = path.to_str().context("the path of the repository is not UTF-8")?;
-            self.kubectl(&["apply", "--server-side", "-f", path], None).await?.success()?;
-        }
+        let kinds = ["Deployment", "PodDisruptionBudget"];
+        let objects: Vec<_> = chart::manifest()?
+            .into_values()
+            .filter(|object| kinds.iter().all(|kind| object["kind"] != *kind))
+            .collect();
+        let (namespaces, others): (Vec<_>, Vec<_>) =
+            objects.into_iter().partition(|object| object["kind"] == "Namespace");
+        self.put_all(&namespaces).await?;
+        self.put_all(&others).await?;
         let get = ["get", "securitypolicies,operationpolicies"];
         until("the policies' CRDs are served", SERVED, async || {
             Ok(self.kubectl(&get, None).await?.status.success())
@@ -59,10 +70,17 @@ impl Cluster {
     ///
     /// As for [`Self::start_operator`].
     pub async fn start_operator_with(&self, settings: &str) -> Result<()> {
-        let path = self.directory().join("settings.yaml");
-        std::fs::write(&path, settings)?;
-        let path = path.to_str().context("the path of the cluster is not UTF-8")?;
-        self.start_replica(OPERATOR, &["--leader-elect", "false", "--config", path]).await
+        self.write_settings(settings)?;
+        self.start_replica(OPERATOR, &["--leader-elect", "false"]).await
+    }
+
+    /// Writes the settings file of operators that are started as processes. It takes effect without a restart.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn write_settings(&self, settings: &str) -> Result<()> {
+        files::write(&self.directory().join(SETTINGS), settings)
     }
 
     /// Starts a replica of the operator, as a process of this name.
@@ -119,14 +137,24 @@ impl Cluster {
         kubeconfig: &Path,
         arguments: &[&str],
     ) -> Result<Command> {
-        let mut command = Command::new(binary);
-        let listen = format!("127.0.0.1:{}", self.port(name)?);
-        command.args(["operator", "--listen", &listen]).args(arguments);
-        if !arguments.contains(&"--log-format") {
-            command.args(["--log-format", "text"]);
+        let pod = pod(name)?;
+        let settings = self.directory().join(SETTINGS);
+        if !settings.exists() {
+            self.write_settings("")?;
         }
-        command.env("KUBECONFIG", kubeconfig).env("POD_NAME", name).env("POD_NAMESPACE", NAMESPACE);
-        Ok(command)
+        let ports = container::ports(&pod)?.into_iter().map(|port| Ok((port, self.port(name)?)));
+        let place = Place {
+            program: binary.to_owned(),
+            // The volume with the settings is the cluster's own folder.
+            volumes: self.directory().to_owned(),
+            ports: ports.collect::<Result<_>>()?,
+            kubeconfig: kubeconfig.to_owned(),
+        };
+        let format: &[&str] =
+            if arguments.contains(&"--log-format") { &[] } else { &["--log-format", "text"] };
+        let more = [arguments, format].concat();
+        let rendered = container::command(&pod, &place)?;
+        Ok(with_arguments(&rendered, &more))
     }
 
     /// What a replica answers to a GET: the status code and the text.
@@ -146,12 +174,45 @@ impl Cluster {
     }
 }
 
-/// The gatewright binary that stands beside this program: tests and programs are built into one folder.
+/// The Pod of the manifest's Deployment, under this name.
+fn pod(name: &str) -> Result<Pod> {
+    let mut manifest = chart::manifest()?;
+    let mut deployment =
+        manifest.remove("Deployment/gatewright").context("the manifest has no Deployment")?;
+    let mut pod: Pod = serde_json::from_value(deployment["spec"]["template"].take())?;
+    (pod.metadata.name, pod.metadata.namespace) = (Some(name.to_owned()), Some(NAMESPACE.to_owned()));
+    Ok(pod)
+}
+
+/// The command with further arguments, which replace those of the same name.
+fn with_arguments(command: &Command, more: &[&str]) -> Command {
+    let replaced = |argument: &OsStr| {
+        let name = argument.to_str().and_then(|text| text.split('=').next()).unwrap_or_default();
+        name.starts_with("--") && more.contains(&name)
+    };
+    let mut new = Command::new(command.get_program());
+    new.args(command.get_args().filter(|argument| !replaced(argument))).args(more);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => new.env(name, value),
+            None => new.env_remove(name),
+        };
+    }
+    new
+}
+
+/// The gatewright binary that `GATEWRIGHT_BINARY` names, else the one that stands beside this program: tests and programs
+/// are built into one folder.
 ///
 /// # Errors
 ///
 /// It is not built.
 pub fn binary() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("GATEWRIGHT_BINARY").filter(|given| !given.is_empty()) {
+        let binary = std::path::absolute(paths::repository().join(given))?;
+        ensure!(binary.is_file(), "GATEWRIGHT_BINARY: {} is missing", binary.display());
+        return Ok(binary);
+    }
     let program = std::env::current_exe()?;
     let mut folders = program.ancestors().skip(1).take(2).map(|folder| folder.join("gatewright"));
     let binary = folders.find(|path| path.is_file());

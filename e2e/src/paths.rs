@@ -14,6 +14,12 @@ pub fn oracle() -> Option<PathBuf> {
     given.is_dir().then_some(given)
 }
 
+/// The objects of a component of kustomize under `deploy/components`.
+#[must_use]
+pub fn component(name: &str) -> PathBuf {
+    repository().join(format!("deploy/components/{name}/{name}.yaml"))
+}
+
 /// The directory that holds one data directory for each cluster.
 #[must_use]
 pub fn clusters() -> PathBuf {

@@ -24,7 +24,7 @@ pub use namespaces::is_system_namespace;
 pub use problem::{Invalid, Problem};
 pub use settings::{
     ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, OnUninstall, PodPolicy, Preset, Reports,
-    Routing, Settings, SettingsProblem, StandardVersion, Standards, settings_reference,
+    Routing, Settings, SettingsProblem, StandardVersion, Standards, settings_reference, settings_schema,
 };
 pub use standards::{
     ACTION_LABEL, MeaninglessLabel, POLICY_LABEL, meaningless_labels, standards, standards_routes,

@@ -1,6 +1,7 @@
 //! What an administrator decides for the whole cluster.
 
 mod file;
+mod form;
 mod keys;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 use gatewright_rules::security_policy::host_network::Range;
 
 pub use file::{InvalidSettings, SettingsProblem, settings_reference};
+pub use form::settings_schema;
 
 /// What holds for the whole cluster: what policies compile to, and what the operator does beside.
 #[derive(Clone, Debug, PartialEq, Eq)]

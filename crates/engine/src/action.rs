@@ -48,7 +48,7 @@ fn named(word: &str, pointer: &str, also: &[&str]) -> Result<Action, ConstraintE
         allowed.reverse();
         allowed.extend(also);
         let allowed = allowed.join(", ");
-        ConstraintError::new(pointer, format!("`{word}` is no enforcement action; allowed are {allowed}"))
+        ConstraintError::new(pointer, format!("`{word}` is not an enforcement action; allowed: {allowed}"))
     })
 }
 
@@ -80,7 +80,7 @@ fn covers(points: &Value, point: EnforcementPoint, pointer: &str) -> Result<bool
         let known = EnforcementPoint::from_str(name).ok();
         if known.is_none() && ![VAP_POINT, EVERY_POINT].contains(&name) {
             let allowed = [EnforcementPoint::VARIANTS, &[VAP_POINT, EVERY_POINT]].concat().join(", ");
-            let message = format!("`{name}` is no enforcement point; allowed are {allowed}");
+            let message = format!("`{name}` is not an enforcement point; allowed: {allowed}");
             return Err(ConstraintError::new(format!("{pointer}/{index}/name"), message));
         }
         covered |= known == Some(point) || name == EVERY_POINT;

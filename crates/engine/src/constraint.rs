@@ -35,7 +35,7 @@ pub fn kind(constraint: &Value) -> Result<&str, ConstraintError> {
     if group != CONSTRAINT_GROUP {
         let version = constraint["apiVersion"].as_str().unwrap_or_default();
         let message =
-            format!("is `{version}`; allowed are {CONSTRAINT_GROUP}/v1beta1 and {CONSTRAINT_GROUP}/v1alpha1");
+            format!("is `{version}`; allowed: {CONSTRAINT_GROUP}/v1beta1 and {CONSTRAINT_GROUP}/v1alpha1");
         return Err(ConstraintError::new("/apiVersion", message));
     }
     if kind.is_empty() {
@@ -81,7 +81,7 @@ fn check_version(constraint: &Value) -> Result<(), ConstraintError> {
         Some("v1beta1" | "v1alpha1") => Ok(()),
         version => {
             let message =
-                format!("has version `{}`; allowed are v1beta1 and v1alpha1", version.unwrap_or_default());
+                format!("has version `{}`; allowed: v1beta1 and v1alpha1", version.unwrap_or_default());
             Err(ConstraintError::new("/apiVersion", message))
         }
     }
@@ -107,7 +107,7 @@ fn name(constraint: &Value) -> Result<String, ConstraintError> {
     }
     if !NAME.is_match(name) {
         let allowed =
-            "allowed are lower-case letters, digits, `-` and `.`, with a letter or digit at either end";
+            "allowed: lower-case letters, digits, `-` and `.`, with a letter or digit at either end";
         return Err(ConstraintError::new(POINTER, format!("is `{name}`; {allowed}")));
     }
     Ok(name.to_owned())
@@ -148,7 +148,7 @@ fn check(constraint: &Value, schema: &Value) -> Result<(), ConstraintError> {
         Some(pointer) if pointer == "/spec/parameters" => {
             Err(ConstraintError::new(pointer, "the template has no schema, so it takes no parameters"))
         }
-        Some(pointer) => Err(ConstraintError::new(pointer, "is no field of this constraint")),
+        Some(pointer) => Err(ConstraintError::new(pointer, "is not a field of this constraint")),
         None => Ok(()),
     }
 }

@@ -102,7 +102,7 @@ impl Spec {
         let word = self.enforcement_action.as_str();
         let known = || word.parse().map(Some);
         if word.is_empty() { Ok(None) } else { known() }.map_err(|_| {
-            let message = format!("`{word}` is no enforcement action; allowed are deny, warn, dryrun");
+            let message = format!("`{word}` is not an enforcement action; allowed: deny, warn, dryrun");
             ExpansionError::new("/spec/enforcementAction", message)
         })
     }
@@ -339,7 +339,7 @@ mod tests {
         let mut wrong = template("a", ("", "Pod"), "spec", ("", "Thing"));
         wrong["spec"]["enforcementAction"] = json!("block");
         let error = Expander::default().add(&wrong).unwrap_err();
-        assert_eq!(error.message, "`block` is no enforcement action; allowed are deny, warn, dryrun");
+        assert_eq!(error.message, "`block` is not an enforcement action; allowed: deny, warn, dryrun");
     }
 
     fn engine() -> Engine {

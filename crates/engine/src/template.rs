@@ -245,7 +245,7 @@ fn legacy_by_default(template: &Value) -> Result<bool, TemplateError> {
         _ => {
             let allowed =
                 ["v1", "v1beta1", "v1alpha1"].map(|version| format!("{TEMPLATE_GROUP}/{version}")).join(", ");
-            Err(TemplateError::new("/apiVersion", format!("is `{version}`; allowed are {allowed}")))
+            Err(TemplateError::new("/apiVersion", format!("is `{version}`; allowed: {allowed}")))
         }
     }
 }
@@ -269,7 +269,7 @@ fn kind(template: &Value) -> Result<String, TemplateError> {
         return Err(TemplateError::new("/metadata/name", message));
     }
     if lower.len() > 63 || !DNS_LABEL.is_match(&lower) {
-        let message = format!("is `{kind}`; allowed are at most 63 letters, digits and `-`, a letter first");
+        let message = format!("is `{kind}`; allowed: at most 63 letters, digits and `-`, a letter first");
         return Err(TemplateError::new(POINTER, message));
     }
     Ok(kind.to_owned())
@@ -304,7 +304,7 @@ fn operations(template: &Value) -> Result<Vec<Operation>, TemplateError> {
             None if word == "*" => {}
             None => {
                 let known: Vec<_> = Operation::VARIANTS.iter().map(|operation| operation.name()).collect();
-                let message = format!("is {word}; allowed are *, {}", known.join(", "));
+                let message = format!("is {word}; allowed: *, {}", known.join(", "));
                 return Err(TemplateError::new(format!("{POINTER}/{index}"), message));
             }
         }

@@ -105,7 +105,7 @@ fn expression_requirement(expression: &Value, pointer: &str) -> Result<Requireme
     check_key(key, &format!("{pointer}/key"))?;
     let operator = text("operator")?;
     let operator = operator.parse().map_err(|_| {
-        let allowed = "allowed are In, NotIn, Exists and DoesNotExist";
+        let allowed = "allowed: In, NotIn, Exists and DoesNotExist";
         SelectorError::new(
             format!("{pointer}/operator"),
             format!("`{operator}` is not an operator; {allowed}"),

@@ -10,7 +10,6 @@ mod docs;
 mod log;
 mod operator;
 mod policies;
-mod rbac;
 mod read;
 mod render;
 mod sandbox;
@@ -22,6 +21,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use gatewright_input as input;
+
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Typed policies and namespace labels, enforced by Gatekeeper.
 #[derive(Debug, Parser)]
@@ -82,9 +85,6 @@ enum Command {
     /// Writes the pages about the rules, from the catalogue and the cases in the source tree
     #[command(hide = true)]
     Docs(docs::Args),
-    /// Prints the rights of the operator: its roles and their bindings
-    #[command(hide = true)]
-    Rbac(rbac::Args),
 }
 
 /// Wrong usage or input.
@@ -121,7 +121,6 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Read(args) => read::run(args),
         Command::CompileTemplates(args) => compiled::run(args),
         Command::Docs(args) => docs::run(args),
-        Command::Rbac(args) => rbac::run(args),
     }
 }
 

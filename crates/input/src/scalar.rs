@@ -34,10 +34,10 @@ pub fn resolve(text: &str) -> Result<Value, &'static str> {
 /// What is wrong, without the text: it may be a secret.
 pub fn tagged(tag: &str, text: &str) -> Result<Value, &'static str> {
     let (fits, wrong): (fn(&Value) -> bool, _) = match tag {
-        "bool" => (Value::is_boolean, "the value is no !!bool"),
-        "int" => (|value| value.is_i64() || value.is_u64(), "the value is no !!int"),
-        "float" => (Value::is_number, "the value is no !!float"),
-        "null" => (Value::is_null, "the value is no !!null"),
+        "bool" => (Value::is_boolean, "the value is not a boolean (!!bool)"),
+        "int" => (|value| value.is_i64() || value.is_u64(), "the value is not an integer (!!int)"),
+        "float" => (Value::is_number, "the value is not a number (!!float)"),
+        "null" => (Value::is_null, "the value is not null (!!null)"),
         "binary" => return Err("!!binary is nothing that Kubernetes has a use for"),
         _ => return Ok(text.into()),
     };

@@ -6,21 +6,17 @@
 use gatewright_compiler::SYNC_SET;
 use gatewright_gatekeeper::{CONSTRAINT_GROUP, SYNC_SET_GROUP, TEMPLATE_GROUP, WEBHOOK_CONFIGURATION};
 use gatewright_rules::Template;
-use k8s_openapi::api::rbac::v1::{
-    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use crate::names::{CLUSTER_ROLE, LEASE, REPORT};
 
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
-/// The API server keeps events of objects without a namespace here.
-const DEFAULT_NAMESPACE: &str = "default";
-
 const READ: &[&str] = &["get", "list", "watch"];
-const READ_AND_CREATE: &[&str] = &["get", "list", "watch", "create"];
-const CHANGE: &[&str] = &["patch", "update", "delete"];
+const FOLLOW: &[&str] = &["list", "watch"];
+const FOLLOW_AND_CREATE: &[&str] = &["list", "watch", "create"];
+/// A full update reads the object just before.
+const CHANGE: &[&str] = &["get", "patch", "update", "delete"];
 
 /// Where a rule holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +117,7 @@ fn policies() -> Vec<Rule> {
         Rule::new(
             "",
             &["namespaces"],
-            &["list", "watch"],
+            FOLLOW,
             "Which namespaces policies and standards reach. Only metadata is asked for.",
         ),
     ]
@@ -134,13 +130,13 @@ fn gatekeeper() -> Vec<Rule> {
         Rule::new(
             TEMPLATE_GROUP,
             &["constrainttemplates"],
-            READ_AND_CREATE,
+            FOLLOW_AND_CREATE,
             "Its own templates, and which requests templates of others are for. Creation cannot be limited by name.",
         ),
         Rule::new(
             TEMPLATE_GROUP,
             &["constrainttemplates"],
-            &["patch", "update"],
+            &["get", "patch", "update"],
             "Its own templates are kept as they should be.",
         )
         .named(&templates),
@@ -153,22 +149,22 @@ fn gatekeeper() -> Vec<Rule> {
         Rule::new(
             CONSTRAINT_GROUP,
             &["*"],
-            READ,
+            FOLLOW,
             "Which constraints of others are about exec, attach and deletions. Their kinds are the users' own, so they \
              cannot be named.",
         ),
         Rule::new(
             "",
             &["pods"],
-            READ,
+            FOLLOW,
             "Gatekeeper's processes with their versions, and whether there are Pods that the exec guard guards (of these, \
              only metadata is asked for).",
         ),
-        Rule::new("config.gatekeeper.sh", &["configs"], READ, "Which namespaces Gatekeeper exempts."),
+        Rule::new("config.gatekeeper.sh", &["configs"], FOLLOW, "Which namespaces Gatekeeper exempts."),
         Rule::new(
             SYNC_SET_GROUP,
             &["syncsets"],
-            READ_AND_CREATE,
+            FOLLOW_AND_CREATE,
             "Gatekeeper's inventory, in which the exec guard looks up Pods. Creation cannot be limited by name.",
         ),
         Rule::new(SYNC_SET_GROUP, &["syncsets"], CHANGE, "The inventory is kept as it should be.")
@@ -183,7 +179,7 @@ fn routing() -> Vec<Rule> {
         Rule::new(
             GROUP,
             WEBHOOKS,
-            READ_AND_CREATE,
+            FOLLOW_AND_CREATE,
             "Whether the API server asks Gatekeeper, and what it should ask beside. Creation cannot be limited by name.",
         ),
         Rule::new(GROUP, WEBHOOKS, CHANGE, "Its own webhook configuration is kept as it should be.")
@@ -223,7 +219,7 @@ fn system() -> Vec<Rule> {
         Rule::new(
             STATUS,
             &["gatewrightstatuses"],
-            READ_AND_CREATE,
+            &["get", "list", "watch", "create"],
             "The object with the state of the system. Creation cannot be limited by name.",
         ),
         Rule::new(STATUS, &["gatewrightstatuses/status"], &["update"], "The state of the system is written into it.")
@@ -251,61 +247,10 @@ fn system() -> Vec<Rule> {
     ]
 }
 
-fn metadata(namespace: Option<&str>) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(CLUSTER_ROLE.to_owned()),
-        namespace: namespace.map(str::to_owned),
-        ..ObjectMeta::default()
-    }
-}
-
-fn rules_at(place: Place) -> Vec<PolicyRule> {
+/// The rules of the role at this place.
+#[must_use]
+pub fn rules_at(place: Place) -> Vec<PolicyRule> {
     rules().iter().filter(|rule| rule.place == place).map(Rule::policy_rule).collect()
-}
-
-fn role_ref(kind: &str) -> RoleRef {
-    RoleRef { api_group: Some(RBAC_GROUP.to_owned()), kind: kind.to_owned(), name: CLUSTER_ROLE.to_owned() }
-}
-
-/// The ServiceAccount of the operator that runs in `namespace`.
-fn subjects(namespace: &str) -> Vec<Subject> {
-    vec![Subject {
-        kind: "ServiceAccount".to_owned(),
-        name: CLUSTER_ROLE.to_owned(),
-        namespace: Some(namespace.to_owned()),
-        ..Subject::default()
-    }]
-}
-
-/// The ClusterRole `gatewright`.
-#[must_use]
-pub fn cluster_role() -> ClusterRole {
-    ClusterRole { metadata: metadata(None), rules: Some(rules_at(Place::Cluster)), ..ClusterRole::default() }
-}
-
-/// The ClusterRole given to the ServiceAccount `gatewright` of this namespace.
-#[must_use]
-pub fn cluster_role_binding(namespace: &str) -> ClusterRoleBinding {
-    ClusterRoleBinding {
-        metadata: metadata(None),
-        role_ref: role_ref("ClusterRole"),
-        subjects: Some(subjects(namespace)),
-    }
-}
-
-/// The Roles of an operator that runs in `namespace`: one there, one in `default`; each with its binding.
-#[must_use]
-pub fn roles(namespace: &str) -> Vec<(Role, RoleBinding)> {
-    let role = |(place, at): (Place, &str)| {
-        let role = Role { metadata: metadata(Some(at)), rules: Some(rules_at(place)) };
-        let binding = RoleBinding {
-            metadata: metadata(Some(at)),
-            role_ref: role_ref("Role"),
-            subjects: Some(subjects(namespace)),
-        };
-        (role, binding)
-    };
-    [(Place::Own, namespace), (Place::Default, DEFAULT_NAMESPACE)].into_iter().map(role).collect()
 }
 
 /// The page `docs/rbac.md`.
@@ -331,7 +276,7 @@ own namespace, and one in `default`. It has no Role in Gatekeeper's namespace, s
 No rule has a wildcard in its verbs, in its groups, or in what may be written. The one wildcard is for reading
 `constraints.gatekeeper.sh`, because users name the kinds of that group themselves. The operator reads no Secrets.
 
-This page is generated from the table in `crates/operator/src/rbac.rs`, and so are the manifests; `make generated` writes them.
+This page is generated from the table in `crates/operator/src/rbac.rs`, and so are the roles of the chart and the manifest; `make generated` writes them.
 
 | group: resources | verbs | names | where | what for |
 |---|---|---|---|---|
@@ -339,7 +284,7 @@ This page is generated from the table in `crates/operator/src/rbac.rs`, and so a
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Rule, cluster_role, rbac_reference, roles, rules};
+    use super::{Place, Rule, rbac_reference, rules, rules_at};
     use std::collections::BTreeSet;
 
     const WRITING: [&str; 4] = ["create", "patch", "update", "delete"];
@@ -353,7 +298,7 @@ mod tests {
         let wild: Vec<_> = rules.iter().filter(is_wild).collect();
         let [rule] = wild[..] else { panic!("{wild:?}") };
         assert_eq!((rule.group, rule.resources.join(",")), ("constraints.gatekeeper.sh", "*".to_owned()));
-        assert_eq!(rule.verbs, ["get", "list", "watch"]);
+        assert_eq!(rule.verbs, ["list", "watch"]);
     }
 
     #[test]
@@ -388,13 +333,8 @@ mod tests {
 
     #[test]
     fn every_rule_is_in_one_role_and_says_what_it_is_for() {
-        let of_cluster = cluster_role().rules.unwrap();
-        let of_namespaces: Vec<_> = roles("own").into_iter().map(|(role, _)| role).collect();
-        let namespaces: Vec<_> =
-            of_namespaces.iter().map(|role| role.metadata.namespace.clone().unwrap()).collect();
-        assert_eq!(namespaces, ["own", "default"]);
-        let in_namespaces = of_namespaces.iter().flat_map(|role| role.rules.clone().unwrap());
-        let in_roles: Vec<_> = of_cluster.into_iter().chain(in_namespaces).collect();
+        let places = [Place::Cluster, Place::Own, Place::Default];
+        let in_roles: Vec<_> = places.into_iter().flat_map(rules_at).collect();
         let rules = rules();
         assert_eq!(in_roles.len(), rules.len());
         for rule in &rules {

@@ -28,6 +28,7 @@ mod visit;
 
 pub use convert::{Numbers, object, to_rego};
 pub use regorus::Value;
+pub use text::quote;
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};

@@ -46,7 +46,8 @@ fn list<'a>(items: impl Iterator<Item = &'a Value>) -> String {
     items.map(text).collect::<Vec<_>>().join(", ")
 }
 
-/// Go's `strconv.Quote`, or `QuoteToASCII`.
+/// Go's `strconv.Quote`, or `QuoteToASCII`: what Go's programs put into messages.
+#[must_use]
 pub fn quote(text: &str, ascii: bool) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {

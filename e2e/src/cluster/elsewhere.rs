@@ -65,10 +65,12 @@ impl Cluster {
         for process in processes.iter().filter(|process| self.is_running(process)) {
             self.kill(process).await?;
         }
-        let rbac = paths::repository().join("deploy/rbac.yaml");
-        let rbac = rbac.to_str().context("the path of the repository is not UTF-8")?;
+        let manifest = paths::repository().join("deploy/gatewright.yaml");
+        let manifest = manifest.to_str().context("the path of the repository is not UTF-8")?;
         // Everything is removed below; this is for what it has in the namespaces of others.
-        self.kubectl(&["delete", "--ignore-not-found", "--wait=false", "-f", rbac], None).await?.success()?;
+        self.kubectl(&["delete", "--ignore-not-found", "--wait=false", "-f", manifest], None)
+            .await?
+            .success()?;
         health::until("the cluster is as it was", REMOVED, async || {
             let now = self.present().await?;
             let new: Vec<_> = now.difference(&before).map(String::as_str).collect();

@@ -69,7 +69,12 @@ fn files_of_the_oracle_are_read() -> Result<()> {
         ("check", "attacks/sync-only.yaml", 1, "1 denied"),
         ("check", "attacks/othername.yaml", 1, "1 denied"),
         ("check", "attacks/otherns.yaml", 1, "1 denied"),
-        ("check", "attacks/secret-in-error.yaml", 2, "secret-in-error.yaml:9: the value is no !!int"),
+        (
+            "check",
+            "attacks/secret-in-error.yaml",
+            2,
+            "secret-in-error.yaml:9: the value is not an integer (!!int)",
+        ),
         ("test", "field/folder-mentions-suite/...", 0, "1 passed"),
         ("test", "field/suite-objects-without-apiversion/...", 0, "2 passed"),
     ] {

@@ -3,12 +3,14 @@
 mod api_server;
 mod bypass;
 mod cel;
+mod chart;
 mod cluster;
 mod defaults;
 mod exec;
 mod manifests;
 mod openshift;
 mod operator;
+mod rendered;
 mod replicas;
 mod reports;
 mod scale;

@@ -26,7 +26,7 @@ async fn policies_become_ready_where_owners_are_restricted() -> Result<()> {
         owned_by(cluster, "d8securitypolicy/strict", "SecurityPolicy").await?;
 
         // To change an owner the plugin wants the right to delete the object.
-        std::fs::write(cluster.directory().join("settings.yaml"), "onUninstall: Remove")?;
+        cluster.write_settings("onUninstall: Remove")?;
         owned_by(cluster, "d8securitypolicy/strict", "ClusterRole").await?;
         owned_by(cluster, "d8podsecuritystandard/d8-pod-security-baseline-deny", "ClusterRole").await?;
         cluster.ready("secpol/strict").await?;

@@ -135,7 +135,7 @@ async fn settings_that_are_broken_from_the_start_are_waited_for() -> Result<()> 
         ensure!(cluster.is_running(OPERATOR), "the operator has ended");
         nothing_else_was_written(cluster)?;
 
-        std::fs::write(cluster.directory().join("settings.yaml"), "routing: {connect: off}\n")?;
+        cluster.write_settings("routing: {connect: off}\n")?;
         cluster.ready(system).await?;
         cluster.ready("secpol/strict").await?;
         cluster.enforces("strict").await

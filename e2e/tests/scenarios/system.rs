@@ -215,7 +215,7 @@ async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
         ensure!(
             events.len() == 1
                 && events[0].contains(
-                    "\"resticted\", which means nothing: allowed are privileged, baseline, restricted"
+                    "\"resticted\", which means nothing: allowed: privileged, baseline, restricted"
                 ),
             "{events:?}"
         );
@@ -234,9 +234,9 @@ async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
 }
 
 async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
-    let path = paths::repository().join("deploy/namespace-labels.yaml");
+    let path = paths::component("namespace-labels");
     cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
-    let refused = "which means nothing: allowed are privileged, baseline, restricted";
+    let refused = "which means nothing: allowed: privileged, baseline, restricted";
     until("a meaningless value is refused", SOON, async || {
         let said = label(cluster, "kube-public", &[&format!("{POLICY}=Restricted")]).await?;
         // Until the API server has taken in the policy it says yes.
@@ -260,7 +260,7 @@ async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
         ensure!(said.contains("means nothing") != accepted, "{value}: {said}");
     }
     let created = cluster.put(&labelled_namespace("wrong", &json!({ACTION: "Warn"}))).await;
-    ensure!(created.is_err_and(|error| format!("{error:#}").contains("allowed are deny, warn, dryrun")));
+    ensure!(created.is_err_and(|error| format!("{error:#}").contains("allowed: deny, warn, dryrun")));
     // What was wrong before can still be changed, and mended.
     let said = label(cluster, "shop", &["tier=db"]).await?;
     ensure!(said.contains("labeled"), "{said}");
@@ -314,7 +314,7 @@ async fn namespaces_that_are_exempt(cluster: &Cluster) -> Result<()> {
 async fn exemptions_that_are_refused(cluster: &Cluster) -> Result<()> {
     write(cluster, "tenant", "status", &json!({IGNORE: "x"})).await?;
     cluster.put(&labelled_namespace("other", &json!({}))).await?;
-    let path = paths::repository().join("deploy/ignored-namespaces.yaml");
+    let path = paths::component("ignore-label");
     cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
     let refused = r#"would take the namespace "other" out of every policy"#;
     for through in ["status", "finalize"] {
@@ -354,7 +354,7 @@ async fn make(cluster: &Cluster, user: &str, namespace: &str) -> Result<String> 
 
 async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
     cluster.put(&everybody_may()).await?;
-    let path = paths::repository().join("deploy/reserved-namespaces.yaml");
+    let path = paths::component("reserved-namespaces");
     let path = path.to_str().context("not UTF-8")?;
     cluster.kubectl_ok(&["apply", "-f", path]).await?;
     let refused = "namespaces named d8-*, kube-* are the platform's, and user \"developer\" may not make one";
@@ -394,8 +394,9 @@ async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
     ensure!(output.stderr.contains(refused), "{}", output.stderr);
     // Another installer can be named, and other names reserved.
     let text = std::fs::read_to_string(path)?;
-    let text =
-        text.replace("['system:kube-controller-manager']", "['developer']").replace("'kube-'", "'infra-'");
+    let text = text
+        .replace(r#"["system:kube-controller-manager"]"#, r#"["developer"]"#)
+        .replace("'kube-'", "'infra-'");
     cluster.kubectl(&["apply", "-f", "-"], Some(&text)).await?.success()?;
     until("the named installer may", SOON, async || {
         Ok(make(cluster, "developer", "d8-mine").await?.contains("created")
@@ -422,9 +423,7 @@ async fn every_metric_is_shown(cluster: &Cluster) -> Result<()> {
         Ok(text.contains("gatewright_reconciliation_errors_total{"))
     })
     .await?;
-    let rights = paths::repository().join("deploy/rbac.yaml");
-    let rights = rights.to_str().context("the path of the repository is not UTF-8")?;
-    cluster.kubectl_ok(&["apply", "--server-side", "-f", rights]).await?;
+    cluster.install_policies().await?;
     let documented = std::fs::read_to_string(paths::repository().join("docs/metrics.md"))?;
     let rows: Vec<Vec<_>> = documented
         .lines()

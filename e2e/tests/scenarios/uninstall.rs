@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use gatewright_e2e::manifests::{
     labelled_namespace, labelled_pod, namespace, no_privileged, pod, privileged_pod, security_policy,
 };
@@ -47,10 +47,8 @@ fn the_developer_may() -> Value {
 
 /// The operator works, as a replica with a Lease.
 async fn install(cluster: &Cluster, settings: &str) -> Result<()> {
-    let path = cluster.directory().join("settings.yaml");
-    std::fs::write(&path, settings)?;
-    let path = path.to_str().context("not UTF-8")?;
-    cluster.start_replica(OPERATOR, &["--lease-seconds", "10", "--config", path]).await?;
+    cluster.write_settings(settings)?;
+    cluster.start_replica(OPERATOR, &["--lease-seconds", "10"]).await?;
     cluster.put(&security_policy("strict", &no_privileged())).await?;
     for object in ["secpol/strict", SYSTEM] {
         cluster.ready(object).await?;

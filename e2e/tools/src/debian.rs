@@ -21,11 +21,13 @@ struct Borrowed {
     program: bool,
 }
 
-const ALL: [Borrowed; 2] = [
+const ALL: [Borrowed; 3] = [
     // Judges alerts.
     Borrowed { file: "promtool", package: "prometheus", program: true },
     // Tells one process the wrong time.
     Borrowed { file: "libfaketimeMT.so.1", package: "libfaketime", program: false },
+    // Runs the image's binary for the other platform.
+    Borrowed { file: "qemu-aarch64-static", package: "qemu-user-static", program: true },
 ];
 
 /// Takes out of Debian's packages what neither is there nor installed on this machine.

@@ -29,11 +29,13 @@ pub enum Use {
     Clusters,
     /// Tests and benchmarks beside clusters.
     Tests,
+    /// The image.
+    Image,
 }
 
 impl Use {
     /// Everything.
-    pub const ALL: &'static [Self] = &[Self::Clusters, Self::Tests];
+    pub const ALL: &'static [Self] = &[Self::Clusters, Self::Tests, Self::Image];
 }
 
 /// The path of the built tool `name`, whether it is there or not.
@@ -62,7 +64,7 @@ pub fn install(wanted: &[Use], progress: &mut impl Write) -> Result<()> {
     for files in upstream::ALL {
         files.install()?;
     }
-    if wanted.contains(&Use::Tests)
+    if wanted.iter().any(|of| *of != Use::Clusters)
         && let Err(error) = debian::install(progress)
     {
         // Where Debian's packages are out of reach, only the few tests fail that need them.

@@ -1,10 +1,10 @@
-//! Builds the tools that are missing or outdated: all, or those that clusters consist of.
+//! Builds the tools that are missing or outdated: all, or those that clusters consist of or that make the image.
 
 use std::process::ExitCode;
 
 use gatewright_tools::{Use, install};
 
-const USAGE: &str = "usage: gatewright-tools [cluster]";
+const USAGE: &str = "usage: gatewright-tools [cluster|image]";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     let wanted = match arguments[..] {
         [] => Use::ALL,
         ["cluster"] => &[Use::Clusters],
+        ["image"] => &[Use::Image],
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -105,6 +105,15 @@ pub const ALL: &[Program] = &[
         own: &["verify/main.go"],
         ..GATEKEEPER
     },
+    Program {
+        name: "crane",
+        r#use: Use::Image,
+        module: "crane",
+        package: "github.com/google/go-containerregistry/cmd/crane",
+        source: "github.com/google/go-containerregistry",
+        stamps: &[],
+        own: &[],
+    },
 ];
 
 impl Program {

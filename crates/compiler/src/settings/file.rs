@@ -129,7 +129,7 @@ impl File {
 }
 
 /// Whether a key stands in a section.
-fn is_below(path: &str, section: &str) -> bool {
+pub(super) fn is_below(path: &str, section: &str) -> bool {
     path.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
 }
 
@@ -157,7 +157,7 @@ fn advice(path: &str) -> String {
 pub fn settings_reference() -> String {
     let mut table = String::from("| key | default | allowed | meaning |\n|---|---|---|---|\n");
     for Key { path, default, allowed, meaning, .. } in KEYS {
-        let allowed = allowed.replace('|', "\\|");
+        let allowed = allowed.to_string().replace('|', "\\|");
         // Writing to a string cannot fail.
         let _ = writeln!(table, "| `{path}` | {default} | {allowed} | {meaning} |");
     }

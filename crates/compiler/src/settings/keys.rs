@@ -7,6 +7,7 @@ use gatewright_gatekeeper::Action;
 use gatewright_rules::security_policy::host_network::Range;
 
 use super::Settings;
+use super::form::Form;
 use super::yaml::{At, Node};
 
 /// A key of the file.
@@ -16,7 +17,7 @@ pub(super) struct Key {
     /// What holds without it: YAML in backticks, or words.
     pub(super) default: &'static str,
     /// What may be written.
-    pub(super) allowed: &'static str,
+    pub(super) allowed: Form,
     /// What it does.
     pub(super) meaning: &'static str,
     /// Takes over a value, or says what is wrong with it.
@@ -32,42 +33,40 @@ impl From<String> for Wrong {
     }
 }
 
-const NAMES: &str = "a list of names, with `*` at either end";
-
 /// All keys, in the order of the documentation.
 pub(super) const KEYS: &[Key] = &[
     Key {
         path: "preset",
         default: "`None`",
-        allowed: "`None`, `Deckhouse`",
+        allowed: Form::OneOf(&["None", "Deckhouse"]),
         meaning: "`Deckhouse` adds `d8-*` and `kube-*` to the system namespaces, and with them their service accounts to those that the exec guard lets pass",
         set: |_, node| Ok(choice::<super::Preset>(node, &["None", "Deckhouse"]).map(drop)?),
     },
     Key {
         path: "systemNamespaces",
         default: "`kube-system`, `kube-public`, `kube-node-lease`, and the preset's",
-        allowed: NAMES,
+        allowed: Form::Patterns,
         meaning: "Namespaces that no standard reaches, and a policy only by naming them exactly so. Replaces the default; Gatekeeper's and the operator's own namespace are always among them",
         set: |settings, node| put(&mut settings.system_namespaces, list(node, pattern)),
     },
     Key {
         path: "gatekeeper.namespace",
         default: "`gatekeeper-system`",
-        allowed: "a name",
+        allowed: Form::Name,
         meaning: "Where Gatekeeper runs",
         set: |settings, node| put(&mut settings.gatekeeper_namespace, name(node)),
     },
     Key {
         path: "gatekeeper.webhookConfiguration",
         default: "found by the label `gatekeeper.sh/system: yes`",
-        allowed: "a name",
+        allowed: Form::Name,
         meaning: "Upstream's ValidatingWebhookConfiguration, where it has another name or lost its label",
         set: |settings, node| put(&mut settings.routing.upstream, name(node).map(Some)),
     },
     Key {
         path: "podSecurityStandards.defaultPolicy",
         default: "`Baseline`",
-        allowed: "`Privileged`, `Baseline`, `Restricted`",
+        allowed: Form::OneOf(&["Privileged", "Baseline", "Restricted"]),
         meaning: "The standard of namespaces without a valid label for it",
         set: |settings, node| {
             put(
@@ -79,7 +78,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "podSecurityStandards.enforcementAction",
         default: "`Deny`",
-        allowed: "`Deny`, `Warn`, `Dryrun`",
+        allowed: Form::OneOf(&["Deny", "Warn", "Dryrun"]),
         meaning: "What happens to violations of the standard in namespaces without a valid label for that",
         set: |settings, node| {
             put(
@@ -91,84 +90,84 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "podSecurityStandards.policies.hostPorts.knownRanges",
         default: "`[]`",
-        allowed: "a list of `{min, max}`, ports from 1 to 65535",
+        allowed: Form::Ranges,
         meaning: "Host ports that both levels admit",
         set: |settings, node| put(&mut settings.standards.known_host_ports, list(node, range)),
     },
     Key {
         path: "podSecurityStandards.controllerValidation",
         default: "`true`",
-        allowed: "`true`, `false`",
+        allowed: Form::Boolean,
         meaning: "Whether rules for Pods also judge the Pod templates of Deployments and other controllers; holds for policies, too",
         set: |settings, node| put(&mut settings.controller_validation, boolean(node)),
     },
     Key {
         path: "podSecurityStandards.version",
         default: "`latest`",
-        allowed: "`latest`, `v1.N`",
+        allowed: Form::Version,
         meaning: "The version of the standards. One that is newer than the newest built in is taken for that",
         set: |settings, node| put(&mut settings.standards.version, version(node)),
     },
     Key {
         path: "podSecurityStandards.userNamespacesRelaxation",
         default: "`true`",
-        allowed: "`true`, `false`",
+        allowed: Form::Boolean,
         meaning: "Whether `hostUsers: false` relaxes controls as upstream does from v1.35",
         set: |settings, node| put(&mut settings.standards.user_namespaces_relaxation, boolean(node)),
     },
     Key {
         path: "execGuard.mode",
         default: "`Auto`",
-        allowed: "`Auto`, `Always`, `Off`",
+        allowed: Form::OneOf(&["Auto", "Always", "Off"]),
         meaning: "When the guard of Pods labelled `heritage: deckhouse` against exec and attach stands; `Auto` is while there is such a Pod",
         set: |settings, node| put(&mut settings.exec_guard.mode, choice(node, &["Auto", "Always", "Off"])),
     },
     Key {
         path: "execGuard.unknownPods",
         default: "`deny`",
-        allowed: "`deny`, `allow`",
+        allowed: Form::OneOf(&["deny", "allow"]),
         meaning: "What happens to exec and attach to a Pod that Gatekeeper has not seen yet",
         set: |settings, node| put(&mut settings.exec_guard.unknown_pods, choice(node, &["deny", "allow"])),
     },
     Key {
         path: "routing.connect",
         default: "`auto`",
-        allowed: "`auto`, `force`, `off`",
+        allowed: Form::OneOf(&["auto", "force", "off"]),
         meaning: "When exec and attach are sent to Gatekeeper. `auto` waits while that would wake a constraint that does not mean it, `force` does not",
         set: |settings, node| put(&mut settings.routing.connect, choice(node, &["auto", "force", "off"])),
     },
     Key {
         path: "routing.delete",
         default: "`auto`",
-        allowed: "`auto`, `force`, `off`",
+        allowed: Form::OneOf(&["auto", "force", "off"]),
         meaning: "The same for DELETE",
         set: |settings, node| put(&mut settings.routing.delete, choice(node, &["auto", "force", "off"])),
     },
     Key {
         path: "reports.enabled",
         default: "`true`",
-        allowed: "`true`, `false`",
+        allowed: Form::Boolean,
         meaning: "Whether what audit found becomes a report in each namespace, where a kind for that is installed; `false` removes those that are there",
         set: |settings, node| put(&mut settings.reports.enabled, boolean(node)),
     },
     Key {
         path: "reports.maxResults",
         default: "`500`",
-        allowed: "a number from 1 to 10000",
+        allowed: Form::Integer(1, 10_000),
         meaning: "How many results a report lists; the rest is counted",
         set: |settings, node| put(&mut settings.reports.max_results, integer(node, 1, 10_000)),
     },
     Key {
         path: "onUninstall",
         default: "`Keep`",
-        allowed: "`Keep`, `Remove`",
+        allowed: Form::OneOf(&["Keep", "Remove"]),
         meaning: "What happens to the constraints of standards and policies when gatewright is uninstalled: with `Keep` Gatekeeper goes on enforcing them, with `Remove` they are deleted together with the ClusterRole `gatewright`",
         set: |settings, node| put(&mut settings.on_uninstall, choice(node, &["Keep", "Remove"])),
     },
     Key {
         path: "log.level",
         default: "what `--log` says",
-        allowed: "`error`, `warn`, `info`, `debug`, `trace`",
+        allowed: Form::OneOf(&["error", "warn", "info", "debug", "trace"]),
         meaning: "What the operator's log tells, changed while it runs; ignored by the other commands",
         set: |settings, node| {
             let levels = ["error", "warn", "info", "debug", "trace"];

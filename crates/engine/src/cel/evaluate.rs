@@ -224,7 +224,12 @@ impl<'a> Evaluation<'a> {
     fn sort_by(&mut self, parts: &[Node; 2]) -> Outcome {
         let list = match self.value(&parts[0])? {
             Value::List(list) => list,
-            Value::Map(_) => return Err(Failure::no_overload()),
+            Value::Map(members) => {
+                for key in members.keys() {
+                    self.with(key.clone().into(), &parts[1])?;
+                }
+                return Err(Failure::new("no such overload: @sortByAssociatedKeys"));
+            }
             other => return Err(Failure::new(not_iterable(&other))),
         };
         let mut keys = Vec::with_capacity(list.len());

@@ -63,26 +63,5 @@ pub fn scientific(number: f64, precision: Option<usize>) -> String {
 
 /// Go's `%q`.
 pub fn quote(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{b}' => quoted.push_str("\\v"),
-            '\u{c}' => quoted.push_str("\\f"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            _ if c < ' ' || c == '\u{7f}' => {
-                quoted.extend(["\\x".to_owned(), format!("{:02x}", u32::from(c))]);
-            }
-            _ if c.is_control() || (c.is_whitespace() && c != ' ') => {
-                quoted.extend(["\\u".to_owned(), format!("{:04x}", u32::from(c))]);
-            }
-            _ => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    gatewright_rego::quote(text, false)
 }

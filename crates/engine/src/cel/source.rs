@@ -45,7 +45,7 @@ impl Compiler {
             Some("Fail") => true,
             Some("Ignore") => false,
             _ => {
-                let message = format!("is {policy}; allowed are Fail and Ignore");
+                let message = format!("is {policy}; allowed: Fail and Ignore");
                 self.errors.push(TemplateError::new(format!("{pointer}/failurePolicy"), message));
                 true
             }

@@ -64,7 +64,7 @@ fn check_type(schema: &Value, pointer: &str) -> Result<(), Fault> {
         Some(word) if TYPES.contains(&word) => Ok(()),
         Some(word) => {
             let allowed = TYPES.join(", ");
-            Err(Fault::new(member(pointer, "type"), format!("is `{word}`; allowed are {allowed}")))
+            Err(Fault::new(member(pointer, "type"), format!("is `{word}`; allowed: {allowed}")))
         }
     }
 }
@@ -110,7 +110,7 @@ fn check_default(schema: &Value, pointer: &str) -> Result<(), Fault> {
     let pointer = member(pointer, "default");
     validate(schema, default, &pointer)?;
     match unknown_field(schema, default, &pointer) {
-        Some(pointer) => Err(Fault::new(pointer, "is no field of the schema")),
+        Some(pointer) => Err(Fault::new(pointer, "is not a field of the schema")),
         None => Ok(()),
     }
 }

@@ -181,7 +181,7 @@ fn entries<'a>(target: &'a Value, pointer: &str) -> Result<&'a [Value], Template
 }
 
 fn no_engine(entries: &[Value], pointer: &str) -> TemplateError {
-    let allowed = format!("allowed are {REGO} and {CEL}");
+    let allowed = format!("allowed: {REGO} and {CEL}");
     match entries.first().and_then(|entry| entry["engine"].as_str()) {
         Some(engine) => TemplateError::new(
             format!("{pointer}/code/0/engine"),

@@ -318,7 +318,7 @@ impl<'a> Expected<'a> {
             other => match other.as_u64().and_then(|count| usize::try_from(count).ok()) {
                 Some(count) => Count::Exactly(count),
                 None => {
-                    return Err(format!("violations: is {other}; allowed are yes, no and a number from 0"));
+                    return Err(format!("violations: is {other}; allowed: yes, no and a number from 0"));
                 }
             },
         };

@@ -265,6 +265,27 @@ fn no_value_stands_in_an_error() -> Result {
     Ok(())
 }
 
+/// A Secret with a wrong tag, and a policy with credentials of which one is wrong: the errors name lines and fields.
+#[test]
+fn an_error_in_a_secret_names_the_line_and_not_the_value() -> Result {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2hunter2, bad: 5}\n---\n\
+                  apiVersion: v1\nkind: Secret\nmetadata: {name: t}\ndata: {password: !!int hunter2secret}\n---\n\
+                  apiVersion: deckhouse.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: p}\nspec:\n  \
+                  match: {namespaceSelector: {matchNames: [a]}}\n  policies:\n    verifyImageSignatures:\n    \
+                  - {reference: x, publicKeys: [hunter2key], dockerCfg: hunter2cfg, ca: hunter2ca}\n";
+    let folder = Folder::of(&[("a.yaml", secret.as_bytes())])?;
+    for command in ["check", "render"] {
+        let (code, said) = folder.run(&[command, "-f", "a.yaml"])?;
+        assert!(code == 2 && !said.contains("hunter2"), "{said}");
+        let expected =
+            "a.yaml:18: SecurityPolicy p: spec.policies.verifyImageSignatures[0].ca: a text of 9 bytes";
+        assert!(said.contains("error: a.yaml:9: ") && said.contains(expected), "{said}");
+    }
+    let (code, said) = folder.run(&["test", "a.yaml"])?;
+    assert!(code == 2 && !said.contains("hunter2"), "{said}");
+    Ok(())
+}
+
 const TEMPLATE: &str = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: kinds}\n\
 spec:\n  crd: {spec: {names: {kind: Kinds}}}\n  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      \
 package kinds\n      violation[{\"msg\": msg}] { msg := sprintf(\"a %v\", [input.review.kind.kind]) }\n";

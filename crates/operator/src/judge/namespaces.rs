@@ -116,6 +116,6 @@ mod tests {
             exempt.contains("takes the namespace shop out") && exempt.contains("remove the label"),
             "{exempt}"
         );
-        assert!(meaningless.contains("allowed are privileged, baseline, restricted"), "{meaningless}");
+        assert!(meaningless.contains("allowed: privileged, baseline, restricted"), "{meaningless}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use gatewright_e2e::{Cluster, Options, down, paths, reap, tools};
+use gatewright_e2e::{Cluster, Options, down, operator, paths, reap, tools};
 use tokio::runtime::Runtime;
 
 /// Local clusters of real programs, without containers
@@ -33,6 +33,12 @@ enum Command {
     },
     /// Stop a cluster and remove its data, in whatever state it is
     Down {
+        #[command(flatten)]
+        name: Name,
+    },
+    /// Run the operator's Pods of a cluster as processes, until this process ends
+    #[command(hide = true)]
+    RunPods {
         #[command(flatten)]
         name: Name,
     },
@@ -75,6 +81,10 @@ fn run(command: Command) -> Result<()> {
             Runtime::new()?.block_on(up(Options { gatekeepers, nodes, ..Options::new(&name.name) }))
         }
         Command::Down { name } => stop(&name.name),
+        Command::RunPods { name } => {
+            let (cluster, binary) = (Cluster::attach(&name.name)?, operator::binary()?);
+            Runtime::new()?.block_on(cluster.run_pods(&binary))
+        }
         Command::Reap { directory } => reap(&directory),
         Command::Hold { name } => Runtime::new()?.block_on(hold(&name.name)),
     }
@@ -86,7 +96,10 @@ async fn up(options: Options) -> Result<()> {
     let state = if Cluster::attach(&name).is_ok_and(|cluster| cluster.is_up()) {
         "runs already".to_owned()
     } else {
-        Cluster::up(options).await?;
+        let cluster = Cluster::up(options).await?;
+        // Nobody else changes what is known of the cluster from now on.
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        cluster.spawn("pods", command.args(["run-pods", "--name", &name]), None).await?;
         format!("is ready after {:.1} s", start.elapsed().as_secs_f32())
     };
     let directory = paths::cluster(&name)?;

@@ -15,7 +15,7 @@ const LEASE: &str = "8";
 const LEADER: [&str; 6] =
     ["get", "lease", "gatewright", "-n", "gatewright-system", "-o=jsonpath={.spec.holderIdentity}{\"\\n\"}"];
 
-/// Starts both, under the account that `deploy/rbac.yaml` gives them.
+/// Starts both, under the account that `deploy/gatewright.yaml` gives them.
 pub(super) async fn start(cluster: &Cluster) -> Result<()> {
     for replica in REPLICAS {
         cluster.start_replica(replica, &["--lease-seconds", LEASE]).await?;

@@ -75,9 +75,7 @@ async fn what_is_forbidden_is_not_gone() -> Result<()> {
             "a constraint was deleted that is only forbidden to see"
         );
 
-        let rbac = paths::repository().join("deploy/rbac.yaml");
-        let rbac = rbac.to_str().context("not UTF-8")?;
-        scene.cluster.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", rbac]).await?;
+        scene.cluster.install_policies().await?;
         scene.cluster.becomes_as_desired(&before, &[]).await?;
         scene.cluster.put(&security_policy("later", &json!({"allowHostPID": false}))).await?;
         scene.cluster.ready("secpol/later").await

@@ -83,7 +83,7 @@ async fn what_is_in_the_namespace(cluster: &Cluster) -> Result<()> {
 
 /// With the optional role, whoever may view a namespace reads its report, and no other.
 async fn only_the_namespace_is_seen(cluster: &Cluster) -> Result<()> {
-    let role = paths::repository().join("deploy/report-viewers.yaml");
+    let role = paths::component("report-viewers");
     cluster.kubectl_ok(&["apply", "-f", role.to_str().context("not UTF-8")?]).await?;
     cluster
         .kubectl_ok(&["create", "rolebinding", "team", "-n", "shop", "--clusterrole=view", "--user=team"])

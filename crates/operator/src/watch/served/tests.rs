@@ -48,8 +48,8 @@ fn has(kind: &str) -> impl Fn(&[Resource]) -> bool {
     move |known| known.iter().any(|it| it.kind == kind)
 }
 
-async fn look(served: &ServedKinds, server: &Server, kind: &str) -> Result<Vec<String>, Error> {
-    served.look(&server.client(), has(kind)).await.map(|kinds| names(&kinds))
+async fn look(kinds: &ServedKinds, server: &Server, kind: &str) -> Result<Vec<String>, Error> {
+    kinds.look(&server.client(), has(kind)).await.map(|kinds| names(&kinds))
 }
 
 const PLAIN: [&str; 2] = ["/Namespace namespaces c", "/Pod pods n"];
@@ -73,39 +73,39 @@ async fn each_kind_is_there_once_with_its_group_plural_and_scope() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_suffices_is_good_for_ever() {
-    let (served, server) = (ServedKinds::default(), Server::new(discovery(&[])));
-    assert_eq!(look(&served, &server, "Pod").await.unwrap(), PLAIN);
+    let (known, server) = (ServedKinds::default(), Server::new(discovery(&[])));
+    assert_eq!(look(&known, &server, "Pod").await.unwrap(), PLAIN);
     tokio::time::advance(Duration::from_secs(3600)).await;
-    assert_eq!(look(&served, &server, "Namespace").await.unwrap(), PLAIN);
+    assert_eq!(look(&known, &server, "Namespace").await.unwrap(), PLAIN);
     assert_eq!(server.asked().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_it_does_not_suffice_the_server_is_asked_again_but_not_at_once() {
-    let served = ServedKinds::default();
+    let known = ServedKinds::default();
     let server = Server::new([discovery(&[]), discovery(DEPLOYMENTS)].concat());
-    assert_eq!(look(&served, &server, "Deployment").await.unwrap(), PLAIN);
+    assert_eq!(look(&known, &server, "Deployment").await.unwrap(), PLAIN);
     tokio::time::advance(FRESH - Duration::from_millis(1)).await;
-    assert_eq!(look(&served, &server, "Deployment").await.unwrap(), PLAIN);
+    assert_eq!(look(&known, &server, "Deployment").await.unwrap(), PLAIN);
     assert_eq!(server.asked().len(), 2);
     tokio::time::advance(Duration::from_millis(1)).await;
-    assert_eq!(look(&served, &server, "Deployment").await.unwrap(), WITH_DEPLOYMENTS);
+    assert_eq!(look(&known, &server, "Deployment").await.unwrap(), WITH_DEPLOYMENTS);
     assert_eq!(server.asked().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer_is_an_error_and_what_it_said_before_stays() {
-    let served = ServedKinds::default();
+    let known = ServedKinds::default();
     let down = || Answer::Refused(503, "ServiceUnavailable");
     let answers = [vec![down()], discovery(&[]).to_vec(), vec![down()], discovery(DEPLOYMENTS).to_vec()];
     let server = Server::new(answers.concat());
     // Nothing is remembered of the failure: the next one asks at once.
-    let error = look(&served, &server, "Pod").await.unwrap_err().to_string();
+    let error = look(&known, &server, "Pod").await.unwrap_err().to_string();
     assert!(error.contains("looking for the kinds that are served"), "{error}");
-    assert_eq!(look(&served, &server, "Pod").await.unwrap(), PLAIN);
+    assert_eq!(look(&known, &server, "Pod").await.unwrap(), PLAIN);
     tokio::time::advance(FRESH).await;
-    look(&served, &server, "Deployment").await.unwrap_err();
-    assert_eq!(look(&served, &server, "Pod").await.unwrap(), PLAIN);
-    assert_eq!(look(&served, &server, "Deployment").await.unwrap(), WITH_DEPLOYMENTS);
+    look(&known, &server, "Deployment").await.unwrap_err();
+    assert_eq!(look(&known, &server, "Pod").await.unwrap(), PLAIN);
+    assert_eq!(look(&known, &server, "Deployment").await.unwrap(), WITH_DEPLOYMENTS);
     assert_eq!(server.asked().len(), 6);
 }

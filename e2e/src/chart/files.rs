@@ -1,0 +1,173 @@
+//! The files that `make generated` writes of the chart and from it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use gatewright_operator::rbac::{self, Place};
+use serde_json::json;
+
+use super::{NAMESPACE, NO_IMAGE, folder, schema, template, values};
+use crate::paths;
+
+/// The manifest for `kubectl apply`, without Helm.
+pub const MANIFEST: &str = "deploy/gatewright.yaml";
+
+/// What the manifest leaves to components.
+const PLAIN: [&str; 2] = [NO_IMAGE, "admissionPolicies.namespaceLabels=false"];
+
+/// The components of kustomize, each with the value of the chart that it stands for.
+pub const COMPONENTS: [(&str, &str); 7] = [
+    ("servicemonitor", "metrics.serviceMonitor.enabled"),
+    ("prometheus-rule", "metrics.prometheusRule.enabled"),
+    ("dashboard", "metrics.dashboard.enabled"),
+    ("namespace-labels", "admissionPolicies.namespaceLabels"),
+    ("reserved-namespaces", "admissionPolicies.reservedNamespaces"),
+    ("ignore-label", "admissionPolicies.ignoreLabel"),
+    ("report-viewers", "roles.reportViewers"),
+];
+
+/// A generated file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// Its path in the repository.
+    pub path: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+impl Generated {
+    fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+
+    /// Whether it is committed as it is.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        std::fs::read_to_string(paths::repository().join(&self.path)).is_ok_and(|text| text == self.text)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The folder is not there, or cannot be written.
+    pub fn write(&self) -> Result<()> {
+        let path = paths::repository().join(&self.path);
+        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        std::fs::write(&path, &self.text).with_context(|| path.display().to_string())
+    }
+}
+
+fn read(path: &str) -> Result<String> {
+    std::fs::read_to_string(paths::repository().join(path)).with_context(|| path.to_owned())
+}
+
+/// What is generated without helm.
+///
+/// # Errors
+/// A file that it is made from cannot be read.
+pub fn offline() -> Result<Vec<Generated>> {
+    let chart = |file: &str| format!("deploy/charts/gatewright/{file}");
+    let mut files = vec![];
+    for crd in gatewright_api::crds() {
+        let path = chart(&format!("files/crds/{}.yaml", crd.spec.names.plural));
+        files.push(Generated::new(path, serde_saphyr::to_string(&crd)?));
+    }
+    for file in ["alerts.yaml", "dashboard.json"] {
+        files.push(Generated::new(chart(&format!("files/{file}")), read(&format!("deploy/{file}"))?));
+    }
+    files.push(Generated::new(chart("files/rbac.yaml"), rights()?));
+    files.push(Generated::new("docs/rbac.md", rbac::rbac_reference()));
+    let values = values::read(&std::fs::read_to_string(folder().join("values.yaml"))?)?;
+    let schema = serde_json::to_string_pretty(&schema::schema(&values)?)? + "\n";
+    files.push(Generated::new(chart("values.schema.json"), schema));
+    let table = values::table(&values);
+    let readme = chart("README.md");
+    files.push(Generated::new(&readme, with_table(&read(&readme)?, &table)?));
+    files.push(Generated::new("docs/values.md", format!("{VALUES_HEAD}{table}")));
+    Ok(files)
+}
+
+/// The rules of the operator's three roles.
+fn rights() -> Result<String> {
+    let places = [("cluster", Place::Cluster), ("own", Place::Own), ("default", Place::Default)];
+    let rules: BTreeMap<_, _> =
+        places.into_iter().map(|(name, place)| (name, rbac::rules_at(place))).collect();
+    Ok(serde_saphyr::to_string(&rules)?)
+}
+
+const VALUES_HEAD: &str = "# Values of the chart
+
+The values of `deploy/charts/gatewright`, for `helm install --set NAME=VALUE` or a file given by `-f`. An unknown one is refused. [install.md](install.md) says how to begin,
+[settings.md](settings.md) what stands below `settings`.
+
+";
+
+const BEGIN: &str = "<!-- values -->\n";
+const END: &str = "<!-- end of values -->\n";
+
+fn with_table(readme: &str, table: &str) -> Result<String> {
+    let (head, rest) = readme.split_once(BEGIN).context("README.md has no place for the values")?;
+    let (_, tail) = rest.split_once(END).context("README.md has no end of the values")?;
+    Ok(format!("{head}{BEGIN}{table}{END}{tail}"))
+}
+
+/// What helm renders: the manifest, and the components of kustomize.
+///
+/// # Errors
+/// The chart does not render.
+pub fn rendered() -> Result<Vec<Generated>> {
+    let plain = template(&PLAIN)?;
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    });
+    let namespace = serde_saphyr::to_string(&namespace)?;
+    let mut files = vec![Generated::new(MANIFEST, format!("{MANIFEST_HEAD}---\n{namespace}{plain}"))];
+    for (name, value) in COMPONENTS {
+        let with = format!("{value}=true");
+        let more = template(&[&PLAIN[..], &[&with]].concat())?;
+        let known: Vec<_> = documents(&plain).collect();
+        let new: Vec<_> = documents(&more).filter(|document| !known.contains(document)).collect();
+        let folder = format!("deploy/components/{name}");
+        files.push(Generated::new(format!("{folder}/{name}.yaml"), new.join("\n---\n") + "\n"));
+        files.push(Generated::new(format!("{folder}/kustomization.yaml"), component(name, value)));
+    }
+    Ok(files)
+}
+
+fn documents(manifest: &str) -> impl Iterator<Item = &str> {
+    manifest.split("---\n").map(str::trim).filter(|document| !document.is_empty())
+}
+
+const MANIFEST_HEAD: &str = "\
+# The operator and all that it needs, as `helm template` prints it of deploy/charts/gatewright; made by `make generated`.
+# It enforces the Pod Security Standard baseline, action Deny, within seconds: read docs/install.md first.
+# Nobody publishes the image: set yours in kustomization.yaml beside this file.
+";
+
+fn component(name: &str, value: &str) -> String {
+    format!(
+        "# What the value {value} of the chart adds; made by `make generated`.\n\
+         apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [{name}.yaml]\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `make generated` writes them.
+    #[test]
+    fn committed_files_are_current() {
+        for file in offline().unwrap() {
+            assert!(file.is_current(), "{}: run `make generated`", file.path);
+        }
+    }
+
+    #[test]
+    fn a_crd_is_small_enough_for_an_apply_of_clients() {
+        for file in offline().unwrap().into_iter().filter(|file| file.path.contains("/crds/")) {
+            assert!(file.text.len() < 128 << 10, "{}: {} bytes", file.path, file.text.len());
+        }
+    }
+}
