@@ -263,7 +263,7 @@ sbom: $(CYCLONEDX)
 .PHONY: image-push
 image-push: ## Push target/image to a registry that you are logged in to (REPOSITORY=registry.example.com/gatewright)
 	@[[ -n "$(REPOSITORY)" ]] || { echo 'say where to: make image-push REPOSITORY=registry.example.com/gatewright' >&2; exit 2; }
-	$(TOOLS_DIR)/bin/crane push --index $(TARGET_DIR)/image $(REPOSITORY):$(VERSION)
+	$(TOOLS_DIR)/bin/crane push $(TARGET_DIR)/image $(REPOSITORY):$(VERSION)
 
 .PHONY: image-test
 image-test: image ## Test the image: its layout, static, packed twice, pushed and pulled, run (PLATFORMS="amd64 arm64")

@@ -184,13 +184,9 @@ mod tests {
             }}))
             .unwrap()
         };
-        for (of, ready, expected) in vec![
-            (pod(true), true, None),
-            (pod(true), false, Some(pod(false))),
-            (pod(false), true, Some(pod(true))),
-            (Pod::default(), true, None),
-        ] {
-            assert_eq!(with_readiness(&of, ready), expected);
-        }
+        assert_eq!(with_readiness(&pod(true), true), None);
+        assert_eq!(with_readiness(&pod(true), false), Some(pod(false)));
+        assert_eq!(with_readiness(&pod(false), true), Some(pod(true)));
+        assert_eq!(with_readiness(&Pod::default(), true), None);
     }
 }

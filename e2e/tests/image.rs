@@ -154,7 +154,7 @@ fn a_registry_takes_it_and_gives_it_back() -> Result<()> {
     let registry = Registry::start(&scratch.0)?;
     let (digest, _) = layout().index()?;
     let image = registry.image("1");
-    crane(&["push", "--index", layout().0.to_str().context("not UTF-8")?, &image])?;
+    crane(&["push", layout().0.to_str().context("not UTF-8")?, &image])?;
     ensure!(crane(&["digest", &image])?.trim() == digest);
     let pulled = scratch.0.join("pulled");
     crane(&["pull", "--format=oci", &image, pulled.to_str().context("not UTF-8")?])?;

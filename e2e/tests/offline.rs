@@ -52,7 +52,7 @@ async fn an_installation_from_files() -> Result<()> {
     fs::create_dir_all(folder.join("registry"))?;
     let registry = Registry::start(&folder.join("registry"))?;
     let image = registry.image(env!("CARGO_PKG_VERSION"));
-    crane(&["push", "--index", text(&folder.join("image"))?, &image])?;
+    crane(&["push", text(&folder.join("image"))?, &image])?;
     let binary = binary_of(&registry, &folder)?;
     command_line(&files)?;
     let repository = image.rsplit_once(':').context("no tag")?.0.to_owned();

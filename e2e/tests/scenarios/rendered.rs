@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use gatewright_e2e::chart::{self, NAMESPACE, NO_IMAGE, RELEASE};
 use gatewright_e2e::manifests::{labelled_namespace, privileged_pod};
 use gatewright_e2e::operator::OPERATOR_USER;
-use gatewright_e2e::{Cluster, Options, SOON, rights, tools, until};
+use gatewright_e2e::{Cluster, Condition, Options, SOON, rights, tools, until};
 use gatewright_operator::rbac;
 use serde_json::{Value, json};
 
@@ -51,7 +51,8 @@ async fn operator(cluster: &Cluster) -> Result<()> {
     cluster.becomes_as_desired(&before, &[]).await?;
     reports_of_both_groups(cluster).await?;
     everything_ends(cluster).await?;
-    a_replica_less(cluster).await
+    a_replica_less(cluster).await?;
+    broken_settings(cluster).await
 }
 
 /// A change of the values reaches the process through its volume, without a restart.
@@ -207,5 +208,28 @@ async fn a_replica_less(cluster: &Cluster) -> Result<()> {
     .await?;
     until("the process of the deleted Pod has ended", SOON, async || Ok(!cluster.is_running(&leading)))
         .await?;
+    cluster.ready("gatewrightstatus/cluster").await
+}
+
+/// Operators that start with broken settings wait, and say so in the state of the system.
+async fn broken_settings(cluster: &Cluster) -> Result<()> {
+    let write = async |text: &str| {
+        let patch = json!({"data": {"settings.yaml": text}}).to_string();
+        let settings =
+            ["patch", "configmap/gatewright-settings", "-n", NAMESPACE, "--type=merge", "-p", &patch];
+        cluster.kubectl_ok(&settings).await
+    };
+    write("nonsense: true").await?;
+    cluster
+        .kubectl_ok(&["delete", "pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=operator"])
+        .await?;
+    until("an operator that has just started has looked at what is said", SOON, async || {
+        let asked = rights::asked_by(OPERATOR_USER, &std::fs::read_to_string(cluster.audit_log())?)?;
+        Ok(asked.iter().any(|it| it.verb == "get" && it.resource == "gatewrightstatuses"))
+    })
+    .await?;
+    let broken = Condition::no("Settings", "Broken", "nonsense is unknown");
+    cluster.condition("gatewrightstatus/cluster", broken).await?;
+    write("").await?;
     cluster.ready("gatewrightstatus/cluster").await
 }
