@@ -59,6 +59,8 @@ impl Step {
 }
 
 /// What differs from run to run, and what it becomes: times, ages, ports and uids, and the columns that an age moves.
+// The patterns are constants: they compile.
+#[allow(clippy::unwrap_used)]
 static VARIABLE: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
     [
         (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[ +-][0-9:]+)?", "TIME"),
@@ -68,7 +70,7 @@ static VARIABLE: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
         (r"(?m) +([0-9]+[smhd])+$", " AGE"),
         (r"(?m) +AGE *$", " AGE"),
     ]
-    .map(|(pattern, replacement)| (Regex::new(pattern).expect("a pattern of ours"), replacement))
+    .map(|(pattern, replacement)| (Regex::new(pattern).unwrap(), replacement))
 });
 
 /// A text without what differs from run to run.
@@ -77,7 +79,13 @@ pub fn normal(text: &str) -> String {
     let replace = |text: String, (pattern, replacement): &(Regex, &str)| {
         pattern.replace_all(&text, *replacement).into_owned()
     };
-    let lines: Vec<_> = VARIABLE.iter().fold(text.to_owned(), replace).lines().map(str::trim_end).map(str::to_owned).collect();
+    let lines: Vec<_> = VARIABLE
+        .iter()
+        .fold(text.to_owned(), replace)
+        .lines()
+        .map(str::trim_end)
+        .map(str::to_owned)
+        .collect();
     lines.join("\n")
 }
 

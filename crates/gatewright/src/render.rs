@@ -38,15 +38,8 @@ pub struct Args {
     /// Policies: files or folders, or - for standard input
     #[arg(short, long = "filename", value_name = "PATH", required = true)]
     filenames: Vec<PathBuf>,
-    /// Only the templates, unless --constraints is given too
-    #[arg(long)]
-    templates: bool,
-    /// Only the constraints, unless --templates is given too
-    #[arg(long)]
-    constraints: bool,
-    /// The six constraints of the Pod Security Standards, too
-    #[arg(long)]
-    standards: bool,
+    #[command(flatten)]
+    parts: Parts,
     /// The format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -61,6 +54,20 @@ pub struct Args {
     reading: ReadingArgs,
     #[command(flatten)]
     settings: SettingsArgs,
+}
+
+/// What is rendered of all that could be.
+#[derive(Debug, clap::Args)]
+struct Parts {
+    /// Only the templates, unless --constraints is given too
+    #[arg(long)]
+    templates: bool,
+    /// Only the constraints, unless --templates is given too
+    #[arg(long)]
+    constraints: bool,
+    /// The six constraints of the Pod Security Standards, too
+    #[arg(long)]
+    standards: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -101,13 +108,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(of_policies) = constraints(&args.filenames, &reading, &settings) else {
         return Ok(ExitCode::from(FAILED));
     };
-    let all = args.templates == args.constraints;
+    let all = args.parts.templates == args.parts.constraints;
     let mut objects = vec![];
-    if all || args.templates {
+    if all || args.parts.templates {
         objects.extend(templates().into_iter().map(rendered_template));
     }
-    if all || args.constraints {
-        let mut builtin = if args.standards { standards(&settings) } else { vec![] };
+    if all || args.parts.constraints {
+        let mut builtin = if args.parts.standards { standards(&settings) } else { vec![] };
         if settings.exec_guard.mode == GuardMode::Always {
             objects.push(Object::SyncSet(Box::new(rendered_sync_set())));
             builtin.push(exec_guard(&settings, &[]));

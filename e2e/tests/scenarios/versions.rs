@@ -9,7 +9,8 @@ use gatewright_e2e::{Condition, Options, Scenario};
 use gatewright_rules::Template;
 use serde_json::{Value, json};
 
-const SAYS: &str = "Gatekeeper is too old: the image of Pod gatekeeper-0 is v3.17.0. gatewright needs Gatekeeper 3.22";
+const SAYS: &str =
+    "Gatekeeper is too old: the image of Pod gatekeeper-0 is v3.17.0. gatewright needs Gatekeeper 3.22";
 
 /// A template of ours that an earlier operator has left behind, and that is not as it should be.
 fn left_behind() -> Value {
@@ -35,7 +36,10 @@ async fn gatekeeper_3_17_is_too_old() -> Result<()> {
         let [template] = templates["items"].as_array().map_or(&[][..], Vec::as_slice) else {
             anyhow::bail!("not one template: {templates}")
         };
-        ensure!(template["metadata"]["annotations"] == left_behind()["metadata"]["annotations"], "{template}");
+        ensure!(
+            template["metadata"]["annotations"] == left_behind()["metadata"]["annotations"],
+            "{template}"
+        );
         ensure!(template["metadata"]["generation"] == 1, "{template}");
         Ok(())
     })

@@ -43,13 +43,15 @@ async fn main() -> ExitCode {
 async fn run(record: bool) -> Result<()> {
     let path = paths::repository().join("README.md");
     let readme = std::fs::read_to_string(&path)?;
-    let steps = steps(&readme).map_err(|line| anyhow::anyhow!("README.md:{line}: output before any command"))?;
+    let steps =
+        steps(&readme).map_err(|line| anyhow::anyhow!("README.md:{line}: output before any command"))?;
     ensure!(!steps.is_empty(), "README.md has no session");
     down(NAME)?;
     // As upstream installs it; and no audit, which would come at any time.
     let (failure_policy, audit_interval) = (FailurePolicy::Ignore, 3600);
     let options = Options { failure_policy, audit_interval, ..Options::new(NAME) };
-    let session = async |cluster: &Cluster| cluster.with_pods_run(async || session(cluster, &steps).await).await;
+    let session =
+        async |cluster: &Cluster| cluster.with_pods_run(async || session(cluster, &steps).await).await;
     let outputs = Cluster::run(options, session).await?;
     if record {
         std::fs::write(&path, rewritten(&readme, &outputs))?;
@@ -95,7 +97,8 @@ async fn run_step(cluster: &Cluster, folder: &Path, step: &Step) -> Result<Strin
     shell.env_remove("CLICOLOR_FORCE").env("COLUMNS", "120");
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let output = tokio::time::timeout(COMMAND, shell.output());
-    let output = output.await.with_context(|| format!("README.md:{}: does not end in {COMMAND:?}", step.line))?;
+    let output =
+        output.await.with_context(|| format!("README.md:{}: does not end in {COMMAND:?}", step.line))?;
     Ok(String::from_utf8_lossy(&output?.stdout).into_owned())
 }
 
@@ -103,7 +106,8 @@ async fn run_step(cluster: &Cluster, folder: &Path, step: &Step) -> Result<Strin
 fn search_path() -> Result<std::ffi::OsString> {
     let binary = binary()?;
     let own = binary.parent().map(Path::to_path_buf).context("no folder")?;
-    let tools = gatewright_e2e::tools::path("kubectl").parent().map(Path::to_path_buf).context("no folder")?;
+    let tools =
+        gatewright_e2e::tools::path("kubectl").parent().map(Path::to_path_buf).context("no folder")?;
     let machine = std::env::var_os("PATH").unwrap_or_default();
     let all: Vec<PathBuf> = [own, tools].into_iter().chain(std::env::split_paths(&machine)).collect();
     Ok(std::env::join_paths(all)?)
@@ -129,11 +133,16 @@ fn compare(steps: &[Step], outputs: &[String]) -> Result<()> {
     for (step, output) in steps.iter().zip(outputs) {
         if normal(&step.output) != normal(output) {
             let Step { line, command, output: expected } = step;
-            wrong.push(format!("README.md:{line}: $ {command}\nthe README says:\n{expected}it prints:\n{output}"));
+            wrong.push(format!(
+                "README.md:{line}: $ {command}\nthe README says:\n{expected}it prints:\n{output}"
+            ));
         }
     }
     if !wrong.is_empty() {
-        bail!("{}\n`make first-run RECORD=1` writes what the commands print into the README", wrong.join("\n"));
+        bail!(
+            "{}\n`make first-run RECORD=1` writes what the commands print into the README",
+            wrong.join("\n")
+        );
     }
     println!("\nThe README is right.");
     Ok(())

@@ -75,7 +75,7 @@ async fn each_kind_is_there_once_with_its_group_plural_and_scope() {
 async fn an_answer_that_suffices_is_good_for_ever() {
     let (known, server) = (ServedKinds::default(), Server::new(discovery(&[])));
     assert_eq!(look(&known, &server, "Pod").await.unwrap(), PLAIN);
-    tokio::time::advance(Duration::from_secs(3600)).await;
+    tokio::time::advance(Duration::from_hours(1)).await;
     assert_eq!(look(&known, &server, "Namespace").await.unwrap(), PLAIN);
     assert_eq!(server.asked().len(), 2);
 }
@@ -85,10 +85,11 @@ async fn where_it_does_not_suffice_the_server_is_asked_again_but_not_at_once() {
     let known = ServedKinds::default();
     let server = Server::new([discovery(&[]), discovery(DEPLOYMENTS)].concat());
     assert_eq!(look(&known, &server, "Deployment").await.unwrap(), PLAIN);
-    tokio::time::advance(FRESH - Duration::from_millis(1)).await;
+    let moment = Duration::from_millis(1);
+    tokio::time::advance(FRESH.saturating_sub(moment)).await;
     assert_eq!(look(&known, &server, "Deployment").await.unwrap(), PLAIN);
     assert_eq!(server.asked().len(), 2);
-    tokio::time::advance(Duration::from_millis(1)).await;
+    tokio::time::advance(moment).await;
     assert_eq!(look(&known, &server, "Deployment").await.unwrap(), WITH_DEPLOYMENTS);
     assert_eq!(server.asked().len(), 4);
 }
