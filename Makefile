@@ -270,7 +270,7 @@ image-test: image ## Test the image: its layout, static, packed twice, pushed an
 	GATEWRIGHT_PLATFORMS="$(PLATFORMS)" $(TEST) --test image -- --nocapture
 
 .PHONY: image-twice
-image-twice: image-binaries ## Build the binaries a second time in another folder and compare (twice the minutes)
+image-twice: image-binaries ## Build the binaries twice and compare them (twice the minutes)
 	@sha256sum $(foreach platform,$(PLATFORMS),$(call IMAGE_BINARY,$(platform))) > $(TARGET_DIR)/image.sums
 	rm -rf $(foreach target,$(TARGETS),$(TARGET_DIR)/$(target)/image)
 	@$(MAKE) --no-print-directory image-binaries

@@ -31,29 +31,27 @@ fn transcripts() {
     trycmd::TestCases::new().case("tests/cmd/*.trycmd");
 }
 
-/// What the documents show is what is printed; … stands for any lines.
+/// What the document shows is what is printed; … stands for any lines. The sessions of the README are run by `make first-run`.
 #[test]
-fn examples_in_documents_are_true() -> Result {
+fn the_example_in_the_documentation_of_check_is_true() -> Result {
     let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    for file in ["README.md", "docs/check.md"] {
-        let text = std::fs::read_to_string(repository.join(file))?;
-        let (_, example) = text.split_once("```\n$ gatewright check ").ok_or("no example")?;
-        let (command, shown) = example.split_once('\n').ok_or("no command")?;
-        let (shown, _) = shown.split_once("```").ok_or("no end")?;
-        let arguments: Vec<_> = std::iter::once("check").chain(command.split(' ')).collect();
-        let assert = gatewright(&arguments)?.current_dir(repository).assert().code(1);
-        let printed = String::from_utf8(assert.get_output().stdout.clone())?;
-        let mut printed = printed.lines();
-        let mut skipping = false;
-        for line in shown.lines() {
-            if line != "…" {
-                let found = if skipping { printed.find(|it| *it == line) } else { printed.next() };
-                assert_eq!(found, Some(line), "{file}");
-            }
-            skipping = line == "…";
+    let text = std::fs::read_to_string(repository.join("docs/check.md"))?;
+    let (_, example) = text.split_once("```\n$ gatewright check ").ok_or("no example")?;
+    let (command, shown) = example.split_once('\n').ok_or("no command")?;
+    let (shown, _) = shown.split_once("```").ok_or("no end")?;
+    let arguments: Vec<_> = std::iter::once("check").chain(command.split(' ')).collect();
+    let assert = gatewright(&arguments)?.current_dir(repository).assert().code(1);
+    let printed = String::from_utf8(assert.get_output().stdout.clone())?;
+    let mut printed = printed.lines();
+    let mut skipping = false;
+    for line in shown.lines() {
+        if line != "…" {
+            let found = if skipping { printed.find(|it| *it == line) } else { printed.next() };
+            assert_eq!(found, Some(line));
         }
-        assert_eq!(printed.next(), None, "{file}");
+        skipping = line == "…";
     }
+    assert_eq!(printed.next(), None);
     Ok(())
 }
 
