@@ -113,7 +113,7 @@ fn kubectl_reads_what_render_writes() -> Result<()> {
     let policies = paths::repository().join("crates/gatewright/tests/cmd/render.in/policies.yaml");
     let render = |format: &str| -> Result<String> {
         let mut command = Command::new(operator::binary()?);
-        let output = command.arg("render").arg("-f").arg(&policies).args(["-o", format]).output()?;
+        let output = command.args(["render", "--standards", "-o", format, "-f"]).arg(&policies).output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
     };
