@@ -113,7 +113,7 @@ versions-tools: tools-program
 .PHONY: on-kubernetes-%
 on-kubernetes-%:
 	$(call on,Kubernetes $*,operator,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) operator::)
-	$(call on,Kubernetes $*,rules,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) api_server::)
+	$(call on,Kubernetes $*,policies,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) api_server::)
 	$(call on,Kubernetes $*,standards,GATEWRIGHT_E2E_KUBERNETES=$(filter-out pinned,$*) $(versions_tests) verdicts::)
 
 .PHONY: on-gatekeeper-%

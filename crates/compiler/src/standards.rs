@@ -79,7 +79,7 @@ fn actions() -> Vec<String> {
 /// A label of a namespace whose value is none of those that mean something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the label {key} has the value {found:?}, which means nothing: allowed: {allowed}; {default} holds, the default"
+    "the label {key} has the value {found:?}, which means nothing; allowed: {allowed}; {default} holds, the default"
 )]
 pub struct MeaninglessLabel {
     /// The label.
@@ -198,11 +198,11 @@ mod tests {
     #[case(&[], &[])]
     #[case(&[(POLICY_LABEL, "restricted"), (ACTION_LABEL, "warn"), ("app", "Restricted")], &[])]
     #[case(&[(POLICY_LABEL, "Restricted")], &[
-        "the label security.deckhouse.io/pod-policy has the value \"Restricted\", which means nothing: allowed: \
+        "the label security.deckhouse.io/pod-policy has the value \"Restricted\", which means nothing; allowed: \
          privileged, baseline, restricted; baseline holds, the default",
     ])]
     #[case(&[(ACTION_LABEL, "")], &[
-        "the label security.deckhouse.io/pod-policy-action has the value \"\", which means nothing: allowed: deny, \
+        "the label security.deckhouse.io/pod-policy-action has the value \"\", which means nothing; allowed: deny, \
          warn, dryrun; deny holds, the default",
     ])]
     fn values_that_mean_nothing_are_named(#[case] labels: &[(&str, &str)], #[case] expected: &[&str]) {

@@ -274,6 +274,7 @@ const KINDS: &[Kind] = &[
                 plain("volumeLifecycleModes", List("Persistent")),
                 pointer("requiresRepublish", Boolean(false)),
                 pointer("seLinuxMount", Boolean(false)),
+                pointer("preventPodSchedulingIfMissing", Boolean(false)),
             ],
         )],
         ..PLAIN

@@ -1,6 +1,6 @@
 //! The defaults that the API server gives to objects before validating admission webhooks see them.
 //!
-//! Kubernetes 1.36: the defaulters of its built-in kinds, what its registries fill in on create, and the admission
+//! Kubernetes 1.37: the defaulters of its built-in kinds, what its registries fill in on create, and the admission
 //! plugins that are on by default and need no other object (service account token, tolerations, priority, storage
 //! protection). Custom kinds have no defaults here.
 

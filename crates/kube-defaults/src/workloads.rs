@@ -30,7 +30,8 @@ pub(super) fn stateful_set(object: &mut Value) {
             set(strategy, &[plain("type", Text("RollingUpdate")), pointer("rollingUpdate", Object)]);
         }
         if strategy["type"] == "RollingUpdate" {
-            visit(strategy, "rollingUpdate", &mut |rolling| set(rolling, &[pointer("partition", Number(0))]));
+            let fields = [pointer("partition", Number(0)), pointer("maxUnavailable", Number(1))];
+            visit(strategy, "rollingUpdate", &mut |rolling| set(rolling, &fields));
         }
     });
     visit(object, "spec.volumeClaimTemplates[]", &mut |claim| {

@@ -250,7 +250,7 @@ async fn settings_follow_their_file() -> Result<()> {
             .await?;
         }
 
-        // A broken file is told once, with everything that is wrong, and changes nothing.
+        // Each problem of a broken file is logged once, and nothing changes.
         mount.becomes("systemNamespaces: []\nrouting:\n  conect: off\n  delete: never\n")?;
         cluster.measures(replica, "gatewright_settings_valid", "0").await?;
         for problem in ["line 3: routing.conect is unknown", "line 4: routing.delete"] {
@@ -265,13 +265,10 @@ async fn settings_follow_their_file() -> Result<()> {
             "a broken file took effect"
         );
         let log = std::fs::read_to_string(cluster.log(replica))?;
-        let told: Vec<_> = log.lines().filter(|line| line.contains("the settings file is broken")).collect();
-        ensure!(told.len() == 1, "{told:?}");
-        ensure!(
-            told[0].contains("line 3: routing.conect is unknown")
-                && told[0].contains("line 4: routing.delete"),
-            "{told:?}"
-        );
+        for problem in ["line 3: routing.conect is unknown", "line 4: routing.delete"] {
+            let lines: Vec<_> = log.lines().filter(|line| line.contains(problem)).collect();
+            ensure!(lines.len() == 1 && lines[0].contains("the settings file is broken"), "{lines:?}");
+        }
 
         mount.becomes("")?;
         cluster.measures(replica, "gatewright_settings_valid", "1").await?;

@@ -215,7 +215,7 @@ async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
         ensure!(
             events.len() == 1
                 && events[0].contains(
-                    "\"resticted\", which means nothing: allowed: privileged, baseline, restricted"
+                    "\"resticted\", which means nothing; allowed: privileged, baseline, restricted"
                 ),
             "{events:?}"
         );
@@ -236,7 +236,7 @@ async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
 async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
     let path = paths::component("namespace-labels");
     cluster.kubectl_ok(&["apply", "-f", path.to_str().context("not UTF-8")?]).await?;
-    let refused = "which means nothing: allowed: privileged, baseline, restricted";
+    let refused = "which means nothing; allowed: privileged, baseline, restricted";
     until("a meaningless value is refused", SOON, async || {
         let said = label(cluster, "kube-public", &[&format!("{POLICY}=Restricted")]).await?;
         // Until the API server has taken in the policy it says yes.

@@ -94,7 +94,7 @@ async fn older(cluster: &Cluster) -> Result<()> {
         live["spec"] = template["spec"].clone();
         replace(cluster, live).await?;
     }
-    let standards = cluster.get(&["d8podsecuritystandards"]).await?;
+    let standards = cluster.get(&["d8podsecuritystandard"]).await?;
     for standard in standards["items"].as_array().context("no list")? {
         let mut standard = standard.clone();
         let parameters = standard["spec"]["parameters"].as_object_mut().context("no parameters")?;
