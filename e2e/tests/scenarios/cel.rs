@@ -17,13 +17,11 @@ use differences::{Differences, Kind};
 /// How many variants of each expression there are, beside the first.
 const VARIANTS: usize = 1;
 
-const KNOWN: [Kind; 9] = [
+const KNOWN: [Kind; 7] = [
     Kind::InternalError,
     Kind::Order,
     Kind::Timestamp,
-    Kind::Duration,
-    Kind::OrValue,
-    Kind::Range,
+    Kind::Qualifier,
     Kind::Nan,
     Kind::Authorizer,
     Kind::Request,

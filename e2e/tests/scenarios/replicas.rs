@@ -265,9 +265,11 @@ async fn settings_follow_their_file() -> Result<()> {
             "a broken file took effect"
         );
         let log = std::fs::read_to_string(cluster.log(replica))?;
+        let broken = log.lines().filter(|line| line.contains("the settings file is broken"));
+        let broken: Vec<_> = broken.collect();
         for problem in ["line 3: routing.conect is unknown", "line 4: routing.delete"] {
-            let lines: Vec<_> = log.lines().filter(|line| line.contains(problem)).collect();
-            ensure!(lines.len() == 1 && lines[0].contains("the settings file is broken"), "{lines:?}");
+            let lines = broken.iter().filter(|line| line.contains(problem));
+            ensure!(lines.count() == 1, "{problem}: {broken:?}");
         }
 
         mount.becomes("")?;

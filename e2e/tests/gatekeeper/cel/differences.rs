@@ -13,15 +13,11 @@ pub enum Kind {
     InternalError,
     /// Members of a map, which have no order there, fail in different ways.
     Order,
-    /// Other words about a text that is no time.
+    /// Other words about a text that is not a time.
     Timestamp,
-    /// Other words about a number that is no duration.
-    Duration,
-    /// `orValue` of what is no optional value.
-    OrValue,
-    /// A list of a negative length.
-    Range,
-    /// A comparison with what is no number.
+    /// A key of a map that is a list or a map, named by the type that it has in their source.
+    Qualifier,
+    /// A comparison with what is not a number.
     Nan,
     /// `authorizer`, which templates do not have.
     Authorizer,
@@ -105,6 +101,7 @@ fn goes_through_a_map(expression: &str) -> bool {
 
 /// The kind of a difference between two messages about one object. Both fail, but for comparisons with no number.
 fn kind(case: &Case, ours: &str, theirs: &str) -> Option<Kind> {
+    const QUALIFIER: &str = "invalid qualifier type: ";
     const INTERNAL: &str = "internal error: interface conversion: ";
     let says = |message: &str, error: &str| {
         message.split_once(" resulted in error: ").is_some_and(|(_, found)| found.contains(error))
@@ -126,9 +123,7 @@ fn kind(case: &Case, ours: &str, theirs: &str) -> Option<Kind> {
     match case.expression.as_str() {
         "request.operation" | "namespaceObject == null" => Some(Kind::Request),
         _ if says(ours, "invalid RFC 3339 timestamp ") && conversion => Some(Kind::Timestamp),
-        _ if says(ours, "no such overload: duration(int)") && conversion => Some(Kind::Duration),
-        _ if says(ours, "lists.range: size must be non-negative") => Some(Kind::Range),
-        text if text.contains(".orValue(") && says(ours, "no such overload") => Some(Kind::OrValue),
+        _ if says(ours, QUALIFIER) && says(theirs, QUALIFIER) => Some(Kind::Qualifier),
         _ => None,
     }
 }
