@@ -1,4 +1,4 @@
-//! What the API server's audit log tells of requests that were answered.
+//! What the API server's audit log says of requests that were answered.
 
 use std::collections::BTreeMap;
 use std::fs::File;

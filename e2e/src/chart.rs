@@ -49,7 +49,7 @@ fn output_of(output: std::io::Result<std::process::Output>) -> Result<Output> {
 /// Runs helm without a cluster, in the repository.
 ///
 /// # Errors
-/// It cannot be started. That it failed is told by the output.
+/// It cannot be started. Whether it failed is in the output.
 pub fn helm(arguments: &[&str]) -> Result<Output> {
     output_of(command(arguments).output())
 }
@@ -58,7 +58,7 @@ impl Cluster {
     /// Runs helm as administrator of this cluster, in the repository.
     ///
     /// # Errors
-    /// It cannot be started. That it failed is told by the output.
+    /// It cannot be started. Whether it failed is in the output.
     pub async fn helm(&self, arguments: &[&str]) -> Result<Output> {
         let mut command = tokio::process::Command::from(command(arguments));
         command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.directory()).kill_on_drop(true);

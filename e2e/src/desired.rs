@@ -115,7 +115,7 @@ impl Cluster {
         let items: Vec<_> = policies.iter().map(|policy| as_written(policy)).collect();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
         let write = async {
-            // It may end without having read all of it; its exit status tells more.
+            // It may end without having read all of it; its exit status says more.
             let _ = input.write_all(list.as_bytes()).await;
             drop(input);
         };

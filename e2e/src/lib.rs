@@ -2,7 +2,7 @@
 //!
 //! etcd, the Kubernetes control plane, Gatekeeper and kwok run as plain processes on loopback. Nodes
 //! are fake: a Pod on one becomes Running, nothing runs in it, and `kubectl exec` runs its command on
-//! this machine. Everything else is real; the README of this package tells more. Linux only, since
+//! this machine. Everything else is real; the README of this package says more. Linux only, since
 //! processes are found through `/proc`.
 //!
 //! ```no_run

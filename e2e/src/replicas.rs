@@ -95,7 +95,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// All writes of a replica, as the API server's audit log tells them: those with its user agent.
+    /// All writes of a replica, as the API server's audit log says them: those with its user agent.
     ///
     /// # Errors
     ///

@@ -31,7 +31,7 @@ pub struct PolicyStatus {
 }
 
 /// What Gatekeeper's audit found in violation of a policy. Gatekeeper lists only the first violations of a
-/// constraint (20 unless it is told otherwise); the rest is counted.
+/// constraint (20 unless its flag says otherwise); the rest is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Violations {
@@ -119,7 +119,7 @@ pub struct ConstraintCounts {
     pub applied: i32,
     /// What every Gatekeeper process enforces.
     pub enforced: i32,
-    /// A digest of what was last applied. After a restart it tells whether the constraint of an invalid policy is still
+    /// A digest of what was last applied. After a restart it says whether the constraint of an invalid policy is still
     /// that of its last valid generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
@@ -138,7 +138,7 @@ pub enum ConditionType {
     Ready,
 }
 
-/// Why a condition is as it is. `docs/status.md` tells of each what to do.
+/// Why a condition is as it is. `docs/status.md` says of each what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Reason {
     /// No operator has looked at the policy yet: what the CRDs say of a new one.

@@ -39,7 +39,7 @@ pub struct Settings {
     pub reports: Reports,
     /// What becomes of constraints when the release goes.
     pub on_uninstall: OnUninstall,
-    /// What the operator's log tells, if the settings say so.
+    /// What the operator's log says, if the settings say so.
     pub log_level: Option<LogLevel>,
 }
 
@@ -69,7 +69,7 @@ pub enum OnUninstall {
     Remove,
 }
 
-/// How much a log tells.
+/// How much a log says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr, strum::EnumString)]
 #[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum LogLevel {

@@ -368,15 +368,15 @@ fn a_selector_on_labels_leaves_scales_alone_and_says_so() {
         let spec = json!({"match": matcher, "policies": {"replicaLimits": {"maxReplicas": 3}}});
         compile(&policy::<OperationPolicy>(&spec), &Settings::default()).unwrap()
     };
-    let told = |compiled: &Compiled| {
+    let said = |compiled: &Compiled| {
         let kinds = serde_json::to_string(&compiled.constraint.as_ref().unwrap().spec.r#match.kinds).unwrap();
         let route = compiled.routes.iter().any(|route| route.resource == "deployments/scale");
         (kinds.contains("Scale"), route, compiled.notes.len())
     };
     let all = compiled(json!({"namespaceSelector": {"matchNames": ["shop"]}}));
-    assert_eq!(told(&all), (true, true, 0));
+    assert_eq!(said(&all), (true, true, 0));
     let selected = compiled(json!({"labelSelector": {"matchLabels": {"app": "shop"}}}));
-    assert_eq!(told(&selected), (false, false, 1));
+    assert_eq!(said(&selected), (false, false, 1));
     assert!(selected.notes[0].starts_with("replicaLimits does not judge scaling"), "{:?}", selected.notes);
 }
 

@@ -8,7 +8,7 @@ use strum::VariantNames;
 
 use crate::ConstraintError;
 
-/// Where constraints are enforced: what `scopedEnforcementActions` tells apart.
+/// Where constraints are enforced: what `scopedEnforcementActions` distinguishes.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, strum::EnumString, strum::VariantNames, strum::Display,
 )]

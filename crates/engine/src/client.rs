@@ -18,7 +18,7 @@ use crate::{
     template::Template,
 };
 
-/// What an engine is told beside templates and constraints.
+/// What an engine knows beside templates and constraints.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where it stands in for Gatekeeper.

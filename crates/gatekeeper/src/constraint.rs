@@ -32,7 +32,7 @@ pub struct ConstraintSpec {
     pub enforcement_action: Action,
     /// What the constraint applies to.
     pub r#match: Match,
-    /// What the template is told.
+    /// The parameters of the template.
     pub parameters: Value,
 }
 

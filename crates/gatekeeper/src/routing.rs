@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_routes_are_named_and_failing_open_is_told() {
+    fn missing_routes_are_named_and_failing_open_is_reported() {
         let wanted = [route("pods", Operation::Create), route("pods/ephemeralcontainers", Operation::Update)];
         let found = routing(&[configuration(&["*"], &["CREATE", "UPDATE"])], None, &wanted);
         assert_eq!(found.missing, [route("pods/ephemeralcontainers", Operation::Update)]);

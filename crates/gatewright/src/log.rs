@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use gatewright_compiler::LogLevel;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// What is told without being asked for anything else. kube's client tells every failed request, as we do.
+/// What is logged without being asked for anything else. kube's client logs every failed request, as we do.
 pub const DEFAULT: &str = "info,kube_client=off";
 
 /// How the log is written.
@@ -21,7 +21,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sends the log to stderr from now on. The returned function changes what it tells; none goes back to the start.
+/// Sends the log to stderr from now on. The returned function changes what it says; none goes back to the start.
 ///
 /// # Errors
 /// The filter cannot be read.
@@ -52,6 +52,6 @@ fn new_filter(first: &str, level: Option<LogLevel>) -> EnvFilter {
 
 fn report(result: Result<(), tracing_subscriber::reload::Error>) {
     if let Err(error) = result {
-        tracing::warn!(%error, "cannot change what the log tells");
+        tracing::warn!(%error, "cannot change what the log says");
     }
 }

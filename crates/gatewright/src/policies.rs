@@ -1,4 +1,4 @@
-//! Policies from files: parsed, compiled, and every problem told with its line.
+//! Policies from files: parsed, compiled, and every problem reported with its line.
 
 mod schema;
 

@@ -155,7 +155,7 @@ const JUNIT: [(&str, &[&str], &[&str]); 7] = [
 /// Reads JUnit, checks its structure, and counts elements by name; and what the root says of itself.
 fn junit(text: &str) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>)> {
     let mut reader = quick_xml::Reader::from_str(text);
-    let (mut open, mut counts, mut told) = (Vec::<String>::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut open, mut counts, mut said) = (Vec::<String>::new(), BTreeMap::new(), BTreeMap::new());
     loop {
         let event = reader.read_event()?;
         match &event {
@@ -172,7 +172,7 @@ fn junit(text: &str) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>
                     if let (true, Ok(count)) =
                         (open.is_empty(), String::from_utf8_lossy(&attribute.value).parse())
                     {
-                        told.insert(key, count);
+                        said.insert(key, count);
                     }
                 }
                 *counts.entry(name.clone()).or_default() += 1;
@@ -181,7 +181,7 @@ fn junit(text: &str) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>
                 }
             }
             Event::End(_) => drop(open.pop()),
-            Event::Eof => return Ok((counts, told)),
+            Event::Eof => return Ok((counts, said)),
             _ => {}
         }
     }
@@ -205,9 +205,9 @@ fn junit_is_valid() -> Result {
         (vec!["test", "../test.in/gator", "-o", "junit"], 2),
     ] {
         let text = output(&arguments, code)?;
-        let (counts, told) = junit(&text)?;
+        let (counts, said) = junit(&text)?;
         for (told_as, counted_as) in [("tests", "testcase"), ("failures", "failure"), ("errors", "error")] {
-            assert_eq!(told.get(told_as), Some(counts.get(counted_as).unwrap_or(&0)), "{told_as}: {text}");
+            assert_eq!(said.get(told_as), Some(counts.get(counted_as).unwrap_or(&0)), "{told_as}: {text}");
         }
         assert!(counts["testcase"] > 3 && counts.contains_key(if code == 1 { "failure" } else { "error" }));
     }

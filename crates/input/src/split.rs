@@ -20,7 +20,7 @@ pub struct Chunk {
     pub json: bool,
 }
 
-/// The chunks of one file. YAML documents are told apart by the lines between them, as `kubectl` does it, so that a
+/// The chunks of one file. YAML documents are separated by the lines between them, as `kubectl` does it, so that a
 /// file of any size needs memory for one document.
 pub struct Chunks {
     file: Arc<str>,

@@ -20,7 +20,7 @@ use crate::error::request;
 use crate::metrics::Metrics;
 use crate::names::FIELD_MANAGER;
 
-/// How many events may wait. A burst beyond that is dropped: the policies' status tells the same.
+/// How many events may wait. A burst beyond that is dropped: the policies' status says the same.
 const WAITING: usize = 1000;
 
 /// The pause between two events, so that a burst of them does not keep the API server from its work.

@@ -1,4 +1,4 @@
-//! The types that OPA's compiler infers: what a term may be, as far as the text tells.
+//! The types that OPA's compiler infers: what a term may be, as far as the text says.
 
 mod parse;
 mod unify;

@@ -35,7 +35,7 @@ pub fn check(rule: &Rule, path: &str, context: Context<'_>, types: &mut Types) -
     let mut checker = Checker { context, types, open: vec![], known: HashMap::new(), faults: vec![] };
     let found = checker.rule(rule);
     let faults = checker.faults;
-    // Of what is wrong itself nobody is told that it does not fit.
+    // Of what is wrong itself nothing says that it does not fit.
     let found = if faults.is_empty() { found } else { Type::ANY };
     let before = types.remove(path).unwrap_or(Type::Unknown);
     types.insert(path.to_owned(), before.merge(found));

@@ -23,7 +23,7 @@ pub struct Cases {
     /// without their own.
     #[serde(default)]
     pub policy: Option<String>,
-    /// The cases, in the order in which they are told.
+    /// The cases, in the order in which they are listed.
     pub cases: Vec<Case>,
 }
 
@@ -36,7 +36,7 @@ pub struct Case {
     /// `spec.policies` of the policy; null if the file names a policy.
     #[serde(default)]
     pub policies: Value,
-    /// `spec.match` of the policy; all of [`NAMESPACE`] unless told otherwise.
+    /// `spec.match` of the policy; all of [`NAMESPACE`] unless the case says otherwise.
     #[serde(default = "everything")]
     pub r#match: Value,
     /// The pod spec.
@@ -78,7 +78,7 @@ fn everything() -> Value {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StandardCases {
-    /// The cases, in the order in which they are told.
+    /// The cases, in the order in which they are listed.
     pub cases: Vec<StandardCase>,
 }
 

@@ -1,4 +1,4 @@
-//! What a rule tells the template, beside its Rego.
+//! What a rule says the template, beside its Rego.
 
 use gatewright_gatekeeper::{Operation, Route};
 use serde_json::Value;

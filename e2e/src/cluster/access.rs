@@ -74,13 +74,13 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// It cannot be started or takes minutes. That it failed is told by the output.
+    /// It cannot be started or takes minutes. Whether it failed is in the output.
     pub async fn kubectl(&self, arguments: &[&str], stdin: Option<&str>) -> Result<Output> {
         let name = || format!("kubectl {}", arguments.join(" "));
         let mut child = self.kubectl_command(arguments).spawn().with_context(name)?;
         let mut input = child.stdin.take().context("kubectl has no input")?;
         let run = async {
-            // kubectl may end without having read all of it; its exit status tells more.
+            // kubectl may end without having read all of it; its exit status says more.
             let _ = input.write_all(stdin.unwrap_or_default().as_bytes()).await;
             drop(input);
             child.wait_with_output().await

@@ -37,7 +37,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Its number, under which `/proc` tells more.
+    /// Its number, under which `/proc` says more.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()

@@ -57,7 +57,7 @@ impl Scene<'_> {
     }
 
     /// A fault for a while, with work to do in it. What is followed is followed anew in the middle of it; whether the
-    /// operator then knows that it is blind must be as told.
+    /// operator then knows that it is blind must be as said.
     async fn with(&self, day: usize, fault: Fault, blind: bool) -> Result<()> {
         let said = self.said()?.len();
         self.proxy.make(fault);

@@ -1,4 +1,4 @@
-//! What becomes of the replicas of the operator: cut off, frozen with their API server, or told the wrong time. After a
+//! What becomes of the replicas of the operator: cut off, frozen with their API server, or said the wrong time. After a
 //! replica was replaced, no write of it succeeds.
 
 use std::path::Path;
@@ -279,7 +279,7 @@ async fn clocks_decide_nothing() -> Result<()> {
         let transitions = scene.cluster.lease().await?.lease_transitions;
         for (day, by) in [(0, "+86400"), (1, "-86400"), (2, "+0")] {
             jump(by)?;
-            until("the leader tells the new time", SOON, || tells(scene, by)).await?;
+            until("the leader says the new time", SOON, || says(scene, by)).await?;
             scene.author.work(day).await?;
             tokio::time::sleep(LEASE).await;
             scene.cluster.readiness(leader, 200, "ok: leader\n").await?;
@@ -305,7 +305,7 @@ async fn clocks_decide_nothing() -> Result<()> {
 }
 
 /// Whether the leader's clock is off by so many seconds: its renewals of the Lease tell.
-async fn tells(scene: &Scene<'_>, by: &str) -> Result<bool> {
+async fn says(scene: &Scene<'_>, by: &str) -> Result<bool> {
     let renewed = scene.cluster.lease().await?.renew_time.context("no time")?.0;
     let off = renewed.duration_since(Timestamp::now()) - SignedDuration::from_secs(by.parse()?);
     ensure!(off.abs() < SignedDuration::from_mins(10), "its clock is off by {off:?}");

@@ -12,7 +12,7 @@ use gatewright_e2e::trial::{Judge, Trial, namespace, template};
 use gatewright_rules::cases::NAMESPACE;
 use serde_json::{Value, json};
 
-/// Fixtures to which the policies say something else than the standard, and why. `docs/standards.md` tells users.
+/// Fixtures to which the policies say something else than the standard, and why. `docs/standards.md` says users.
 const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     ("baseline", PROBES, NO_FIELD_FOR_PROBES),
     (

@@ -128,7 +128,7 @@ fn by_gator(suite: &Path, arguments: &[&str]) -> Result<Outcomes> {
     let mut outcomes = Outcomes::new();
     let mut cases = vec![];
     for line in said.lines() {
-        let Some((name, outcome)) = told(line.trim_start()) else { continue };
+        let Some((name, outcome)) = outcome_of(line.trim_start()) else { continue };
         if line.starts_with(' ') {
             cases.push((name, outcome));
         } else if cases.is_empty() {
@@ -143,7 +143,7 @@ fn by_gator(suite: &Path, arguments: &[&str]) -> Result<Outcomes> {
 }
 
 /// The name on a line of `gator`, without how long it took.
-fn told(line: &str) -> Option<(String, Outcome)> {
+fn outcome_of(line: &str) -> Option<(String, Outcome)> {
     let starts =
         [("--- PASS: ", Outcome::Passed), ("--- FAIL: ", Outcome::Failed), ("=== SKIP  ", Outcome::Skipped)];
     let (start, outcome) = starts.into_iter().find(|(start, _)| line.starts_with(start))?;

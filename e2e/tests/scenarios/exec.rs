@@ -140,7 +140,7 @@ async fn operator_says(cluster: &Cluster, words: &[&str]) -> Result<()> {
 }
 
 /// Waits until events about the system, each about another turn, tell this, and no more of them do.
-async fn told(cluster: &Cluster, reason: &str, says: &str, times: usize) -> Result<()> {
+async fn said(cluster: &Cluster, reason: &str, says: &str, times: usize) -> Result<()> {
     until(&format!("{times} events tell {reason}, {says:?}"), SOON, async || {
         let events = cluster.events("default", "cluster", reason).await?;
         ensure!(events.len() == times && events.iter().all(|event| event.contains(says)), "{events:?}");

@@ -306,7 +306,7 @@ impl Mount {
     }
 }
 
-/// What the log tells changes while the process runs, and goes back to what it was told at the start.
+/// What the log says changes while the process runs, and goes back to what it was said at the start.
 async fn the_log_obeys(cluster: &Cluster, replica: &str, mount: &Mount) -> Result<()> {
     let lines = |level: &str| -> Result<usize> {
         let log = std::fs::read_to_string(cluster.log(replica))?;
@@ -314,16 +314,16 @@ async fn the_log_obeys(cluster: &Cluster, replica: &str, mount: &Mount) -> Resul
     };
     ensure!(lines("DEBUG")? == 0 && lines("INFO")? > 0);
     mount.becomes("log: {level: debug}")?;
-    until("the log tells more", SOON, async || Ok(lines("DEBUG")? > 0)).await?;
+    until("the log says more", SOON, async || Ok(lines("DEBUG")? > 0)).await?;
     mount.becomes("log: {level: error}")?;
     // Not even that a policy became ready.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let before = lines("INFO")?;
     enforces(cluster, "unsaid").await?;
-    ensure!(lines("INFO")? == before, "the log tells more than errors");
+    ensure!(lines("INFO")? == before, "the log says more than errors");
     mount.becomes("")?;
     // The first of them may come before the file is looked at.
-    until("the log tells what becomes ready", SOON, async || {
+    until("the log says what becomes ready", SOON, async || {
         enforces(cluster, "said").await?;
         cluster.kubectl_ok(&["delete", "secpol/said"]).await?;
         Ok(lines("INFO")? > before)

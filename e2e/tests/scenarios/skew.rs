@@ -1,5 +1,5 @@
 //! What does not fit together: an older CRD, a newer one, and settings that are broken from the start. Each is named, and
-//! mended without a restart.
+//! repaired without a restart.
 
 use std::time::Duration;
 

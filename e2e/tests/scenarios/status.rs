@@ -1,4 +1,4 @@
-//! What a policy's status tells, on the real control plane: what audit found, how far the policy is in numbers and in
+//! What a policy's status says, on the real control plane: what audit found, how far the policy is in numbers and in
 //! Deckhouse's words, and reasons that need a Gatekeeper or an API server that does not do what it should.
 
 use anyhow::{Context, Result, ensure};
@@ -33,7 +33,7 @@ fn population() -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_audit_found_is_told() -> Result<()> {
+async fn what_audit_found_is_reported() -> Result<()> {
     let options = Options { audit_interval: 2, ..Options::new("test-status") };
     let namespaces = (0..18).map(|number| namespace(&format!("shop-{number:02}")));
     let pods = population().into_iter().map(|(namespace, name)| privileged_pod(&namespace, &name));
@@ -48,7 +48,7 @@ async fn what_audit_found_is_told() -> Result<()> {
     .await
 }
 
-/// All are counted; of those that Gatekeeper lists some are told, and it is said that there are more.
+/// All are counted; of those that Gatekeeper lists some are said, and it is said that there are more.
 async fn more_than_gatekeeper_lists(cluster: &Cluster) -> Result<()> {
     cluster.shows(STRICT, "/status/violations/total", &json!(29)).await?;
     let found = cluster.get(&[STRICT]).await?["status"].take();
@@ -125,20 +125,20 @@ async fn audits_pass(cluster: &Cluster) -> Result<()> {
 /// The time stays that of the audit which first found this.
 async fn nothing_is_written_for_the_time_alone(cluster: &Cluster) -> Result<()> {
     let first = cluster.get(&[STRICT]).await?;
-    let told = first["status"]["violations"]["auditTimestamp"].as_str().context("no time")?;
+    let said = first["status"]["violations"]["auditTimestamp"].as_str().context("no time")?;
     let before = writes(cluster, "strict")?;
     ensure!(before > 0, "the audit log misses the operator's writes");
     audits_pass(cluster).await?;
     let last = cluster.get(&[STRICT]).await?;
     ensure!(writes(cluster, "strict")? == before, "the status was written though nothing had changed");
     ensure!(last["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]);
-    ensure!(told < audited(cluster).await?.as_str(), "{told}");
+    ensure!(said < audited(cluster).await?.as_str(), "{said}");
     Ok(())
 }
 
 /// A Gatekeeper that was hardened too far: it knows a builtin no longer that all templates use.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_gatekeeper_cannot_compile_is_told() -> Result<()> {
+async fn what_gatekeeper_cannot_compile_is_reported() -> Result<()> {
     let options = Options {
         gatekeeper_arguments: vec!["--disable-opa-builtin=sprintf".to_owned()],
         ..Options::new("test-rejected")
@@ -163,9 +163,9 @@ async fn what_gatekeeper_cannot_compile_is_told() -> Result<()> {
     .await
 }
 
-/// The API server refuses what the operator writes: that is told, others go on, and it ends when the cause does.
+/// The API server refuses what the operator writes: that is said, others go on, and it ends when the cause does.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_api_server_refuses_is_told() -> Result<()> {
+async fn what_the_api_server_refuses_is_reported() -> Result<()> {
     let scenario = Scenario::new("test-refused").objects([namespace("shop")]);
     Scenario::run(scenario.settings("podSecurityStandards: {version: v1.99}"), async |cluster| {
         cluster.put(&policy("strict", "Deny", &no_privileged())).await?;
@@ -220,13 +220,13 @@ fn refusal_of(name: &str) -> [Value; 2] {
     ]
 }
 
-/// The newest that is known holds in its place, which is told once, also if the operator starts anew.
+/// The newest that is known holds in its place, which is said once, also if the operator starts anew.
 async fn a_version_that_is_not_known_yet(cluster: &Cluster) -> Result<()> {
     let says = "podSecurityStandards.version is v1.99, which is newer than v1.37";
     cluster.condition(SYSTEM, Condition::yes("StandardsEnforced", "Enforced", says)).await?;
-    let told = async || cluster.events("default", "cluster", "NewerVersion").await;
-    until("an event tells of it", SOON, async || Ok(!told().await?.is_empty())).await?;
-    let before = told().await?;
+    let said = async || cluster.events("default", "cluster", "NewerVersion").await;
+    until("an event says of it", SOON, async || Ok(!said().await?.is_empty())).await?;
+    let before = said().await?;
     ensure!(before.len() == 1 && before[0].contains(says), "{before:?}");
     cluster.kill(OPERATOR).await?;
     cluster.restart(OPERATOR).await?;
@@ -248,7 +248,7 @@ async fn a_version_that_is_not_known_yet(cluster: &Cluster) -> Result<()> {
         Ok(!cluster.events("default", "marker", "Ready").await?.is_empty())
     })
     .await?;
-    let after = told().await?;
+    let after = said().await?;
     ensure!(after == before, "{after:?}");
     Ok(())
 }
@@ -259,9 +259,9 @@ async fn turns_are_told_as_events(cluster: &Cluster) -> Result<()> {
         ("late", "Ready", "enforced by gatekeeper-0"),
         ("cluster", "Ready", "the system works"),
     ] {
-        until(&format!("an event tells that {object} is {reason}"), SOON, async || {
-            let told = cluster.events("default", object, reason).await?;
-            ensure!(told.iter().any(|told| told.contains(says)), "{told:?}");
+        until(&format!("an event says that {object} is {reason}"), SOON, async || {
+            let said = cluster.events("default", object, reason).await?;
+            ensure!(said.iter().any(|said| said.contains(says)), "{said:?}");
             Ok(true)
         })
         .await?;

@@ -26,7 +26,7 @@ fn policy(namespaces: &[&str]) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_state_of_everything_is_told() -> Result<()> {
+async fn the_state_of_everything_is_reported() -> Result<()> {
     let options = Options { audit_interval: 2, ..Options::new("test-system") };
     let namespaces = ["shop", "till"].map(|name| labelled_namespace(name, &json!({ACTION: "warn"})));
     let scenario = Scenario::on(options).without_operator().objects(namespaces);
@@ -227,7 +227,7 @@ async fn labels_that_mean_nothing(cluster: &Cluster) -> Result<()> {
     cluster.kill(OPERATOR).await?;
     cluster.start_operator().await?;
     label(cluster, "shop", &[&format!("{ACTION}=Deny")]).await?;
-    until("the other label is told", SOON, async || Ok(events(cluster, "shop").await?.len() > 1)).await?;
+    until("the other label is said", SOON, async || Ok(events(cluster, "shop").await?.len() > 1)).await?;
     let events = events(cluster, "shop").await?;
     ensure!(events.len() == 2, "{events:?}");
     Ok(())
@@ -261,7 +261,7 @@ async fn labels_that_are_refused(cluster: &Cluster) -> Result<()> {
     }
     let created = cluster.put(&labelled_namespace("wrong", &json!({ACTION: "Warn"}))).await;
     ensure!(created.is_err_and(|error| format!("{error:#}").contains("allowed: deny, warn, dryrun")));
-    // What was wrong before can still be changed, and mended.
+    // What was wrong before can still be changed, and fixed.
     let said = label(cluster, "shop", &["tier=db"]).await?;
     ensure!(said.contains("labeled"), "{said}");
     let said = label(cluster, "shop", &[&format!("{POLICY}=restricted"), &format!("{ACTION}-")]).await?;

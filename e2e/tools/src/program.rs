@@ -141,7 +141,7 @@ impl Program {
         Ok(is_current(self.name, &path(self.name), &self.stamp()?))
     }
 
-    /// Go tells about hundreds of downloads; what it says is shown if it fails.
+    /// Go says about hundreds of downloads; what it says is shown if it fails.
     pub(crate) fn build(&self) -> Result<()> {
         let target = path(self.name);
         let fresh = target.with_added_extension("new");

@@ -21,13 +21,13 @@ found contains finding.in_pod(
 found contains finding.in_container(
 	list, i,
 	{"field": sprintf("volumeMounts[%d].mountPath", [k]), "found": path, "allowed": {"not": token_path}},
-	sprintf("sets volumeMounts[%d].mountPath to %s; %s", [k, told, allowed]),
+	sprintf("sets volumeMounts[%d].mountPath to %s; %s", [k, shown, allowed]),
 ) if {
 	some list in pod.lists
 	some i, k
 	path := pod.spec[list][i].volumeMounts[k].mountPath
 	contains(path, "serviceaccount")
-	told := destination(clean(path))
+	shown := destination(clean(path))
 }
 
 allowed := "nothing may be mounted there: automountServiceAccountToken must be false"

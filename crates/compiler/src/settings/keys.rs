@@ -168,7 +168,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "log.level",
         default: "what `--log` says",
         allowed: Form::OneOf(&["error", "warn", "info", "debug", "trace"]),
-        meaning: "What the operator's log tells, changed while it runs; ignored by the other commands",
+        meaning: "What the operator's log says, changed while it runs; ignored by the other commands",
         set: |settings, node| {
             let levels = ["error", "warn", "info", "debug", "trace"];
             put(&mut settings.log_level, choice(node, &levels).map(Some))

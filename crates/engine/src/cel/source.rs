@@ -32,7 +32,7 @@ impl CelProgram {
     }
 }
 
-/// Collects what is wrong, so that all of it can be told at once.
+/// Collects what is wrong, so that all of it can be said at once.
 struct Compiler {
     known: Variables,
     errors: Vec<TemplateError>,

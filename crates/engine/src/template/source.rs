@@ -76,7 +76,7 @@ fn proven<'a>(target: &'a Value, pointer: &str) -> Result<(&'a Value, String), T
 /// The length of a digest, in bytes.
 const DIGEST: usize = 8;
 
-/// FNV-1a. It tells a program that was compiled of other modules, which happens by mistake only.
+/// FNV-1a. It reveals a program that was compiled from other modules, which happens by mistake only.
 fn digest(entry: &str, libs: &[String]) -> [u8; DIGEST] {
     let texts = std::iter::once(entry).chain(libs.iter().map(String::as_str));
     let bytes = texts.flat_map(|text| text.bytes().chain([0xff]));

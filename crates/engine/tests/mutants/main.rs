@@ -35,7 +35,7 @@ struct Equivalent {
     module: String,
     /// The rule or function.
     definition: String,
-    /// The change, as a survivor is told.
+    /// The change, as a survivor is said.
     change: String,
     /// Why it makes no difference.
     why: String,
@@ -79,7 +79,7 @@ fn mutants_of(template: Template) -> Result<()> {
             if let Some(equivalent) = equivalents.iter().find(is_it) {
                 listed.insert(equivalent);
             } else {
-                survivors.push(told(&subject.name, mutant));
+                survivors.push(said(&subject.name, mutant));
                 println!("{}", survivors.last().context("it was pushed")?);
             }
         }
@@ -94,7 +94,7 @@ fn mutants_of(template: Template) -> Result<()> {
     Ok(())
 }
 
-fn told(module: &str, mutant: &Mutant) -> String {
+fn said(module: &str, mutant: &Mutant) -> String {
     let Mutant { definition, line, change, .. } = mutant;
     format!("- {{module: {module}, definition: {definition}, line: {line}}}\n  {change}")
 }

@@ -117,8 +117,8 @@ impl Collected {
         if document.header.kind == "AdmissionReview"
             && let Err(error) = Request::from_admission_review(document.value())
         {
-            let told = input::without_values(&error.message);
-            let message = format!("AdmissionReview: {}: {told}", policies::field(&error.pointer));
+            let said = input::without_values(&error.message);
+            let message = format!("AdmissionReview: {}: {said}", policies::field(&error.pointer));
             return self.problems.push(InputError { location: document.locate(&error.pointer), message });
         }
         let (header, location) = (document.header.clone(), document.location.clone());

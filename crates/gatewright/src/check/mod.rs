@@ -24,7 +24,7 @@ use crate::{FAILED, diagnostics};
 use collect::{Collected, collect};
 use judge::{Judge, Placed};
 pub use kinds::Scopes;
-use namespaces::{NamespaceLabels, Told};
+use namespaces::{CommandLine, NamespaceLabels};
 use notes::Unread;
 use report::{Format, Report};
 use result::{Summary, Verdict};
@@ -113,8 +113,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let settings = args.settings.read(&reading.limit)?;
     let pool = Pool::new(args.limits);
     let mut collected = collect(&args.filenames, &reading);
-    let told = Told { labels: &args.namespace_labels, default: args.namespace.as_deref() };
-    let (mut world, problems) = World::build(&mut collected, &settings, told, &pool);
+    let line = CommandLine { labels: &args.namespace_labels, default: args.namespace.as_deref() };
+    let (mut world, problems) = World::build(&mut collected, &settings, line, &pool);
     collected.problems.extend(problems);
     let placed = place(&mut collected, &mut world, args.namespace.as_deref());
     collected.problems.sort_by_key(|problem| (Arc::clone(&problem.location.file), problem.location.line));
@@ -158,7 +158,7 @@ fn report_exceeded(pool: &Pool, world: &World) -> bool {
     !(world.beyond.is_empty() && exceeded.is_empty())
 }
 
-/// Finds out where objects stand, and tells the engine of everything that it must know before it is asked.
+/// Finds out where objects stand, and says the engine of everything that it must know before it is asked.
 fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) -> Vec<Placed> {
     let mut all = vec![];
     for candidate in std::mem::take(&mut collected.candidates) {

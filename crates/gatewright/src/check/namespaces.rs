@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The label that the API server puts on every namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-/// The labels of a namespace, as told on the command line.
+/// The labels of a namespace, as given on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceLabels {
     name: String,
@@ -38,7 +38,7 @@ impl FromStr for NamespaceLabels {
 
 /// What the command line says of namespaces.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct CommandLine<'a> {
     /// Their labels.
     pub labels: &'a [NamespaceLabels],
     /// Which one objects are in that name none.
@@ -54,13 +54,13 @@ pub struct Namespaces {
 
 impl Namespaces {
     /// Those of the manifests, with the labels of the command line, which win.
-    pub fn new(manifests: Vec<Value>, told: &[NamespaceLabels]) -> Self {
+    pub fn new(manifests: Vec<Value>, given: &[NamespaceLabels]) -> Self {
         let mut all = Self::default();
         for manifest in manifests {
             let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             all.known.insert(name, manifest);
         }
-        for NamespaceLabels { name, labels } in told {
+        for NamespaceLabels { name, labels } in given {
             let namespace = all.known.entry(name.clone()).or_insert_with(|| bare(name));
             if !namespace["metadata"]["labels"].is_object() {
                 namespace["metadata"]["labels"] = json!({});
@@ -75,7 +75,7 @@ impl Namespaces {
         all
     }
 
-    /// Takes a namespace that an object stands in and nobody told of for one without labels.
+    /// Takes a namespace that an object stands in and that the input does not have for one without labels.
     pub fn assume(&mut self, name: &str) {
         if !self.known.contains_key(name) {
             let mut namespace = bare(name);

@@ -15,7 +15,7 @@ use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
 
 use super::collect::Collected;
-use super::namespaces::{Namespaces, Told};
+use super::namespaces::{CommandLine, Namespaces};
 use super::notes;
 use crate::compiled;
 use crate::diagnostics;
@@ -57,7 +57,7 @@ pub struct Given {
     pub location: Location,
 }
 
-/// Fills an engine, and tells everything that is wrong with what should go in.
+/// Fills an engine, and says everything that is wrong with what should go in.
 #[derive(Debug)]
 pub struct Builder<'a> {
     settings: &'a Settings,
@@ -74,11 +74,11 @@ pub struct Builder<'a> {
 }
 
 impl World {
-    /// Builds it from the input; what is wrong with the input is left out and told.
+    /// Builds it from the input; what is wrong with the input is left out and reported.
     pub fn build(
         collected: &mut Collected,
         settings: &Settings,
-        told: Told<'_>,
+        line: CommandLine<'_>,
         sandbox: &Arc<Pool>,
     ) -> (Self, Vec<InputError>) {
         let sandbox: Arc<dyn Sandbox> = Arc::<Pool>::clone(sandbox);
@@ -100,11 +100,11 @@ impl World {
         builder.constraints(&collected.constraints);
         builder.standards();
         builder.expansions(&collected.expansions);
-        let exempt = builder.exempt(&collected.configs, told.default);
+        let exempt = builder.exempt(&collected.configs, line.default);
         let world = Self {
             engine: builder.engine,
             expander: builder.expander,
-            namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), told.labels),
+            namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), line.labels),
             owners: builder.owners,
             foreign: builder.foreign,
             exempt,
@@ -218,7 +218,7 @@ impl Builder<'_> {
         }
         let kind = value.pointer("/spec/crd/spec/names/kind").and_then(Value::as_str).unwrap_or_default();
         self.given_templates.insert(kind.to_owned(), document.location.clone());
-        let told = |error: &TemplateError| InputError {
+        let said = |error: &TemplateError| InputError {
             location: document.locate_line(&error.pointer, error.line),
             message: format!(
                 "ConstraintTemplate {}: {}: {error}",
@@ -227,10 +227,10 @@ impl Builder<'_> {
             ),
         };
         match self.engine.admit_template(&value) {
-            Ok(limits) => self.beyond.extend(limits.iter().map(told)),
+            Ok(limits) => self.beyond.extend(limits.iter().map(said)),
             Err(errors) => {
                 self.broken.insert(kind.to_owned());
-                self.problems.extend(errors.iter().map(told));
+                self.problems.extend(errors.iter().map(said));
             }
         }
     }
@@ -261,8 +261,8 @@ impl Builder<'_> {
             }
             if let Err(error) = self.expander.add(&document.value()) {
                 let (name, field) = (&document.header.name, policies::field(&error.pointer));
-                let told = input::without_values(&error.message);
-                let message = format!("ExpansionTemplate {name}: {field}: {told}");
+                let said = input::without_values(&error.message);
+                let message = format!("ExpansionTemplate {name}: {field}: {said}");
                 self.fail(document.locate(&error.pointer), message);
             }
         }

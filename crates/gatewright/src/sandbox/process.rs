@@ -90,7 +90,7 @@ impl Process {
         }
     }
 
-    /// What the runtime says before it gives up tells which limit it was.
+    /// What the runtime says before it gives up says which limit it was.
     fn why_it_ended(&mut self) -> Exceeded {
         let _ = self.child.kill();
         let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());

@@ -62,7 +62,7 @@ impl<'a> Text<'a> {
         Location { file: Arc::clone(&self.file), line }
     }
 
-    /// Files are all called `cases.yaml`: their folder tells them apart.
+    /// Files are all called `cases.yaml`: their folder says them apart.
     pub fn test_name(&self) -> String {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         let stem = stem.strip_suffix(".cases").unwrap_or(&stem);
@@ -228,10 +228,10 @@ fn compiled(kind: PolicyKind, spec: &Value, location: &Location) -> Result<Optio
     let policy = json!({
         "apiVersion": POLICY_API_VERSION, "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
     });
-    let told = |error: InputError| error.message;
-    let document = Document::made(&policy, location.clone()).map_err(|error| vec![told(error)])?;
+    let said = |error: InputError| error.message;
+    let document = Document::made(&policy, location.clone()).map_err(|error| vec![said(error)])?;
     let compiled = policies::compiled(&document, kind, &Settings::default())
-        .map_err(|errors| errors.into_iter().map(told).collect::<Vec<_>>())?;
+        .map_err(|errors| errors.into_iter().map(said).collect::<Vec<_>>())?;
     Ok(compiled.constraint.map(|constraint| json!(constraint)))
 }
 
@@ -271,10 +271,10 @@ fn differences<'a>(found: impl Iterator<Item = (&'a Input, Vec<String>)>, case: 
             None => all.push((lines, vec![&input.short])),
         }
     }
-    let told = |(lines, inputs): (Vec<String>, Vec<&str>)| {
+    let said = |(lines, inputs): (Vec<String>, Vec<&str>)| {
         std::iter::once(format!("{} (- expected, + found):", inputs.join(", "))).chain(lines)
     };
-    all.into_iter().flat_map(told).collect()
+    all.into_iter().flat_map(said).collect()
 }
 
 /// What is in the first list more often than in the second.

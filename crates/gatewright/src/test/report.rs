@@ -55,8 +55,8 @@ fn table(out: &mut impl Write, verbose: bool, files: &[FileResult], summary: Sum
         let worst = of_file.worst();
         let style = style(worst);
         writeln!(out, "{style}{worst}{style:#} {}: {of_file}", file.file)?;
-        let told = |result: &&TestResult| verbose || result.outcome >= Outcome::Failed;
-        file.results.iter().filter(told).try_for_each(|result| row(out, result))?;
+        let said = |result: &&TestResult| verbose || result.outcome >= Outcome::Failed;
+        file.results.iter().filter(said).try_for_each(|result| row(out, result))?;
     }
     if files.len() > 1 {
         writeln!(out, "{} files: {summary}", files.len())?;

@@ -149,11 +149,11 @@ impl Runner<'_> {
             ..Options::default()
         });
         engine.add_template(&document.value()).map_err(|errors| {
-            let told = errors.iter().map(|error| {
+            let said = errors.iter().map(|error| {
                 let location = document.locate_line(&error.pointer, error.line);
                 format!("{location}: {}: {error}", policies::field(&error.pointer))
             });
-            Problem::Broken(told.collect::<Vec<_>>().join("\n"))
+            Problem::Broken(said.collect::<Vec<_>>().join("\n"))
         })?;
         self.engines.insert(file.to_owned(), engine);
         Ok(())

@@ -11,7 +11,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::{ApiResource, GroupVersionKind};
 
-/// How objects of a kind are told to be ours.
+/// How objects of a kind are recognised as ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// By our label.
@@ -33,7 +33,7 @@ pub struct Kind {
     pub namespaced: bool,
     /// The one name that is looked at, if it is one.
     pub name: Option<&'static str>,
-    /// How ours are told.
+    /// How ours are recognised.
     pub mark: Mark,
     /// Whether they are kept unless policies are to be deleted, too.
     pub policies: bool,

@@ -28,7 +28,7 @@ const GONE: Duration = Duration::from_secs(30);
 /// Something is left.
 const LEFT: u8 = 1;
 
-/// Told with `--help`.
+/// Given with `--help`.
 pub const LONG_ABOUT: &str = "\
 Deletes what gatewright made in a cluster and nobody else deletes.
 

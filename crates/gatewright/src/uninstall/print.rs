@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn what_would_be_deleted_is_counted() {
         let lease = Held { namespace: "gatewright-system".to_owned() };
-        let told = table(&Outcome { leases: vec![lease], ..outcome(false) }, &kinds());
+        let said = table(&Outcome { leases: vec![lease], ..outcome(false) }, &kinds());
         let expected = "\
 would delete   2 constraints of the standards, 1 constraint of policies, 1 template
 would keep     1 SecurityPolicy, 1 CRD (--policies deletes them, too)
@@ -172,22 +172,22 @@ would keep     1 SecurityPolicy, 1 CRD (--policies deletes them, too)
 first          helm uninstall gatewright -n gatewright-system: while the operator runs, it puts everything back
 nothing was deleted: say --yes
 ";
-        assert_eq!(told, expected);
+        assert_eq!(said, expected);
     }
 
     #[test]
-    fn what_was_deleted_and_what_is_left_is_told() {
+    fn what_was_deleted_and_what_is_left_is_reported() {
         let mut outcome = outcome(true);
         assert!(outcome.is_done());
         outcome.left = vec![(outcome.plan.delete[0].clone(), "it is held".to_owned())];
-        let told = table(&outcome, &kinds());
+        let said = table(&outcome, &kinds());
         let expected = "\
 deleted        1 constraint of the standards, 1 constraint of policies, 1 template
 kept           1 SecurityPolicy, 1 CRD (--policies deletes them, too)
                1 object that is not ours
 left           D8PodSecurityStandard/a: it is held
 ";
-        assert_eq!(told, expected);
+        assert_eq!(said, expected);
         assert!(!outcome.is_done());
     }
 

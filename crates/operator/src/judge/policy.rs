@@ -170,7 +170,7 @@ fn waiting<P: Compile>(snapshot: &PolicySnapshot<P>) -> Judgement {
     }
     let Some(template) = &snapshot.template else {
         return wait(format!(
-            "the ConstraintTemplate {name} is not there yet; if this lasts, the operator's log tells why"
+            "the ConstraintTemplate {name} is not there yet; if this lasts, the operator's log says why"
         ));
     };
     if let Some(obstacle) = template.obstacle() {

@@ -68,7 +68,7 @@ pub(crate) fn judge(snapshot: &StandardSnapshot, builtin: &Builtin, gatekeeper: 
         Found::Differs(_) if snapshot.constraint.live.is_none() => absent(),
         Found::Differs(_) => State::not_applied(Judgement::no(
             Reason::NotApplied,
-            "the constraint is not as it should be; the log tells why",
+            "the constraint is not as it should be; the log says why",
         )),
         Found::Blocked(obstacle) => State::not_applied(Judgement::failed(&obstacle.error(&snapshot.id))),
     }

@@ -1,4 +1,4 @@
-//! Violations and checksums, as a policy's status tells them. Pure.
+//! Violations and checksums, as a policy's status says them. Pure.
 
 use std::collections::BTreeMap;
 

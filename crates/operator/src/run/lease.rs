@@ -111,7 +111,7 @@ impl Candidate {
     }
 
     async fn campaign(&mut self) {
-        let mut told = String::new();
+        let mut said = String::new();
         loop {
             let (say, trouble) = match self.attempt().await {
                 Ok(Standing::Taken) => {
@@ -121,13 +121,13 @@ impl Candidate {
                 Ok(Standing::Held(holder)) => (format!("standing by: {holder} leads"), None),
                 Err(error) => (error.to_string(), Some(error.to_string())),
             };
-            if say != told {
+            if say != said {
                 if let Some(error) = &trouble {
                     warn!(error, "cannot tell who leads; trying again");
                 } else {
                     info!("{say}");
                 }
-                told = say;
+                said = say;
             }
             self.leadership.set_trouble(trouble);
             tokio::time::sleep(self.term.pause()).await;
@@ -173,7 +173,7 @@ impl Candidate {
 
     /// Renews the lease until that no longer succeeds in time, or another replica has it.
     async fn keep(&mut self) {
-        let mut told = false;
+        let mut said = false;
         while self.leadership.may_write() {
             tokio::time::sleep(self.term.pause().min(self.leadership.remaining())).await;
             if !self.leadership.may_write() {
@@ -182,7 +182,7 @@ impl Candidate {
             match tokio::time::timeout(self.leadership.remaining(), self.renew()).await {
                 Ok(Ok(true)) => {
                     self.leadership.set_trouble(None);
-                    told = false;
+                    said = false;
                 }
                 Ok(Ok(false)) => {
                     warn!("another replica has taken the lease");
@@ -190,7 +190,7 @@ impl Candidate {
                 }
                 Ok(Err(error)) => {
                     self.leadership.set_trouble(Some(error.to_string()));
-                    if !std::mem::replace(&mut told, true) {
+                    if !std::mem::replace(&mut said, true) {
                         warn!(%error, "could not renew the lease; trying again");
                     }
                 }

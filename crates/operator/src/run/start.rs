@@ -68,7 +68,7 @@ async fn configuration() -> Result<Config, Error> {
     Ok(config)
 }
 
-/// The client of a replica: the API server's audit log tells which one it was.
+/// The client of a replica: the API server's audit log says which one it was.
 fn client_of(config: &Config, replica: &str, gate: Option<&Gate>) -> Result<Client, Error> {
     let mut config = config.clone();
     let agent = format!("gatewright/{} ({replica})", env!("CARGO_PKG_VERSION"));

@@ -7,7 +7,7 @@ use kube::runtime::watcher::Event;
 
 /// An entry of a cache.
 pub(crate) trait Entry: Send + Sync + 'static {
-    /// Whether another observation of the object tells us nothing new. Audit rewrites every constraint's status each
+    /// Whether another observation of the object says nothing new. Audit rewrites every constraint's status each
     /// minute; that must not wake anybody.
     fn same(&self, other: &Self) -> bool;
 }

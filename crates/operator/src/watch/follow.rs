@@ -60,7 +60,7 @@ pub(crate) async fn keep_filled<K, T>(
 }
 
 /// Watches until the kind is no longer served. Where a watch may not or cannot go on, all is listed anew: only a list
-/// tells what was missed, and that everything is known again.
+/// says what was missed, and that everything is known again.
 async fn follow<K, T>(source: &Source<K>, cache: &Cache<T>, reduce: impl Fn(K) -> T, tell: impl Fn(Change))
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,

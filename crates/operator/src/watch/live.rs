@@ -206,7 +206,7 @@ impl Live {
 }
 
 /// Ours is what carries our label with a value that is one of ours. Where somebody took the label off, or wrote
-/// nonsense into it, our field manager's entry still tells. What `render` wrote is GitOps' business.
+/// nonsense into it, our field manager's entry still shows it. What `render` wrote is GitOps' business.
 fn is_ours(metadata: &ObjectMeta) -> bool {
     match metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).map(String::as_str) {
         Some(RENDERED) => false,

@@ -136,7 +136,7 @@ impl Judged {
     }
 }
 
-/// What a namespace's metadata tells; nothing else is read of it.
+/// What a namespace's metadata says; nothing else is read of it.
 pub(crate) fn namespace(object: PartialObjectMeta<Object>) -> Namespace {
     Namespace { name: object.name_any(), labels: object.metadata.labels.unwrap_or_default() }
 }

@@ -192,7 +192,7 @@ impl World {
         constraints.filter_map(|live| live.audit.as_ref().map(|audit| audit.timestamp.clone())).max()
     }
 
-    /// Wakes what tells the state of the system.
+    /// Wakes what says the state of the system.
     pub(crate) fn wake_system(&self) {
         self.changes.send(Key::System);
     }

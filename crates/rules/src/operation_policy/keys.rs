@@ -1,4 +1,4 @@
-//! What the rules on labels and annotations are told.
+//! The parameters of the rules on labels and annotations.
 
 use schemars::JsonSchema;
 use serde::Serialize;

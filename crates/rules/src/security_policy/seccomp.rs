@@ -7,7 +7,7 @@ use crate::{Check, Guard, Rule, Subject, Volatile};
 
 const LOCALHOST: &str = "Localhost";
 
-/// What the rule is told.
+/// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {

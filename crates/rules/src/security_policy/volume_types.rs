@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{Check, Guard, Rule, Subject};
 
-/// What the rule is told.
+/// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {

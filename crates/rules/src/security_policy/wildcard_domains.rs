@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{Check, Guard, Rule, Subject, kinds};
 
-/// What the rule is told.
+/// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {

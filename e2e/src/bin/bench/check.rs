@@ -20,7 +20,7 @@ const PODS_PER_FILE: usize = 100;
 const ROUNDS: usize = 3;
 const STARTS: usize = 15;
 
-/// Both programs, with what each is told. Ours reads policies, and Gatekeeper's what they compile to.
+/// Both programs, with what each is given. Ours reads policies, and Gatekeeper's what they compile to.
 struct Programs {
     namespace: Value,
     policies: Folder,

@@ -1,4 +1,4 @@
-//! Policies: written, edited, mended by the operator, wrong, deleted.
+//! Policies: written, edited, repaired by the operator, wrong, deleted.
 
 use std::time::Instant;
 

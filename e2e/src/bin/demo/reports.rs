@@ -29,7 +29,7 @@ pub(super) async fn a_team_reads_its_report(stage: &mut Stage<'_>) -> Result<()>
     let found = stage.settles(&RESULTS, FOUND).await;
     stage.kubectl(&REPORTS).await?;
     stage.kubectl(&RESULTS).await?;
-    stage.check("the report tells what the Pod violates", found);
+    stage.check("the report says what the Pod violates", found);
     stage.kubectl(&["delete", "pod", "trial", "--namespace=trial-app"]).await?;
     let gone = until("there is nothing to report", SOON, async || {
         Ok(stage.quietly(&RESULTS).await?.stderr.contains("NotFound"))

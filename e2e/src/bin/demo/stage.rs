@@ -56,7 +56,7 @@ impl Stage<'_> {
         println!("  {}", self.paint("2", &format!("({what})")));
     }
 
-    /// Runs kubectl where the reader would, and shows what it was told and what it said.
+    /// Runs kubectl where the reader would, and shows the command and what it printed.
     pub(super) async fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
         let quoted = arguments.iter().map(|argument| {
             if argument.contains([' ', '{', '"']) { format!("'{argument}'") } else { (*argument).to_owned() }

@@ -1,4 +1,4 @@
-//! Workloads: what is refused, what passes, and what is only told.
+//! Workloads: what is refused, what passes, and what is only reported.
 
 use anyhow::Result;
 
@@ -49,7 +49,7 @@ pub(super) async fn workloads_are_refused(stage: &mut Stage<'_>) -> Result<()> {
         let output = stage.apply(workload).await?;
         stage.check(&format!("{workload} is refused"), !output.status.success());
         for message in *messages {
-            stage.check(&format!("it is told: {message}"), output.stderr.contains(message));
+            stage.check(&format!("the person reads: {message}"), output.stderr.contains(message));
         }
     }
     Ok(())

@@ -167,7 +167,7 @@ async fn a_broken_template_is_reported(scene: &Scene<'_>) -> Result<()> {
     targets[0]["code"][0]["source"]["rego"] = json!("package broken\nviolation contains");
     scene.edited("broken Rego", &path, &json!({"spec": {"targets": targets}})).await?;
     ensure!(scene.count(repairs).await? == counted + 1, "the repair is not counted once");
-    until("an event tells", SOON, async || {
+    until("an event says", SOON, async || {
         let events = scene.cluster.events("default", "d8securitypolicy", "Repaired").await?;
         ensure!(events.iter().any(|it| it == "somebody changed spec.targets; it is as before"), "{events:?}");
         Ok(true)
@@ -192,7 +192,7 @@ async fn owners_that_do_not_exist(scene: &Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A finalizer of somebody else is theirs: what it holds is told, and made anew as soon as it is let go.
+/// A finalizer of somebody else is theirs: what it holds is said, and made anew as soon as it is let go.
 async fn what_others_hold(scene: &Scene<'_>) -> Result<()> {
     let cluster = scene.cluster;
     let hold = json!({"metadata": {"finalizers": ["example.com/hold"]}});

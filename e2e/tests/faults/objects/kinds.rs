@@ -174,7 +174,7 @@ async fn what_is_not_served_is_not_gone(scene: &Scene<'_>) -> Result<()> {
 }
 
 /// Deleting their kind deletes the policies, as Kubernetes has it, and so their constraints; nothing else goes, and it is
-/// told. Policies that come back are enforced again.
+/// said. Policies that come back are enforced again.
 async fn with_their_kind_policies_go(scene: &Scene<'_>) -> Result<()> {
     delete_kind(scene, "securitypolicies.deckhouse.io").await?;
     let constraint = format!("{CONSTRAINTS}/d8securitypolicy/strict");

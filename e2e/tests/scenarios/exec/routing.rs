@@ -7,7 +7,7 @@ use gatewright_e2e::{Cluster, Condition, SOON, Scenario, paths, until};
 use serde_json::{Value, json};
 
 use super::{
-    OURS, SYSTEM, UPSTREAM, attach, exec_says, operator_says, pods_run, put_constraint, routes_become, told,
+    OURS, SYSTEM, UPSTREAM, attach, exec_says, operator_says, pods_run, put_constraint, routes_become, said,
     with_pods,
 };
 
@@ -67,7 +67,7 @@ async fn documented_examples_are_routed() -> Result<()> {
         routes_become(cluster, &all).await?;
         // As documented, the template compares with what no request has.
         operator_says(cluster, &["NeverTrue", "d8customdenyexec"]).await?;
-        told(cluster, "NeverTrue", "the ConstraintTemplate d8customdenyexec compares resource.resource", 1).await?;
+        said(cluster, "NeverTrue", "the ConstraintTemplate d8customdenyexec compares resource.resource", 1).await?;
         exec_says(cluster, "developer", "production/db-0", "inside").await?;
         let rego = json!([{"op": "replace", "path": "/spec/targets/0/rego", "value": DENY_EXEC}]);
         cluster.patch("constrainttemplate/d8customdenyexec", "json", &rego).await?;
@@ -123,18 +123,18 @@ async fn a_sleeper_is_not_woken(cluster: &Cluster) -> Result<()> {
     operator_says(cluster, &["WokenByMistake", "K8sAllowedRepos/prod-repo"]).await?;
     let says =
         "DELETE of pods is not sent to Gatekeeper: it would wake K8sAllowedRepos/prod-repo, whose templates";
-    told(cluster, "WokenByMistake", says, 1).await?;
+    said(cluster, "WokenByMistake", says, 1).await?;
     cluster.condition(SYSTEM, Condition::no("Routing", "NotRouted", says)).await?;
     cluster.condition(SYSTEM, Condition::no("Ready", "NotRouted", says)).await?;
     let all = ["CONNECT pods/attach", "CONNECT pods/exec", "DELETE nodes"];
     routes_become(cluster, &all).await?;
     cluster.kubectl_ok(&["delete", "pod/web-0", "-n", "shop", "--timeout=100s"]).await?;
-    // Another operator tells nothing anew.
+    // Another operator says nothing anew.
     cluster.kill(OPERATOR).await?;
     cluster.restart(OPERATOR).await?;
     cluster.kubectl_ok(&["delete", "k8sallowedrepos/prod-repo"]).await?;
     cluster.condition(SYSTEM, Condition::yes("Routing", "Routed", "")).await?;
-    told(cluster, "WokenByMistake", says, 1).await?;
+    said(cluster, "WokenByMistake", says, 1).await?;
     routes_become(cluster, &["CONNECT pods/attach", "CONNECT pods/exec", "DELETE nodes", "DELETE pods"])
         .await?;
     for constraint in [guard, "d8customdenyexec/deny-exec-in-namespaces"] {

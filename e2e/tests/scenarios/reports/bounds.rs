@@ -59,7 +59,7 @@ async fn nothing_is_written_while_nothing_changes(cluster: &Cluster) -> Result<(
     Ok(())
 }
 
-/// With 16 violations all are listed: nothing is left open, and what was not told before is.
+/// With 16 violations all are listed: nothing is left open, and what was not said before is.
 async fn complete_again(cluster: &Cluster) -> Result<()> {
     let names: Vec<_> = (10..20).map(|i| format!("secret-{i}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -88,7 +88,7 @@ async fn left_over(cluster: &Cluster) -> Result<()> {
 
 /// How many violations are listed is Gatekeeper's to say: with the limit raised as documented, all are.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_higher_limit_more_is_told() -> Result<()> {
+async fn with_a_higher_limit_more_is_reported() -> Result<()> {
     let scenario = scenario("test-reports-limit", &["--constraint-violations-limit=30"]);
     Scenario::run(scenario.objects([namespace("full")]), async |cluster| {
         crds(cluster, "apply", &tools::policy_reports()).await?;

@@ -27,13 +27,13 @@ pub fn document(
 }
 
 fn test_case(result: &ObjectResult, fail_on: FailOn) -> TestCase {
-    let told = format!("{}\n{}", result.source, lines(result));
+    let said = format!("{}\n{}", result.source, lines(result));
     let status = match result.verdict {
-        Verdict::Error => unsuccessful(NonSuccessKind::Error, "error", told.clone(), result.assumed.first()),
+        Verdict::Error => unsuccessful(NonSuccessKind::Error, "error", said.clone(), result.assumed.first()),
         verdict if fail_on.fails(verdict) => {
             let worst = |violation: &&Violation| violation.enforcement_action == verdict;
             let message = result.violations.iter().find(worst).map(|violation| &violation.message);
-            unsuccessful(NonSuccessKind::Failure, &verdict.to_string(), told.clone(), message)
+            unsuccessful(NonSuccessKind::Failure, &verdict.to_string(), said.clone(), message)
         }
         _ => TestCaseStatus::success(),
     };
@@ -41,14 +41,14 @@ fn test_case(result: &ObjectResult, fail_on: FailOn) -> TestCase {
     let mut case = TestCase::new(result.object.to_string(), status);
     case.set_classname(result.source.file.as_str());
     if passed && !result.violations.is_empty() {
-        case.set_system_out(told);
+        case.set_system_out(said);
     }
     case
 }
 
-fn unsuccessful(kind: NonSuccessKind, name: &str, told: String, message: Option<&String>) -> TestCaseStatus {
+fn unsuccessful(kind: NonSuccessKind, name: &str, said: String, message: Option<&String>) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(name).set_description(told);
+    status.set_type(name).set_description(said);
     if let Some(message) = message {
         status.set_message(message.as_str());
     }
@@ -63,8 +63,8 @@ fn lines(result: &ObjectResult) -> String {
 }
 
 fn problem(problem: &InputError) -> TestCase {
-    let told = problem.to_string();
-    let status = unsuccessful(NonSuccessKind::Error, "input", told, Some(&problem.message));
+    let said = problem.to_string();
+    let status = unsuccessful(NonSuccessKind::Error, "input", said, Some(&problem.message));
     let mut case = TestCase::new(problem.location.to_string(), status);
     case.set_classname("input");
     case

@@ -158,7 +158,7 @@ fn facts_are_those_of_a_constraint_that_stays() {
         (draft.facts.namespaces, draft.facts.audit.map(|(audit, _)| audit))
     };
     assert_eq!(facts(&policy, &live), (Some(3), audit));
-    // What is about to be deleted, and what is somebody else's, tells nothing of the policy.
+    // What is about to be deleted, and what is somebody else's, says nothing of the policy.
     let nothing = self::policy(2, &json!({"allowPrivileged": true}), None);
     assert_eq!(facts(&nothing, &live), (None, None));
     let foreign = Arc::new(Live { ours: false, ..Live::clone(&live) });

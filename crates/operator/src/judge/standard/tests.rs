@@ -155,7 +155,7 @@ fn said_of_what_is_in_the_way() -> Vec<(StandardSnapshot, State)> {
     vec![
         (
             seen(edited(&desired)),
-            not_applied(Reason::NotApplied, "the constraint is not as it should be; the log tells why"),
+            not_applied(Reason::NotApplied, "the constraint is not as it should be; the log says why"),
         ),
         (
             seen(foreign(&desired)),

@@ -280,7 +280,7 @@ fn only_what_keeps_requests_away_is_a_fault_of_the_routing() {
 #[test]
 fn a_notice_is_an_event_once_for_each_time_that_it_comes_about() {
     let builtin = builtin();
-    // One text is the start of the other: they are told apart all the same.
+    // One text is the start of the other: they are said apart all the same.
     let finding =
         |constraint: &str| Finding::UnknownKind { kind: "Foo".into(), constraint: constraint.into() };
     let notice = |constraint: &str| {

@@ -14,7 +14,7 @@ use gatewright_e2e::requests::{CONSTRAINTS, Form, POLICIES, all, delete_all, get
 
 const ROUNDS: usize = 2;
 
-/// Whose processor time is told.
+/// Whose processor time is shown.
 const PROCESSES: [&str; 3] = [API_SERVER, ETCD, GATEKEEPER];
 
 /// What was measured, in seconds; each has one value a round.

@@ -37,7 +37,7 @@ pub async fn run(stage: &Stage<'_>) -> Result<()> {
         Ok(())
     };
     remember("when all policies were made while it ran")?;
-    let told = first_audit(stage).await?;
+    let said = first_audit(stage).await?;
     remember("after the first audit")?;
     stage.cluster.stop(OPERATOR).await?;
     stage.start_operator().await?;
@@ -51,7 +51,7 @@ pub async fn run(stage: &Stage<'_>) -> Result<()> {
     remember(&format!("after {AUDITS} more audits"))?;
     memory.print("Memory of the operator");
     say(&format!(
-        "The first audit found {LISTED} violations of each policy; what the operator wrote then: {told:?}."
+        "The first audit found {LISTED} violations of each policy; what the operator wrote then: {said:?}."
     ));
     print(&quiet, &audits)
 }
@@ -60,9 +60,9 @@ pub async fn run(stage: &Stage<'_>) -> Result<()> {
 async fn first_audit(stage: &Stage<'_>) -> Result<BTreeMap<String, usize>> {
     let mark = stage.answers.mark()?;
     audit_all(stage).await?;
-    until("every policy tells what audit found", LONG, async || {
-        let told = writes(&stage.answers.since(mark)?);
-        Ok(told.get("securitypolicies/status").is_some_and(|count| *count >= stage.many))
+    until("every policy says what audit found", LONG, async || {
+        let said = writes(&stage.answers.since(mark)?);
+        Ok(said.get("securitypolicies/status").is_some_and(|count| *count >= stage.many))
     })
     .await?;
     stage.ready(stage.many).await?;

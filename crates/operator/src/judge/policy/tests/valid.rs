@@ -197,7 +197,7 @@ fn unready() -> Vec<Row> {
             "no template",
             &Snapshot { template: None, ..absent.clone() },
             waiting(
-                "the ConstraintTemplate d8securitypolicy is not there yet; if this lasts, the operator's log tells why",
+                "the ConstraintTemplate d8securitypolicy is not there yet; if this lasts, the operator's log says why",
             ),
         ),
         row(
