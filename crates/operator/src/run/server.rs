@@ -17,11 +17,12 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::Error;
+use crate::judge::age::too_old;
 use crate::judge::skew::sentences;
 use crate::metrics::Metrics;
 use crate::run::scrape::State;
 use crate::watch::cache::Knowledge;
-use crate::watch::observe::lacking;
+use crate::watch::observe::{Gatekeeper, lacking};
 
 /// Beside our own kinds: without these nothing can be enforced.
 const ESSENTIAL: [&str; 2] = ["ConstraintTemplate", "Pods of Gatekeeper"];
@@ -70,7 +71,10 @@ async fn show_readiness(Shared(served): Shared<Arc<Served>>) -> impl IntoRespons
     });
     let mut missing = missing(caches.as_deref(), &state.throttle.failing(), state.leadership.trouble());
     match state.world() {
-        Some(world) => missing.extend(sentences(&lacking(&world))),
+        Some(world) => {
+            missing.extend(sentences(&lacking(&world)));
+            missing.extend(too_old(&Gatekeeper::observe(&world)).map(|why| why.message));
+        }
         None => missing.extend(unsettled(state.settings_problem.borrow().as_deref())),
     }
     if missing.is_empty() {
