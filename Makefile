@@ -211,7 +211,7 @@ TARGET_amd64 := x86_64-unknown-linux-musl
 TARGET_arm64 := aarch64-unknown-linux-musl
 TARGETS = $(foreach platform,$(PLATFORMS),$(TARGET_$(platform)))
 image image-binaries release: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
-IMAGE_BINARY = $(TARGET_DIR)/$(TARGET_$(1))/image/gatewright
+IMAGE_BINARY = $(TARGET_DIR)/$(TARGET_$(1))/packed/gatewright
 RELEASE_FILES := $(TARGET_DIR)/release-files
 CARGO_AUDITABLE := 0.7.7
 CARGO_ZIGBUILD := 0.24.1
@@ -237,7 +237,7 @@ image-binaries: $(IMAGE_TOOLS) $(ZIG) ## Build the static binaries of the image 
 		echo "cargo auditable zigbuild --target $$target"; \
 		PATH="$(subst $(eval) ,:,$(dir $(IMAGE_TOOLS))):$$PATH" CARGO_ZIGBUILD_ZIG_PATH=$(ZIG) \
 		RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/gatewright --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
-		cargo auditable zigbuild --quiet --locked --profile image --bin gatewright --target $$target; \
+		cargo auditable zigbuild --quiet --locked --profile packed --bin gatewright --target $$target; \
 	done
 
 .PHONY: image
@@ -272,7 +272,7 @@ image-test: image ## Test the image: its layout, static, packed twice, pushed an
 .PHONY: image-twice
 image-twice: image-binaries ## Build the binaries twice and compare them (twice the minutes)
 	@sha256sum $(foreach platform,$(PLATFORMS),$(call IMAGE_BINARY,$(platform))) > $(TARGET_DIR)/image.sums
-	rm -rf $(foreach target,$(TARGETS),$(TARGET_DIR)/$(target)/image)
+	rm -rf $(foreach target,$(TARGETS),$(TARGET_DIR)/$(target)/packed)
 	@$(MAKE) --no-print-directory image-binaries
 	sha256sum --check $(TARGET_DIR)/image.sums
 

@@ -28,7 +28,7 @@ fn platforms() -> Vec<(&'static str, &'static str, u16)> {
 }
 
 fn binary(target_name: &str) -> PathBuf {
-    target().join(target_name).join("image/gatewright")
+    target().join(target_name).join("packed/gatewright")
 }
 
 /// A folder for a test that goes with it.
@@ -275,7 +275,7 @@ fn the_dockerfile_copies_the_same() -> Result<()> {
     let copied = lines["COPY"].replace(&format!("${{{}}}", arguments.0), arguments.1);
     let mut copied: Vec<_> = copied.split(' ').collect();
     ensure!(copied.pop() == Some("/"), "{copied:?}");
-    ensure!(copied == ["LICENSE", "target/x86_64-unknown-linux-musl/image/gatewright"], "{copied:?}");
+    ensure!(copied == ["LICENSE", "target/x86_64-unknown-linux-musl/packed/gatewright"], "{copied:?}");
     ensure!(
         lines["FROM"] == "scratch"
             && lines["USER"] == USER
