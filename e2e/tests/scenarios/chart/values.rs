@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
+use gatewright_compiler::{Preset, Settings};
 use gatewright_e2e::chart::{self, ChartValue, NAMESPACE, NO_IMAGE, objects, template};
+use gatewright_rules::Template;
 use serde_json::{Value, json};
 
 /// A value that changes what is rendered, of each that is not a switch.
@@ -121,6 +123,27 @@ fn openshift_chooses_the_user() -> Result<()> {
         let context = &rendered["Deployment/gatewright"]["spec"]["template"]["spec"]["securityContext"];
         ensure!(context["runAsUser"] == user && context["runAsNonRoot"] == true, "{context}");
     }
+    Ok(())
+}
+
+/// The chart repeats defaults of the settings and the kinds of constraints.
+#[test]
+fn what_the_chart_repeats_is_what_the_code_says() -> Result<()> {
+    for (preset, word) in [(Preset::None, "None"), (Preset::Deckhouse, "Deckhouse")] {
+        let settings = Settings::new(preset, "gatekeeper-system", NAMESPACE);
+        let own = [settings.gatekeeper_namespace, settings.operator_namespace];
+        let all = [settings.system_namespaces, own.to_vec()].concat().join("|").replace('*', ".*");
+        let rendered =
+            render(&[("settings.preset", json!(word)), ("admissionPolicies.ignoreLabel", json!(true))])?;
+        let policy = &rendered["ValidatingAdmissionPolicy/gatewright-ignored-namespaces"];
+        let exempt = &policy["spec"]["variables"][0]["expression"];
+        ensure!(exempt == &json!(format!("object.metadata.name.matches('^({all})$')")), "{exempt}");
+    }
+    let rendered = render(&[])?;
+    let rules = rendered["ClusterRole/gatewright-viewer"]["rules"].as_array().context("no rules")?;
+    let rule = rules.iter().find(|rule| rule["apiGroups"] == json!(["constraints.gatekeeper.sh"]));
+    let kinds: Vec<_> = Template::ALL.iter().map(|template| template.name()).collect();
+    ensure!(rule.context("no rule for constraints")?["resources"] == json!(kinds), "{rule:?}");
     Ok(())
 }
 
