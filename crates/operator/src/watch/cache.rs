@@ -44,6 +44,7 @@ struct Inner<T> {
     entries: HashMap<String, Arc<T>>,
     listing: HashMap<String, Arc<T>>,
     knowledge: Knowledge,
+    schema: Option<String>,
 }
 
 impl<T> Clone for Cache<T> {
@@ -54,7 +55,12 @@ impl<T> Clone for Cache<T> {
 
 impl<T: Entry> Cache<T> {
     pub(crate) fn new() -> Self {
-        let inner = Inner { entries: HashMap::new(), listing: HashMap::new(), knowledge: Knowledge::Unknown };
+        let inner = Inner {
+            entries: HashMap::new(),
+            listing: HashMap::new(),
+            knowledge: Knowledge::Unknown,
+            schema: None,
+        };
         Self { inner: Arc::new(RwLock::new(inner)) }
     }
 
@@ -95,6 +101,16 @@ impl<T: Entry> Cache<T> {
 
     pub(crate) fn is_complete(&self) -> bool {
         self.knowledge() == Knowledge::Complete
+    }
+
+    /// The address of the kind's schema that was served when the objects were listed, where it was known.
+    pub(crate) fn schema(&self) -> Option<String> {
+        self.read().schema.clone()
+    }
+
+    /// All objects were listed while the schema at this address was served.
+    pub(crate) fn listed_under(&self, schema: Option<String>) {
+        self.write().schema = schema;
     }
 
     /// The kind is not served. Its objects are kept: nothing may be concluded from their absence.

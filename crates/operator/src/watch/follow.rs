@@ -1,6 +1,7 @@
 //! Keeps a cache filled, whatever happens to the kind or to the API server.
 
 use std::fmt::Debug;
+use std::future::pending;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -8,12 +9,14 @@ use kube::core::{ApiResource, Status};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::Error;
 use crate::error::{request, with_causes};
 use crate::watch::cache::{Cache, Change, Entry};
+use crate::watch::schemas::Addresses;
 
 /// How often we look whether an absent kind is served by now: at first, and when it has been absent for long.
 const SERVED_INTERVAL: Duration = Duration::from_millis(500);
@@ -29,12 +32,18 @@ const CALM: Duration = Duration::from_secs(30);
 /// How long one watch request lasts, in seconds: a connection that died in silence is noticed by then.
 const WATCH_SECONDS: u32 = 60;
 
+/// After a schema has changed, the kind is listed once more so much later: another API server may have learned of the
+/// change a moment after the one that reported it.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// What to watch.
 pub(crate) struct Source<K> {
     pub(crate) client: Client,
     pub(crate) api: Api<K>,
     pub(crate) resource: ApiResource,
     pub(crate) config: watcher::Config,
+    /// Where the schemas are served; none for a kind whose schema does not change or does not matter.
+    pub(crate) schemas: Option<Receiver<Option<Addresses>>>,
 }
 
 /// Watches forever. `reduce` keeps of an object what is needed; `changed` hears what the events changed.
@@ -60,7 +69,7 @@ pub(crate) async fn keep_filled<K, T>(
 }
 
 /// Watches until the kind is no longer served. Where a watch may not or cannot go on, all is listed anew: only a list
-/// says what was missed, and that everything is known again.
+/// says what was missed, and that everything is known again. So it is when the schema has changed.
 async fn follow<K, T>(source: &Source<K>, cache: &Cache<T>, reduce: impl Fn(K) -> T, tell: impl Fn(Change))
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -68,12 +77,27 @@ where
 {
     let config = source.config.clone().timeout(WATCH_SECONDS);
     let begin = || watcher(source.api.clone(), config.clone()).boxed();
+    let mut schema = Schema::of(source.schemas.clone(), source.resource.clone()).await;
     let mut events = begin();
     let mut backoff = Backoff::default();
     let named = |object: K| (key(&object), reduce(object));
-    while let Some(event) = events.next().await {
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = schema.changed() => {
+                debug!(kind = source.resource.kind, "the schema has changed; listing anew");
+                events = begin();
+                continue;
+            }
+        };
+        let Some(event) = event else { return };
         match event {
-            Ok(event) => tell(cache.take(map(event, named))),
+            Ok(event) => {
+                if matches!(event, Event::InitDone) {
+                    cache.listed_under(schema.current.clone());
+                }
+                tell(cache.take(map(event, named)));
+            }
             Err(error) if is_not_served(&error) => {
                 warn!(kind = source.resource.kind, "kind is no longer served");
                 return;
@@ -96,6 +120,63 @@ where
             }
         }
     }
+}
+
+/// The schema of a kind, as far as it is followed.
+struct Schema {
+    addresses: Option<Receiver<Option<Addresses>>>,
+    resource: ApiResource,
+    /// The address of the schema that is served.
+    current: Option<String>,
+    /// When to list once more.
+    again: Option<Instant>,
+}
+
+impl Schema {
+    /// Waits until it is known where schemas are served.
+    async fn of(mut addresses: Option<Receiver<Option<Addresses>>>, resource: ApiResource) -> Self {
+        let mut current = None;
+        if let Some(receiver) = &mut addresses {
+            let known = receiver.wait_for(Option::is_some).await;
+            current = known.ok().and_then(|known| address(known.as_ref(), &resource));
+        }
+        Self { addresses, resource, current, again: None }
+    }
+
+    /// Returns when the objects have to be listed anew.
+    async fn changed(&mut self) {
+        let Some(receiver) = &mut self.addresses else { return pending().await };
+        loop {
+            let again = self.again;
+            let later = async {
+                match again {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = later => {
+                    self.again = None;
+                    return;
+                }
+                news = receiver.changed() => {
+                    if news.is_err() {
+                        return pending().await;
+                    }
+                }
+            }
+            let now = address(receiver.borrow_and_update().as_ref(), &self.resource);
+            if now != self.current {
+                self.current = now;
+                self.again = Some(Instant::now() + AGAIN);
+                return;
+            }
+        }
+    }
+}
+
+fn address(known: Option<&Addresses>, resource: &ApiResource) -> Option<String> {
+    known?.of(resource).map(str::to_owned)
 }
 
 /// The pauses of one watch. That objects come in between proves nothing: a list may work where watching does not.
@@ -197,10 +278,39 @@ async fn is_served(client: &Client, resource: &ApiResource) -> Result<bool, Erro
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, CALM, FIRST_PAUSE, LONGEST_PAUSE, is_expired, is_forbidden, is_not_served};
-    use kube::core::Status;
+    use super::{
+        AGAIN, Backoff, CALM, FIRST_PAUSE, LONGEST_PAUSE, Schema, is_expired, is_forbidden, is_not_served,
+    };
+    use crate::watch::schemas::Addresses;
+    use kube::core::{ApiResource, GroupVersionKind, Status};
     use kube::runtime::watcher;
     use std::time::Duration;
+    use tokio::sync::watch::Sender;
+    use tokio::time::timeout;
+
+    #[tokio::test(start_paused = true)]
+    async fn objects_are_listed_anew_when_their_schema_changes_and_once_more_later() {
+        let at = |hash| Some(Addresses::at("apis/deckhouse.io/v1alpha1", hash));
+        let resource =
+            ApiResource::from_gvk(&GroupVersionKind::gvk("deckhouse.io", "v1alpha1", "SecurityPolicy"));
+        let addresses = Sender::new(None);
+        let listed = Schema::of(Some(addresses.subscribe()), resource);
+        addresses.send_replace(at("1"));
+        let mut schema = listed.await;
+        assert_eq!(schema.current.as_deref(), Some("1"));
+        let long = Duration::from_secs(3600);
+        assert!(timeout(long, schema.changed()).await.is_err(), "nothing has changed");
+        // Documents of others.
+        addresses.send_replace(Some(Addresses::at("apis/example.com/v1", "1").and(at("1").unwrap())));
+        assert!(timeout(long, schema.changed()).await.is_err());
+
+        addresses.send_replace(at("2"));
+        timeout(Duration::ZERO, schema.changed()).await.unwrap();
+        assert_eq!(schema.current.as_deref(), Some("2"));
+        assert!(timeout(AGAIN - Duration::from_secs(1), schema.changed()).await.is_err());
+        timeout(AGAIN, schema.changed()).await.unwrap();
+        assert!(timeout(long, schema.changed()).await.is_err());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_to_a_bound_and_start_anew_after_calm() {

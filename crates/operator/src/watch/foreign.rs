@@ -61,8 +61,14 @@ impl ForeignConstraints {
         let (cache, changes) = (Cache::new(), self.changes.clone());
         let resource = constraint_resource(kind);
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-        let source =
-            Source { client: self.client.clone(), api, resource, config: watcher::Config::default() };
+        // Gatekeeper gives every constraint kind the same `match`.
+        let source = Source {
+            client: self.client.clone(),
+            api,
+            resource,
+            config: watcher::Config::default(),
+            schemas: None,
+        };
         let reduce = |object: DynamicObject| Matcher::of_spec(&object.data["spec"]);
         let mut watch = JoinSet::new();
         watch.spawn(keep_filled(source, cache.clone(), reduce, move |_| changes.send(Key::Routing)));

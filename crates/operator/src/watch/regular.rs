@@ -5,24 +5,32 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
+use tokio::sync::watch::Sender;
 use tracing::warn;
 
 use crate::watch::published::Published;
 use crate::watch::release;
-use crate::watch::schemas::{Reader, Schemas};
+use crate::watch::schemas::{Addresses, Reader, Schemas};
 
 /// How often it is asked for.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// How often, until the first answer.
 const AT_FIRST: Duration = Duration::from_secs(1);
 
-/// Publishes which fields are served, and calls `changed` when that has changed.
-pub(crate) async fn schemas(client: Client, published: Arc<Published<Schemas>>, changed: impl Fn()) {
+/// Publishes which fields are served and where the schemas are, and calls `changed` when that has changed.
+pub(crate) async fn schemas(
+    client: Client,
+    published: Arc<Published<Schemas>>,
+    addresses: Sender<Option<Addresses>>,
+    changed: impl Fn(),
+) {
     let mut reader = Reader::new(client);
     loop {
         match reader.look().await {
             Ok(schemas) => {
+                let found = Some(schemas.addresses.clone());
                 if published.publish(schemas) {
+                    addresses.send_replace(found);
                     changed();
                 }
             }

@@ -134,6 +134,7 @@ impl Watched {
             api: Id::new(Kind::Report(self.kind), NAME).api(client),
             resource: self.kind.resource(),
             config: watcher::Config::default().fields(&format!("metadata.name={NAME}")).page_size(PAGE),
+            schemas: None,
         };
         let notify = move |change| {
             changes.send(Key::Reports);

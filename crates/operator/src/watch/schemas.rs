@@ -1,5 +1,8 @@
 //! Which fields the API server serves of our kinds, and of Gatekeeper's templates: from its OpenAPI documents, which
 //! everybody may read.
+//!
+//! When a CRD changes, the API server goes on serving watches that began before, for a second or longer, and drops from
+//! their events what the old schema does not know. So whoever watches a kind lists it anew when its document has changed.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +10,7 @@ use gatewright_api::{crds, lacking};
 use gatewright_gatekeeper::OPERATIONS;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
+use kube::core::ApiResource;
 use serde_json::Value;
 
 use crate::Error;
@@ -24,6 +28,31 @@ pub(crate) struct Schemas {
     pub(crate) lacking: BTreeMap<String, Vec<String>>,
     /// The schema of Gatekeeper's templates is served and has no [`OPERATIONS`].
     pub(crate) lacks_operations: bool,
+    /// Where each document was found.
+    pub(crate) addresses: Addresses,
+}
+
+/// The address of each document by its path, such as `apis/deckhouse.io/v1alpha1`. It changes with the document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Addresses(BTreeMap<String, String>);
+
+impl Addresses {
+    #[cfg(test)]
+    pub(crate) fn at(path: &str, address: &str) -> Self {
+        Self([(path.to_owned(), address.to_owned())].into())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// The address of the document that has the schema of a kind.
+    pub(crate) fn of(&self, resource: &ApiResource) -> Option<&str> {
+        let root = if resource.group.is_empty() { "api" } else { "apis" };
+        self.0.get(&format!("{root}/{}", resource.api_version)).map(String::as_str)
+    }
 }
 
 impl Schemas {
@@ -59,10 +88,10 @@ impl Reader {
             }
             Err(error) => return Err(error),
         };
-        let mut all = Schemas::default();
+        let mut all = Schemas { addresses: addresses(&index), ..Schemas::default() };
         for group in self.groups() {
-            let Some(address) = index["paths"][&group]["serverRelativeURL"].as_str() else { continue };
-            let found = self.document(&group, address).await?;
+            let Some(address) = all.addresses.0.get(&group).cloned() else { continue };
+            let found = self.document(&group, &address).await?;
             all.lacks_operations |= found.lacks_operations;
             all.lacking.extend(found.lacking);
         }
@@ -93,6 +122,14 @@ impl Reader {
         let get = get.map_err(|error| Error::configuration(&error))?;
         request(format!("reading {address}"), self.client.request(get)).await
     }
+}
+
+fn addresses(index: &Value) -> Addresses {
+    let paths = index["paths"].as_object().into_iter().flatten();
+    let address = |(path, document): (&String, &Value)| {
+        Some((path.clone(), document["serverRelativeURL"].as_str()?.to_owned()))
+    };
+    Addresses(paths.filter_map(address).collect())
 }
 
 fn path(crd: &CustomResourceDefinition, version: &str) -> String {

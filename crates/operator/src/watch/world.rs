@@ -13,6 +13,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
+use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
 use crate::watch::cache::{Cache, Entry, Knowledge};
@@ -25,7 +26,7 @@ use crate::watch::namespaces::Namespaces;
 use crate::watch::policies::{Policies, Watched as _};
 use crate::watch::published::{Published, RoutingOutcome};
 use crate::watch::reports::Reports;
-use crate::watch::schemas::Schemas;
+use crate::watch::schemas::{Addresses, Schemas};
 use crate::watch::served::ServedKinds;
 use crate::watch::system::{Replica, SystemObject};
 
@@ -54,6 +55,8 @@ pub(crate) struct World {
     pub(crate) replica: Replica,
     /// Which fields are served; none until that is known.
     pub(crate) schemas: Arc<Published<Schemas>>,
+    /// Where the schemas are served, for the watches; none until that is known.
+    addresses: Sender<Option<Addresses>>,
     /// Who owns what goes with the release; none until that is known.
     pub(crate) release: Arc<Published<Option<OwnerReference>>>,
     constraints: BTreeMap<Template, Cache<Live>>,
@@ -119,6 +122,7 @@ impl World {
             logged: Published::default(),
             replica,
             schemas: Arc::default(),
+            addresses: Sender::new(None),
             release: Arc::default(),
             constraints: Template::ALL.iter().map(|template| (*template, Cache::new())).collect(),
             last_applied,

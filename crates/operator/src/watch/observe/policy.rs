@@ -6,6 +6,7 @@ use gatewright_api::Guarded;
 use gatewright_compiler::NamedKind;
 use gatewright_gatekeeper::Resource;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::core::ApiResource;
 
 use crate::Error;
 use crate::watch::cache::Knowledge;
@@ -87,10 +88,18 @@ async fn unserved<P: Watched>(world: &World, policy: Option<&Guarded<P>>) -> Res
     Ok(named)
 }
 
-/// None while the kind is served and its schema is not known yet.
+/// None while the kind is served and its schema is not known yet, or the policies were listed under another one: what is
+/// known of them may lack fields that they have.
 fn lacking<P: Watched>(world: &World) -> Option<Vec<String>> {
     let schemas = world.schemas.get()?;
-    if P::cache(&world.policies).is_complete() { schemas.of(P::KIND.name()) } else { Some(vec![]) }
+    let policies = P::cache(&world.policies);
+    if !policies.is_complete() {
+        return Some(vec![]);
+    }
+    if policies.schema().as_deref() != schemas.addresses.of(&ApiResource::erase::<P>(&())) {
+        return None;
+    }
+    schemas.of(P::KIND.name())
 }
 
 fn is_unknown<P: Watched>(world: &World) -> bool {

@@ -10,6 +10,7 @@ use crate::watch::live::Live;
 use crate::watch::policies::Watched as _;
 use crate::watch::published::RoutingOutcome;
 use crate::watch::report_kind::NAMESPACED;
+use crate::watch::schemas::{Addresses, Schemas};
 use crate::watch::world::{PlatformPod, World};
 use gatewright_api::SecurityPolicy;
 use gatewright_gatekeeper::{Exemption, Namespace, Process};
@@ -134,6 +135,26 @@ async fn what_is_not_served_is_known_to_be_so() {
     let seen = snapshot(&world).await.unwrap();
     assert!(!seen.policies_served && !seen.constraints_served && !seen.templates_served);
     assert!(seen.policy.is_some(), "that it is not served proves nothing of what is there");
+}
+
+#[tokio::test]
+async fn a_policy_that_was_listed_under_another_schema_is_not_known() {
+    let world = empty_world();
+    let policies = SecurityPolicy::cache(&world.policies);
+    fill(policies, [(NAME, policy())]);
+    let served = |address: &str| Schemas {
+        lacking: [("SecurityPolicy".to_owned(), vec![])].into(),
+        addresses: Addresses::at("apis/deckhouse.io/v1alpha1", address),
+        ..Schemas::default()
+    };
+    policies.listed_under(Some("1".to_owned()));
+    world.schemas.publish(served("1"));
+    assert!(snapshot(&world).await.is_some());
+    // The API server may have dropped a field from what it listed.
+    world.schemas.publish(served("2"));
+    assert!(snapshot(&world).await.is_none());
+    policies.listed_under(Some("2".to_owned()));
+    assert!(snapshot(&world).await.is_some());
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ impl World {
     pub(super) fn ask_regularly(&mut self) {
         let (client, published, wake) = (self.client.clone(), Arc::clone(&self.schemas), self.everybody());
         let wake_all = move || wake(Change::Everything);
-        self.watches.spawn(regular::schemas(client, published, wake_all));
+        self.watches.spawn(regular::schemas(client, published, self.addresses.clone(), wake_all));
         let (client, published, wake) = (self.client.clone(), Arc::clone(&self.release), self.everybody());
         let wake_all = move || wake(Change::Everything);
         self.watches.spawn(regular::release(client, published, wake_all));
@@ -196,7 +196,8 @@ impl World {
         K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
         T: Entry,
     {
-        let source = Source { client: self.client.clone(), api, resource, config };
+        let schemas = Some(self.addresses.subscribe());
+        let source = Source { client: self.client.clone(), api, resource, config, schemas };
         self.watches.spawn(keep_filled(source, cache, reduce, changed));
     }
 
