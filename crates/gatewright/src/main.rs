@@ -7,6 +7,7 @@ mod completions;
 mod crds;
 mod diagnostics;
 mod docs;
+mod foreign;
 mod log;
 mod operator;
 mod policies;
@@ -14,6 +15,7 @@ mod read;
 mod render;
 mod sandbox;
 mod settings;
+mod status;
 mod test;
 mod uninstall;
 
@@ -64,6 +66,9 @@ enum Command {
     Render(render::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
+    /// Shows whether policies and standards are enforced, and what violates them
+    #[command(long_about = status::LONG_ABOUT)]
+    Status(status::Args),
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
@@ -113,6 +118,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(args),
         Command::Render(args) => render::run(args),
         Command::Operator(args) => operator::run(args),
+        Command::Status(args) => status::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),

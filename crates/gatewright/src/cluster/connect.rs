@@ -1,10 +1,11 @@
 //! How a command reaches a cluster: as kubectl does, and as the user.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use anyhow::{Context as _, anyhow};
+use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 /// How a cluster is reached, and where to look in it.
@@ -61,21 +62,34 @@ impl ClusterArgs {
     async fn config(&self) -> anyhow::Result<Config> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         if let Some(path) = &self.kubeconfig {
-            let kubeconfig = Kubeconfig::read_from(path)
-                .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?;
+            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| match error {
+                KubeconfigError::ReadConfig(cause, path) => {
+                    anyhow!("cannot read the kubeconfig {}: {cause}", path.display())
+                }
+                error => anyhow!("cannot read the kubeconfig {}: {error}", path.display()),
+            })?;
             return Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?);
         }
         if self.context.is_some() {
             return Ok(Config::from_kubeconfig(&options).await?);
         }
-        Config::infer()
-            .await
-            .context("no cluster is configured: give --kubeconfig, set KUBECONFIG, or run in a Pod")
+        Config::infer().await.map_err(|error| not_configured(&error))
     }
 }
 
+/// Outside of a Pod the kubeconfig is what is missing; nobody needs to hear of the variables that a Pod would have.
+fn not_configured(error: &InferConfigError) -> anyhow::Error {
+    let kubeconfig = error.source().and_then(|cause| cause.downcast_ref::<KubeconfigError>());
+    let because = match kubeconfig {
+        Some(KubeconfigError::ReadConfig(cause, path)) => format!("cannot read {}: {cause}", path.display()),
+        Some(other) => other.to_string(),
+        None => error.to_string(),
+    };
+    anyhow!("no cluster is configured: {because}. Give --kubeconfig, set KUBECONFIG, or run in a Pod")
+}
+
 /// A time as kubectl reads it, as far as people write it: one number with its unit.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time; write it as 30s, 500ms, 2m or 1h");
     let end = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(end);

@@ -5,7 +5,8 @@ use std::fmt;
 use anyhow::Context as _;
 use kube::Api;
 use kube::api::ListParams;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, ObjectList, PartialObjectMeta};
+use serde::de::DeserializeOwned;
 
 use super::Connection;
 
@@ -13,15 +14,28 @@ use super::Connection;
 const PAGE: u32 = 500;
 
 /// What a list holds.
-pub enum Listed {
-    /// The metadata of all objects; none where the kind is not served.
-    All(Vec<PartialObjectMeta<DynamicObject>>),
+pub enum Listed<T = PartialObjectMeta<DynamicObject>> {
+    /// All objects, or their metadata; none where the kind is not served.
+    All(Vec<T>),
     /// The user may not list them.
     Unseen(Unseen),
 }
 
+impl<T> Listed<T> {
+    /// All objects; where they may not be listed none, and that is noted.
+    pub fn or_note(self, incomplete: &mut Vec<Unseen>) -> Vec<T> {
+        match self {
+            Self::All(all) => all,
+            Self::Unseen(unseen) => {
+                incomplete.push(unseen);
+                vec![]
+            }
+        }
+    }
+}
+
 /// Something that the user may not see. It is said and never guessed at.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Unseen {
     /// What is not shown.
     pub what: String,
@@ -41,7 +55,7 @@ pub fn right(verb: &str, resource: &ApiResource) -> String {
     format!("{verb} on {}{dot}{}", resource.plural, resource.group)
 }
 
-/// All objects of a resource in all namespaces, or the one of this name in each.
+/// The metadata of all objects of a resource in all namespaces, or of the one of this name in each.
 ///
 /// # Errors
 /// The API server does not answer, or refuses for another reason than a missing right.
@@ -51,13 +65,37 @@ pub async fn list(
     name: Option<&str>,
 ) -> anyhow::Result<Listed> {
     let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), resource);
-    let mut parameters = ListParams::default().limit(PAGE);
+    let mut parameters = ListParams::default();
     if let Some(name) = name {
         parameters = parameters.fields(&format!("metadata.name={name}"));
     }
+    pages(resource, parameters, async |parameters| api.list_metadata(parameters).await).await
+}
+
+/// All objects that a client for the resource lists under these parameters.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn list_whole<K>(
+    api: &Api<K>,
+    resource: &ApiResource,
+    parameters: ListParams,
+) -> anyhow::Result<Listed<K>>
+where
+    K: Clone + DeserializeOwned + fmt::Debug,
+{
+    pages(resource, parameters, async |parameters| api.list(parameters).await).await
+}
+
+async fn pages<T: Clone>(
+    resource: &ApiResource,
+    parameters: ListParams,
+    page: impl AsyncFn(&ListParams) -> kube::Result<ObjectList<T>>,
+) -> anyhow::Result<Listed<T>> {
+    let mut parameters = parameters.limit(PAGE);
     let mut all = vec![];
     loop {
-        match api.list_metadata(&parameters).await {
+        match page(&parameters).await {
             Ok(page) => {
                 all.extend(page.items);
                 match page.metadata.continue_.filter(|token| !token.is_empty()) {

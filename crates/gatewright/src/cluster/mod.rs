@@ -5,9 +5,12 @@ mod connect;
 mod list;
 mod names;
 
-pub use connect::{ClusterArgs, Connection};
-pub use list::{Listed, Unseen, list};
+pub use connect::{ClusterArgs, Connection, duration};
+pub use list::{Listed, Unseen, list, list_whole};
 pub use names::object_name;
+
+/// Where the operator runs, if nobody says otherwise.
+pub const OPERATOR_NAMESPACE: &str = "gatewright-system";
 
 /// The formats of what a command found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

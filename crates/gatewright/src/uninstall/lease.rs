@@ -7,10 +7,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Api;
 use kube::api::ListParams;
 
-use crate::cluster::{ClusterArgs, Connection, Unseen, object_name};
-
-/// Where the operator runs, if nobody says otherwise.
-const NAMESPACE: &str = "gatewright-system";
+use crate::cluster::{ClusterArgs, Connection, OPERATOR_NAMESPACE, Unseen, object_name};
 
 /// A Lease that an operator holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +37,7 @@ pub async fn fresh(
     connection: &Connection,
     args: &ClusterArgs,
 ) -> anyhow::Result<(Vec<Held>, Option<Unseen>)> {
-    let leases: Api<Lease> = match args.namespace_or(NAMESPACE) {
+    let leases: Api<Lease> = match args.namespace_or(OPERATOR_NAMESPACE) {
         Some(namespace) => Api::namespaced(connection.client.clone(), &namespace),
         None => Api::all(connection.client.clone()),
     };

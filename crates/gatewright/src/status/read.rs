@@ -1,0 +1,163 @@
+//! What `status` reads: nothing is concluded here.
+
+use std::collections::BTreeMap;
+
+use gatewright_api::{GatewrightStatus, PolicyKind, PolicyStatus, SYSTEM_STATUS_NAME, with_policy_type};
+use gatewright_gatekeeper::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, PodStatus, SYSTEM_LABEL, pod_statuses};
+use gatewright_operator::LEASE;
+use gatewright_rules::{Owner, Template};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, ResourceExt as _};
+use serde::Deserialize as _;
+
+use crate::cluster::{Connection, Unseen, list_whole};
+
+/// Upstream's webhook that guards the label which exempts namespaces. It judges nothing else.
+const LABEL_WEBHOOK: &str = "check-ignore-label.gatekeeper.sh";
+
+/// The label of the operator's Pods.
+const OPERATOR_LABEL: &str = "app.kubernetes.io/name=gatewright";
+
+/// What was seen of the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The state that the operator keeps.
+    pub system: Option<GatewrightStatus>,
+    /// The policies.
+    pub policies: Vec<SeenPolicy>,
+    /// What Gatekeeper's processes say of the constraints of policies.
+    pub constraints: BTreeMap<(PolicyKind, String), Vec<PodStatus>>,
+    /// The failure policies of Gatekeeper's webhooks that judge objects.
+    pub failure_policies: Vec<String>,
+    /// External data providers with their timeout in seconds.
+    pub providers: Vec<(String, i64)>,
+    /// The operator's Pods.
+    pub operators: Vec<Pod>,
+    /// Who holds the operator's Lease.
+    pub holder: Option<String>,
+    /// What the user may not see.
+    pub incomplete: Vec<Unseen>,
+}
+
+/// A policy, without what it demands.
+#[derive(Clone, Debug)]
+pub struct SeenPolicy {
+    pub kind: PolicyKind,
+    pub name: String,
+    pub generation: Option<i64>,
+    pub action: String,
+    pub status: PolicyStatus,
+}
+
+/// Reads everything that the user may see.
+///
+/// # Errors
+/// The API server does not answer, or refuses for another reason than a missing right.
+pub async fn read(connection: &Connection, namespace: Option<&str>) -> anyhow::Result<Seen> {
+    let mut seen = Seen::default();
+    let (system, webhooks, providers, operators, leases) = futures::try_join!(
+        system(connection),
+        webhooks(connection),
+        providers(connection),
+        operators(connection, namespace),
+        leases(connection, namespace),
+    )?;
+    let note = &mut seen.incomplete;
+    seen.system = system.or_note(note).into_iter().next();
+    seen.failure_policies = webhooks.or_note(note).into_iter().flat_map(|it| failure_policies(&it)).collect();
+    seen.providers = providers.or_note(note).iter().map(timeout).collect();
+    seen.operators = operators.or_note(note);
+    let holder = |lease: Lease| lease.spec?.holder_identity.filter(|holder| !holder.is_empty());
+    seen.holder = leases.or_note(note).into_iter().find_map(holder);
+    for kind in PolicyKind::ALL {
+        policies(connection, *kind, &mut seen).await?;
+    }
+    Ok(seen)
+}
+
+type Listed<K> = anyhow::Result<crate::cluster::Listed<K>>;
+
+async fn system(connection: &Connection) -> Listed<GatewrightStatus> {
+    let api: Api<GatewrightStatus> = Api::all(connection.client.clone());
+    let named = ListParams::default().fields(&format!("metadata.name={SYSTEM_STATUS_NAME}"));
+    list_whole(&api, &ApiResource::erase::<GatewrightStatus>(&()), named).await
+}
+
+async fn webhooks(connection: &Connection) -> Listed<ValidatingWebhookConfiguration> {
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(connection.client.clone());
+    let (key, value) = SYSTEM_LABEL;
+    let labelled = ListParams::default().labels(&format!("{key}={value}"));
+    list_whole(&api, &ApiResource::erase::<ValidatingWebhookConfiguration>(&()), labelled).await
+}
+
+async fn providers(connection: &Connection) -> Listed<DynamicObject> {
+    let resource =
+        ApiResource::from_gvk(&GroupVersionKind::gvk("externaldata.gatekeeper.sh", "v1beta1", "Provider"));
+    let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), &resource);
+    list_whole(&api, &resource, ListParams::default()).await
+}
+
+async fn operators(connection: &Connection, namespace: Option<&str>) -> Listed<Pod> {
+    let api: Api<Pod> = scoped(connection, namespace);
+    list_whole(&api, &ApiResource::erase::<Pod>(&()), ListParams::default().labels(OPERATOR_LABEL)).await
+}
+
+async fn leases(connection: &Connection, namespace: Option<&str>) -> Listed<Lease> {
+    let api: Api<Lease> = scoped(connection, namespace);
+    let named = ListParams::default().fields(&format!("metadata.name={LEASE}"));
+    list_whole(&api, &ApiResource::erase::<Lease>(&()), named).await
+}
+
+fn scoped<K>(connection: &Connection, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    let client = connection.client.clone();
+    namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace))
+}
+
+/// The failure policies of the webhooks that judge objects.
+fn failure_policies(configuration: &ValidatingWebhookConfiguration) -> Vec<String> {
+    let webhooks = configuration.webhooks.iter().flatten();
+    let judging = webhooks.filter(|webhook| webhook.name != LABEL_WEBHOOK);
+    judging.filter_map(|webhook| webhook.failure_policy.clone()).collect()
+}
+
+fn timeout(provider: &DynamicObject) -> (String, i64) {
+    (provider.name_any(), provider.data["spec"]["timeout"].as_i64().unwrap_or_default())
+}
+
+async fn policies(connection: &Connection, kind: PolicyKind, seen: &mut Seen) -> anyhow::Result<()> {
+    let resource = with_policy_type!(kind, P => ApiResource::erase::<P>(&()));
+    let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), &resource);
+    let listed = list_whole(&api, &resource, ListParams::default()).await?;
+    seen.policies.extend(listed.or_note(&mut seen.incomplete).iter().map(|it| policy(kind, it)));
+    for template in Template::ALL.iter().filter(|it| it.owner() == Owner::Policy(kind)) {
+        let named = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind());
+        // Gatekeeper adds no s.
+        let resource =
+            ApiResource { plural: template.kind().to_lowercase(), ..ApiResource::from_gvk(&named) };
+        let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), &resource);
+        let listed = list_whole(&api, &resource, ListParams::default()).await?;
+        for constraint in listed.or_note(&mut seen.incomplete) {
+            let processes = pod_statuses(&constraint.data["status"]);
+            seen.constraints.insert((kind, constraint.name_any()), processes);
+        }
+    }
+    Ok(())
+}
+
+/// Of the spec nothing is kept but the action: it may hold credentials of registries.
+fn policy(kind: PolicyKind, object: &DynamicObject) -> SeenPolicy {
+    SeenPolicy {
+        kind,
+        name: object.name_any(),
+        generation: object.metadata.generation,
+        action: object.data["spec"]["enforcementAction"].as_str().unwrap_or("Deny").to_owned(),
+        status: PolicyStatus::deserialize(&object.data["status"]).unwrap_or_default(),
+    }
+}

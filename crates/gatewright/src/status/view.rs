@@ -1,0 +1,203 @@
+//! What is concluded from what was read: plain values in, the document out.
+
+use std::collections::BTreeSet;
+
+use gatewright_api::{ConditionType, GatewrightStatus, SystemCondition, SystemStatus};
+use gatewright_gatekeeper::{PodStatus, WEBHOOK_OPERATION};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+
+use super::document::{Gatekeeper, ObjectName, Operator, Policy, Process, Standard, State, Status, System};
+use super::read::{Seen, SeenPolicy};
+use crate::foreign::Foreign;
+
+/// The operation of a Gatekeeper process that audits.
+const AUDIT_OPERATION: &str = "audit";
+
+/// A provider that may take so long holds up every policy: while Gatekeeper waits for it, it holds a lock of its engine.
+const SLOW_PROVIDER: i64 = 2;
+
+/// The document.
+pub fn status(seen: &Seen) -> Status {
+    let reported = seen.system.as_ref().and_then(|system| system.status.as_ref());
+    let system = seen.system.as_ref().map(of_system);
+    let mut policies: Vec<_> = seen.policies.iter().map(|policy| of_policy(policy, seen)).collect();
+    policies.sort_by(|a, b| (a.kind, a.ready, &a.name).cmp(&(b.kind, b.ready, &b.name)));
+    let is_ready = |system: &System| system.ready;
+    let all_ready = seen.incomplete.is_empty() && policies.iter().all(|policy| policy.ready);
+    Status {
+        kind: "Status",
+        version: 1,
+        // Of what may not be seen nobody can say that it is ready.
+        ready: system.as_ref().is_some_and(is_ready) && all_ready,
+        gatekeeper: gatekeeper(reported, seen),
+        operator: operator(reported, seen),
+        standards: reported.into_iter().flat_map(|status| &status.standards).map(standard).collect(),
+        findings: findings(reported, seen),
+        incomplete: seen.incomplete.clone(),
+        system,
+        policies,
+    }
+}
+
+fn of_system(system: &GatewrightStatus) -> System {
+    let ready = system.status.as_ref().and_then(|status| find(&status.conditions, SystemCondition::Ready));
+    match ready {
+        Some(ready) => System {
+            ready: ready.status == "True",
+            reason: ready.reason.as_str().into(),
+            message: ready.message.as_str().into(),
+        },
+        None => System { message: "the operator has not reported on it yet".into(), ..System::default() },
+    }
+}
+
+fn find(conditions: &[Condition], r#type: impl Into<&'static str>) -> Option<&Condition> {
+    let r#type = r#type.into();
+    conditions.iter().find(|condition| condition.type_ == r#type)
+}
+
+fn once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Foreign> {
+    let texts: BTreeSet<_> = texts.filter(|text| !text.is_empty()).collect();
+    texts.into_iter().map(Foreign::from).collect()
+}
+
+fn gatekeeper(reported: Option<&SystemStatus>, seen: &Seen) -> Gatekeeper {
+    let processes = reported.map(|status| status.processes.as_slice()).unwrap_or_default();
+    let with = |operation: &str| {
+        processes.iter().filter(|process| process.operations.iter().any(|it| it == operation)).count()
+    };
+    Gatekeeper {
+        versions: once(processes.iter().map(|process| process.version.as_str())),
+        webhooks: with(WEBHOOK_OPERATION),
+        audits: with(AUDIT_OPERATION),
+        failure_policies: once(seen.failure_policies.iter().map(String::as_str)),
+    }
+}
+
+fn operator(reported: Option<&SystemStatus>, seen: &Seen) -> Operator {
+    let is_true = |r#type: SystemCondition| {
+        let condition = reported.and_then(|status| find(&status.conditions, r#type));
+        condition.is_some_and(|condition| condition.status == "True")
+    };
+    let version = |pod: &Pod| pod.labels().get("app.kubernetes.io/version").cloned().unwrap_or_default();
+    let versions: Vec<_> = seen.operators.iter().map(version).collect();
+    Operator {
+        versions: once(versions.iter().map(String::as_str)),
+        replicas: seen.operators.iter().filter(|pod| is_ready(pod)).count(),
+        // Behind the Pod's name stands what tells its starts apart.
+        leader: seen
+            .holder
+            .as_ref()
+            .map(|holder| holder.rsplit_once('_').map_or(holder.as_str(), |(name, _)| name).into()),
+        settings_in_force: is_true(SystemCondition::Settings),
+        crds_current: is_true(SystemCondition::PoliciesServed),
+    }
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+fn standard(standard: &gatewright_api::StandardStatus) -> Standard {
+    Standard {
+        level: standard.level.as_str().into(),
+        action: standard.action.as_str().into(),
+        namespaces: standard.namespaces,
+        violations: standard.violations,
+    }
+}
+
+fn of_policy(policy: &SeenPolicy, seen: &Seen) -> Policy {
+    let (state, reason, message) = state(policy);
+    let violations = policy.status.violations.as_ref();
+    let processes = seen.constraints.get(&(policy.kind, policy.name.clone()));
+    Policy {
+        kind: policy.kind,
+        name: policy.name.as_str().into(),
+        action: policy.action.as_str().into(),
+        state,
+        ready: state == State::Ready,
+        reason: reason.into(),
+        message: message.into(),
+        namespaces: policy.status.namespaces,
+        violations: violations.map(|violations| violations.total),
+        objects: violations.into_iter().flat_map(|it| &it.sample).fold(vec![], |mut objects, sample| {
+            let object = ObjectName {
+                kind: sample.kind.as_str().into(),
+                namespace: sample.namespace.as_str().into(),
+                name: sample.name.as_str().into(),
+            };
+            // An object may violate a policy in several ways.
+            if !objects.contains(&object) {
+                objects.push(object);
+            }
+            objects
+        }),
+        processes: processes.into_iter().flatten().map(process).collect(),
+    }
+}
+
+/// How far the policy is, and the reason and message of the condition that says so: the first that is not True.
+fn state(policy: &SeenPolicy) -> (State, String, String) {
+    let status = &policy.status;
+    if status.observed_generation.is_none_or(|seen| Some(seen) < policy.generation) {
+        let generation = policy.generation.unwrap_or_default();
+        let message = format!("no operator has reported on its generation {generation} yet");
+        return (State::Unknown, "Pending".to_owned(), message);
+    }
+    let order = [
+        (ConditionType::Valid, State::Invalid),
+        (ConditionType::Applied, State::NotEnforced),
+        (ConditionType::Enforced, State::NotEnforced),
+        (ConditionType::Ready, State::NotEnforced),
+    ];
+    let failed = order.into_iter().find_map(|(r#type, state)| {
+        let condition = find(&status.conditions, r#type)?;
+        let state = if condition.status == "Unknown" { State::Unknown } else { state };
+        (condition.status != "True").then_some((state, condition))
+    });
+    let found = failed.or_else(|| Some((State::Ready, find(&status.conditions, ConditionType::Ready)?)));
+    match found {
+        Some((state, condition)) => (state, condition.reason.clone(), condition.message.clone()),
+        None => (State::Unknown, "Pending".to_owned(), "its status has no condition Ready".to_owned()),
+    }
+}
+
+fn process(status: &PodStatus) -> Process {
+    Process {
+        name: status.id.as_str().into(),
+        enforced: status.enforced && status.errors.is_empty(),
+        generation: status.observed_generation,
+        errors: status.errors.iter().map(|error| error.message.as_str().into()).collect(),
+    }
+}
+
+fn findings(reported: Option<&SystemStatus>, seen: &Seen) -> Vec<Foreign> {
+    let notices = reported.into_iter().flat_map(|status| &status.notices);
+    let notices = notices.map(|notice| format!("{}: {}", notice.reason, notice.message).into());
+    let exempt = reported.and_then(|status| status.exempt_namespaces.as_ref());
+    let exempt = exempt.filter(|exempt| exempt.count > 0).map(|exempt| {
+        let more = if usize::try_from(exempt.count).is_ok_and(|count| count > exempt.names.len()) {
+            format!("{} and others", exempt.names.join(", "))
+        } else {
+            exempt.names.join(", ")
+        };
+        format!(
+            "nothing is judged in {} namespaces with the label admission.gatekeeper.sh/ignore: {more}",
+            exempt.count
+        )
+        .into()
+    });
+    let slow = seen.providers.iter().filter(|(_, timeout)| *timeout >= SLOW_PROVIDER);
+    let slow = slow.map(|(name, timeout)| {
+        format!("provider {name}: with its timeout of {timeout} s it can hold up every policy").into()
+    });
+    notices.chain(exempt).chain(slow).collect()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
