@@ -58,20 +58,43 @@ impl Step {
     }
 }
 
-/// What differs from run to run, and what it becomes: times, ages, ports and uids, and the columns that an age moves.
+/// What differs from run to run, and what it becomes: times, ages, ports, uids and the names of the operator's Pods, and
+/// the columns that an age moves.
 // The patterns are constants: they compile.
 #[allow(clippy::unwrap_used)]
-static VARIABLE: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
+static VARIABLE: LazyLock<[(Regex, &str); 7]> = LazyLock::new(|| {
     [
         (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[ +-][0-9:]+)?", "TIME"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
         (r"[A-Z][a-z]{2} [A-Z][a-z]{2} +[0-9]+ [0-9:]{8} [0-9]{4}", "TIME"),
+        (r"gatewright-[0-9a-f]{6,10}-[0-9a-z]{5}", "POD"),
         (r"(127\.0\.0\.1|localhost):[0-9]+", "ADDRESS"),
         (r"(?m) +([0-9]+[smhd])+$", " AGE"),
         (r"(?m) +AGE *$", " AGE"),
     ]
     .map(|(pattern, replacement)| (Regex::new(pattern).unwrap(), replacement))
 });
+
+/// A text without the lines that the library of kubectl and helm logs when it pleases, such as
+/// `E1130 12:36:31.060190   10150 request.go:1198] "Unexpected error …"`.
+#[must_use]
+pub fn without_client_logs(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !is_client_log(line)).collect()
+}
+
+fn is_client_log(line: &str) -> bool {
+    let Some((head, _)) = line.split_once("] ") else { return false };
+    let mut words = head.split_whitespace();
+    let (level, time, _, place) = (words.next(), words.next(), words.next(), words.next());
+    let is_level = level.is_some_and(|level| {
+        level.len() == 5
+            && level.starts_with(['E', 'W', 'I'])
+            && level[1..].bytes().all(|byte| byte.is_ascii_digit())
+    });
+    is_level
+        && time.is_some_and(|time| time.contains('.'))
+        && place.is_some_and(|place| place.contains(".go:"))
+}
 
 /// A text without what differs from run to run.
 #[must_use]
@@ -144,6 +167,14 @@ $ true
     }
 
     #[test]
+    fn what_client_libraries_log_is_left_out() {
+        let noise =
+            "E1130 12:36:31.060190   10150 request.go:1198] \"Unexpected error\" err=\"context canceled\"\n";
+        let said = "Error from server (Forbidden): no [E1130] x\nE1130 is a number] \n";
+        assert_eq!(without_client_logs(&format!("{noise}{said}{noise}")), said);
+    }
+
+    #[test]
     fn ages_times_uids_and_addresses_do_not_count_and_all_else_does() {
         let same = [
             ("shop   Active   12s", "shop   Active   2m3s"),
@@ -151,6 +182,7 @@ $ true
             ("at 2026-11-20T10:00:00Z", "at 2026-11-21T11:12:13.5Z"),
             ("LAST DEPLOYED: Mon Nov 30 08:57:21 2026", "LAST DEPLOYED: Tue Dec  1 00:00:00 2026"),
             ("https://127.0.0.1:4321/x", "https://127.0.0.1:80/x"),
+            ("leader gatewright-74c47569d-pzftc", "leader gatewright-6f7dd9c4b8-x2k4z"),
             ("uid 6b4fb6f0-0000-4000-8000-00000000000a", "uid 00000000-1111-4222-8333-444444444444"),
         ];
         for (left, right) in same {

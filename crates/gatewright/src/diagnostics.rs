@@ -16,6 +16,18 @@ pub fn error(message: impl std::fmt::Display) {
     anstream::eprintln!("{RED}error{RED:#}: {message}");
 }
 
+/// An error with its causes, each once: some errors print their cause themselves, others do not.
+pub fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            _ if said.contains(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        }
+    })
+}
+
 /// Says what people should know.
 pub fn note(message: impl std::fmt::Display) {
     anstream::eprintln!("{CYAN}note{CYAN:#}: {message}");
@@ -25,5 +37,27 @@ pub fn note(message: impl std::fmt::Display) {
 pub fn left_out(files: &[(std::sync::Arc<str>, String)]) {
     for (file, by) in files {
         note(format!("{file}: left out by {by}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_causes;
+    use anyhow::Context as _;
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let io = || std::io::Error::other("no such file");
+        let printed = std::io::Error::other(format!("cannot read it: {}", io()));
+        for (error, expected) in [
+            (anyhow::Error::new(io()), "no such file"),
+            (Err::<(), _>(io()).context("cannot open it").unwrap_err(), "cannot open it: no such file"),
+            (
+                Err::<(), _>(anyhow::Error::new(io()).context(printed)).context("cannot list").unwrap_err(),
+                "cannot list: cannot read it: no such file",
+            ),
+        ] {
+            assert_eq!(with_causes(&error), expected);
+        }
     }
 }

@@ -106,7 +106,7 @@ fn main() -> ExitCode {
         // The reader of a pipe had enough.
         Some(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         _ => {
-            diagnostics::error(format!("{error:#}"));
+            diagnostics::error(diagnostics::with_causes(&error));
             ExitCode::from(FAILED)
         }
     })

@@ -116,7 +116,8 @@ fn with_table(readme: &str, table: &str) -> Result<String> {
 /// # Errors
 /// The chart does not render.
 pub fn rendered() -> Result<Vec<Generated>> {
-    let plain = template(&PLAIN)?;
+    let all = template(&PLAIN)?;
+    let plain: String = documents(&all).map(|document| format!("---\n{document}\n\n")).collect();
     let namespace = json!({
         "apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
@@ -135,8 +136,10 @@ pub fn rendered() -> Result<Vec<Generated>> {
     Ok(files)
 }
 
+/// The documents but for those of `helm test`, which only Helm runs.
 fn documents(manifest: &str) -> impl Iterator<Item = &str> {
-    manifest.split("---\n").map(str::trim).filter(|document| !document.is_empty())
+    let all = manifest.split("---\n").map(str::trim).filter(|document| !document.is_empty());
+    all.filter(|document| !document.contains("helm.sh/hook: test"))
 }
 
 const MANIFEST_HEAD: &str = "\

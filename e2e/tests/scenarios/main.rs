@@ -14,6 +14,7 @@ mod rendered;
 mod replicas;
 mod reports;
 mod scale;
+mod see;
 mod skew;
 mod status;
 mod system;

@@ -1,14 +1,13 @@
 //! Leaving: whoever deletes the ClusterRole `gatewright` is rid of what would refuse for ever, whether an operator runs or
 //! not; `gatewright uninstall` takes the rest.
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use gatewright_e2e::manifests::{
     labelled_namespace, labelled_pod, namespace, no_privileged, pod, privileged_pod, security_policy,
 };
-use gatewright_e2e::operator::{OPERATOR, binary};
+use gatewright_e2e::operator::OPERATOR;
 use gatewright_e2e::{Cluster, Output, Scenario, until};
 use serde_json::{Value, json};
 
@@ -17,6 +16,7 @@ use crate::exec::{
     put_constraint, routes_become,
 };
 use crate::openshift::owned_by;
+use crate::see::gatewright;
 
 /// How long what the release owns may take to go. The garbage collector needs a second or two; machines under load more.
 const GONE: Duration = Duration::from_secs(20);
@@ -223,15 +223,7 @@ async fn guarded_deletions(cluster: &Cluster) -> Result<()> {
 
 /// What `gatewright uninstall` says.
 async fn uninstall(cluster: &Cluster, arguments: &[&str]) -> Result<Output> {
-    let mut command = tokio::process::Command::new(binary()?);
-    let kubeconfig = cluster.kubeconfig();
-    command.arg("uninstall").arg("--kubeconfig").arg(kubeconfig).args(arguments);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
-    Ok(Output {
-        status: output.status,
-        stdout: String::from_utf8(output.stdout)?,
-        stderr: String::from_utf8(output.stderr)?,
-    })
+    gatewright(cluster, &[&["uninstall"], arguments].concat()).await
 }
 
 /// First the list, then the deletion, then nothing; policies last.

@@ -1,8 +1,9 @@
 //! Lists of objects, in pages; and what may not be listed.
 
 use std::fmt;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use kube::Api;
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, ObjectList, PartialObjectMeta};
@@ -12,6 +13,10 @@ use super::Connection;
 
 /// How many objects one answer of the API server holds.
 const PAGE: u32 = 500;
+
+/// How often a list is tried again where the API server asks to come back, and after which pause.
+const PATIENCE: usize = 5;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a list holds.
 pub enum Listed<T = PartialObjectMeta<DynamicObject>> {
@@ -93,7 +98,7 @@ async fn pages<T: Clone>(
     page: impl AsyncFn(&ListParams) -> kube::Result<ObjectList<T>>,
 ) -> anyhow::Result<Listed<T>> {
     let mut parameters = parameters.limit(PAGE);
-    let mut all = vec![];
+    let (mut all, mut patience) = (vec![], PATIENCE);
     loop {
         match page(&parameters).await {
             Ok(page) => {
@@ -113,6 +118,12 @@ async fn pages<T: Clone>(
                 all.clear();
                 parameters.continue_token = None;
             }
+            // The API server asks to come back: while it starts, or takes in a changed CRD.
+            Err(kube::Error::Api(status)) if status.code == 429 && patience > 0 => {
+                patience -= 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(kube::Error::Api(status)) => bail!("cannot list {}: {}", resource.plural, status.message),
             Err(error) => return Err(error).with_context(|| format!("cannot list {}", resource.plural)),
         }
     }
@@ -120,7 +131,7 @@ async fn pages<T: Clone>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Listed, Unseen, list};
+    use super::{Listed, PATIENCE, Unseen, list};
     use crate::cluster::Connection;
     use http::{Request, Response};
     use kube::Client;
@@ -187,6 +198,16 @@ mod tests {
         assert!(names(list(&unserved, &resource(), Some("x")).await.unwrap()).is_empty());
         assert!(asked.lock().unwrap()[0].contains("fieldSelector=metadata.name%3Dx"));
         let (broken, _) = cluster(vec![failure(500)]);
-        assert!(list(&broken, &resource(), None).await.is_err());
+        let error = list(&broken, &resource(), None).await.err().unwrap();
+        assert_eq!(error.to_string(), "cannot list syncsets: no");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_asks_to_come_back_is_asked_again_but_not_for_ever() {
+        let (starting, _) = cluster(vec![failure(429), failure(429), page(&["a"], "")]);
+        assert_eq!(names(list(&starting, &resource(), None).await.unwrap()), ["a"]);
+        let (never, asked) = cluster((0..9).map(|_| failure(429)).collect());
+        assert!(list(&never, &resource(), None).await.is_err());
+        assert_eq!(asked.lock().unwrap().len(), PATIENCE + 1);
     }
 }

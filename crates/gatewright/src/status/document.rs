@@ -61,7 +61,7 @@ pub struct Gatekeeper {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Operator {
-    /// The versions of its Pods, by their label `app.kubernetes.io/version`, each once.
+    /// The tags of its Pods' image, each once; the digest where there is no tag.
     pub versions: Vec<Foreign>,
     /// How many of its Pods are ready.
     pub replicas: usize,

@@ -101,19 +101,16 @@ async fn look(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(namespace) = &args.probe {
         return probe(&connection, namespace, args.wait, args.output).await;
     }
-    let mut status = observe(&connection, args).await?;
-    if let Some(wait) = args.wait {
-        let until = Instant::now() + wait;
-        while !status.ready && status.incomplete.is_empty() && Instant::now() < until {
-            tokio::time::sleep(INTERVAL).await;
-            // While things start, an answer may fail to come; the last one is what is shown.
-            match observe(&connection, args).await {
-                Ok(seen) => status = seen,
-                Err(error) if Instant::now() >= until => return Err(error),
-                Err(_) => {}
-            }
+    let until = Instant::now() + args.wait.unwrap_or_default();
+    let status = loop {
+        let seen = observe(&connection, args).await;
+        // What is missing a right now is missing it later, too. While things start, an answer may fail to come.
+        let is_final = seen.as_ref().is_ok_and(|status| status.ready || !status.incomplete.is_empty());
+        if is_final || Instant::now() >= until {
+            break seen?;
         }
-    }
+        tokio::time::sleep(INTERVAL).await;
+    };
     let text = match (args.output, &args.policy) {
         (Format::Json, _) => format!("{}\n", serde_json::to_string_pretty(&status)?),
         (Format::Table, None) => print::text(&status, width()),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_api::{GatewrightStatus, PolicyKind, PolicyStatus, SYSTEM_STATUS_NAME, with_policy_type};
+use gatewright_api::{
+    GatewrightStatus, PolicyKind, PolicyStatus, SYSTEM_STATUS_NAME, SystemStatus, with_policy_type,
+};
 use gatewright_gatekeeper::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, PodStatus, SYSTEM_LABEL, pod_statuses};
 use gatewright_operator::LEASE;
 use gatewright_rules::{Owner, Template};
@@ -25,8 +27,8 @@ const OPERATOR_LABEL: &str = "app.kubernetes.io/name=gatewright";
 /// What was seen of the cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// The state that the operator keeps.
-    pub system: Option<GatewrightStatus>,
+    /// The state that the operator keeps; none where it has not made the object yet.
+    pub system: Option<SystemStatus>,
     /// The policies.
     pub policies: Vec<SeenPolicy>,
     /// What Gatekeeper's processes say of the constraints of policies.
@@ -67,7 +69,7 @@ pub async fn read(connection: &Connection, namespace: Option<&str>) -> anyhow::R
         leases(connection, namespace),
     )?;
     let note = &mut seen.incomplete;
-    seen.system = system.or_note(note).into_iter().next();
+    seen.system = system.or_note(note).first().map(reported);
     seen.failure_policies = webhooks.or_note(note).into_iter().flat_map(|it| failure_policies(&it)).collect();
     seen.providers = providers.or_note(note).iter().map(timeout).collect();
     seen.operators = operators.or_note(note);
@@ -81,10 +83,16 @@ pub async fn read(connection: &Connection, namespace: Option<&str>) -> anyhow::R
 
 type Listed<K> = anyhow::Result<crate::cluster::Listed<K>>;
 
-async fn system(connection: &Connection) -> Listed<GatewrightStatus> {
-    let api: Api<GatewrightStatus> = Api::all(connection.client.clone());
+async fn system(connection: &Connection) -> Listed<DynamicObject> {
+    let resource = ApiResource::erase::<GatewrightStatus>(&());
+    let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), &resource);
     let named = ListParams::default().fields(&format!("metadata.name={SYSTEM_STATUS_NAME}"));
-    list_whole(&api, &ApiResource::erase::<GatewrightStatus>(&()), named).await
+    list_whole(&api, &resource, named).await
+}
+
+/// A status that does not parse says nothing.
+fn reported(object: &DynamicObject) -> SystemStatus {
+    SystemStatus::deserialize(&object.data["status"]).unwrap_or_default()
 }
 
 async fn webhooks(connection: &Connection) -> Listed<ValidatingWebhookConfiguration> {

@@ -2,7 +2,7 @@ use super::status;
 use crate::cluster::Unseen;
 use crate::status::print;
 use crate::status::read::{Seen, SeenPolicy};
-use gatewright_api::{GatewrightStatus, PolicyKind};
+use gatewright_api::{PolicyKind, SystemStatus};
 use gatewright_gatekeeper::pod_statuses;
 use serde_json::{Value, json};
 
@@ -13,10 +13,8 @@ fn condition(r#type: &str, status: &str, reason: &str, message: &str) -> Value {
     })
 }
 
-fn system(ready: &str) -> GatewrightStatus {
+fn system(ready: &str) -> SystemStatus {
     serde_json::from_value(json!({
-        "apiVersion": "gatewright.io/v1alpha1", "kind": "GatewrightStatus", "metadata": {"name": "cluster"}, "spec": {},
-        "status": {
             "conditions": [
                 condition("Ready", ready, "NotEnforcedBy", "gatekeeper-1 has not taken it in"),
                 condition("Settings", "True", "InForce", ""),
@@ -32,9 +30,8 @@ fn system(ready: &str) -> GatewrightStatus {
                 {"constraint": "b", "level": "restricted", "action": "warn", "namespaces": 1, "violations": 1},
                 {"constraint": "c", "level": "restricted", "action": "deny", "namespaces": 0},
             ],
-            "exemptNamespaces": {"count": 2, "names": ["kube-system", "old"]},
+            "exemptNamespaces": {"count": 11, "names": ["kube-system", "old"]},
             "notices": [{"reason": "LeaseNotExempt", "message": "Gatekeeper can cost the replicas their Lease"}],
-        },
     }))
     .unwrap()
 }
@@ -96,7 +93,8 @@ fn seen() -> Seen {
         operators: [("a", "True"), ("b", "False")]
             .map(|(name, is_ready)| {
                 serde_json::from_value(json!({
-                    "metadata": {"name": name, "labels": {"app.kubernetes.io/version": "0.5.0"}},
+                    "metadata": {"name": name},
+                    "spec": {"containers": [{"name": "operator", "image": "r.example:5000/gatewright:0.5.0"}]},
                     "status": {"conditions": [{"type": "Ready", "status": is_ready}]},
                 }))
                 .unwrap()
@@ -114,7 +112,7 @@ gatekeeper   v3.23.1   2 webhook, 1 audit   failurePolicy Ignore: while it does 
 operator     0.5.0   1 replica   leader gatewright-7d9f-x2k   settings in force   CRDs current
 standards    baseline deny in 41 namespaces, 0 violations · restricted warn in 1 namespace, 1 violation
 look at      LeaseNotExempt: Gatekeeper can cost the replicas their Lease
-look at      nothing is judged in 2 namespaces with the label admission.gatekeeper.sh/ignore: kube-system, old
+look at      nothing is judged in namespaces with the label admission.gatekeeper.sh/ignore: old, 9 more
 look at      provider slow-scanner: with its timeout of 5 s it can hold up every policy
 SecurityPolicy
 ├─ ports      Warn   not enforced   2 namespaces   NotEnforcedBy: gatekeeper-1 has generation 3 of 4

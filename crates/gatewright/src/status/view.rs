@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use gatewright_api::{ConditionType, GatewrightStatus, SystemCondition, SystemStatus};
-use gatewright_gatekeeper::{PodStatus, WEBHOOK_OPERATION};
+use gatewright_api::{ConditionType, ExemptNamespaces, SystemCondition, SystemStatus};
+use gatewright_compiler::{Settings, is_system_namespace};
+use gatewright_gatekeeper::{IGNORE_LABEL, PodStatus, WEBHOOK_OPERATION};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt as _;
 
 use super::document::{Gatekeeper, ObjectName, Operator, Policy, Process, Standard, State, Status, System};
 use super::read::{Seen, SeenPolicy};
@@ -20,8 +20,8 @@ const SLOW_PROVIDER: i64 = 2;
 
 /// The document.
 pub fn status(seen: &Seen) -> Status {
-    let reported = seen.system.as_ref().and_then(|system| system.status.as_ref());
-    let system = seen.system.as_ref().map(of_system);
+    let reported = seen.system.as_ref();
+    let system = reported.map(of_system);
     let mut policies: Vec<_> = seen.policies.iter().map(|policy| of_policy(policy, seen)).collect();
     policies.sort_by(|a, b| (a.kind, a.ready, &a.name).cmp(&(b.kind, b.ready, &b.name)));
     let is_ready = |system: &System| system.ready;
@@ -41,9 +41,8 @@ pub fn status(seen: &Seen) -> Status {
     }
 }
 
-fn of_system(system: &GatewrightStatus) -> System {
-    let ready = system.status.as_ref().and_then(|status| find(&status.conditions, SystemCondition::Ready));
-    match ready {
+fn of_system(system: &SystemStatus) -> System {
+    match find(&system.conditions, SystemCondition::Ready) {
         Some(ready) => System {
             ready: ready.status == "True",
             reason: ready.reason.as_str().into(),
@@ -81,10 +80,8 @@ fn operator(reported: Option<&SystemStatus>, seen: &Seen) -> Operator {
         let condition = reported.and_then(|status| find(&status.conditions, r#type));
         condition.is_some_and(|condition| condition.status == "True")
     };
-    let version = |pod: &Pod| pod.labels().get("app.kubernetes.io/version").cloned().unwrap_or_default();
-    let versions: Vec<_> = seen.operators.iter().map(version).collect();
     Operator {
-        versions: once(versions.iter().map(String::as_str)),
+        versions: once(seen.operators.iter().filter_map(version)),
         replicas: seen.operators.iter().filter(|pod| is_ready(pod)).count(),
         // Behind the Pod's name stands what tells its starts apart.
         leader: seen
@@ -178,24 +175,37 @@ fn process(status: &PodStatus) -> Process {
 fn findings(reported: Option<&SystemStatus>, seen: &Seen) -> Vec<Foreign> {
     let notices = reported.into_iter().flat_map(|status| &status.notices);
     let notices = notices.map(|notice| format!("{}: {}", notice.reason, notice.message).into());
-    let exempt = reported.and_then(|status| status.exempt_namespaces.as_ref());
-    let exempt = exempt.filter(|exempt| exempt.count > 0).map(|exempt| {
-        let more = if usize::try_from(exempt.count).is_ok_and(|count| count > exempt.names.len()) {
-            format!("{} and others", exempt.names.join(", "))
-        } else {
-            exempt.names.join(", ")
-        };
-        format!(
-            "nothing is judged in {} namespaces with the label admission.gatekeeper.sh/ignore: {more}",
-            exempt.count
-        )
-        .into()
-    });
+    let exempt = reported.and_then(|status| status.exempt_namespaces.as_ref()).and_then(exempt);
     let slow = seen.providers.iter().filter(|(_, timeout)| *timeout >= SLOW_PROVIDER);
     let slow = slow.map(|(name, timeout)| {
         format!("provider {name}: with its timeout of {timeout} s it can hold up every policy").into()
     });
     notices.chain(exempt).chain(slow).collect()
+}
+
+/// Namespaces in which nothing is judged. That the system's own are exempt is as it should be.
+fn exempt(exempt: &ExemptNamespaces) -> Option<Foreign> {
+    let settings = Settings::default();
+    let names: Vec<_> = exempt
+        .names
+        .iter()
+        .filter(|name| !is_system_namespace(name, &settings))
+        .map(String::as_str)
+        .collect();
+    let unnamed = usize::try_from(exempt.count).unwrap_or_default().saturating_sub(exempt.names.len());
+    let more = (unnamed > 0).then(|| format!("{unnamed} more"));
+    let all: Vec<_> = names.into_iter().map(str::to_owned).chain(more).collect();
+    (!all.is_empty()).then(|| {
+        format!("nothing is judged in namespaces with the label {IGNORE_LABEL}: {}", all.join(", ")).into()
+    })
+}
+
+/// The tag of the image, or the digest where it has no tag.
+fn version(pod: &Pod) -> Option<&str> {
+    let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
+    let name = image.rsplit('/').next()?;
+    let (name, digest) = name.split_once('@').map_or((name, None), |(name, digest)| (name, Some(digest)));
+    name.split_once(':').map(|(_, tag)| tag).or(digest)
 }
 
 #[cfg(test)]

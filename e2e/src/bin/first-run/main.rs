@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use gatewright_e2e::operator::binary;
-use gatewright_e2e::transcript::{Step, normal, rewritten, steps};
+use gatewright_e2e::transcript::{Step, normal, rewritten, steps, without_client_logs};
 use gatewright_e2e::{Cluster, FailurePolicy, Options, down, paths};
 use tokio::process::Command;
 
@@ -99,7 +99,7 @@ async fn run_step(cluster: &Cluster, folder: &Path, step: &Step) -> Result<Strin
     let output = tokio::time::timeout(COMMAND, shell.output());
     let output =
         output.await.with_context(|| format!("README.md:{}: does not end in {COMMAND:?}", step.line))?;
-    Ok(String::from_utf8_lossy(&output?.stdout).into_owned())
+    Ok(without_client_logs(&String::from_utf8_lossy(&output?.stdout)))
 }
 
 /// Our binary, and the tools; then what the machine has.

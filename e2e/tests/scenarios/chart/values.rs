@@ -50,6 +50,7 @@ fn examples() -> BTreeMap<&'static str, Value> {
         ("podLabels", texts()),
         ("podAnnotations", texts()),
         ("commonLabels", texts()),
+        ("tests.namespace", json!("kube-node-lease")),
         ("extraArgs", json!(["--log=debug"])),
     ]
     .into()
