@@ -117,7 +117,7 @@ fn with_table(readme: &str, table: &str) -> Result<String> {
 /// The chart does not render.
 pub fn rendered() -> Result<Vec<Generated>> {
     let all = template(&PLAIN)?;
-    let plain: String = documents(&all).map(|document| format!("---\n{document}\n\n")).collect();
+    let plain = format!("---\n{}\n", documents(&all).collect::<Vec<_>>().join("\n\n---\n"));
     let namespace = json!({
         "apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},

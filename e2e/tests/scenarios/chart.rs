@@ -150,7 +150,7 @@ async fn first_release(cluster: &Cluster) -> Result<()> {
     cluster.ready("secpol/baseline").await?;
     cluster.put(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})).await?;
     cluster.enforces("baseline").await?;
-    a_release_is_seen(cluster).await
+    Box::pin(a_release_is_seen(cluster)).await
 }
 
 async fn operator_pods(cluster: &Cluster, namespace: &str) -> Result<Vec<String>> {
