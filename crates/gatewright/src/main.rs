@@ -14,14 +14,17 @@ mod policies;
 mod read;
 mod render;
 mod sandbox;
+mod schemas;
 mod settings;
 mod status;
 mod test;
 mod uninstall;
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use gatewright_input as input;
 
 #[cfg(target_env = "musl")]
@@ -95,8 +98,16 @@ enum Command {
 /// Wrong usage or input.
 const FAILED: u8 = 2;
 
+/// The command line. As a plugin of kubectl, which finds programs named `kubectl-NAME`, it is named as people call it.
+fn command(program: Option<&OsStr>) -> clap::Command {
+    let is_plugin =
+        program.map(Path::new).and_then(Path::file_stem).is_some_and(|stem| stem == "kubectl-gatewright");
+    if is_plugin { Cli::command().bin_name("kubectl gatewright") } else { Cli::command() }
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = command(std::env::args_os().next().as_deref()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match cli.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -132,11 +143,23 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
+    use super::{Cli, command};
     use clap::CommandFactory as _;
+    use std::ffi::OsStr;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn as_a_plugin_of_kubectl_it_is_named_so() {
+        for (program, expected) in [
+            ("gatewright", "Usage: gatewright "),
+            ("/usr/local/bin/kubectl-gatewright", "Usage: kubectl gatewright "),
+        ] {
+            let usage = command(Some(OsStr::new(program))).render_usage().to_string();
+            assert!(usage.starts_with(expected), "{usage}");
+        }
     }
 }

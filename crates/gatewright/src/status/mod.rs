@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 pub use self::document::Status;
 use self::probe::Probe;
+pub use self::probe::ProbeDocument;
 use crate::cluster::{ClusterArgs, Connection, Format, OPERATOR_NAMESPACE, duration};
 use crate::{FAILED, diagnostics};
 

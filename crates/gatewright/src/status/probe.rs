@@ -22,9 +22,10 @@ pub enum Probe {
     Unknown { because: Foreign },
 }
 
-/// The shape of the JSON.
+/// Whether admission refused a privileged Pod that was created as a dry run.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Document {
+#[schemars(rename = "Probe")]
+pub struct ProbeDocument {
     /// `Probe`.
     pub kind: &'static str,
     /// The version of this document's shape.
@@ -105,13 +106,13 @@ impl Probe {
     }
 
     /// The same for scripts.
-    pub fn document(&self, namespace: &str) -> Document {
+    pub fn document(&self, namespace: &str) -> ProbeDocument {
         let (refused, by, message) = match self {
             Self::Refused { by, message } => (Some(true), Some(by.clone()), Some(message.clone())),
             Self::Passed => (Some(false), None, None),
             Self::Unknown { because } => (None, None, Some(because.clone())),
         };
-        Document { kind: "Probe", version: 1, namespace: namespace.into(), refused, by, message }
+        ProbeDocument { kind: "Probe", version: 1, namespace: namespace.into(), refused, by, message }
     }
 }
 

@@ -7,7 +7,7 @@ use super::kinds::{Kind, Mark};
 use crate::cluster::object_name;
 
 /// An object that was found.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Object {
     /// Its kind.
     pub kind: String,
@@ -57,7 +57,7 @@ impl Object {
 }
 
 /// Why an object is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Because {
     /// It is a policy, or holds policies.
@@ -69,10 +69,11 @@ pub enum Because {
 }
 
 /// An object that is kept.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Kept {
     #[serde(flatten)]
     pub object: Object,
+    /// Why.
     pub because: Because,
 }
 

@@ -15,6 +15,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::decide::{Object, Plan, decide};
 use self::kinds::{Kind, Mark, kinds};
+pub use self::print::Document;
 use self::print::Outcome;
 use crate::cluster::{ClusterArgs, Connection, Format, Listed, Unseen, list};
 use crate::{FAILED, diagnostics};

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::decide::{Because, Kept, Object, Plan};
 use super::kinds::Kind;
@@ -39,22 +40,56 @@ impl Outcome {
 pub fn print(outcome: &Outcome, kinds: &[Kind], format: Format) -> anyhow::Result<()> {
     let text = match format {
         Format::Table => table(outcome, kinds),
-        Format::Json => format!("{:#}\n", document(outcome)),
+        Format::Json => serde_json::to_string_pretty(&document(outcome))? + "\n",
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
 
-fn document(outcome: &Outcome) -> serde_json::Value {
-    let left: Vec<_> =
-        outcome.left.iter().map(|(object, why)| json!({"object": object, "because": why})).collect();
-    json!({
-        "kind": "Uninstall", "version": 1,
-        "delete": outcome.plan.delete, "keep": outcome.plan.keep, "left": left,
-        "operators": outcome.leases.iter().map(Held::full_name).collect::<Vec<_>>(),
-        "incomplete": outcome.incomplete,
-        "done": outcome.is_done(),
-    })
+/// What of gatewright is in a cluster, and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Uninstall")]
+pub struct Document {
+    /// `Uninstall`.
+    kind: &'static str,
+    /// The version of this document's shape.
+    version: u32,
+    /// What was deleted, or would be with `--yes`.
+    delete: Vec<Object>,
+    /// What is kept.
+    keep: Vec<Kept>,
+    /// What was to be deleted and is still there.
+    left: Vec<Left>,
+    /// The Leases of operators that run, as `KIND/NAME -n NAMESPACE`.
+    operators: Vec<String>,
+    /// What the user may not see.
+    incomplete: Vec<Unseen>,
+    /// Whether nothing is left that was to go.
+    done: bool,
+}
+
+/// An object that is still there.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+struct Left {
+    /// The object.
+    object: Object,
+    /// Why it is still there.
+    because: String,
+}
+
+fn document(outcome: &Outcome) -> Document {
+    let left =
+        |(object, because): &(Object, String)| Left { object: object.clone(), because: because.clone() };
+    Document {
+        kind: "Uninstall",
+        version: 1,
+        delete: outcome.plan.delete.clone(),
+        keep: outcome.plan.keep.clone(),
+        left: outcome.left.iter().map(left).collect(),
+        operators: outcome.leases.iter().map(Held::full_name).collect(),
+        incomplete: outcome.incomplete.clone(),
+        done: outcome.is_done(),
+    }
 }
 
 fn table(outcome: &Outcome, kinds: &[Kind]) -> String {
@@ -194,7 +229,8 @@ left           D8PodSecurityStandard/a: it is held
     #[test]
     fn the_document_has_everything() {
         let unseen = Unseen { what: "reports".into(), needs: "list on reports.openreports.io".into() };
-        let document = document(&Outcome { incomplete: vec![unseen], ..outcome(false) });
+        let document =
+            serde_json::to_value(document(&Outcome { incomplete: vec![unseen], ..outcome(false) })).unwrap();
         assert_eq!((&document["kind"], &document["version"]), (&"Uninstall".into(), &1.into()));
         assert_eq!(document["delete"][0], serde_json::json!({"kind": "D8PodSecurityStandard", "name": "a"}));
         assert_eq!(document["keep"][0]["because"], "notOurs");
