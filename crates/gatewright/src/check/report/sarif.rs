@@ -77,18 +77,20 @@ fn found(
     let id = rule_id(violation);
     let index = rules.get(&id).map_or(0, |(index, _)| *index);
     let logical = json!([{"fullyQualifiedName": result.object.to_string(), "kind": "resource"}]);
-    let mut location = location(&result.source);
+    let place = Source { file: result.source.file.clone(), line: violation.line };
+    let mut location = location(&place);
     location["logicalLocations"] = logical;
     json!({
         "ruleId": id,
         "ruleIndex": index,
         "level": level(violation.enforcement_action),
-        "message": {"text": format!("{}: {}", result.object, violation.message)},
+        "message": {"text": format!("{}: {}", result.object, violation.full_message())},
         "locations": [location],
         "properties": {
             "enforcementAction": violation.enforcement_action,
             "constraint": violation.constraint,
             "details": violation.details,
+            "judged": violation.judged,
         },
     })
 }
