@@ -2,6 +2,7 @@
 
 mod github;
 mod junit;
+mod pages;
 mod sarif;
 mod table;
 mod wrap;
