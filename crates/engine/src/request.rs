@@ -39,6 +39,20 @@ impl Request {
         Self { review, source: Source::Original }
     }
 
+    /// The creation of an object by a controller of kube-controller-manager, which has a service account of its own in
+    /// `kube-system`. Where the API server makes up the name, the request has none yet.
+    #[must_use]
+    pub fn create_by(object: Value, account: &str, made_up_name: bool) -> Self {
+        let mut request = Self::create(object);
+        let username = format!("system:serviceaccount:kube-system:{account}");
+        let groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
+        request.review.insert("userInfo".to_owned(), json!({"username": username, "groups": groups}));
+        if made_up_name {
+            request.review.remove("name");
+        }
+        request
+    }
+
     /// An object as audit and `gator` see it: without an operation.
     #[must_use]
     pub fn audit(object: Value) -> Self {

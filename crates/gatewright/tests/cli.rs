@@ -9,6 +9,8 @@ use serde_json::Value;
 
 #[path = "cli/hostile.rs"]
 mod hostile;
+#[path = "cli/pods.rs"]
+mod pods;
 #[path = "cli/rows.rs"]
 mod rows;
 
@@ -136,7 +138,7 @@ fn sarif_is_valid() -> Result {
             assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
         }
         let first = &run["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"];
-        assert_eq!(first.as_u64(), (code == 1).then_some(10));
+        assert_eq!(first.as_u64(), (code == 1).then_some(20));
     }
     Ok(())
 }

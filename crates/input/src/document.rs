@@ -1,9 +1,11 @@
 //! One object, with the place where it stands.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::fields::Fields;
 use super::location::{InputError, Location};
 use super::split::{Chunk, Chunks};
 use super::yaml::{Item, Parsed, YamlError};
@@ -34,6 +36,8 @@ pub struct Document {
     json: String,
     origin: Arc<Origin>,
     pointer: String,
+    /// The lines of an item of a list, as a part of the text; empty if the next item begins on the same line.
+    part: Option<Range<usize>>,
 }
 
 /// The text that a document was read from.
@@ -84,7 +88,14 @@ impl Document {
         match Header::of(value, Envelope::Full) {
             Ok(header) => {
                 let origin = Arc::new(Origin { text: String::new(), line: location.line });
-                Ok(Self { header, location, json: value.to_string(), origin, pointer: String::new() })
+                Ok(Self {
+                    header,
+                    location,
+                    json: value.to_string(),
+                    origin,
+                    pointer: String::new(),
+                    part: None,
+                })
             }
             Err(message) => Err(InputError { location, message }),
         }
@@ -112,6 +123,18 @@ impl Document {
     #[must_use]
     pub fn locate_line(&self, pointer: &str, line: usize) -> Location {
         if line == 0 { self.locate(pointer) } else { self.at(pointer, |place| place.text_line + line - 1) }
+    }
+
+    /// The lines of all fields, to look up many of them: the text is read once. Of a list only the item is read.
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        let text = &self.origin.text;
+        let of_item = self.part.clone().and_then(|part| match part {
+            part if part.is_empty() => Some(Fields::on(self.location.line)),
+            part if part.start == 0 => None,
+            part => Fields::of_item(text.get(part)?, self.location.line),
+        });
+        of_item.unwrap_or_else(|| Fields::of(text, &self.pointer, self.origin.line, self.location.line))
     }
 
     fn at(&self, pointer: &str, line: impl FnOnce(lines::Place) -> usize) -> Location {
@@ -205,7 +228,7 @@ impl Unpacking {
             None if is_list(&header) => fail("List: items: a list has items, one or more objects".to_owned()),
             None => {
                 let json = parsed.whole().to_string();
-                vec![Ok(self.document(header, line, json, String::new()))]
+                vec![Ok(self.document(header, line, json, String::new(), None))]
             }
         }
     }
@@ -221,13 +244,32 @@ impl Unpacking {
     }
 
     fn items(&self, list: &Header, items: Vec<Item>) -> Documents {
-        let unpacked = items.into_iter().enumerate().map(|(index, Item { line, json })| {
-            let line = self.first + line - 1;
-            let (header, json) =
-                self.item(list, json).map_err(|message| InputError::new(&self.file, line, message))?;
-            Ok(self.document(header, line, json, format!("/items/{index}")))
-        });
+        let parts = self.parts(&items);
+        let unpacked =
+            items.into_iter().zip(parts).enumerate().map(|(index, (Item { line, json }, part))| {
+                let line = self.first + line - 1;
+                let (header, json) =
+                    self.item(list, json).map_err(|message| InputError::new(&self.file, line, message))?;
+                Ok(self.document(header, line, json, format!("/items/{index}"), Some(part)))
+            });
         unpacked.collect()
+    }
+
+    /// The lines of each item, as parts of the text.
+    fn parts(&self, items: &[Item]) -> Vec<Range<usize>> {
+        let text = self.origin.text.as_bytes();
+        let (mut line, mut at) = (1, 0);
+        let mut begins = vec![];
+        for item in items {
+            let wanted = (self.first + item.line).saturating_sub(self.origin.line);
+            while line < wanted {
+                let Some(end) = text[at..].iter().position(|byte| *byte == b'\n') else { break };
+                (line, at) = (line + 1, at + end + 1);
+            }
+            begins.push(at);
+        }
+        let ends = begins.iter().skip(1).copied().chain([text.len()]);
+        begins.iter().zip(ends).map(|(begin, end)| *begin..end).collect()
     }
 
     /// An item of a list. In a list of one kind, a `PodList` for one, its items need not name the kind.
@@ -248,9 +290,16 @@ impl Unpacking {
         Ok((Header::of(&value, self.envelope)?, value.to_string()))
     }
 
-    fn document(&self, header: Header, line: usize, json: String, pointer: String) -> Document {
+    fn document(
+        &self,
+        header: Header,
+        line: usize,
+        json: String,
+        pointer: String,
+        part: Option<Range<usize>>,
+    ) -> Document {
         let location = Location { file: Arc::clone(&self.file), line };
-        Document { header, location, json, origin: Arc::clone(&self.origin), pointer }
+        Document { header, location, json, origin: Arc::clone(&self.origin), pointer, part }
     }
 }
 

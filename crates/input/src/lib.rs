@@ -6,6 +6,7 @@
 mod document;
 mod events;
 mod exclude;
+mod fields;
 mod files;
 mod guard;
 mod json;
@@ -21,6 +22,7 @@ mod tests;
 mod yaml;
 
 pub use document::{Document, Envelope, Header};
+pub use fields::Fields;
 pub use files::name;
 pub use limit::{Limit, LimitArgs};
 pub use location::{InputError, Location};

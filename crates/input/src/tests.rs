@@ -416,3 +416,30 @@ proptest! {
         prop_assert_eq!(good(&format!("---\n{object:#}\n"))[0].value(), object);
     }
 }
+
+/// Of a list of thousands of objects only the item is read, however it is written.
+#[test]
+fn lines_of_fields_in_items_of_lists() {
+    for (text, lines) in [
+        (
+            "kind: List\napiVersion: v1\nitems:\n- kind: A\n  apiVersion: v1\n  spec:\n    x: 1\n- apiVersion: v1\n  kind: B\n  spec:\n    x: 2\n",
+            [7, 11],
+        ),
+        (
+            "kind: List\napiVersion: v1\nitems:\n  -\n    kind: A\n    apiVersion: v1\n    spec: {x: 1}\n  -\n    kind: B\n    apiVersion: v1\n    spec:\n      x: *a\n",
+            [7, 12],
+        ),
+        (
+            "{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [\n  {\n    \"kind\": \"A\", \"apiVersion\": \"v1\",\n    \"spec\": {\n      \"x\": 1}\n  },\n  {\n    \"kind\": \"B\", \"apiVersion\": \"v1\",\n    \"spec\": {\n      \"x\": 1}\n  }\n]}",
+            [5, 10],
+        ),
+        (
+            "{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [{\"kind\": \"A\", \"apiVersion\": \"v1\",\n\"spec\": {\"x\": 1}}, {\"kind\": \"B\", \"apiVersion\": \"v1\", \"spec\":\n{\"x\": 1}}]}",
+            [2, 3],
+        ),
+    ] {
+        let text = text.replace("*a", "&a 1");
+        let found: Vec<_> = good(&text).iter().map(|document| document.fields().line("spec.x")).collect();
+        assert_eq!(found, lines, "{text}");
+    }
+}

@@ -2,18 +2,48 @@
 
 use serde_json::Value;
 
+use super::cluster::{Cluster, account_name};
 use super::pod::SYSTEM_CLASSES;
 use super::table::is_unset;
 
-pub(super) fn nothing(_: &Value) -> Vec<String> {
+/// What had to be assumed of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumption {
+    /// What it is about.
+    pub about: About,
+    /// A sentence for people.
+    pub text: String,
+}
+
+/// What an assumption is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The resources that containers leave out: no LimitRange of the namespace is known.
+    Resources,
+    /// Anything else.
+    Other,
+}
+
+pub(super) fn nothing(_: &Value, _: &Cluster) -> Vec<Assumption> {
     vec![]
 }
 
+const fn other(text: String) -> Assumption {
+    Assumption { about: About::Other, text }
+}
+
 /// What plugins would take from other objects for this Pod.
-pub(super) fn of_pod(pod: &Value) -> Vec<String> {
+pub(super) fn of_pod(pod: &Value, cluster: &Cluster) -> Vec<Assumption> {
     let Some(spec) = pod.get("spec").filter(|spec| spec.is_object()) else { return vec![] };
-    let all = [limit_range(spec), service_account(spec), priority_class(spec), runtime_class(spec)];
-    all.into_iter().flatten().collect()
+    let limited = cluster.limits(pod);
+    let resources = if limited { None } else { limit_range(spec) };
+    let resources = resources.map(|text| Assumption { about: About::Resources, text });
+    let account = if cluster.account_of(pod).is_some() { None } else { service_account(spec, cluster) };
+    let bounds = cluster.bounds(pod).map(|name| {
+        format!("the Pod is within the minimum and maximum of LimitRange {name:?}: they are not checked")
+    });
+    let others = [account, priority_class(spec), runtime_class(spec)].into_iter().flatten().chain(bounds);
+    resources.into_iter().chain(others.map(other)).collect()
 }
 
 fn limit_range(spec: &Value) -> Option<String> {
@@ -36,11 +66,9 @@ fn is_complete(container: &Value) -> bool {
     ["cpu", "memory"].iter().all(|name| limits.is_some_and(|limits| limits.get(name).is_some()))
 }
 
-fn service_account(spec: &Value) -> Option<String> {
-    let name =
-        ["serviceAccountName", "serviceAccount"].into_iter().filter_map(|name| spec.get(name)?.as_str());
-    let name = name.into_iter().find(|name| !name.is_empty()).unwrap_or("default");
-    let token = spec.get("automountServiceAccountToken").is_none().then_some("mounts its token");
+fn service_account(spec: &Value, cluster: &Cluster) -> Option<String> {
+    let name = account_name(spec);
+    let token = spec.get("automountServiceAccountToken").is_none().then(|| cluster.word_of_tokens());
     let secrets = is_unset(spec, "imagePullSecrets").then_some("has no image pull secrets");
     let what: Vec<_> = [token, secrets].into_iter().flatten().collect();
     (!what.is_empty()).then(|| format!("service account {name:?} {}", what.join(" and ")))
@@ -59,16 +87,16 @@ fn runtime_class(spec: &Value) -> Option<String> {
     Some(format!("RuntimeClass {name:?} adds no overhead, node selector or tolerations"))
 }
 
-pub(super) fn of_ingress(ingress: &Value) -> Vec<String> {
+pub(super) fn of_ingress(ingress: &Value, _: &Cluster) -> Vec<Assumption> {
     let named = ingress.pointer("/spec/ingressClassName").is_some()
         || annotation(ingress, "kubernetes.io/ingress.class").is_some();
-    if named { vec![] } else { vec!["no IngressClass is the cluster's default".to_owned()] }
+    if named { vec![] } else { vec![other("no IngressClass is the cluster's default".to_owned())] }
 }
 
-pub(super) fn of_claim(claim: &Value) -> Vec<String> {
+pub(super) fn of_claim(claim: &Value, _: &Cluster) -> Vec<Assumption> {
     let named = claim.pointer("/spec/storageClassName").is_some()
         || annotation(claim, "volume.beta.kubernetes.io/storage-class").is_some();
-    if named { vec![] } else { vec!["no StorageClass is the cluster's default".to_owned()] }
+    if named { vec![] } else { vec![other("no StorageClass is the cluster's default".to_owned())] }
 }
 
 fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::assumed::Assumption;
+use super::cluster::Cluster;
 use super::table::Literal::{Boolean, List, Number, Object, Text};
 use super::table::{Defaults, Field, at, plain, pointer};
 use super::{assumed, autoscaling, others, pod, pod_spec, service, workloads};
@@ -23,9 +25,9 @@ pub(super) struct Kind {
     /// The resource lists outside pod specs.
     pub quantities: &'static [&'static str],
     /// What admission plugins add.
-    pub admission: fn(&mut Value),
+    pub admission: fn(&mut Value, &Cluster),
     /// What is assumed about the cluster.
-    pub assumed: fn(&Value) -> Vec<String>,
+    pub assumed: fn(&Value, &Cluster) -> Vec<Assumption>,
 }
 
 /// A kind without defaults: the base of all others.
@@ -37,11 +39,13 @@ const PLAIN: Kind = Kind {
     template: None,
     table: &[],
     quantities: &[],
-    admission: nothing,
+    admission: unchanged,
     assumed: assumed::nothing,
 };
 
 fn nothing(_: &mut Value) {}
+
+fn unchanged(_: &mut Value, _: &Cluster) {}
 
 /// The kind of a document. None for one without defaults.
 pub(super) fn of(object: &Value) -> Option<&'static Kind> {

@@ -7,6 +7,8 @@
 mod apparmor;
 mod assumed;
 mod autoscaling;
+mod cluster;
+mod generated;
 mod image;
 mod kinds;
 mod normal;
@@ -24,6 +26,10 @@ mod workloads;
 
 use serde_json::Value;
 
+pub use assumed::{About, Assumption};
+pub use cluster::Cluster;
+pub use generated::{Generated, generated};
+
 /// Gives `object` the defaults that the API server would give it on create. Kinds that are not built in, and fields of
 /// a wrong type, are left alone; applied twice, it changes nothing more.
 ///
@@ -34,10 +40,15 @@ use serde_json::Value;
 ///
 /// Returns, as sentences, what was assumed about the cluster because it is not in the object: empty where nothing was.
 pub fn apply(object: &mut Value) -> Vec<String> {
+    apply_in(object, &Cluster::default()).into_iter().map(|assumption| assumption.text).collect()
+}
+
+/// The same in a cluster of which something is known: a Pod gets what LimitRanges and its ServiceAccount say.
+pub fn apply_in(object: &mut Value, cluster: &Cluster) -> Vec<Assumption> {
     let Some(kind) = kinds::of(object) else { return vec![] };
     normal::drop_nulls(object);
     let fresh = !is_admitted(object);
-    let assumed = if fresh { (kind.assumed)(object) } else { vec![] };
+    let assumed = if fresh { (kind.assumed)(object, cluster) } else { vec![] };
     (kind.before)(object);
     if let Some(template) = kind.template {
         table::visit(object, template, &mut pod_spec::template);
@@ -47,7 +58,7 @@ pub fn apply(object: &mut Value) -> Vec<String> {
         table::visit(object, path, &mut quantity::canonical);
     }
     if fresh {
-        (kind.admission)(object);
+        (kind.admission)(object, cluster);
     }
     assumed
 }

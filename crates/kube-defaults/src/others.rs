@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
+use super::cluster::Cluster;
 use super::pod_spec;
 use super::table::{fill, is_unset, visit};
 
@@ -84,15 +85,15 @@ pub(super) fn subjects(object: &mut Value) {
     });
 }
 
-pub(super) fn protect_claim(object: &mut Value) {
+pub(super) fn protect_claim(object: &mut Value, _: &Cluster) {
     protect(object, "kubernetes.io/pvc-protection");
 }
 
-pub(super) fn protect_volume(object: &mut Value) {
+pub(super) fn protect_volume(object: &mut Value, _: &Cluster) {
     protect(object, "kubernetes.io/pv-protection");
 }
 
-pub(super) fn protect_attributes(object: &mut Value) {
+pub(super) fn protect_attributes(object: &mut Value, _: &Cluster) {
     protect(object, "kubernetes.io/vac-protection");
 }
 
@@ -102,7 +103,7 @@ fn protect(object: &mut Value, finalizer: &str) {
 }
 
 /// The TaintNodesByCondition plugin: a new Node is not ready.
-pub(super) fn taint(node: &mut Value) {
+pub(super) fn taint(node: &mut Value, _: &Cluster) {
     let not_ready = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
     visit(node, "spec+", &mut |spec| {
         if is_unset(spec, "taints") {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::cluster::Cluster;
 use super::quantity::{self, Quantity};
 use super::table::Literal::{Boolean, Number, Text};
 use super::table::{is_unset, is_zero, plain, pointer, set, visit};
@@ -35,12 +36,13 @@ pub(super) fn defaults(pod: &mut Value) {
 }
 
 /// What the default admission plugins and the registry add to a new Pod.
-pub(super) fn admission(pod: &mut Value) {
+pub(super) fn admission(pod: &mut Value, cluster: &Cluster) {
     if pod.get("spec").is_none_or(|spec| !spec.is_object()) {
         return;
     }
+    cluster.limit(pod);
     if pod.pointer("/metadata/annotations").and_then(|all| all.get(MIRROR)).is_none() {
-        visit(pod, "spec", &mut service_account);
+        service_account(pod, cluster);
     }
     visit(pod, "spec", &mut tolerations);
     visit(pod, "spec", &mut priority);
@@ -159,12 +161,22 @@ fn maximum(total: &mut BTreeMap<String, Quantity>, other: &BTreeMap<String, Quan
     }
 }
 
-/// The ServiceAccount plugin, as for an account that does not say whether its token is mounted.
-fn service_account(spec: &mut Value) {
-    set(spec, &[plain("serviceAccountName", Text("default")), plain("serviceAccount", Text("default"))]);
-    if spec.get("automountServiceAccountToken") != Some(&Value::Bool(false)) {
-        token::mount(spec);
-    }
+/// The ServiceAccount plugin. What the Pod itself says of tokens and pull secrets goes before what its account says.
+fn service_account(pod: &mut Value, cluster: &Cluster) {
+    visit(pod, "spec", &mut |spec| {
+        set(spec, &[plain("serviceAccountName", Text("default")), plain("serviceAccount", Text("default"))]);
+    });
+    let account = cluster.account_of(pod);
+    let mounts = cluster.mounts_token(pod);
+    visit(pod, "spec", &mut |spec| {
+        if mounts {
+            token::mount(spec);
+        }
+        let secrets = account.and_then(|account| account.pull_secrets.as_ref());
+        if let Some(secrets) = secrets.filter(|_| is_unset(spec, "imagePullSecrets")) {
+            spec["imagePullSecrets"] = secrets.clone();
+        }
+    });
 }
 
 /// The DefaultTolerationSeconds plugin: five minutes on a node that is not ready or not reached.

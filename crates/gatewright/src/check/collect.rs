@@ -8,32 +8,39 @@ use gatewright_gatekeeper::{CONSTRAINT_GROUP, TEMPLATE_GROUP};
 use serde_json::Value;
 
 use super::kinds::{Scopes, is_gatekeepers};
-use crate::input::{self, Document, Header, InputError, Location, Reading};
+use crate::input::{self, Document, Header, InputError, Reading};
 use crate::{diagnostics, policies};
 
 /// Groups of files that lie beside manifests and are never sent to a cluster.
 const FILES_OF_TOOLS: [&str; 2] = ["kustomize.config.k8s.io", "test.gatekeeper.sh"];
 
-/// Something to judge. It is kept as text: there can be very many.
+/// Something to judge: an object, or an AdmissionReview.
 #[derive(Debug)]
-pub struct Candidate {
-    /// What it says of itself.
-    pub header: Header,
-    /// Where it begins.
-    pub location: Location,
-    /// The object, or the AdmissionReview, as JSON.
-    pub json: String,
-}
+pub struct Candidate(pub Document);
 
 impl Candidate {
+    /// What it says of itself.
+    pub const fn header(&self) -> &Header {
+        &self.0.header
+    }
+
     /// Whether it is a recorded request.
     pub fn is_review(&self) -> bool {
-        self.header.group() == "admission.k8s.io" && self.header.kind == "AdmissionReview"
+        self.header().group() == "admission.k8s.io" && self.header().kind == "AdmissionReview"
     }
 
     /// Whether it is a Namespace.
     pub fn is_namespace(&self) -> bool {
-        self.header.group().is_empty() && self.header.kind == "Namespace"
+        self.is_core("Namespace")
+    }
+
+    /// Whether it decides what Pods of its namespace get: a LimitRange or a ServiceAccount.
+    pub fn gives_to_pods(&self) -> bool {
+        self.is_core("LimitRange") || self.is_core("ServiceAccount")
+    }
+
+    fn is_core(&self, kind: &str) -> bool {
+        self.header().group().is_empty() && self.header().kind == kind
     }
 }
 
@@ -121,15 +128,12 @@ impl Collected {
             let message = format!("AdmissionReview: {}: {said}", policies::field(&error.pointer));
             return self.problems.push(InputError { location: document.locate(&error.pointer), message });
         }
-        let (header, location) = (document.header.clone(), document.location.clone());
-        let candidate = Candidate { header, location, json: String::new() };
-        if !candidate.is_review()
-            && candidate.header.name.is_empty()
-            && candidate.header.generate_name.is_empty()
-        {
-            let message = format!("{}: metadata.name: an object has a name", candidate.header.kind);
-            return self.problems.push(InputError { location: document.locate("/metadata"), message });
+        let candidate = Candidate(document);
+        let Header { kind, name, generate_name, .. } = candidate.header();
+        if !candidate.is_review() && name.is_empty() && generate_name.is_empty() {
+            let message = format!("{kind}: metadata.name: an object has a name");
+            return self.problems.push(InputError { location: candidate.0.locate("/metadata"), message });
         }
-        self.candidates.push(Candidate { json: document.into_json(), ..candidate });
+        self.candidates.push(candidate);
     }
 }

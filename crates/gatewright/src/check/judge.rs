@@ -1,16 +1,19 @@
-//! Judges one object.
+//! Judges one object, and what it creates.
+
+use std::collections::HashSet;
 
 use gatewright_engine::{Request, ReviewError, Violation as Found};
-use gatewright_gatekeeper::group_and_kind;
-use gatewright_kube_defaults as defaults;
+use gatewright_gatekeeper::{Operation, group_and_kind};
+use gatewright_kube_defaults::{About, Assumption, Cluster, apply_in};
 use serde_json::Value;
 
 use super::collect::Candidate;
 use super::kinds::{Scope, Scopes};
 use super::notes;
-use super::result::{ConstraintName, ObjectRef, ObjectResult, Source, Verdict, Violation};
+use super::pods::{Chain, filled_later};
+use super::result::{ConstraintName, Judged, ObjectRef, ObjectResult, Source, Verdict, Violation};
 use super::world::World;
-use crate::input::{self, InputError};
+use crate::input::{self, Header, InputError};
 use crate::policies;
 
 /// What is to be judged, and where it stands.
@@ -29,6 +32,15 @@ pub struct Judge<'a> {
     pub world: &'a World,
     /// What is not done with any object, as sentences.
     pub assumed: Vec<String>,
+    /// Whether something outside of the input sets what Pods leave out.
+    pub assume_defaults: bool,
+}
+
+/// An object, and the request in which it comes.
+struct Asked {
+    object: ObjectRef,
+    request: Request,
+    assumed: Vec<Assumption>,
 }
 
 impl Placed {
@@ -38,16 +50,16 @@ impl Placed {
     /// The kind does not exist.
     pub fn new(candidate: Candidate, scopes: &Scopes, default: Option<&str>) -> Result<Self, InputError> {
         if candidate.is_review() {
-            let review: Value = serde_json::from_str(&candidate.json).unwrap_or_default();
+            let review = candidate.0.value();
             let namespace = review.pointer("/request/namespace").and_then(Value::as_str);
             let namespace = namespace.filter(|name| !name.is_empty()).map(str::to_owned);
             return Ok(Self { candidate, scope: Scope::Namespaced, namespace, namespace_assumed: false });
         }
-        let scope = match scopes.of(&candidate.header) {
+        let scope = match scopes.of(candidate.header()) {
             Ok(scope) => scope,
-            Err(message) => return Err(InputError { location: candidate.location, message }),
+            Err(message) => return Err(InputError { location: candidate.0.location, message }),
         };
-        let own = candidate.header.namespace.clone();
+        let own = candidate.header().namespace.clone();
         let namespace_assumed = own.is_none() && default.is_none() && scope != Scope::Cluster;
         let inside = || own.unwrap_or_else(|| default.unwrap_or("default").to_owned());
         let namespace = (scope != Scope::Cluster).then(inside);
@@ -61,22 +73,31 @@ impl Placed {
 
     /// The namespace whose exemption counts: a Namespace is exempt with what stands in it.
     fn exempt_by(&self) -> Option<&str> {
-        if self.candidate.is_namespace() { Some(&self.candidate.header.name) } else { self.namespace() }
+        if self.candidate.is_namespace() { Some(&self.header().name) } else { self.namespace() }
+    }
+
+    /// The object, if it decides what Pods of its namespace get.
+    pub fn gives_to_pods(&self) -> Option<Value> {
+        self.candidate.gives_to_pods().then(|| self.candidate.0.value())
     }
 
     /// The object as the cluster would store it, for templates that look at others; a recorded request stores nothing.
-    pub fn stored(&self) -> Option<Value> {
-        let value = serde_json::from_str(&self.candidate.json).ok()?;
-        (!self.candidate.is_review() && !self.candidate.is_namespace()).then(|| created(self, value).0)
+    pub fn stored(&self, cluster: &Cluster) -> Option<Value> {
+        let stored = !self.candidate.is_review() && !self.candidate.is_namespace();
+        stored.then(|| created(self, self.candidate.0.value(), cluster).0)
+    }
+
+    const fn header(&self) -> &Header {
+        self.candidate.header()
     }
 
     fn source(&self) -> Source {
-        let location = &self.candidate.location;
+        let location = &self.candidate.0.location;
         Source { file: location.file.to_string(), line: location.line }
     }
 
     fn object(&self) -> ObjectRef {
-        let header = &self.candidate.header;
+        let header = self.header();
         let made_up = || format!("{}*", header.generate_name);
         let name = if header.name.is_empty() { made_up() } else { header.name.clone() };
         ObjectRef {
@@ -86,54 +107,121 @@ impl Placed {
             name,
         }
     }
+
+    /// The request that is judged.
+    ///
+    /// # Errors
+    /// The object has no verdict, because it is a request that cannot be read.
+    fn asked(&self, cluster: &Cluster) -> Result<Asked, Box<ObjectResult>> {
+        let value = self.candidate.0.value();
+        if !self.candidate.is_review() {
+            let (object, assumed) = created(self, value, cluster);
+            return Ok(Asked { object: self.object(), request: Request::create(object), assumed });
+        }
+        let object = reviewed(&value);
+        match Request::from_admission_review(value) {
+            Ok(request) => Ok(Asked { object, request, assumed: vec![] }),
+            Err(error) => {
+                let message = input::without_values(&error.message);
+                Err(Box::new(failed(self, object, format!("{}: {message}", error.pointer))))
+            }
+        }
+    }
 }
 
 impl Judge<'_> {
-    /// Judges an object.
+    /// Judges an object, and what it creates.
     pub fn judge(&self, placed: &Placed) -> ObjectResult {
-        let value = serde_json::from_str(&placed.candidate.json).unwrap_or_default();
-        let (object, request, mut assumed) = if placed.candidate.is_review() {
-            let object = reviewed(&value);
-            match Request::from_admission_review(value) {
-                Ok(request) => (object, request, vec![]),
-                Err(error) => {
-                    let message = input::without_values(&error.message);
-                    return failed(placed, object, format!("{}: {message}", error.pointer));
-                }
-            }
-        } else {
-            let (object, assumed) = created(placed, value);
-            (placed.object(), Request::create(object), assumed)
+        let Asked { object, request, assumed } = match placed.asked(&self.world.cluster) {
+            Ok(asked) => asked,
+            Err(failed) => return *failed,
         };
+        let exemption = placed.exempt_by().and_then(|namespace| self.world.exemption(namespace));
+        let chain = Chain::of(&request, &self.world.cluster);
+        let unread = chain.0.is_empty() && self.unread(&request);
+        let mut found = Findings { violations: vec![], accepted: vec![] };
+        if exemption.is_none()
+            && let Err(error) = self.find(placed, &request, &chain, &mut found)
+        {
+            let failed = failed(placed, object, reason(&error));
+            return ObjectResult { operation: operation(&request), ..failed };
+        }
+        let of_created = chain.0.iter().flat_map(|made| made.assumed.iter().cloned());
+        let of_cluster = assumed.into_iter().chain(of_created);
+        let mut assumed = self.that_matter(of_cluster, &found.violations);
         self.assume(placed, &mut assumed);
-        let unread = self.unread(&request);
+        assumed.extend(found.accepted);
         assumed.extend(unread.then(|| notes::UNREAD.to_owned()));
-        let violations = match placed.exempt_by().and_then(|namespace| self.world.exemption(namespace)) {
-            Some(reason) => {
-                assumed.push(reason);
-                vec![]
-            }
-            None => match self.world.engine.review_expanded(&request, &self.world.expander) {
-                Ok(found) => found.into_iter().map(|found| self.violation(found)).collect(),
-                Err(error) => {
-                    let failed = failed(placed, object, reason(&error));
-                    return ObjectResult { operation: operation(&request), ..failed };
-                }
-            },
-        };
+        assumed.extend(exemption);
         ObjectResult {
             object,
             source: placed.source(),
             operation: operation(&request),
-            verdict: violations
-                .iter()
-                .map(|violation: &Violation| violation.enforcement_action)
-                .max()
-                .unwrap_or_default(),
-            violations,
+            verdict: found.violations.iter().map(|it| it.enforcement_action).max().unwrap_or_default(),
+            violations: found.violations,
             assumed,
             unread,
         }
+    }
+
+    /// What is wrong with an object, and with what it creates. What is wrong with both is said of the object alone.
+    fn find(
+        &self,
+        placed: &Placed,
+        request: &Request,
+        chain: &Chain,
+        into: &mut Findings,
+    ) -> Result<(), ReviewError> {
+        let review = |request: &Request| self.world.engine.review_expanded(request, &self.world.expander);
+        let asked = !placed.candidate.is_review();
+        let kind = group_and_kind(request.object()).1;
+        let path = if asked { String::new() } else { format!("request.{}.", judged_object(request)) };
+        let mut lines = Lines { placed, found: None };
+        for found in self.kept(review(request)?, asked, into) {
+            let violation = self.violation(found, Judged::Object, kind);
+            let line = lines.of(&violation, |field| format!("{path}{field}"));
+            into.violations.push(Violation { line, ..violation });
+        }
+        let mut seen: HashSet<_> = into.violations.iter().map(same).collect();
+        for (index, made) in chain.0.iter().enumerate() {
+            for found in self.kept(review(&made.request)?, true, into) {
+                let violation = self.violation(found, Judged::Pod, made.kind());
+                if seen.insert(same(&violation)) {
+                    let line = lines.of(&violation, |field| format!("{path}{}", chain.origin(index, field)));
+                    into.violations.push(Violation { line, ..violation });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out what something outside of the input may still set.
+    fn kept(&self, found: Vec<Found>, asked: bool, into: &mut Findings) -> Vec<Found> {
+        let accepts = self.assume_defaults && asked;
+        let kept = |found: &Found| match filled_later(found).filter(|_| accepts) {
+            None => true,
+            Some(field) => {
+                let accepted = format!("something outside of the input sets {field}");
+                if !into.accepted.contains(&accepted) {
+                    into.accepted.push(accepted);
+                }
+                false
+            }
+        };
+        found.into_iter().filter(kept).collect()
+    }
+
+    /// The assumptions that could have another verdict without them. Resources count where somebody asks for them.
+    fn that_matter(&self, all: impl Iterator<Item = Assumption>, violations: &[Violation]) -> Vec<String> {
+        let asks = |violation: &Violation| violation.rule() == Some("requiredResources");
+        let resources = violations.iter().any(asks) || self.world.is_foreign("", "Pod");
+        let mut said: Vec<String> = vec![];
+        for Assumption { about, text } in all {
+            if (about != About::Resources || resources) && !said.contains(&text) {
+                said.push(text);
+            }
+        }
+        said
     }
 
     /// Whether there is a Pod template in the object that nobody looks at.
@@ -159,7 +247,7 @@ impl Judge<'_> {
         assumed.extend(self.assumed.iter().cloned());
     }
 
-    fn violation(&self, found: Found) -> Violation {
+    fn violation(&self, found: Found, judged: Judged, kind: &str) -> Violation {
         let policy = self.world.owner(&found.constraint).cloned();
         Violation {
             policy,
@@ -167,30 +255,66 @@ impl Judge<'_> {
             enforcement_action: found.action.into(),
             message: found.message,
             details: found.details,
+            judged,
+            line: 0,
+            kind: kind.to_owned(),
         }
     }
 }
 
+/// What is wrong, and what was accepted all the same.
+struct Findings {
+    violations: Vec<Violation>,
+    accepted: Vec<String>,
+}
+
+/// The lines of a document, which is looked through once something is wrong.
+struct Lines<'a> {
+    placed: &'a Placed,
+    found: Option<input::Fields>,
+}
+
+impl Lines<'_> {
+    /// The line of the first field of a violation; `place` finds the field in the document.
+    fn of(&mut self, violation: &Violation, place: impl Fn(&str) -> String) -> usize {
+        let fields = self.found.get_or_insert_with(|| self.placed.candidate.0.fields());
+        let lines = violation.fields().map(|field| fields.line(&place(field)));
+        lines.min().unwrap_or_else(|| fields.line(&place("")))
+    }
+}
+
+/// What is the same of a violation of a controller and one of its Pod.
+fn same(violation: &Violation) -> (ConstraintName, String) {
+    let message = violation.message.as_str();
+    let implied = message.strip_prefix("[Implied by ").and_then(|rest| rest.split_once("] "));
+    (violation.constraint.clone(), implied.map_or(message, |(_, rest)| rest).to_owned())
+}
+
+/// The field of a request that holds what is judged.
+fn judged_object(request: &Request) -> &'static str {
+    if request.operation() == Some(Operation::Delete) { "oldObject" } else { "object" }
+}
+
 /// An object as the API server would create it, and what had to be assumed.
-fn created(placed: &Placed, mut object: Value) -> (Value, Vec<String>) {
+fn created(placed: &Placed, mut object: Value, cluster: &Cluster) -> (Value, Vec<Assumption>) {
     let mut assumed = vec![];
+    let mut assume = |text| assumed.push(Assumption { about: About::Other, text });
     match &placed.namespace {
         Some(namespace) => {
             object["metadata"]["namespace"] = namespace.clone().into();
             if placed.namespace_assumed {
-                assumed.push(format!("its namespace is {namespace}: it names none"));
+                assume(format!("its namespace is {namespace}: it names none"));
             }
             if placed.scope == Scope::Assumed {
-                let kind = &placed.candidate.header.kind;
-                assumed
-                    .push(format!("{kind} is namespaced: its CustomResourceDefinition is not in the input"));
+                let kind = &placed.header().kind;
+                assume(format!("{kind} is namespaced: its CustomResourceDefinition is not in the input"));
             }
         }
         None => {
             object["metadata"].as_object_mut().map(|metadata| metadata.remove("namespace"));
         }
     }
-    assumed.extend(defaults::apply(&mut object));
+    assumed.extend(apply_in(&mut object, cluster));
     (object, assumed)
 }
 

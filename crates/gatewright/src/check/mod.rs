@@ -5,6 +5,7 @@ mod judge;
 mod kinds;
 mod namespaces;
 mod notes;
+mod pods;
 mod report;
 mod result;
 mod world;
@@ -43,10 +44,13 @@ Exit codes: 0 nothing is refused, 1 something is, 2 wrong usage or input.";
 pub const LONG_ABOUT: &str = "\
 Judges manifests by policies, without a cluster, as Gatekeeper would.
 
-The input is everything at once, in any order: SecurityPolicy and OperationPolicy, Namespaces with their
-labels, ConstraintTemplates and constraints of your own, and the objects to judge. The Pod Security
-Standards hold as the labels of the namespaces say. Recorded AdmissionReview documents are judged as the
-requests that they are, everything else as it is created.";
+The input is everything at once, in any order: SecurityPolicy and OperationPolicy, Namespaces with their labels, \
+ConstraintTemplates and constraints of your own, and the objects to judge. The Pod Security Standards hold as the labels \
+of the namespaces say. Recorded AdmissionReview documents are judged as the requests that they are, everything else as it \
+is created.
+
+A controller, a Deployment for one, is judged together with the Pods that it will create, and the worse verdict \
+counts.";
 
 /// What to judge, and by what.
 #[derive(Debug, clap::Args)]
@@ -67,21 +71,32 @@ pub struct Args {
     /// The labels of a namespace; wins over its manifest; can be repeated
     #[arg(long, value_name = "NAME:KEY=VALUE,...")]
     namespace_labels: Vec<NamespaceLabels>,
-    /// Judges what can be judged although some input is wrong; the exit code stays 2
-    #[arg(short, long)]
-    keep_going: bool,
     /// Also lists the objects that pass, and what was assumed of each object
     #[arg(short, long)]
     verbose: bool,
-    /// Lets an input pass that holds nothing to judge; without it the exit code is 2
-    #[arg(long)]
-    allow_empty: bool,
+    #[command(flatten)]
+    accepted: Accepted,
     #[command(flatten)]
     reading: ReadingArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
     limits: Limits,
+}
+
+/// What is let pass that would not be without.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Accepted {
+    /// Judges what can be judged although some input is wrong; the exit code stays 2
+    #[arg(short, long)]
+    keep_going: bool,
+    /// Lets an input pass that holds nothing to judge; without it the exit code is 2
+    #[arg(long)]
+    allow_empty: bool,
+    /// Accepts what something outside of the input may set on Pods: resources, user and group ids, and that the service
+    /// account's token is not mounted
+    #[arg(long)]
+    assume_defaults: bool,
 }
 
 /// What counts as failed.
@@ -115,19 +130,26 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut collected = collect(&args.filenames, &reading);
     let line = CommandLine { labels: &args.namespace_labels, default: args.namespace.as_deref() };
     let (mut world, problems) = World::build(&mut collected, &settings, line, &pool);
+    if args.accepted.assume_defaults {
+        world.cluster = world.cluster.without_unknown_tokens();
+    }
     collected.problems.extend(problems);
     let placed = place(&mut collected, &mut world, args.namespace.as_deref());
     collected.problems.sort_by_key(|problem| (Arc::clone(&problem.location.file), problem.location.line));
     collected.problems.iter().for_each(diagnostics::error);
-    if !collected.problems.is_empty() && !args.keep_going {
+    if !collected.problems.is_empty() && !args.accepted.keep_going {
         return Ok(ExitCode::from(FAILED));
     }
-    if placed.is_empty() && !args.allow_empty {
+    if placed.is_empty() && !args.accepted.allow_empty {
         diagnostics::error(NOTHING_JUDGED);
         return Ok(ExitCode::from(FAILED));
     }
     notes::of_system_namespaces(&world).for_each(diagnostics::note);
-    let judge = Judge { world: &world, assumed: not_done(&collected, &world.engine) };
+    let judge = Judge {
+        world: &world,
+        assumed: not_done(&collected, &world.engine),
+        assume_defaults: args.accepted.assume_defaults,
+    };
     judge.assumed.iter().for_each(diagnostics::note);
     let summary = judge_all(args, &judge, placed, &collected.problems)?;
     notes::of_idle(&world).for_each(diagnostics::note);
@@ -169,6 +191,9 @@ fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) ->
             Ok(placed) => {
                 if let Some(namespace) = placed.namespace() {
                     world.namespaces.assume(namespace);
+                    if let Some(object) = placed.gives_to_pods() {
+                        world.cluster.learn(&object, namespace);
+                    }
                 }
                 all.push(placed);
             }
@@ -179,7 +204,8 @@ fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) ->
         world.engine.add_object(namespace);
     }
     if world.engine.reads_inventory() {
-        all.iter().filter_map(Placed::stored).for_each(|object| world.engine.add_object(&object));
+        let stored = all.iter().filter_map(|placed| placed.stored(&world.cluster));
+        stored.for_each(|object| world.engine.add_object(&object));
     }
     all
 }

@@ -1,8 +1,11 @@
 //! Writes results.
 
+mod github;
 mod junit;
+mod pages;
 mod sarif;
 mod table;
+mod wrap;
 
 use std::io::Write as _;
 
@@ -23,11 +26,15 @@ pub enum Format {
     Sarif,
     /// JUnit XML, for CI servers
     Junit,
+    /// Workflow commands: GitHub shows each violation beside its line
+    Github,
 }
 
 /// What `-o json` prints.
 #[derive(serde::Serialize)]
 struct Document<'a> {
+    kind: &'static str,
+    version: u32,
     summary: Summary,
     results: &'a [ObjectResult],
 }
@@ -38,12 +45,13 @@ pub struct Report {
     verbose: bool,
     fail_on: FailOn,
     results: Vec<ObjectResult>,
+    width: Option<usize>,
 }
 
 impl Report {
     /// A report without results.
     pub fn new(format: Format, verbose: bool, fail_on: FailOn) -> Self {
-        Self { format, verbose, fail_on, results: vec![] }
+        Self { format, verbose, fail_on, results: vec![], width: wrap::terminal_width() }
     }
 
     /// Takes results, in order.
@@ -53,7 +61,7 @@ impl Report {
             return Ok(());
         }
         let mut out = anstream::stdout().lock();
-        results.iter().try_for_each(|result| table::write(&mut out, result, self.verbose))?;
+        results.iter().try_for_each(|result| table::write(&mut out, result, self.verbose, self.width))?;
         out.flush()
     }
 
@@ -65,9 +73,15 @@ impl Report {
         problems: &[InputError],
     ) -> anyhow::Result<()> {
         match self.format {
-            Format::Table => table::finish(&mut anstream::stdout().lock(), summary, namespaces)?,
+            Format::Table => {
+                table::finish(&mut anstream::stdout().lock(), summary, namespaces, self.width)?;
+            }
+            Format::Github => {
+                let text = github::document(&self.results, problems, summary);
+                std::io::stdout().lock().write_all(text.as_bytes())?;
+            }
             Format::Json => {
-                let document = Document { summary, results: &self.results };
+                let document = Document { kind: "Check", version: 1, summary, results: &self.results };
                 writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&document)?)?;
             }
             Format::Sarif => {

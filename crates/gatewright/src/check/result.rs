@@ -60,7 +60,7 @@ pub struct Source {
 }
 
 /// A constraint, by kind and name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ConstraintName {
     /// The kind.
     pub kind: String,
@@ -82,6 +82,24 @@ pub struct Violation {
     pub message: String,
     /// The same as data.
     pub details: Value,
+    /// Whether the object itself is at fault, or what it creates.
+    pub judged: Judged,
+    /// The line of the field in the file, or of what there is of its path.
+    pub line: usize,
+    /// The kind of what is at fault.
+    #[serde(skip)]
+    pub kind: String,
+}
+
+/// What a violation is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    /// The object of the input.
+    #[default]
+    Object,
+    /// The Pod that it creates, or what it creates on the way there.
+    Pod,
 }
 
 impl Violation {
@@ -91,6 +109,40 @@ impl Violation {
             Some(policy) => policy.to_string(),
             None => format!("{}/{}", self.constraint.kind, self.constraint.name),
         }
+    }
+
+    /// The same with what it is about, where that is not the object itself.
+    pub fn of_whom(&self) -> String {
+        match self.judged {
+            Judged::Object => self.subject(),
+            Judged::Pod => format!("{} on its {}", self.subject(), plural(&self.kind)),
+        }
+    }
+
+    /// The message with its lists in full: Gatekeeper's has "and 8 more", because audit cuts messages.
+    pub fn full_message(&self) -> String {
+        let lists = [
+            self.details.get("allowed"),
+            self.details.pointer("/allowed/not"),
+            self.details.get("found"),
+            self.details.get("containers"),
+        ];
+        let mut message = self.message.clone();
+        for list in lists.into_iter().flatten().filter_map(Value::as_array) {
+            let bare = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+            for texts in
+                [list.iter().map(bare).collect::<Vec<_>>(), list.iter().map(Value::to_string).collect()]
+            {
+                message = in_full(&message, &texts);
+            }
+        }
+        message
+    }
+
+    /// The fields that are at fault, as paths; empty for templates that name none.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        let several = self.details.get("fields").and_then(Value::as_array).into_iter().flatten();
+        self.details.get("field").into_iter().chain(several).filter_map(Value::as_str)
     }
 
     /// The field of the policy, or the control of the standard, that is violated.
@@ -117,6 +169,35 @@ pub struct ObjectResult {
     /// Whether it has a Pod template that no rule reads.
     #[serde(skip)]
     pub unread: bool,
+}
+
+/// How many items a message lists before it counts the rest.
+const LISTED: usize = 5;
+
+fn in_full(message: &str, texts: &[String]) -> String {
+    match texts.get(..LISTED) {
+        Some(first) if texts.len() > LISTED => {
+            let short = format!("{} and {} more", first.join(", "), texts.len() - LISTED);
+            message.replace(&short, &texts.join(", "))
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Of a kind that a controller creates: a Pod, a ReplicaSet or a Job.
+pub fn plural(kind: &str) -> String {
+    format!("{kind}s")
+}
+
+impl ObjectResult {
+    /// The kind of what it creates that is refused, where the object itself is let through.
+    pub fn refused_later(&self) -> Option<&str> {
+        let refused = |judged| {
+            let is_it = move |it: &&Violation| it.judged == judged && it.enforcement_action == Verdict::Deny;
+            self.violations.iter().find(is_it)
+        };
+        refused(Judged::Object).is_none().then(|| refused(Judged::Pod)).flatten().map(|it| it.kind.as_str())
+    }
 }
 
 /// How many objects have which verdict.
@@ -171,5 +252,21 @@ impl fmt::Display for Summary {
         let noun = if *objects == 1 { "object" } else { "objects" };
         write!(f, "{objects} {noun}: {denied} denied, {warned} warned, {dryrun} dryrun, {passed} passed")?;
         if *errors > 0 { write!(f, ", {errors} not judged") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_full;
+
+    #[test]
+    fn lists_are_written_in_full() {
+        let texts = ["a", "b", "c", "d", "e", "f", "g"].map(str::to_owned);
+        assert_eq!(
+            in_full("x adds y; allowed: a, b, c, d, e and 2 more", &texts),
+            "x adds y; allowed: a, b, c, d, e, f, g"
+        );
+        assert_eq!(in_full("allowed: b and 2 more", &texts), "allowed: b and 2 more");
+        assert_eq!(in_full("a, b and 0 more", &texts[..2]), "a, b and 0 more");
     }
 }

@@ -10,6 +10,7 @@ use gatewright_engine::{ConstraintRef, Engine, Options, TemplateError};
 use gatewright_gatekeeper::{
     Constraint, Finding, IGNORE_LABEL, Matcher, NamespaceGlob, TemplateSource, exemptions,
 };
+use gatewright_kube_defaults::Cluster;
 use gatewright_rules::kinds::{CONTROLLERS, Kind};
 use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
@@ -32,6 +33,8 @@ pub struct World {
     pub expander: Expander,
     /// The namespaces.
     pub namespaces: Namespaces,
+    /// What is known of their LimitRanges and ServiceAccounts.
+    pub cluster: Cluster,
     owners: HashMap<ConstraintRef, PolicyRef>,
     /// What constraints match that are nobody's policy.
     foreign: Vec<Matcher>,
@@ -105,6 +108,7 @@ impl World {
             engine: builder.engine,
             expander: builder.expander,
             namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), line.labels),
+            cluster: Cluster::default(),
             owners: builder.owners,
             foreign: builder.foreign,
             exempt,
@@ -131,10 +135,12 @@ impl World {
     pub fn reads_template(&self, group: &str, kind: &str) -> bool {
         let of_kind = |one: &Kind| one.group == group && one.kind == kind;
         let ours = CONTROLLERS.iter().any(of_kind) && self.engine.names_kind(group, kind);
-        ours || self
-            .foreign
-            .iter()
-            .any(|matches| matches.allows_scope(true) && matches.matches_kind(group, kind))
+        ours || self.is_foreign(group, kind)
+    }
+
+    /// Whether some constraint that is nobody's policy matches a kind.
+    pub fn is_foreign(&self, group: &str, kind: &str) -> bool {
+        self.foreign.iter().any(|matches| matches.allows_scope(true) && matches.matches_kind(group, kind))
     }
 
     /// Whether the standards never reach a namespace, and policies only if they name it.

@@ -152,7 +152,10 @@ fn a_sandboxed_template_says_what_it_would_say_here() -> Result {
     ])?;
     let (code, said) = folder.run(&["check", "-f", "template.yaml", "-f", "objects.yaml"])?;
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("deny [Good/c] asked {\"apiVersion\": \"v1\", \"kind\": \"Namespace\""), "{said}");
+    assert!(
+        said.contains("deny Good/c\n    line 1: asked {\"apiVersion\": \"v1\", \"kind\": \"Namespace\""),
+        "{said}"
+    );
     Ok(())
 }
 

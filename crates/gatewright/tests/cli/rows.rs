@@ -173,8 +173,8 @@ fn pod_templates_that_no_rule_reads_are_named() -> Result {
     let template = "template: {spec: {hostPID: true, containers: [{name: a, image: b}]}}";
     let mut text = String::new();
     for (api, kind, name) in [
-        ("apps/v1", "ReplicaSet", "a"),
-        ("apps/v1", "ReplicaSet", "b"),
+        ("example.com/v1", "WebSet", "a"),
+        ("example.com/v1", "WebSet", "b"),
         ("argoproj.io/v1alpha1", "Rollout", "c"),
         ("v1", "PodTemplate", "d"),
     ] {
@@ -183,11 +183,10 @@ fn pod_templates_that_no_rule_reads_are_named() -> Result {
     }
     let (code, said) = Folder::of(&[("a.yaml", text.as_bytes())])?.run(&["check", "-f", "a.yaml"])?;
     assert!(code == 0 && said.contains("4 passed"), "{said}");
-    for named in ["ReplicaSet default/a, and 1 more ReplicaSet", "Rollout default/c", "PodTemplate default/d"]
-    {
+    for named in ["WebSet default/a, and 1 more WebSet", "Rollout default/c", "PodTemplate default/d"] {
         assert!(said.contains(&format!("{named}: not judged: a Pod template that no rule reads")), "{said}");
     }
-    let deployment = text.replace("ReplicaSet", "Deployment");
+    let deployment = text.replace("example.com/v1\nkind: WebSet", "apps/v1\nkind: Deployment");
     let (_, said) = Folder::of(&[("a.yaml", deployment.as_bytes())])?.run(&["check", "-f", "a.yaml"])?;
     assert!(!said.contains("Deployment default/a: not judged"), "{said}");
     Ok(())

@@ -32,8 +32,8 @@ fn test_case(result: &ObjectResult, fail_on: FailOn) -> TestCase {
         Verdict::Error => unsuccessful(NonSuccessKind::Error, "error", said.clone(), result.assumed.first()),
         verdict if fail_on.fails(verdict) => {
             let worst = |violation: &&Violation| violation.enforcement_action == verdict;
-            let message = result.violations.iter().find(worst).map(|violation| &violation.message);
-            unsuccessful(NonSuccessKind::Failure, &verdict.to_string(), said.clone(), message)
+            let message = result.violations.iter().find(worst).map(Violation::full_message);
+            unsuccessful(NonSuccessKind::Failure, &verdict.to_string(), said.clone(), message.as_ref())
         }
         _ => TestCaseStatus::success(),
     };
@@ -57,7 +57,9 @@ fn unsuccessful(kind: NonSuccessKind, name: &str, said: String, message: Option<
 
 fn lines(result: &ObjectResult) -> String {
     let line = |violation: &Violation| {
-        format!("{} [{}] {}\n", violation.enforcement_action, violation.subject(), violation.message)
+        let Violation { enforcement_action: action, line, .. } = violation;
+        let message = violation.full_message();
+        format!("{action} {} line {line}: {message}\n", violation.of_whom())
     };
     result.violations.iter().map(line).collect()
 }

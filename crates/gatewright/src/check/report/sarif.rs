@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::pages;
 use crate::check::result::{ObjectResult, Source, Verdict, Violation};
 use crate::input::InputError;
 
@@ -31,7 +32,6 @@ pub fn document(results: &[ObjectResult], problems: &[InputError]) -> Value {
             "tool": {"driver": {
                 "name": "gatewright",
                 "version": env!("CARGO_PKG_VERSION"),
-                "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": rules.iter().map(|(id, (_, violation))| rule(id, violation)).collect::<Vec<_>>(),
             }},
             "invocations": [{
@@ -52,13 +52,19 @@ fn rule_id(violation: &Violation) -> String {
 }
 
 fn rule(id: &str, violation: &Violation) -> Value {
-    let subject = violation.subject().replacen('/', " ", 1);
+    let subject = violation.subject();
     let text = match violation.rule() {
         Some(rule) => format!("{subject} demands {rule}"),
         None => format!("{subject} is violated"),
     };
     let level = level(violation.enforcement_action);
-    json!({"id": id, "shortDescription": {"text": text}, "defaultConfiguration": {"level": level}})
+    let mut rule =
+        json!({"id": id, "shortDescription": {"text": text}, "defaultConfiguration": {"level": level}});
+    let kind = violation.policy.as_ref().map(|policy| policy.kind.as_str());
+    if let Some(page) = kind.and_then(|kind| pages::page(kind, violation.rule()?)) {
+        rule["help"] = json!({"text": pages::text(&page), "markdown": page});
+    }
+    rule
 }
 
 const fn level(verdict: Verdict) -> &'static str {
@@ -77,18 +83,20 @@ fn found(
     let id = rule_id(violation);
     let index = rules.get(&id).map_or(0, |(index, _)| *index);
     let logical = json!([{"fullyQualifiedName": result.object.to_string(), "kind": "resource"}]);
-    let mut location = location(&result.source);
+    let place = Source { file: result.source.file.clone(), line: violation.line };
+    let mut location = location(&place);
     location["logicalLocations"] = logical;
     json!({
         "ruleId": id,
         "ruleIndex": index,
         "level": level(violation.enforcement_action),
-        "message": {"text": format!("{}: {}", result.object, violation.message)},
+        "message": {"text": format!("{}: {}", result.object, violation.full_message())},
         "locations": [location],
         "properties": {
             "enforcementAction": violation.enforcement_action,
             "constraint": violation.constraint,
             "details": violation.details,
+            "judged": violation.judged,
         },
     })
 }
