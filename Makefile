@@ -298,6 +298,11 @@ generated: ## Write what is generated from the code: CRDs, rights, the chart, do
 	@$(MAKE) --no-print-directory cluster-tools
 	$(PROGRAM) gatewright-generate
 
+.PHONY: fixtures
+fixtures: tools-program ## Make the signatures again that tests read, with new keys (builds an old cosign, too)
+	$(TARGET_DIR)/debug/gatewright-tools fixtures
+	./crates/signatures/tests/fixtures/make.sh $(TOOLS_DIR)
+
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay
 	cargo clean
