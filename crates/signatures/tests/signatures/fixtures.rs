@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use gatewright_signatures::candidates::{Candidate, from_referrer, from_signature_tag, ordered};
 use gatewright_signatures::format::{Index, Verdict};
 use gatewright_signatures::merge::Merge;
@@ -224,5 +226,65 @@ fn the_fallback_index_leads_to_the_manifest() {
         let referrers = ordered(index.manifests);
         assert_eq!(referrers.len(), 1);
         assert_eq!(referrers[0].digest, Digest::of(&fixture.manifest), "{}", fixture.row.name);
+    }
+}
+
+/// The order of Ed25519's group, little-endian.
+const ED25519_ORDER: [u8; 32] = [
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+];
+
+/// Who has a signature of Ed25519 could make another one of it for verifiers that are not strict.
+#[test]
+fn a_signature_of_ed25519_with_the_order_added_is_refused() {
+    for name in ["ed25519-legacy-cosign-2", "ed25519-legacy-cosign-3"] {
+        let fixture = good().find(|fixture| fixture.row.name == name).unwrap();
+        let signature = fixture.candidate().blob.annotations["dev.cosignproject.cosign/signature"].clone();
+        let signature = BASE64_STANDARD.decode(signature).unwrap();
+        assert!(key("ed25519").verifies(&fixture.blob, &signature), "{name}");
+        let mut other = signature.clone();
+        let mut carry = 0;
+        for (byte, more) in other[32..].iter_mut().zip(ED25519_ORDER) {
+            let sum = u16::from(*byte) + u16::from(more) + carry;
+            *byte = u8::try_from(sum & 0xff).unwrap();
+            carry = sum >> 8;
+        }
+        assert_ne!(other, signature);
+        assert!(!key("ed25519").verifies(&fixture.blob, &other), "{name}");
+    }
+}
+
+/// Go's library, and so cosign, makes either of the two values for s.
+#[test]
+fn both_halves_of_s_verify() {
+    for name in ["p256", "p384", "p521"] {
+        let mut halves = BTreeSet::new();
+        for fixture in good().filter(|fixture| fixture.row.key == name && fixture.row.format == "legacy") {
+            let signature =
+                fixture.candidate().blob.annotations["dev.cosignproject.cosign/signature"].clone();
+            let signature = BASE64_STANDARD.decode(signature).unwrap();
+            for signature in [signature.clone(), other_half(name, &signature)] {
+                assert!(key(name).verifies(&fixture.blob, &signature), "{name}");
+                halves.insert(signature);
+            }
+        }
+        assert!(halves.len() >= 2, "{name}");
+    }
+}
+
+/// The same signature with the order of the curve minus s.
+fn other_half(curve: &str, signature: &[u8]) -> Vec<u8> {
+    macro_rules! negated {
+        ($curve:ident) => {{
+            let signature = $curve::ecdsa::Signature::from_der(signature).unwrap();
+            let (r, s) = signature.split_scalars();
+            $curve::ecdsa::Signature::from_scalars(*r, -*s).unwrap().to_der().as_bytes().to_vec()
+        }};
+    }
+    match curve {
+        "p256" => negated!(p256),
+        "p384" => negated!(p384),
+        _ => negated!(p521),
     }
 }
