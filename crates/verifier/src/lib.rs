@@ -1,0 +1,8 @@
+//! Verifies signatures of images at their registries, and answers Gatekeeper's question whether an image is signed.
+
+pub mod bounds;
+mod digest;
+mod fingerprint;
+pub mod registry;
+#[cfg(test)]
+mod testing;
