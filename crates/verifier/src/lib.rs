@@ -3,6 +3,8 @@
 pub mod bounds;
 mod digest;
 mod fingerprint;
+pub mod flights;
+pub mod pace;
 pub mod registry;
 #[cfg(test)]
 mod testing;

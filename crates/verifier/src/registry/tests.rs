@@ -3,6 +3,7 @@
 mod auth;
 mod bounds;
 mod redirects;
+mod tls;
 
 use std::sync::Arc;
 
