@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use gatewright_signatures::docker_config::Credentials as Login;
 use sha2::{Digest as _, Sha256};
 
-use crate::registry::{Credential, Login};
+use crate::registry::Credential;
 
 /// Makes fingerprints with a key of this process.
 #[derive(Clone)]
@@ -39,7 +40,7 @@ impl Fingerprints {
                     hash.update(part);
                 }
                 let inner: [u8; 32] = hash.finalize().into();
-                crate::digest::sha256_hex(&[self.0, inner].concat())
+                gatewright_signatures::Digest::of(&[self.0, inner].concat()).hex()
             }
         }
     }
@@ -47,14 +48,14 @@ impl Fingerprints {
 
 #[cfg(test)]
 mod tests {
-    use super::Fingerprints;
-    use crate::registry::{Credential, Login};
+    use super::{Fingerprints, Login};
+    use crate::registry::Credential;
 
     #[test]
     fn fingerprints_tell_credentials_apart_and_differ_between_processes() {
         let login = |username: &str, password: &str| {
             let password = password.to_owned().into();
-            Credential::Login(Login { username: username.into(), password })
+            Credential::Login(Login { username: username.to_owned().into(), password })
         };
         let (here, there) = (Fingerprints::new(), Fingerprints::new());
         assert_eq!(here.of(&login("a", "b")), here.of(&login("a", "b")));

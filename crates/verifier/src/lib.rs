@@ -1,10 +1,16 @@
 //! Verifies signatures of images at their registries, and answers Gatekeeper's question whether an image is signed.
 
 pub mod bounds;
-mod digest;
+mod caches;
+pub mod check;
+pub mod checks;
+pub mod demand;
 mod fingerprint;
 pub mod flights;
 pub mod pace;
 pub mod registry;
+pub mod report;
 #[cfg(test)]
 mod testing;
+
+pub use caches::Age;

@@ -52,7 +52,7 @@ impl Pace {
         let now = Instant::now();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.forget(now);
-        if state.waiting.len() >= bounds::WAITING_CALLS || state.total(now) >= bounds::WAITING {
+        if state.waiting.len() >= bounds::WAITING_CALLS || state.total(now) >= bounds::WAITING_TOTAL {
             return None;
         }
         state.waiting.push(now);

@@ -1,5 +1,7 @@
 //! A registry within the test process, on loopback, that answers whatever a test wants.
 
+pub(crate) mod sign;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,8 +18,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::digest::digest_of;
 use crate::registry::{RegistryEntry, RegistrySettings};
+use gatewright_signatures::Digest;
 
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
@@ -109,7 +111,7 @@ impl TestRegistry {
         bytes: impl Into<Vec<u8>>,
     ) -> String {
         let bytes = bytes.into();
-        let digest = digest_of(&bytes);
+        let digest = Digest::of(&bytes).to_string();
         for reference in tag.into_iter().chain([digest.as_str()]) {
             self.store(&format!("/v2/{repository}/manifests/{reference}"), kind, bytes.clone());
         }
@@ -119,7 +121,7 @@ impl TestRegistry {
     /// Stores a blob. Returns its digest.
     pub(crate) fn blob(&self, repository: &str, bytes: impl Into<Vec<u8>>) -> String {
         let bytes = bytes.into();
-        let digest = digest_of(&bytes);
+        let digest = Digest::of(&bytes).to_string();
         self.store(&format!("/v2/{repository}/blobs/{digest}"), "application/octet-stream", bytes);
         digest
     }
@@ -136,7 +138,7 @@ impl TestRegistry {
             let stored = self.stored.lock().unwrap().get(request.uri().path()).cloned();
             match stored {
                 Some((kind, bytes)) => {
-                    let digest = digest_of(&bytes);
+                    let digest = Digest::of(&bytes).to_string();
                     answer(200, &[("content-type", &kind), ("docker-content-digest", &digest)], bytes)
                 }
                 None => answer(404, &[], ""),

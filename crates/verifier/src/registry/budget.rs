@@ -1,6 +1,6 @@
 //! What one check may cost.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::failure::Failure;
 use crate::bounds;
@@ -8,20 +8,20 @@ use crate::bounds;
 /// Counts the requests and bytes of one check.
 #[derive(Debug, Default)]
 pub struct Budget {
-    requests: AtomicU32,
-    bytes: AtomicU64,
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 impl Budget {
     /// The bytes that were read so far.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// The requests that were sent so far.
     #[must_use]
-    pub fn requests(&self) -> u32 {
+    pub fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 
@@ -35,7 +35,6 @@ impl Budget {
     }
 
     pub(crate) fn read(&self, bytes: usize) -> Result<(), Failure> {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > bounds::CHECK_BYTES {
             return Err(Failure::Limit("32 MiB for one check"));

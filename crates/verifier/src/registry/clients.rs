@@ -14,7 +14,7 @@ use super::failure::Trouble;
 use super::resolver::GuardedResolver;
 use super::roots::Roots;
 use crate::bounds;
-use crate::digest::sha256_hex;
+use gatewright_signatures::Digest;
 
 /// All clients.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ struct Key {
 
 /// The added authorities of a request, as a name.
 pub(crate) fn authorities_name(authorities: &[&str]) -> String {
-    if authorities.is_empty() { String::new() } else { sha256_hex(authorities.join("\n").as_bytes()) }
+    if authorities.is_empty() { String::new() } else { Digest::of(authorities.join("\n").as_bytes()).hex() }
 }
 
 impl Clients {
@@ -97,7 +97,7 @@ impl Clients {
             .http1_only()
             .connect_timeout(bounds::CONNECT)
             .read_timeout(bounds::SILENCE)
-            .timeout(bounds::REQUEST)
+            .timeout(bounds::REGISTRY_REQUEST)
             .pool_max_idle_per_host(bounds::CONNECTIONS_PER_HOST)
             .user_agent(concat!("gatewright/", env!("CARGO_PKG_VERSION")));
         let builder = match &key.proxy {

@@ -1,37 +1,10 @@
 //! Whom a registry is asked as.
 
-use std::fmt;
-
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::prelude::BASE64_STANDARD;
+use gatewright_signatures::docker_config::Credentials as Login;
 use http::HeaderValue;
 use zeroize::Zeroizing;
-
-/// A user and its password at a registry.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The user.
-    pub username: String,
-    /// The password.
-    pub password: Zeroizing<String>,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Login")
-    }
-}
-
-impl Login {
-    /// `Basic USER:PASSWORD` as a header, which no log shows.
-    pub(crate) fn basic(&self) -> Option<HeaderValue> {
-        let plain = Zeroizing::new(format!("{}:{}", self.username, *self.password));
-        let encoded = Zeroizing::new(format!("Basic {}", STANDARD.encode(plain.as_bytes())));
-        let mut value = HeaderValue::from_str(&encoded).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    }
-}
 
 /// What is known for a repository of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,14 +34,23 @@ impl Credentials for Nobody {
     }
 }
 
+/// `Basic USER:PASSWORD` as a header, which no log shows.
+pub(crate) fn basic(login: &Login) -> Option<HeaderValue> {
+    let plain = Zeroizing::new(format!("{}:{}", *login.username, *login.password));
+    let encoded = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(plain.as_bytes())));
+    let mut value = HeaderValue::from_str(&encoded).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Login;
+    use super::{Login, basic};
 
     #[test]
     fn a_login_is_never_shown() {
-        let login = Login { username: "canary-u".into(), password: "canary-p".to_owned().into() };
-        let header = login.basic().unwrap();
+        let login = Login { username: "canary-u".to_owned().into(), password: "canary-p".to_owned().into() };
+        let header = basic(&login).unwrap();
         assert_eq!(header, "Basic Y2FuYXJ5LXU6Y2FuYXJ5LXA=");
         assert!(!format!("{login:?}{header:?}").contains("canary"), "{login:?}");
         assert!(!format!("{header:?}").contains("Y2Fu"));

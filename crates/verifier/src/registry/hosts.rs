@@ -48,7 +48,7 @@ impl Host {
     fn matters(&self, now: Instant) -> bool {
         let is_used = |all: &Arc<Semaphore>| Arc::strong_count(all) > 1;
         self.closed.as_ref().is_some_and(|(until, _)| *until > now)
-            || self.slow.is_some_and(|at| now - at < bounds::SLOW_MEMORY)
+            || self.slow.is_some_and(|at| now - at < bounds::SLOW_HOST_MEMORY)
             || is_used(&self.requests)
             || is_used(&self.checks)
     }
@@ -100,7 +100,7 @@ impl Hosts {
 
     /// It answered after this time.
     pub(crate) fn answered(&self, host: &str, after: Duration) {
-        if after > bounds::SLOW {
+        if after > bounds::SLOW_HOST {
             self.with(host, |known| known.slow = Some(Instant::now()));
         }
     }
@@ -109,7 +109,7 @@ impl Hosts {
     #[must_use]
     pub fn was_slow(&self, host: &str) -> bool {
         let slow = self.with(host, |known| known.slow);
-        slow.is_some_and(|at| at.elapsed() < bounds::SLOW_MEMORY)
+        slow.is_some_and(|at| at.elapsed() < bounds::SLOW_HOST_MEMORY)
     }
 
     /// Hosts that are not asked at the moment since they are silent.

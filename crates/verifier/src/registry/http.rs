@@ -1,5 +1,6 @@
 //! One request to a registry: redirects by hand, a bounded body, and what the answer's status means.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -8,6 +9,7 @@ use jiff::fmt::rfc2822;
 use reqwest::{Response, Url};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use zeroize::Zeroize as _;
 
 use super::address::HostKind;
 use super::budget::Budget;
@@ -34,6 +36,28 @@ impl Answer {
 
     pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
+    }
+}
+
+/// What was received. A large one keeps its turn to be in memory, so that whoever has it must not wait for another.
+#[derive(Debug, Default)]
+pub struct Bytes {
+    bytes: Vec<u8>,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        // It may be a token.
+        self.bytes.zeroize();
     }
 }
 
@@ -125,7 +149,7 @@ impl Sender<'_> {
         mut answer: Answer,
         cap: usize,
         too_large: &'static str,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Bytes, Failure> {
         let encoding = answer.header(header::CONTENT_ENCODING);
         if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Failure::Corrupt("the registry compressed what nobody asked it to compress"));
@@ -135,13 +159,16 @@ impl Sender<'_> {
             return Err(Failure::Limit(too_large));
         }
         let host = host_of(&answer.url);
-        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default().min(64 << 10));
+        let mut body = Bytes::default();
         while let Some(chunk) = answer.response.chunk().await.map_err(|error| self.failed(&host, &error))? {
             self.budget.read(chunk.len())?;
-            if body.len() + chunk.len() > cap {
+            if body.bytes.len() + chunk.len() > cap {
                 return Err(Failure::Limit(too_large));
             }
-            body.extend_from_slice(&chunk);
+            if body.bytes.len() + chunk.len() > bounds::SMALL_ANSWER && body.turn.is_none() {
+                body.turn = self.registry.large.clone().acquire_owned().await.ok();
+            }
+            body.bytes.extend_from_slice(&chunk);
         }
         Ok(body)
     }
@@ -185,6 +212,7 @@ pub(crate) fn headers(accept: &'static str, authorization: Option<HeaderValue>) 
 #[cfg(test)]
 mod tests {
     use super::wait;
+
     use std::time::Duration;
 
     #[test]

@@ -2,7 +2,6 @@
 
 mod address;
 mod budget;
-mod challenge;
 mod clients;
 mod credentials;
 mod failure;
@@ -22,19 +21,21 @@ use std::sync::Arc;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
+use tokio::sync::Semaphore;
 
 pub use self::address::{HostKind, RefusedAddress, judge_address};
 pub use self::budget::Budget;
-pub use self::challenge::Challenge;
-pub use self::credentials::{Credential, Credentials, Login, Nobody};
+pub use self::credentials::{Credential, Credentials, Nobody};
 pub use self::failure::Failure;
 pub use self::hosts::Hosts;
+pub use self::http::Bytes;
 pub use self::session::{Manifest, Session};
 pub use self::settings::{RegistryEntry, RegistrySettings, Site, endpoint};
 
 use self::clients::Clients;
 use self::roots::Roots;
 use self::tokens::Tokens;
+use crate::bounds;
 use crate::fingerprint::Fingerprints;
 
 /// The registries of the world, as they are asked from here.
@@ -46,6 +47,8 @@ pub struct Registry {
     tokens: Tokens,
     hosts: Hosts,
     fingerprints: Fingerprints,
+    /// The turns of large answers to be in memory.
+    large: Arc<Semaphore>,
 }
 
 /// How one entry of a policy asks.
@@ -86,6 +89,7 @@ impl Registry {
             tokens: Tokens::new(),
             hosts: Hosts::default(),
             fingerprints: Fingerprints::new(),
+            large: Arc::new(Semaphore::new(bounds::LARGE_ANSWERS)),
             settings: Arc::new(settings),
         }
     }

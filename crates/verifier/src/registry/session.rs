@@ -1,19 +1,19 @@
 //! A repository at one registry, as one entry asks for it: manifests, blobs, referrers.
 
 use ::http::{HeaderValue, Method, StatusCode, header};
+use gatewright_signatures::Digest;
+use gatewright_signatures::challenge::Challenge;
 use reqwest::Url;
 
 use super::budget::Budget;
-use super::challenge::Challenge;
 use super::clients::authorities_name;
-use super::credentials::{Credential, Login};
+use super::credentials::{Credential, basic};
 use super::failure::Failure;
-use super::http::{Answer, Sender, headers, host_of};
+use super::http::{Answer, Bytes, Sender, headers, host_of};
 use super::settings::Site;
 use super::tokens::TokenKey;
 use super::{Access, Registry};
 use crate::bounds;
-use crate::digest::{digest_of, is_digest};
 
 /// Whatever a node would pull.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
@@ -23,12 +23,12 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const BYTES: &str = "*/*";
 
 /// A manifest as it was received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Manifest {
     /// The digest of `bytes`, computed here.
-    pub digest: String,
+    pub digest: Digest,
     /// What was received.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// Asks one registry for one repository.
@@ -80,9 +80,9 @@ impl<'a> Session<'a> {
     /// fails.
     pub async fn manifest(&self, reference: &str) -> Result<Manifest, Failure> {
         let answer = self.ask(&Method::GET, self.url(&format!("manifests/{reference}"))?, MANIFESTS).await?;
-        let bytes = self.sender.read(answer, bounds::MANIFEST, "4 MiB for a manifest").await?;
-        let digest = digest_of(&bytes);
-        if reference.contains(':') && digest != reference {
+        let bytes = self.sender.read(answer, bounds::MANIFEST_BYTES, "4 MiB for a manifest").await?;
+        let digest = Digest::of(&bytes);
+        if reference.contains(':') && digest.to_string() != reference {
             return Err(Failure::Corrupt("the registry sent a manifest of another digest"));
         }
         Ok(Manifest { digest, bytes })
@@ -92,10 +92,10 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// As the registry fails, or where it says nothing that is a digest.
-    pub async fn tag(&self, tag: &str) -> Result<String, Failure> {
+    pub async fn tag(&self, tag: &str) -> Result<Digest, Failure> {
         let answer = self.ask(&Method::HEAD, self.url(&format!("manifests/{tag}"))?, MANIFESTS).await?;
         let name = header::HeaderName::from_static("docker-content-digest");
-        let digest = answer.header(name).filter(|digest| is_digest(digest)).map(ToOwned::to_owned);
+        let digest = answer.header(name).and_then(|digest| digest.parse().ok());
         digest.ok_or(Failure::Corrupt("the registry does not say the digest of a tag"))
     }
 
@@ -106,14 +106,11 @@ impl<'a> Session<'a> {
     /// names; else as the registry fails.
     pub async fn blob(
         &self,
-        digest: &str,
+        digest: &Digest,
         size: u64,
         (cap, too_large): (usize, &'static str),
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Bytes, Failure> {
         let size = usize::try_from(size).ok().filter(|size| *size <= cap).ok_or(Failure::Limit(too_large))?;
-        if !is_digest(digest) {
-            return Err(Failure::Corrupt("its digest is not one of SHA-256"));
-        }
         let answer = self.ask(&Method::GET, self.url(&format!("blobs/{digest}"))?, BYTES).await?;
         // One byte more tells a blob that is larger than it should be from one that is as announced.
         let bytes = match self.sender.read(answer, size, too_large).await {
@@ -122,7 +119,7 @@ impl<'a> Session<'a> {
             }
             other => other?,
         };
-        if bytes.len() != size || digest_of(&bytes) != digest {
+        if bytes.len() != size || Digest::of(&bytes) != *digest {
             return Err(Failure::Corrupt("a blob is not the one that its descriptor names"));
         }
         Ok(bytes)
@@ -131,17 +128,18 @@ impl<'a> Session<'a> {
     /// Reads the referrers of a digest, page by page. `page` gets what was received and says whether to go on.
     ///
     /// # Errors
-    /// As the registry or `page` fails; `Failure::Limit` where there are more than `bounds::PAGES`.
+    /// As the registry or `page` fails; `Failure::Limit` where there are more than `bounds::REFERRERS_PAGES`.
     pub async fn referrers(
         &self,
-        digest: &str,
+        digest: &Digest,
         mut page: impl FnMut(&[u8]) -> Result<bool, Failure> + Send,
     ) -> Result<(), Failure> {
         let mut url = self.url(&format!("referrers/{digest}"))?;
-        for _ in 0..bounds::PAGES {
+        for _ in 0..bounds::REFERRERS_PAGES {
             let answer = self.ask(&Method::GET, url.clone(), INDEX).await?;
             let next = next_page(&url, &answer)?;
-            let bytes = self.sender.read(answer, bounds::MANIFEST, "4 MiB for a page of referrers").await?;
+            let bytes =
+                self.sender.read(answer, bounds::MANIFEST_BYTES, "4 MiB for a page of referrers").await?;
             if !page(&bytes)? {
                 return Ok(());
             }
@@ -185,7 +183,7 @@ impl<'a> Session<'a> {
     /// What answers the challenge of a refusal.
     async fn authorization(&self, answer: Answer) -> Result<HeaderValue, Failure> {
         let all = answer.response.headers().get_all(header::WWW_AUTHENTICATE);
-        let challenge = Challenge::of(all.iter().filter_map(|value| value.to_str().ok()));
+        let challenge = Challenge::choose(all.iter().filter_map(|value| value.to_str().ok()));
         // Its turn at the host is over: the token may be asked for at the same one.
         drop(answer);
         let login = match &self.credential {
@@ -198,7 +196,7 @@ impl<'a> Session<'a> {
                 let realm = (realm.as_str(), service.as_deref());
                 self.sender.token(self.token.clone(), self.site, realm, login).await
             }
-            (Some(Challenge::Basic), Some(login)) => Login::basic(login).ok_or_else(denied),
+            (Some(Challenge::Basic), Some(login)) => basic(login).ok_or_else(denied),
             (Some(Challenge::Basic) | None, _) => Err(denied()),
         }
     }

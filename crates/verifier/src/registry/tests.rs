@@ -7,9 +7,10 @@ mod tls;
 
 use std::sync::Arc;
 
-use super::{
-    Access, Budget, Credential, Credentials, Failure, Login, Manifest, Nobody, Registry, Session, Site,
-};
+use gatewright_signatures::Digest;
+use gatewright_signatures::docker_config::Credentials as Login;
+
+use super::{Access, Budget, Credential, Credentials, Failure, Nobody, Registry, Session, Site};
 use crate::testing::TestRegistry;
 
 /// A registry, and how it is asked.
@@ -21,8 +22,14 @@ struct Asked {
     site: Site,
 }
 
+#[derive(Debug, PartialEq)]
+struct Got {
+    digest: Digest,
+    bytes: Vec<u8>,
+}
+
 fn login() -> Login {
-    Login { username: "user".into(), password: "canary-password".to_owned().into() }
+    Login { username: "user".to_owned().into(), password: "canary-password".to_owned().into() }
 }
 
 struct Always(Credential);
@@ -55,8 +62,14 @@ impl Asked {
         Session::new(&self.registry, &self.access, &self.budget, &self.site).unwrap()
     }
 
-    async fn manifest(&self, reference: &str) -> Result<Manifest, Failure> {
-        self.session().manifest(reference).await
+    async fn manifest(&self, reference: &str) -> Result<Got, Failure> {
+        let manifest = self.session().manifest(reference).await?;
+        Ok(Got { digest: manifest.digest, bytes: manifest.bytes.to_vec() })
+    }
+
+    async fn blob(&self, digest: &Digest, size: u64, most: usize) -> Result<Vec<u8>, Failure> {
+        let blob = self.session().blob(digest, size, (most, "so many bytes")).await?;
+        Ok(blob.to_vec())
     }
 }
 
@@ -67,10 +80,10 @@ async fn manifests_blobs_and_tags_are_read() {
     let asked = Asked::new().await;
     let digest = asked.server.manifest("team/app", Some("1.0"), INDEX, "{}");
     let blob = asked.server.blob("team/app", "payload");
-    assert_eq!(asked.manifest("1.0").await.unwrap().digest, digest);
+    assert_eq!(asked.manifest("1.0").await.unwrap().digest.to_string(), digest);
     assert_eq!(asked.manifest(&digest).await.unwrap().bytes, b"{}");
-    assert_eq!(asked.session().tag("1.0").await.unwrap(), digest);
-    assert_eq!(asked.session().blob(&blob, 7, (100, "100 bytes")).await.unwrap(), b"payload");
+    assert_eq!(asked.session().tag("1.0").await.unwrap().to_string(), digest);
+    assert_eq!(asked.blob(&blob.parse().unwrap(), 7, 100).await.unwrap(), b"payload");
     assert_eq!(asked.manifest("2.0").await, Err(Failure::NotFound));
     assert_eq!(asked.server.paths()[2], "HEAD /v2/team/app/manifests/1.0");
     assert_eq!(asked.budget.requests(), 5);
@@ -84,13 +97,13 @@ async fn referrers_are_read_page_by_page_on_their_host() {
     let asked = Asked::new().await;
     asked.server.hook(|seen| {
         let page: u32 = seen.path.split_once("?page=").map_or(0, |(_, page)| page.parse().unwrap());
-        let next = format!("</v2/team/app/referrers/d?page={}>; rel=\"next\"", page + 1);
+        let next = format!("</v2/team/app/referrers/x?page={}>; rel=\"next\"", page + 1);
         let link: &[_] = if page < 2 { &[("link", next.as_str())] } else { &[] };
         Some(crate::testing::answer(200, link, format!("{page}")))
     });
     let mut pages = String::new();
-    let session = asked.session();
-    let read = session.referrers("d", |page| {
+    let (session, digest) = (asked.session(), Digest::of(b"image"));
+    let read = session.referrers(&digest, |page| {
         pages.push_str(std::str::from_utf8(page).unwrap());
         Ok(true)
     });

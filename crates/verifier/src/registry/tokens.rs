@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatewright_signatures::docker_config::Credentials as Login;
 use http::{HeaderValue, Method, StatusCode};
 use moka::future::Cache;
 use reqwest::Url;
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::credentials::Login;
+use super::credentials::basic;
 use super::failure::Failure;
 use super::http::{Sender, headers, host_of};
 use super::settings::Site;
@@ -75,7 +76,7 @@ impl Sender<'_> {
         let denied = |why: String| Failure::Denied { host: site.host.clone(), why };
         let url = self.realm(realm, service, site, login.is_some()).map_err(denied)?;
         let authorization = match login {
-            Some(login) => Some(login.basic().ok_or_else(|| denied("the password cannot be sent".into()))?),
+            Some(login) => Some(basic(login).ok_or_else(|| denied("the password cannot be sent".into()))?),
             None => None,
         };
         let asked = self.hop(&Method::GET, url, headers("application/json", authorization)).await;
@@ -84,8 +85,7 @@ impl Sender<'_> {
             let code = answer.status().as_u16();
             return Err(denied(format!("{} gives no token ({code})", host_of(&answer.url))));
         }
-        let body =
-            Zeroizing::new(self.read(answer, bounds::TOKEN_ANSWER, "64 KiB for a token's answer").await?);
+        let body = self.read(answer, bounds::TOKEN_BYTES, "64 KiB for a token's answer").await?;
         let unreadable = || denied("the answer of its realm cannot be read".to_owned());
         let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| unreadable())?;
         let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());

@@ -5,8 +5,8 @@ use rstest::rstest;
 
 use super::{Asked, Failure};
 use crate::bounds;
-use crate::digest::digest_of;
 use crate::testing::{TestRegistry, answer};
+use gatewright_signatures::Digest;
 
 /// What may be on its way when a body is given up: the buffers of both ends.
 const ON_ITS_WAY: u64 = 8 << 20;
@@ -18,9 +18,9 @@ async fn an_endless_body_is_given_up_at_its_bound() {
     let counted = sent.clone();
     asked.server.hook(move |_| Some(TestRegistry::endless(&counted)));
     assert_eq!(asked.manifest("1").await, Err(Failure::Limit("4 MiB for a manifest")));
-    let manifest = u64::try_from(bounds::MANIFEST).unwrap();
+    let manifest = bounds::MANIFEST_BYTES;
     assert!(asked.budget.bytes() < manifest + (1 << 20), "{}", asked.budget.bytes());
-    assert!(sent.load(Ordering::Relaxed) < manifest + ON_ITS_WAY);
+    assert!(sent.load(Ordering::Relaxed) < manifest as u64 + ON_ITS_WAY);
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn an_announced_size_is_believed_only_if_it_is_too_large() {
 #[tokio::test]
 async fn one_check_reads_32_mib_and_sends_250_requests() {
     let asked = Asked::new().await;
-    let body = vec![b'x'; bounds::MANIFEST];
+    let body = vec![b'x'; bounds::MANIFEST_BYTES];
     asked.server.hook(move |_| Some(answer(200, &[], body.clone())));
     let mut read = 0;
     let failure = loop {
@@ -128,10 +128,10 @@ async fn every_status_means_something(#[case] status: u16, #[case] mut expected:
 #[tokio::test]
 async fn ghsa_wfqx_gjrf_g28r_digest_headers_are_not_believed() {
     let asked = Asked::new().await;
-    let claimed = digest_of(b"other");
+    let claimed = Digest::of(b"other").to_string();
     let header = claimed.clone();
     asked.server.hook(move |_| Some(answer(200, &[("docker-content-digest", header.as_str())], "bytes")));
-    assert_eq!(asked.manifest("1").await.unwrap().digest, digest_of(b"bytes"));
+    assert_eq!(asked.manifest("1").await.unwrap().digest, Digest::of(b"bytes"));
     let flipped = Err(Failure::Corrupt("the registry sent a manifest of another digest"));
     assert_eq!(asked.manifest(&claimed).await, flipped);
 }
@@ -146,20 +146,16 @@ async fn compressed_bodies_are_refused() {
 #[tokio::test]
 async fn blobs_have_the_size_and_digest_of_their_descriptor() {
     let asked = Asked::new().await;
-    let digest = asked.server.blob("team/app", "payload");
-    let small = (100, "100 bytes");
+    let digest = asked.server.blob("team/app", "payload").parse().unwrap();
     for size in [0, 6, 8] {
-        let read = asked.session().blob(&digest, size, small).await;
+        let read = asked.blob(&digest, size, 100).await;
         assert!(matches!(read, Err(Failure::Corrupt(_))), "{size}: {read:?}");
     }
-    assert_eq!(asked.session().blob(&digest, 101, small).await, Err(Failure::Limit("100 bytes")));
-    assert_eq!(asked.session().blob(&digest, u64::MAX, small).await, Err(Failure::Limit("100 bytes")));
-    for digest in ["sha512:00", "sha256:../../x", "", "sha256:AB"] {
-        assert!(matches!(asked.session().blob(digest, 1, small).await, Err(Failure::Corrupt(_))));
-    }
-    let other = digest_of(b"PAYLOAD");
+    assert_eq!(asked.blob(&digest, 101, 100).await, Err(Failure::Limit("so many bytes")));
+    assert_eq!(asked.blob(&digest, u64::MAX, 100).await, Err(Failure::Limit("so many bytes")));
+    let other = Digest::of(b"PAYLOAD");
     asked.server.store(&format!("/v2/team/app/blobs/{other}"), "x", "payload");
-    assert!(matches!(asked.session().blob(&other, 7, small).await, Err(Failure::Corrupt(_))));
+    assert!(matches!(asked.blob(&other, 7, 100).await, Err(Failure::Corrupt(_))));
 }
 
 #[rstest]
@@ -182,6 +178,6 @@ async fn pages_end_and_stay_where_they_are(
 ) {
     let asked = Asked::new().await;
     asked.server.hook(move |_| Some(answer(200, &[("link", link)], "{}")));
-    assert_eq!(asked.session().referrers("d", |_| Ok(true)).await, Err(expected));
+    assert_eq!(asked.session().referrers(&Digest::of(b"image"), |_| Ok(true)).await, Err(expected));
     assert_eq!(asked.server.paths().len(), requests);
 }

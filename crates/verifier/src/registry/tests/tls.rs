@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Asked, Failure};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistrySettings};
 use crate::testing::answer;
 
 /// A TLS server that answers everything with "here", and its certificate.
@@ -91,12 +91,12 @@ async fn proxy() -> (String, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::new(Mutex::new(String::new()));
-    let hears = heard.clone();
+    let noted = heard.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut buffer = vec![0; 4096];
             let read = stream.read(&mut buffer).await.unwrap_or_default();
-            hears.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
+            noted.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
             let _ = stream.write_all(b"HTTP/1.1 502 no\r\ncontent-length: 0\r\n\r\n").await;
         }
     });
@@ -108,7 +108,7 @@ async fn a_proxy_is_the_only_peer_and_exempt_from_the_rules() {
     let mut asked = Asked::new().await;
     let (url, heard) = proxy().await;
     let matcher = Matcher::builder().https(url).no("direct.invalid").build();
-    asked.registry = Registry::made(Default::default(), Some([].into()), matcher);
+    asked.registry = Registry::made(RegistrySettings::default(), Some([].into()), matcher);
     asked.site.host = "registry.invalid".into();
     assert!(matches!(asked.manifest("1").await, Err(Failure::Unreachable { .. })));
     let said = heard.lock().unwrap().to_ascii_lowercase();
