@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use gatewright_signatures::{Class, Image};
+use tokio::time::Instant;
 
 use crate::caches::{Age, Caches, Names};
 use crate::check::{Check, Judged, Trace, named};
 use crate::demand::Demand;
 use crate::flights::{Ended, Flight, Flights, Joined};
+use crate::metrics::Metrics;
 use crate::registry::{Budget, Registry};
 
 /// Whether one image satisfies one entry.
@@ -41,14 +43,15 @@ pub struct Checks {
     registry: Registry,
     caches: Caches,
     flights: Flights<[u8; 32], Judged>,
+    metrics: Metrics,
 }
 
 impl Checks {
     /// No checks yet.
     #[must_use]
-    pub fn new(registry: Registry) -> Self {
+    pub fn new(registry: Registry, metrics: Metrics) -> Self {
         let flights = Flights::new(registry.hosts().clone());
-        Self { registry, caches: Caches::new(), flights }
+        Self { registry, caches: Caches::new(), flights, metrics }
     }
 
     /// The registries that are asked.
@@ -107,6 +110,12 @@ impl Checks {
         }
     }
 
+    /// What is known by now of a question whose check was running a moment ago.
+    pub(crate) async fn now(&self, question: &Question, age: Age) -> Judged {
+        let unfinished = || Judged::failed(Class::InProgress.plain());
+        self.known(question, age).await.unwrap_or_else(unfinished)
+    }
+
     /// What can be said without asking a registry.
     async fn known(&self, question: &Question, age: Age) -> Option<Judged> {
         let Question { image, names, .. } = question;
@@ -131,7 +140,15 @@ impl Checks {
         refusal.map(|failure| Judged::failed(named(&failure)))
     }
 
-    async fn check(&self, question: &Question) -> Judged {
+    /// Checks, with what is remembered of the tag and of digests.
+    pub(crate) async fn check(&self, question: &Question) -> Judged {
+        let begun = Instant::now();
+        let judged = self.checked(question).await;
+        self.metrics.checked(begun.elapsed());
+        judged
+    }
+
+    async fn checked(&self, question: &Question) -> Judged {
         let Question { image, demand, names, .. } = question;
         let (budget, trace) = (Budget::default(), Trace::dropped());
         let check = Check { registry: &self.registry, demand, budget: &budget, trace: &trace };

@@ -7,10 +7,13 @@ pub mod checks;
 pub mod demand;
 mod fingerprint;
 pub mod flights;
+pub mod metrics;
 pub mod pace;
+pub mod policies;
 pub mod registry;
 pub mod report;
 #[cfg(test)]
 mod testing;
+pub mod verifier;
 
 pub use caches::Age;
