@@ -8,7 +8,7 @@ CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
 # What fuzz targets are built with; nothing else needs it.
 FUZZ_TOOLCHAIN := nightly-2026-05-20
-FUZZ_TARGETS := readers rego cel references
+FUZZ_TARGETS := readers rego cel references images manifests blobs docker_configs challenges keys requests
 SECONDS_EACH ?= 30
 # Modules that a table of rules declares: cargo fmt does not see them.
 IN_TABLES := $(wildcard crates/rules/src/security_policy/*.rs crates/rules/src/operation_policy/*.rs)
@@ -297,6 +297,11 @@ generated: ## Write what is generated from the code: CRDs, rights, the chart, do
 	$(PROGRAM) gatewright -- compile-templates --output-dir crates/gatewright/compiled
 	@$(MAKE) --no-print-directory cluster-tools
 	$(PROGRAM) gatewright-generate
+
+.PHONY: fixtures
+fixtures: tools-program ## Make the signatures again that tests read, with new keys (builds an old cosign, too)
+	$(TARGET_DIR)/debug/gatewright-tools fixtures
+	./crates/signatures/tests/fixtures/make.sh $(TOOLS_DIR)
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

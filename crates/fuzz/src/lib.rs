@@ -4,6 +4,8 @@
 //! `fuzz/corpus`, and the tests of this crate give them the same functions.
 #![expect(clippy::missing_panics_doc, reason = "every function panics where something does not hold")]
 
+mod signatures;
+
 use std::io::Cursor;
 use std::time::Duration;
 
@@ -14,13 +16,25 @@ use gatewright_input::{Envelope, Limit, Reading, read_bytes};
 use gatewright_re2::Pattern;
 use gatewright_rego::{Modules, Program, RegoVersion, Trust};
 use serde_json::{Value, json};
+pub use signatures::{blobs, challenges, docker_configs, images, keys, manifests, requests};
 
 /// A target: its name, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets. The name is that of the folder of kept inputs, too.
-pub const TARGETS: [Target; 4] =
-    [("readers", readers), ("rego", rego), ("cel", cel), ("references", references)];
+pub const TARGETS: [Target; 11] = [
+    ("readers", readers),
+    ("rego", rego),
+    ("cel", cel),
+    ("references", references),
+    ("images", images),
+    ("manifests", manifests),
+    ("blobs", blobs),
+    ("docker_configs", docker_configs),
+    ("challenges", challenges),
+    ("keys", keys),
+    ("requests", requests),
+];
 
 /// How much is read, in bytes.
 const MOST: u64 = 1 << 20;

@@ -47,6 +47,41 @@ fn references() -> Result<()> {
     kept("references")
 }
 
+#[test]
+fn images() -> Result<()> {
+    kept("images")
+}
+
+#[test]
+fn manifests() -> Result<()> {
+    kept("manifests")
+}
+
+#[test]
+fn blobs() -> Result<()> {
+    kept("blobs")
+}
+
+#[test]
+fn docker_configs() -> Result<()> {
+    kept("docker_configs")
+}
+
+#[test]
+fn challenges() -> Result<()> {
+    kept("challenges")
+}
+
+#[test]
+fn keys() -> Result<()> {
+    kept("keys")
+}
+
+#[test]
+fn requests() -> Result<()> {
+    kept("requests")
+}
+
 /// A target without kept inputs would be tested nowhere but in `make fuzz`.
 #[test]
 fn every_target_has_a_folder_and_a_program() -> Result<()> {

@@ -65,6 +65,8 @@ pub const TOKEN_BYTES: usize = 64 * KIB;
 /// A header of a registry that is read, in bytes.
 pub const HEADER_BYTES: usize = 8 * KIB;
 
+/// Layers of a manifest and manifests of an index that are read.
+pub const LIST_ITEMS: usize = 10_000;
 /// Signatures of one image that are judged.
 pub const CANDIDATES: usize = 100;
 /// Pages of referrers.

@@ -47,8 +47,13 @@ impl Found {
     }
 
     fn of_layers(manifest: Manifest, bundles: bool) -> Self {
-        let mut found =
-            Self { candidates: vec![], verdicts: vec![Verdict::Malformed; manifest.unreadable.min(1)] };
+        let mut found = Self::default();
+        if manifest.unreadable > 0 {
+            found.verdicts.push(Verdict::Malformed);
+        }
+        if manifest.unread > 0 {
+            found.verdicts.push(Verdict::TooLarge);
+        }
         // cosign appends: the newest is the last.
         for blob in manifest.layers.into_iter().rev() {
             let Some(format) =

@@ -113,7 +113,7 @@ pub const TABLE: [Row; 16] = [
         means: "There are signature objects, but they do not parse.",
         words: "its signatures cannot be read",
         detail: BRACKETS,
-        remedy: "Look at them with cosign tree, remove them (cosign clean) and sign again.",
+        remedy: "Look at them with cosign tree, delete them in the registry and sign again.",
     },
     Row {
         class: Class::NotFound,
@@ -157,7 +157,7 @@ pub const TABLE: [Row; 16] = [
         means: "The image, its signatures or the request exceed a bound.",
         words: "it exceeds a limit",
         detail: (": ", ""),
-        remedy: "See the table of bounds. Remove superfluous signatures with cosign clean.",
+        remedy: "See the table of bounds. Delete superfluous signatures in the registry.",
     },
     Row {
         class: Class::DigestRequired,

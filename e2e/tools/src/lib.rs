@@ -33,6 +33,8 @@ pub enum Use {
     Versions,
     /// The image.
     Image,
+    /// Making the signatures again that tests read.
+    Fixtures,
 }
 
 impl Use {

@@ -1,11 +1,11 @@
 //! Builds the tools that are missing or outdated: those that tests need, only those that clusters consist of or that make the
-//! image, or those of the tests on other versions.
+//! image, those of the tests on other versions, or those that make signatures for tests.
 
 use std::process::ExitCode;
 
 use gatewright_tools::{Use, install};
 
-const USAGE: &str = "usage: gatewright-tools [cluster|versions|image]";
+const USAGE: &str = "usage: gatewright-tools [cluster|versions|image|fixtures]";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         ["cluster"] => &[Use::Clusters],
         ["versions"] => &[Use::Clusters, Use::Versions],
         ["image"] => &[Use::Image],
+        ["fixtures"] => &[Use::Tests, Use::Image, Use::Fixtures],
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -60,6 +60,8 @@ const GATEKEEPER: Program = Program {
     own: &[],
 };
 
+const COSIGN_STAMPS: &[&str] = &["sigs.k8s.io/release-utils/version.gitVersion={version}"];
+
 /// All programs, in the order in which they are built.
 pub const ALL: &[Program] = &[
     Program {
@@ -123,6 +125,25 @@ pub const ALL: &[Program] = &[
         package: "github.com/google/go-containerregistry/cmd/crane",
         source: "github.com/google/go-containerregistry",
         stamps: &[],
+        own: &[],
+    },
+    Program {
+        name: "cosign",
+        r#use: Use::Tests,
+        module: "cosign",
+        package: "github.com/sigstore/cosign/v3/cmd/cosign",
+        source: "github.com/sigstore/cosign/v3",
+        stamps: COSIGN_STAMPS,
+        own: &[],
+    },
+    // Signs as older versions did.
+    Program {
+        name: "cosign-2",
+        r#use: Use::Fixtures,
+        module: "cosign-2",
+        package: "github.com/sigstore/cosign/v2/cmd/cosign",
+        source: "github.com/sigstore/cosign/v2",
+        stamps: COSIGN_STAMPS,
         own: &[],
     },
 ];

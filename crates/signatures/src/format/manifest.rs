@@ -9,6 +9,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::bounds::LIST_ITEMS;
 use crate::digest::Digest;
 
 /// What refers to a blob or manifest.
@@ -35,11 +36,12 @@ pub struct Descriptor {
 struct Readable<T> {
     items: Vec<T>,
     unreadable: usize,
+    unread: usize,
 }
 
 impl<T> Default for Readable<T> {
     fn default() -> Self {
-        Self { items: vec![], unreadable: 0 }
+        Self { items: vec![], unreadable: 0, unread: 0 }
     }
 }
 
@@ -50,6 +52,8 @@ pub struct Manifest {
     pub layers: Vec<Descriptor>,
     /// How many layers have descriptors that do not parse.
     pub unreadable: usize,
+    /// How many layers are beyond [`LIST_ITEMS`] and were not read.
+    pub unread: usize,
     /// The digest of the manifest that it refers to, as it stands there.
     pub subject: Option<String>,
 }
@@ -61,6 +65,8 @@ pub struct Index {
     pub manifests: Vec<Descriptor>,
     /// How many descriptors do not parse.
     pub unreadable: usize,
+    /// How many descriptors are beyond [`LIST_ITEMS`] and were not read.
+    pub unread: usize,
 }
 
 /// Fields of both. Somebody who has both fields wants to be taken for one by some readers and for the other by others.
@@ -85,7 +91,8 @@ impl Manifest {
             return None;
         };
         let subject = subject.map(|subject| subject.digest);
-        Some(Self { layers: layers.items, unreadable: layers.unreadable, subject })
+        let Readable { items, unreadable, unread } = layers;
+        Some(Self { layers: items, unreadable, unread, subject })
     }
 }
 
@@ -97,7 +104,8 @@ impl Index {
         else {
             return None;
         };
-        Some(Self { manifests: manifests.items, unreadable: manifests.unreadable })
+        let Readable { items, unreadable, unread } = manifests;
+        Some(Self { manifests: items, unreadable, unread })
     }
 }
 
@@ -118,7 +126,13 @@ impl<'de, T: for<'a> Deserialize<'a>> Visitor<'de> for ReadableVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut found: A) -> Result<Readable<T>, A::Error> {
         let mut list = Readable::default();
+        let mut read = 0;
         while let Some(item) = found.next_element::<&RawValue>()? {
+            read += 1;
+            if read > LIST_ITEMS {
+                list.unread += 1;
+                continue;
+            }
             match serde_json::from_str(item.get()) {
                 Ok(item) => list.items.push(item),
                 Err(_) => list.unreadable += 1,
