@@ -7,6 +7,7 @@ mod chart;
 mod cluster;
 mod defaults;
 mod exec;
+mod gitops;
 mod manifests;
 mod openshift;
 mod operator;

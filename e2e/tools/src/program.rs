@@ -110,6 +110,16 @@ pub const ALL: &[Program] = &[
         own: &["verify/main.go"],
         ..GATEKEEPER
     },
+    // The Lua that Argo CD runs.
+    Program {
+        name: "glua",
+        r#use: Use::Tests,
+        module: "glua",
+        package: "github.com/yuin/gopher-lua/cmd/glua",
+        source: "github.com/yuin/gopher-lua",
+        stamps: &[],
+        own: &[],
+    },
     // A program of another version has the version in its name.
     Program { name: "kube-apiserver-1.34", package: API_SERVER, ..KUBERNETES_1_34 },
     Program { name: "kube-controller-manager-1.34", package: CONTROLLER_MANAGER, ..KUBERNETES_1_34 },
