@@ -76,10 +76,13 @@ fn described(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     }
 }
 
-/// Says what people may not expect of a policy.
-pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: &Scopes) {
+/// Says what people may not expect of a policy. Nobody needs to know what waits for Pods where the Pods of controllers are
+/// judged, too.
+pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: &Scopes, pods_too: bool) {
     let subject = format!("{}: {kind} {}", document.location, document.header.name);
-    compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
+    let notes =
+        compiled.notes.iter().filter(|note| !pods_too || compiled.waits_for_pods.as_ref() != Some(note));
+    notes.for_each(|note| diagnostics::note(format!("{subject}: {note}")));
     unknown_kinds(document, compiled, scopes).iter().for_each(diagnostics::note);
     if compiled.constraint.is_none() {
         diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));

@@ -169,7 +169,8 @@ fn of_a_case<P: Compile>(case: &Case) -> Result<Option<Trial>> {
         "metadata": {"name": "case"},
         "spec": {"match": case.r#match, "policies": case.policies},
     }))?;
-    let Some(constraint) = compile(&policy, &Settings::default())?.constraint else {
+    let settings = Settings { pod_templates: case.pod_templates, ..Settings::default() };
+    let Some(constraint) = compile(&policy, &settings)?.constraint else {
         ensure!(case.violations.is_empty(), "nothing is enforced");
         return Ok(None);
     };

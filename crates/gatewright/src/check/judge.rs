@@ -174,10 +174,11 @@ impl Judge<'_> {
     ) -> Result<(), ReviewError> {
         let review = |request: &Request| self.world.engine.review_expanded(request, &self.world.expander);
         let asked = !placed.candidate.is_review();
-        let kind = group_and_kind(request.object()).1;
+        let (group, kind) = group_and_kind(request.object());
+        let is_pod = group.is_empty() && kind == "Pod";
         let path = if asked { String::new() } else { format!("request.{}.", judged_object(request)) };
         let mut lines = Lines { placed, found: None };
-        for found in self.kept(review(request)?, asked, into) {
+        for found in self.kept(review(request)?, asked && is_pod, into) {
             let violation = self.violation(found, Judged::Object, kind);
             let line = lines.of(&violation, |field| format!("{path}{field}"));
             into.violations.push(Violation { line, ..violation });
@@ -195,9 +196,9 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Leaves out what something outside of the input may still set.
-    fn kept(&self, found: Vec<Found>, asked: bool, into: &mut Findings) -> Vec<Found> {
-        let accepts = self.assume_defaults && asked;
+    /// Leaves out what something outside of the input may still set, on what is `open` to it.
+    fn kept(&self, found: Vec<Found>, open: bool, into: &mut Findings) -> Vec<Found> {
+        let accepts = self.assume_defaults && open;
         let kept = |found: &Found| match filled_later(found).filter(|_| accepts) {
             None => true,
             Some(field) => {

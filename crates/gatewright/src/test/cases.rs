@@ -8,8 +8,8 @@ use anyhow::{Context as _, anyhow, ensure};
 use gatewright_api::{POLICY_API_VERSION, PolicyKind, with_policy_type};
 use gatewright_compiler::{Compile as _, POLICY_LABEL, Settings, standards, template};
 use gatewright_engine::{EnforcementPoint, Engine, Options, Request};
-use gatewright_rules::Template;
 use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCases};
+use gatewright_rules::{PodTemplates, Template};
 use serde_json::{Value, json};
 
 use super::connect;
@@ -206,7 +206,7 @@ fn judged(
 ) -> Result<Vec<String>, Vec<String>> {
     let (constraint, labels) = match judge {
         Judge::Constraint(constraint, labels) => (Some((**constraint).clone()), labels.clone()),
-        Judge::Policy(kind, spec) => (compiled(*kind, spec, location)?, json!({})),
+        Judge::Policy(kind, spec) => (compiled(*kind, spec, case.pod_templates, location)?, json!({})),
     };
     let Some(constraint) = constraint else {
         return Ok(differences(case.inputs().iter().map(|input| (input, vec![])), case));
@@ -224,13 +224,19 @@ fn judged(
     Ok(differences(found?.into_iter(), case))
 }
 
-fn compiled(kind: PolicyKind, spec: &Value, location: &Location) -> Result<Option<Value>, Vec<String>> {
+fn compiled(
+    kind: PolicyKind,
+    spec: &Value,
+    pod_templates: PodTemplates,
+    location: &Location,
+) -> Result<Option<Value>, Vec<String>> {
     let policy = json!({
         "apiVersion": POLICY_API_VERSION, "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
     });
     let said = |error: InputError| error.message;
     let document = Document::made(&policy, location.clone()).map_err(|error| vec![said(error)])?;
-    let compiled = policies::compiled(&document, kind, &Settings::default())
+    let settings = Settings { pod_templates, ..Settings::default() };
+    let compiled = policies::compiled(&document, kind, &settings)
         .map_err(|errors| errors.into_iter().map(said).collect::<Vec<_>>())?;
     Ok(compiled.constraint.map(|constraint| json!(constraint)))
 }
