@@ -76,6 +76,11 @@ impl Placed {
         if self.candidate.is_namespace() { Some(&self.header().name) } else { self.namespace() }
     }
 
+    /// The namespace of which the labels count: a Namespace's are its own.
+    pub fn labelled_by(&self) -> Option<&str> {
+        self.exempt_by()
+    }
+
     /// The object, if it decides what Pods of its namespace get.
     pub fn gives_to_pods(&self) -> Option<Value> {
         self.candidate.gives_to_pods().then(|| self.candidate.0.value())
