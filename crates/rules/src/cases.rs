@@ -71,7 +71,11 @@ pub struct Case {
     #[serde(default)]
     pub request: Option<Value>,
     /// The messages, each of one violation; none if the object passes.
+    #[serde(default)]
     pub violations: Vec<String>,
+    /// In place of `violations`: parts of messages. Each must be in some message, and there may be others.
+    #[serde(default)]
+    pub contains: Vec<String>,
 }
 
 fn everything() -> Value {

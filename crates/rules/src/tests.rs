@@ -32,6 +32,25 @@ fn every_parameter_has_a_check_and_every_check_a_parameter() {
     }
 }
 
+/// A case without messages would be one that passes, though nobody wrote that.
+#[test]
+fn every_case_says_what_it_expects() {
+    let mut seen = 0;
+    for rule in definitions().filter(|definition| matches!(definition.owner, Owner::Policy(_))) {
+        for room in rule.rules {
+            let templates = concat!(env!("CARGO_MANIFEST_DIR"), "/../../templates");
+            let path = format!("{templates}/{}/{}/cases.yaml", rule.folder, room.name);
+            let cases: serde_json::Value =
+                serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            for case in cases["cases"].as_array().unwrap() {
+                assert!(case["violations"].is_array() && case.get("contains").is_none(), "{path}: {case}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 300, "{seen}");
+}
+
 /// A name that no check has would be a field that nobody is told to wait for.
 #[test]
 fn checks_that_wait_for_pods() {
