@@ -46,6 +46,11 @@ is_pod if {
 	input.review.kind.group == ""
 }
 
+# Whether nothing fills in later what the pod spec leaves out, or the controller must set it all the same.
+complete if is_pod
+
+complete if input.parameters.podTemplates == "Strict"
+
 windows if spec.os.name == "windows"
 
 # Where the pod spec stands in the object.

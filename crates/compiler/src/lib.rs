@@ -9,6 +9,7 @@ mod table;
 mod exec_guard;
 mod namespaces;
 mod operation;
+mod pod_templates;
 mod problem;
 mod security;
 mod settings;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use exec_guard::{EXEC_GUARD, SYNC_SET, builtin, exec_guard, sync_set};
 pub use gatewright_gatekeeper::RoutingMode;
+pub use gatewright_rules::PodTemplates;
 pub use gatewright_rules::deny_exec_heritage::UnknownPods;
 pub use namespaces::is_system_namespace;
 pub use problem::{Invalid, Problem};
@@ -39,10 +41,11 @@ use gatewright_rules::kinds::{self, Kind};
 use gatewright_rules::{Check, Reach, Template};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
+use pod_templates::Waiting;
 use serde_json::Value;
 
 /// What a policy compiles to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compiled {
     /// The constraint; none if the policy demands nothing that could be violated.
     pub constraint: Option<Constraint>,
@@ -50,6 +53,8 @@ pub struct Compiled {
     pub routes: Vec<Route>,
     /// What people may expect of the policy and Gatekeeper cannot do, as sentences.
     pub notes: Vec<String>,
+    /// The one of the notes that says which fields wait for the Pods of controllers.
+    pub waits_for_pods: Option<String>,
     /// The kinds that the policy itself names. Whether they exist only an API server knows.
     pub named_kinds: Vec<NamedKind>,
 }
@@ -103,27 +108,34 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         .filter(|check| parameters.get(check.field).is_some())
         .collect();
     if checks.is_empty() {
-        return Ok(Compiled { constraint: None, routes: vec![], notes: vec![], named_kinds: vec![] });
+        return Ok(Compiled::default());
     }
-    let reach =
-        Reach { controllers: settings.controller_validation, unlabelled: matcher.label_selector.is_none() };
+    let reach = Reach {
+        controllers: settings.controller_validation,
+        pod_templates: settings.pod_templates,
+        unlabelled: matcher.label_selector.is_none(),
+    };
     let subjects = || checks.iter().map(|check| (check.subject, &parameters[check.field]));
     let looked_at: Vec<_> = subjects().flat_map(|(subject, it)| subject.kinds(reach, it)).collect();
     let routes: BTreeSet<_> = subjects().flat_map(|(subject, it)| subject.routes(reach, it)).collect();
     let mut notes: Vec<_> =
         checks.iter().filter_map(|check| out_of_reach(check, reach, &parameters)).collect();
+    let waiting = Waiting::of(&checks, &parameters, reach);
+    notes.extend(waiting.note());
     matcher.kinds = kinds::match_kinds(&looked_at);
     if looked_at.iter().any(Kind::is_cluster_scoped) {
         matcher.scope = "*";
     } else {
         notes.extend(only_in_namespaces(&looked_at));
     }
+    let parameters = waiting.demand(parameters);
     let spec = ConstraintSpec { enforcement_action: policy.action(), r#match: matcher, parameters };
     let constraint = Constraint::new(P::TEMPLATE.kind(), metadata(policy), spec);
     Ok(Compiled {
         constraint: Some(constraint),
         routes: routes.into_iter().collect(),
         notes,
+        waits_for_pods: waiting.note(),
         named_kinds: policy.named_kinds(),
     })
 }

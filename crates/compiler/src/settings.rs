@@ -11,6 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use gatewright_gatekeeper::{Action, RoutingMode};
+use gatewright_rules::PodTemplates;
 use gatewright_rules::deny_exec_heritage::UnknownPods;
 use gatewright_rules::pod_security_standard::NEWEST_MINOR;
 use gatewright_rules::security_policy::host_network::Range;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub operator_namespace: String,
     /// Whether pod rules also judge the Pod templates of controllers.
     pub controller_validation: bool,
+    /// Whether controllers must set what something may still fill in on their Pods.
+    pub pod_templates: PodTemplates,
     /// What holds in a namespace whose labels say nothing of it, and how.
     pub standards: Standards,
     /// Who may enter the platform's own Pods.
@@ -240,6 +243,7 @@ impl Settings {
             gatekeeper_namespace: gatekeeper_namespace.to_owned(),
             operator_namespace: operator_namespace.to_owned(),
             controller_validation: true,
+            pod_templates: PodTemplates::default(),
             standards: Standards::default(),
             exec_guard: ExecGuard::default(),
             routing: Routing::default(),

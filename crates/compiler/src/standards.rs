@@ -32,7 +32,11 @@ pub fn standards_routes(settings: &Settings) -> Vec<Route> {
 
 /// The standards pick namespaces, never objects by their labels.
 const fn reach(settings: &Settings) -> Reach {
-    Reach { controllers: settings.controller_validation, unlabelled: true }
+    Reach {
+        controllers: settings.controller_validation,
+        pod_templates: settings.pod_templates,
+        unlabelled: true,
+    }
 }
 
 fn standard(settings: &Settings, level: Level, action: Action) -> Constraint {

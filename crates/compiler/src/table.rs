@@ -12,7 +12,7 @@ macro_rules! parameters {
         fn parameters(rules: &$rules, $problems: &mut Vec<Problem>) -> Parameters {
             let $rules { $($($field,)+)+ $($later,)* } = rules;
             $(crate::problem::unsupported($problems, $name, $later);)*
-            Parameters { $($rule: $group::$rule($($field,)+ $($list)?),)+ }
+            Parameters { $($rule: $group::$rule($($field,)+ $($list)?),)+ pod_templates: None }
         }
     };
 }

@@ -6,6 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 mod kinds;
+mod pod_templates;
 
 fn policy<P: Compile>(spec: &Value) -> P {
     serde_json::from_value(json!({

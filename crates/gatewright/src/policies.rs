@@ -1,5 +1,6 @@
 //! Policies from files: parsed, compiled, and every problem reported with its line.
 
+mod problems;
 mod schema;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::check::Scopes;
 use crate::diagnostics;
-use crate::input::{self, Document, InputError};
+use crate::input::{Document, InputError};
 
 /// Which policies this is: the kind of a document.
 pub fn kind_of(document: &Document) -> Option<PolicyKind> {
@@ -42,7 +43,7 @@ pub fn compiled(
 }
 
 fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<Compiled, Vec<InputError>> {
-    let subject = format!("{} {}", document.header.kind, document.header.name);
+    let subject = format!("{}/{}", document.header.kind, document.header.name);
     let at = |pointer: &str, message: String| InputError {
         location: document.locate(pointer),
         message: format!("{subject}: {message}"),
@@ -51,35 +52,40 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
         return Err(vec![at("/metadata", "metadata.name: a policy has a name".to_owned())]);
     }
     let value = document.value();
-    let policy: P = serde_path_to_error::deserialize(&value)
-        .map_err(|error| vec![at(&pointer_of(error.path()), described(&error))])?;
-    let mut compiled = compile(&policy, settings).map_err(|invalid| {
-        let problems = invalid.problems.iter();
-        problems.map(|problem| at(&pointer(&problem.field), problem.to_string())).collect::<Vec<_>>()
-    })?;
-    let refused = schema::refused(P::KIND, &value);
-    if !refused.is_empty() {
-        let problem =
-            |one: &schema::Refused| at(&one.pointer, format!("{}: {}", field(&one.pointer), one.message));
-        return Err(refused.iter().map(problem).collect());
+    let problems::Read { policy, problems: mut wrong, taken } = problems::read::<P>(P::KIND, &value);
+    let readable = wrong.is_empty();
+    let mut compiled = None;
+    match policy.map(|policy| compile(&policy, settings)) {
+        Some(Ok(made)) => compiled = Some(made),
+        Some(Err(invalid)) => wrong.extend(invalid.problems.iter().map(|one| schema::Refused {
+            pointer: taken.origin(&pointer(&one.field)),
+            message: one.message.clone(),
+        })),
+        None => {}
     }
-    compiled.constraint.as_mut().map(mark_rendered);
-    Ok(compiled)
+    if readable {
+        let refused = schema::refused(P::KIND, &value);
+        let new = |one: &schema::Refused| wrong.iter().all(|known| known.pointer != one.pointer);
+        let refused: Vec<_> = refused.into_iter().filter(new).collect();
+        wrong.extend(refused);
+    }
+    if let Some(mut compiled) = compiled.filter(|_| wrong.is_empty()) {
+        compiled.constraint.as_mut().map(mark_rendered);
+        return Ok(compiled);
+    }
+    let said = |one: &schema::Refused| at(&one.pointer, format!("{}: {}", field(&one.pointer), one.message));
+    let mut said: Vec<_> = wrong.iter().map(said).collect();
+    said.sort_by_key(|error| error.location.line);
+    Err(said)
 }
 
-/// The field and what is wrong with it, without its value.
-fn described(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let message = input::without_values(&error.inner().to_string());
-    match error.path().to_string().as_str() {
-        "." => message,
-        path => format!("{path}: {message}"),
-    }
-}
-
-/// Says what people may not expect of a policy.
-pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: &Scopes) {
-    let subject = format!("{}: {kind} {}", document.location, document.header.name);
-    compiled.notes.iter().for_each(|note| diagnostics::note(format!("{subject}: {note}")));
+/// Says what people may not expect of a policy. Nobody needs to know what waits for Pods where the Pods of controllers are
+/// judged, too.
+pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: &Scopes, pods_too: bool) {
+    let subject = format!("{}: {kind}/{}", document.location, document.header.name);
+    let notes =
+        compiled.notes.iter().filter(|note| !pods_too || compiled.waits_for_pods.as_ref() != Some(note));
+    notes.for_each(|note| diagnostics::note(format!("{subject}: {note}")));
     unknown_kinds(document, compiled, scopes).iter().for_each(diagnostics::note);
     if compiled.constraint.is_none() {
         diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
@@ -92,7 +98,7 @@ fn unknown_kinds(document: &Document, compiled: &Compiled, scopes: &Scopes) -> V
         let said = scopes.unknown(&named.group, &named.kind)?;
         let location = document.locate(&pointer(&named.field));
         Some(format!(
-            "{location}: {} {}: {}: {said}",
+            "{location}: {}/{}: {}: {said}",
             document.header.kind, document.header.name, named.field
         ))
     };

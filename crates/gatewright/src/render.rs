@@ -165,7 +165,7 @@ fn constraints(filenames: &[PathBuf], reading: &Reading, settings: &Settings) ->
         };
         match policies::compiled(&document, kind, settings) {
             Ok(compiled) => {
-                policies::tell(&document, kind, &compiled, &Scopes::default());
+                policies::tell(&document, kind, &compiled, &Scopes::default(), false);
                 constraints.extend(compiled.constraint);
             }
             Err(errors) => errors.into_iter().for_each(&mut fail),

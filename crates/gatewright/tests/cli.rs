@@ -223,10 +223,10 @@ fn render_names_kinds_that_may_not_exist() -> Result {
     let field = "spec.policies.requiredLabels.watchKinds";
     for expected in [
         format!(
-            "kinds.yaml:13: OperationPolicy kinds: {field}[0]: Kubernetes has no apps/Deploymnet; did you mean apps/Deployment?"
+            "kinds.yaml:13: OperationPolicy/kinds: {field}[0]: Kubernetes has no apps/Deploymnet; did you mean apps/Deployment?"
         ),
         format!(
-            "kinds.yaml:14: OperationPolicy kinds: {field}[1]: example.com/Widget is not one of Kubernetes' own kinds"
+            "kinds.yaml:14: OperationPolicy/kinds: {field}[1]: example.com/Widget is not one of Kubernetes' own kinds"
         ),
     ] {
         assert!(said.contains(&expected), "{said}");

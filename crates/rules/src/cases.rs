@@ -8,6 +8,7 @@ pub mod connect;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+use crate::PodTemplates;
 use crate::kinds::{CONTROLLERS, Kind, POD, plural};
 use crate::pod_security_standard::{Level, Parameters};
 use crate::security_policy::host_network::Range;
@@ -54,6 +55,9 @@ pub struct Case {
     /// Whether the object before the UPDATE was already being deleted.
     #[serde(default)]
     pub deleting: bool,
+    /// The setting `podTemplates`.
+    #[serde(default)]
+    pub pod_templates: PodTemplates,
     /// Whether the object is a Pod, a controller, or either.
     #[serde(default)]
     pub kinds: CaseKinds,
@@ -67,7 +71,11 @@ pub struct Case {
     #[serde(default)]
     pub request: Option<Value>,
     /// The messages, each of one violation; none if the object passes.
+    #[serde(default)]
     pub violations: Vec<String>,
+    /// In place of `violations`: parts of messages. Each must be in some message, and there may be others.
+    #[serde(default)]
+    pub contains: Vec<String>,
 }
 
 fn everything() -> Value {

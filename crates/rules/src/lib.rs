@@ -22,5 +22,5 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use rule::{Check, Guard, Reach, Rule, Subject, Volatile, subresources};
+pub use rule::{Check, Guard, PodTemplates, Reach, Rule, Subject, Volatile, subresources};
 pub use template::{Definition, Entry, Lib, Owner, Template, WRITES};

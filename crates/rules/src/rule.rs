@@ -44,7 +44,8 @@ pub enum Guard {
 pub enum Subject {
     /// The pod spec of any workload kind, with these of its volatile fields.
     Pod(&'static [Volatile]),
-    /// The pod spec of Pods, and not of controllers: a defaulter may still fill in what is asked for.
+    /// The pod spec of Pods, and of controllers only under [`PodTemplates::Strict`]: a defaulter may still fill in what
+    /// is asked for.
     PodAlone(&'static [Volatile]),
     /// The pod spec of any workload kind, and more of the object. The module's rule `unchanged` holds for an UPDATE
     /// that leaves alone what is judged.
@@ -55,11 +56,36 @@ pub enum Subject {
     Watched,
 }
 
+/// Whether a controller must set what something may still fill in on its Pods.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    strum::AsRefStr,
+    strum::EnumString,
+)]
+#[strum(ascii_case_insensitive)]
+pub enum PodTemplates {
+    /// No: the Pods are judged when they are created.
+    #[default]
+    Lenient,
+    /// Yes.
+    Strict,
+}
+
 /// Which of its objects a check can reach under a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
     /// Whether pod rules look at controllers, too.
     pub controllers: bool,
+    /// What controllers must set.
+    pub pod_templates: PodTemplates,
     /// Whether objects without labels are reached: not where a selector on labels picks the objects.
     pub unlabelled: bool,
 }
@@ -82,6 +108,20 @@ pub fn subresources() -> Vec<Route> {
     let volatile = Volatile::iter().filter_map(Volatile::route);
     let scales = [kinds::DEPLOYMENT_SCALE, kinds::STATEFUL_SET_SCALE];
     volatile.chain(scales.iter().flat_map(Kind::routes)).collect()
+}
+
+/// Checks that demand what a container or Pod may get from elsewhere: of an id with this rule, of the token always.
+const FILLED: [&str; 4] = ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"];
+const TOKEN: &str = "automountServiceAccountToken";
+
+impl Check {
+    /// Whether the check, with this parameter, demands something that a controller need not set under
+    /// [`PodTemplates::Lenient`], because something may still fill it in on the Pod.
+    #[must_use]
+    pub fn waits_for_pods(&self, parameter: &Value) -> bool {
+        let of_ids = || FILLED.contains(&self.field) && parameter["rule"] == "MustRunAs";
+        matches!(self.subject, Subject::PodAlone(_)) || self.field == TOKEN || of_ids()
+    }
 }
 
 impl Rule {
@@ -113,10 +153,10 @@ impl Subject {
     /// The kinds that the check looks at, given its parameter.
     #[must_use]
     pub fn kinds(self, reach: Reach, parameter: &Value) -> Vec<Kind> {
+        let strict = reach.pod_templates == PodTemplates::Strict;
         let mut kinds = match self {
-            Self::Pod(_) | Self::PodAndMore(_) if reach.controllers => {
-                [&kinds::CONTROLLERS[..], &[kinds::POD]].concat()
-            }
+            Self::Pod(_) | Self::PodAndMore(_) if reach.controllers => with_controllers(),
+            Self::PodAlone(_) if reach.controllers && strict => with_controllers(),
             Self::Pod(_) | Self::PodAndMore(_) | Self::PodAlone(_) => vec![kinds::POD],
             Self::Objects(kinds) => kinds.to_vec(),
             Self::Watched => watched_kinds(parameter),
@@ -136,6 +176,10 @@ impl Subject {
         let objects = kinds.iter().flat_map(Kind::routes);
         objects.chain(subresources.iter().filter_map(|volatile| volatile.route())).collect()
     }
+}
+
+fn with_controllers() -> Vec<Kind> {
+    [&kinds::CONTROLLERS[..], &[kinds::POD]].concat()
 }
 
 fn watched_kinds(parameter: &Value) -> Vec<Kind> {

@@ -16,6 +16,10 @@ macro_rules! rules {
                 #[serde(flatten)]
                 pub $rule: $rule::Parameters,
             )+
+            /// Strict demands of controllers, too, what something may still fill in on their Pods. Absent is Lenient.
+            #[serde(rename = "podTemplates", default, skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "crate::PodTemplates")]
+            pub pod_templates: Option<crate::PodTemplates>,
         }
 
         const RULES: &[crate::Rule] = &[$($rule::RULE),+];

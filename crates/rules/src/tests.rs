@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cases::CaseKinds;
-use crate::{Definition, Entry, Lib, Owner, Reach, Rule, Template, WRITES, subresources};
+use crate::{Definition, Entry, Lib, Owner, PodTemplates, Reach, Rule, Template, WRITES, subresources};
 
 fn definitions() -> impl Iterator<Item = &'static Definition> {
     Template::ALL.iter().map(|template| template.definition())
@@ -25,9 +25,45 @@ fn every_parameter_has_a_check_and_every_check_a_parameter() {
         let schema = (template.parameters)();
         let parameters: BTreeSet<_> =
             schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-        let checks: BTreeSet<_> = template.checks().map(|(_, check)| check.field).collect();
+        // The setting `podTemplates` holds for several checks.
+        let fields = template.checks().map(|(_, check)| check.field).chain(["podTemplates"]);
+        let checks: BTreeSet<_> = fields.collect();
         assert_eq!(parameters, checks, "{}", template.kind);
     }
+}
+
+/// A case without messages would be one that passes, though nobody wrote that.
+#[test]
+fn every_case_says_what_it_expects() {
+    let mut seen = 0;
+    for rule in definitions().filter(|definition| matches!(definition.owner, Owner::Policy(_))) {
+        for room in rule.rules {
+            let templates = concat!(env!("CARGO_MANIFEST_DIR"), "/../../templates");
+            let path = format!("{templates}/{}/{}/cases.yaml", rule.folder, room.name);
+            let cases: serde_json::Value =
+                serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            for case in cases["cases"].as_array().unwrap() {
+                assert!(case["violations"].is_array() && case.get("contains").is_none(), "{path}: {case}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 300, "{seen}");
+}
+
+/// A name that no check has would be a field that nobody is told to wait for.
+#[test]
+fn checks_that_wait_for_pods() {
+    let must = serde_json::json!({"rule": "MustRunAs"});
+    let waiting = |parameter: &serde_json::Value| {
+        let checks = definitions().flat_map(Definition::checks).map(|(_, check)| check);
+        let waits = checks.filter(|check| check.waits_for_pods(parameter));
+        waits.map(|check| check.field).collect::<BTreeSet<_>>()
+    };
+    let always = BTreeSet::from(["automountServiceAccountToken", "requiredResources"]);
+    let ids = BTreeSet::from(["fsGroup", "runAsGroup", "runAsUser", "supplementalGroups"]);
+    assert_eq!(waiting(&serde_json::Value::Null), always);
+    assert_eq!(waiting(&must), &always | &ids);
 }
 
 #[test]
@@ -95,7 +131,7 @@ fn names_of_rules_are_unique_in_their_template() {
 /// The operator looks for a trimmed webhook by these.
 #[test]
 fn every_subresource_that_a_check_looks_at_is_listed() {
-    let reach = Reach { controllers: true, unlabelled: true };
+    let reach = Reach { controllers: true, pod_templates: PodTemplates::Strict, unlabelled: true };
     let checks = definitions().flat_map(Definition::checks);
     let routes = checks.flat_map(|(_, check)| check.subject.routes(reach, &serde_json::Value::Null));
     let looked_at: BTreeSet<_> = routes.filter(|route| route.resource.contains('/')).collect();

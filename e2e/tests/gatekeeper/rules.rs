@@ -136,7 +136,7 @@ fn details<P: Compile>() -> Result<()> {
             ..Trial::default()
         };
         for (number, case) in cases(P::TEMPLATE, rule.name)?.iter().enumerate() {
-            let constraint = compile(&policy::<P>(case)?, &Settings::default())?.constraint;
+            let constraint = compile(&policy::<P>(case)?, &settings(case))?.constraint;
             trial.constraints.extend(constraint.map(|found| named(json!(found), &format!("c{number}"))));
             let audited =
                 case.inputs().into_iter().filter(|input| input.document["kind"] != "AdmissionReview");
@@ -168,6 +168,11 @@ fn policy<P: Compile>(case: &Case) -> Result<P> {
     }))?)
 }
 
+/// The settings under which a case is judged.
+fn settings(case: &Case) -> Settings {
+    Settings { pod_templates: case.pod_templates, ..Settings::default() }
+}
+
 /// One test of the suite: the case's policy, compiled, and all inputs of the case. None if nothing is enforced.
 fn suite_test<P: Compile>(
     directory: &Folder,
@@ -175,7 +180,7 @@ fn suite_test<P: Compile>(
     number: usize,
     case: &Case,
 ) -> Result<Option<Value>> {
-    let Some(constraint) = compile(&policy::<P>(case)?, &Settings::default())?.constraint else {
+    let Some(constraint) = compile(&policy::<P>(case)?, &settings(case))?.constraint else {
         ensure!(case.violations.is_empty(), "nothing is enforced");
         return Ok(None);
     };

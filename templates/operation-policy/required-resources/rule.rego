@@ -2,7 +2,8 @@
 # title: Required resources
 # description: >-
 #   Requests tell the scheduler what a container needs, limits keep it from taking more. What the Pod itself names
-#   holds for all of its containers. A controller may leave out what a LimitRange fills in on its Pods.
+#   holds for all of its containers. A controller may leave out what a LimitRange fills in on its Pods, unless the
+#   setting podTemplates is Strict.
 # related_resources:
 # - https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 package lib.rule.required_resources
@@ -11,7 +12,7 @@ import data.lib.finding
 import data.lib.pod
 
 found contains missing(list, i, section, name) if {
-	pod.is_pod
+	pod.complete
 	some list in ["containers", "initContainers"]
 	some i
 	container := pod.spec[list][i]

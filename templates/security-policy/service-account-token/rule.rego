@@ -2,7 +2,8 @@
 # title: Service account tokens
 # description: >-
 #   With a token a container can speak to the API server as its service account. Where neither Pod nor service account
-#   says otherwise, the API server mounts one into every container of a Pod: so the default shows as a mount.
+#   says otherwise, the API server mounts one into every container of a Pod: so the default shows as a mount. A
+#   controller must say false itself if the setting podTemplates is Strict.
 # related_resources:
 # - https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/
 package lib.rule.service_account_token
@@ -15,6 +16,16 @@ found contains finding.in_pod(
 	"the Pod sets automountServiceAccountToken to true; it must be false",
 ) if {
 	pod.spec.automountServiceAccountToken == true
+}
+
+# The API server mounts nothing into a template: the default shows in what is not said.
+found contains finding.in_pod(
+	{"field": "automountServiceAccountToken", "found": null, "allowed": [false]},
+	"the Pod does not set automountServiceAccountToken; it must be false",
+) if {
+	pod.complete
+	not pod.is_pod
+	object.get(pod.spec, "automountServiceAccountToken", null) == null
 }
 
 # A path that cleans to the token's holds its last segment, wherever it has dots and slashes.

@@ -107,10 +107,10 @@ fits(field, id) if {
 	id <= range.max
 }
 
-# A defaulter may still fill in what a controller leaves out, and the API server forbids these fields for Windows.
+# A defaulter may still fill in what a controller leaves out, unless podTemplates is Strict; and the API server forbids these fields for Windows.
 required(field) if {
 	input.parameters[field].rule == "MustRunAs"
-	pod.is_pod
+	pod.complete
 	not pod.windows
 }
 

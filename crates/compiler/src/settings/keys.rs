@@ -116,6 +116,13 @@ pub(super) const KEYS: &[Key] = &[
         set: |settings, node| put(&mut settings.standards.user_namespaces_relaxation, boolean(node)),
     },
     Key {
+        path: "podTemplates",
+        default: "`Lenient`",
+        allowed: Form::OneOf(&["Lenient", "Strict"]),
+        meaning: "Whether policies demand of Deployments and other controllers what something may still fill in on their Pods: resources, ids of users and groups, `automountServiceAccountToken: false`. With `Lenient` these are demanded of the Pods alone",
+        set: |settings, node| put(&mut settings.pod_templates, choice(node, &["Lenient", "Strict"])),
+    },
+    Key {
         path: "execGuard.mode",
         default: "`Auto`",
         allowed: Form::OneOf(&["Auto", "Always", "Off"]),

@@ -8,7 +8,7 @@ use gatewright_gatekeeper::{CONSTRAINT_GROUP, TEMPLATE_GROUP};
 use serde_json::Value;
 
 use super::kinds::{Scopes, is_gatekeepers};
-use crate::input::{self, Document, Header, InputError, Reading};
+use crate::input::{self, Document, Header, InputError, Location, Reading};
 use crate::{diagnostics, policies};
 
 /// Groups of files that lie beside manifests and are never sent to a cluster.
@@ -60,7 +60,7 @@ pub struct Collected {
     /// What changes objects before they are judged, which is not done here.
     pub mutators: Vec<String>,
     /// Namespaces.
-    pub namespaces: Vec<Value>,
+    pub namespaces: Vec<(Location, Value)>,
     /// The scopes of kinds.
     pub scopes: Scopes,
     /// What is judged, in order.
@@ -115,7 +115,9 @@ impl Collected {
     fn candidate(&mut self, document: Document) {
         let group = document.header.group();
         match document.header.kind.as_str() {
-            "Namespace" if group.is_empty() => self.namespaces.push(document.value()),
+            "Namespace" if group.is_empty() => {
+                self.namespaces.push((document.location.clone(), document.value()));
+            }
             "CustomResourceDefinition" if group == "apiextensions.k8s.io" => {
                 self.scopes.learn(&document.value());
             }

@@ -76,6 +76,11 @@ impl Placed {
         if self.candidate.is_namespace() { Some(&self.header().name) } else { self.namespace() }
     }
 
+    /// The namespace of which the labels count: a Namespace's are its own.
+    pub fn labelled_by(&self) -> Option<&str> {
+        self.exempt_by()
+    }
+
     /// The object, if it decides what Pods of its namespace get.
     pub fn gives_to_pods(&self) -> Option<Value> {
         self.candidate.gives_to_pods().then(|| self.candidate.0.value())
@@ -174,10 +179,11 @@ impl Judge<'_> {
     ) -> Result<(), ReviewError> {
         let review = |request: &Request| self.world.engine.review_expanded(request, &self.world.expander);
         let asked = !placed.candidate.is_review();
-        let kind = group_and_kind(request.object()).1;
+        let (group, kind) = group_and_kind(request.object());
+        let is_pod = group.is_empty() && kind == "Pod";
         let path = if asked { String::new() } else { format!("request.{}.", judged_object(request)) };
         let mut lines = Lines { placed, found: None };
-        for found in self.kept(review(request)?, asked, into) {
+        for found in self.kept(review(request)?, asked && is_pod, into) {
             let violation = self.violation(found, Judged::Object, kind);
             let line = lines.of(&violation, |field| format!("{path}{field}"));
             into.violations.push(Violation { line, ..violation });
@@ -195,9 +201,9 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Leaves out what something outside of the input may still set.
-    fn kept(&self, found: Vec<Found>, asked: bool, into: &mut Findings) -> Vec<Found> {
-        let accepts = self.assume_defaults && asked;
+    /// Leaves out what something outside of the input may still set, on what is `open` to it.
+    fn kept(&self, found: Vec<Found>, open: bool, into: &mut Findings) -> Vec<Found> {
+        let accepts = self.assume_defaults && open;
         let kept = |found: &Found| match filled_later(found).filter(|_| accepts) {
             None => true,
             Some(field) => {

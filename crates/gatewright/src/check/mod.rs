@@ -145,6 +145,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(FAILED));
     }
     notes::of_system_namespaces(&world).for_each(diagnostics::note);
+    notes::of_meaningless_labels(&world, &settings.standards).for_each(diagnostics::note);
+    let used = placed.iter().filter_map(Placed::labelled_by).collect();
+    notes::of_unused_namespaces(&args.namespace_labels, &used).for_each(diagnostics::note);
     let judge = Judge {
         world: &world,
         assumed: not_done(&collected, &world.engine),

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
+use crate::input::Location;
+
 /// The label that the API server puts on every namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
@@ -13,6 +15,13 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 pub struct NamespaceLabels {
     name: String,
     labels: BTreeMap<String, String>,
+}
+
+impl NamespaceLabels {
+    /// The namespace.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl FromStr for NamespaceLabels {
@@ -49,15 +58,18 @@ pub struct CommandLine<'a> {
 #[derive(Debug, Default)]
 pub struct Namespaces {
     known: BTreeMap<String, Value>,
+    /// Where their manifests stand.
+    places: BTreeMap<String, Location>,
     assumed: BTreeSet<String>,
 }
 
 impl Namespaces {
     /// Those of the manifests, with the labels of the command line, which win.
-    pub fn new(manifests: Vec<Value>, given: &[NamespaceLabels]) -> Self {
+    pub fn new(manifests: Vec<(Location, Value)>, given: &[NamespaceLabels]) -> Self {
         let mut all = Self::default();
-        for manifest in manifests {
+        for (location, manifest) in manifests {
             let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            all.places.insert(name.clone(), location);
             all.known.insert(name, manifest);
         }
         for NamespaceLabels { name, labels } in given {
@@ -100,6 +112,18 @@ impl Namespaces {
         self.assumed.iter().map(String::as_str)
     }
 
+    /// Where a namespace is described: in a manifest, or on the command line.
+    pub fn place(&self, name: &str) -> String {
+        self.places.get(name).map_or_else(|| "--namespace-labels".to_owned(), ToString::to_string)
+    }
+
+    /// The labels of a namespace.
+    pub fn labels(&self, name: &str) -> BTreeMap<String, String> {
+        let labels = self.known.get(name).and_then(|namespace| namespace["metadata"]["labels"].as_object());
+        let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+        labels.into_iter().flatten().filter_map(text).collect()
+    }
+
     /// The names of all namespaces.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.known.keys().map(String::as_str)
@@ -124,7 +148,7 @@ fn named(name: &str, namespace: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::{NamespaceLabels, Namespaces};
+    use super::{Location, NamespaceLabels, Namespaces};
     use serde_json::json;
 
     #[test]
@@ -149,13 +173,17 @@ mod tests {
     #[test]
     fn what_is_told_wins_and_the_rest_is_assumed() {
         let manifest = json!({"metadata": {"name": "shop", "labels": {"a": "1", "b": "1"}}});
-        let mut all =
-            Namespaces::new(vec![manifest], &["shop:a=2".parse().unwrap(), "till:".parse().unwrap()]);
+        let place = Location { file: "a.yaml".into(), line: 3 };
+        let mut all = Namespaces::new(
+            vec![(place, manifest)],
+            &["shop:a=2".parse().unwrap(), "till:".parse().unwrap()],
+        );
         all.assume("shop");
         all.assume("elsewhere");
         assert_eq!(all.assumed().collect::<Vec<_>>(), ["elsewhere"]);
         assert_eq!(all.label("shop", "a"), Some("2"));
         assert_eq!(all.label("shop", "b"), Some("1"));
+        assert_eq!((all.place("shop"), all.place("till")), ("a.yaml:3".into(), "--namespace-labels".into()));
         for name in ["shop", "till", "elsewhere"] {
             assert_eq!(all.label(name, "kubernetes.io/metadata.name"), Some(name));
         }

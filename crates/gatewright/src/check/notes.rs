@@ -1,11 +1,12 @@
 //! What is not judged, though people may think so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL};
+use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL, Standards, meaningless_labels};
 use gatewright_engine::Reach;
 use serde_json::Value;
 
+use super::namespaces::NamespaceLabels;
 use super::result::ObjectResult;
 use super::world::{Given, World};
 use crate::diagnostics;
@@ -62,6 +63,27 @@ pub fn of_system_namespaces(world: &World) -> impl Iterator<Item = String> {
             "namespace {name} is a system namespace: the standards do not reach it, so its label {label} says nothing"
         ))
     })
+}
+
+/// Which labels of namespaces are meant to choose a standard or an action, and do not.
+pub fn of_meaningless_labels(world: &World, standards: &Standards) -> impl Iterator<Item = String> {
+    world.namespaces.names().flat_map(move |name| {
+        let found = meaningless_labels(&world.namespaces.labels(name), standards);
+        let place = world.namespaces.place(name);
+        found.into_iter().map(move |label| format!("{place}: namespace {name}: {label}"))
+    })
+}
+
+/// Which namespaces were given labels on the command line although nothing stands in them.
+pub fn of_unused_namespaces<'a>(
+    given: &'a [NamespaceLabels],
+    used: &'a HashSet<&str>,
+) -> impl Iterator<Item = String> + 'a {
+    let unused: BTreeSet<_> =
+        given.iter().map(NamespaceLabels::name).filter(|name| !used.contains(name)).collect();
+    unused
+        .into_iter()
+        .map(|name| format!("--namespace-labels {name}: no object of the input is in namespace {name}"))
 }
 
 /// Which policies and constraints of the input were applied to no object, and why.

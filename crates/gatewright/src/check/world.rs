@@ -248,7 +248,7 @@ impl Builder<'_> {
             }
             match policies::compiled(document, *kind, self.settings) {
                 Ok(compiled) => {
-                    policies::tell(document, *kind, &compiled, &collected.scopes);
+                    policies::tell(document, *kind, &compiled, &collected.scopes, true);
                     let Some(constraint) = compiled.constraint else { continue };
                     let owner = PolicyRef { kind: kind.to_string(), name: document.header.name.clone() };
                     let subject = owner.to_string();

@@ -45,8 +45,64 @@ pub fn refused(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
         message: "a name has lower-case letters, digits, dashes and dots, and begins and ends with a letter or digit"
             .to_owned(),
     });
-    let schema = SCHEMAS.iter().find(|schema| schema.kind == kind.as_ref());
+    let schema = of(kind);
     name.into_iter().chain(schema.into_iter().flat_map(|schema| schema.refused(&policy))).collect()
+}
+
+/// What the structure of a policy, and the values in it, may not be by the CRD; not what its rules ask for.
+pub fn faults_of(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
+    let mut policy = policy.clone();
+    drop_nulls(&mut policy);
+    let mut found = vec![];
+    if let Some(schema) = of(kind) {
+        faults(&schema.structure["properties"]["spec"], &policy["spec"], "/spec", &mut found);
+    }
+    found.into_iter().map(|fault| Refused { pointer: fault.pointer, message: fault.message }).collect()
+}
+
+/// The fields of a policy's spec that the CRD does not know.
+pub fn unknown(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
+    let mut found = vec![];
+    if let Some(schema) = of(kind) {
+        walk(&schema.structure["properties"]["spec"], &policy["spec"], "/spec", &mut found);
+    }
+    found
+}
+
+fn walk(schema: &Value, value: &Value, pointer: &str, found: &mut Vec<Refused>) {
+    match value {
+        Value::Object(fields) => {
+            let Some(known) = schema["properties"].as_object() else { return };
+            for (name, value) in fields {
+                let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+                match known.get(name) {
+                    Some(schema) => walk(schema, value, &pointer, found),
+                    None => found.push(Refused { pointer, message: String::new() }),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                walk(&schema["items"], item, &format!("{pointer}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The fields that the CRD knows at a place.
+pub fn fields_at(kind: PolicyKind, pointer: &str) -> Vec<String> {
+    let Some(schema) = of(kind) else { return vec![] };
+    let parts = pointer.split('/').skip(1);
+    let at = parts.fold(&schema.structure, |schema, part| match part.parse::<usize>() {
+        Ok(_) => &schema["items"],
+        Err(_) => &schema["properties"][part],
+    });
+    at["properties"].as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect()
+}
+
+fn of(kind: PolicyKind) -> Option<&'static Schema> {
+    SCHEMAS.iter().find(|schema| schema.kind == kind.as_ref())
 }
 
 impl Schema {

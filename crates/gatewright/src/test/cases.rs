@@ -8,8 +8,8 @@ use anyhow::{Context as _, anyhow, ensure};
 use gatewright_api::{POLICY_API_VERSION, PolicyKind, with_policy_type};
 use gatewright_compiler::{Compile as _, POLICY_LABEL, Settings, standards, template};
 use gatewright_engine::{EnforcementPoint, Engine, Options, Request};
-use gatewright_rules::Template;
 use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCases};
+use gatewright_rules::{PodTemplates, Template};
 use serde_json::{Value, json};
 
 use super::connect;
@@ -54,6 +54,20 @@ impl<'a> Text<'a> {
             let message = input::without_values(&error.inner().to_string());
             Wrong { line, message: format!("{field}: {message}") }
         })
+    }
+
+    /// A case without messages would be one that must pass, and nobody wrote that.
+    fn expects(&self, index: usize, case: &Value) -> Result<(), Wrong> {
+        let has = |field: &str| case.get(field).is_some_and(|list| !list.is_null());
+        let nothing = case.get("contains").and_then(Value::as_array).is_some_and(Vec::is_empty);
+        let message = match (has("violations"), has("contains")) {
+            (true, true) => "has violations and contains; one of them says what is expected",
+            (false, false) if case.is_object() => "missing field `violations`, or `contains`",
+            (false, true) if nothing => "contains is empty; write `violations: []` for an object that passes",
+            _ => return Ok(()),
+        };
+        let line = input::line_of(&self.content, &format!("/cases/{index}"));
+        Err(Wrong { line, message: format!("cases[{index}]: {message}") })
     }
 
     /// Where a case stands.
@@ -104,6 +118,9 @@ fn tested<'a>(text: Text<'a>, reading: &Reading) -> Result<Tested<'a>, Wrong> {
     let cases = text.value["cases"].as_array().context("holds no tests: no Suite, no cases")?;
     if cases.is_empty() {
         return Err(anyhow!("cases: is empty").into());
+    }
+    for (index, case) in cases.iter().enumerate() {
+        text.expects(index, case)?;
     }
     let of_standards = cases.iter().any(|case| case.get("level").is_some());
     let cases = if of_standards {
@@ -206,7 +223,7 @@ fn judged(
 ) -> Result<Vec<String>, Vec<String>> {
     let (constraint, labels) = match judge {
         Judge::Constraint(constraint, labels) => (Some((**constraint).clone()), labels.clone()),
-        Judge::Policy(kind, spec) => (compiled(*kind, spec, location)?, json!({})),
+        Judge::Policy(kind, spec) => (compiled(*kind, spec, case.pod_templates, location)?, json!({})),
     };
     let Some(constraint) = constraint else {
         return Ok(differences(case.inputs().iter().map(|input| (input, vec![])), case));
@@ -224,13 +241,19 @@ fn judged(
     Ok(differences(found?.into_iter(), case))
 }
 
-fn compiled(kind: PolicyKind, spec: &Value, location: &Location) -> Result<Option<Value>, Vec<String>> {
+fn compiled(
+    kind: PolicyKind,
+    spec: &Value,
+    pod_templates: PodTemplates,
+    location: &Location,
+) -> Result<Option<Value>, Vec<String>> {
     let policy = json!({
         "apiVersion": POLICY_API_VERSION, "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
     });
     let said = |error: InputError| error.message;
     let document = Document::made(&policy, location.clone()).map_err(|error| vec![said(error)])?;
-    let compiled = policies::compiled(&document, kind, &Settings::default())
+    let settings = Settings { pod_templates, ..Settings::default() };
+    let compiled = policies::compiled(&document, kind, &settings)
         .map_err(|errors| errors.into_iter().map(said).collect::<Vec<_>>())?;
     Ok(compiled.constraint.map(|constraint| json!(constraint)))
 }
@@ -264,17 +287,55 @@ pub fn messages(engine: &Engine, input: &Input) -> Result<Vec<String>, Vec<Strin
 fn differences<'a>(found: impl Iterator<Item = (&'a Input, Vec<String>)>, case: &Case) -> Vec<String> {
     let mut all: Vec<(Vec<String>, Vec<&str>)> = vec![];
     for (input, found) in found {
-        let lines = [signed('-', &case.violations, &found), signed('+', &found, &case.violations)].concat();
+        let lines = if case.contains.is_empty() {
+            [signed('-', &case.violations, &found), signed('+', &found, &case.violations)].concat()
+        } else {
+            not_contained(&case.contains, &found)
+        };
         match all.iter_mut().find(|(known, _)| *known == lines) {
             _ if lines.is_empty() => {}
             Some((_, inputs)) => inputs.push(&input.short),
             None => all.push((lines, vec![&input.short])),
         }
     }
+    let variants: Vec<_> = case.inputs().into_iter().map(|input| input.short).collect();
     let said = |(lines, inputs): (Vec<String>, Vec<&str>)| {
-        std::iter::once(format!("{} (- expected, + found):", inputs.join(", "))).chain(lines)
+        std::iter::once(format!("{} (- expected, + found):", shortly(&inputs, &variants))).chain(lines)
     };
     all.into_iter().flat_map(said).collect()
+}
+
+/// Names variants of a case, such as `Pod CREATE`: a kind alone where all of its variants are meant.
+fn shortly(these: &[&str], all: &[String]) -> String {
+    if these.len() == all.len() && all.len() > 1 {
+        return format!("all {} variants", all.len());
+    }
+    let kind = |variant: &str| variant.split(' ').next().unwrap_or_default().to_owned();
+    let mut kinds: Vec<String> = these.iter().map(|variant| kind(variant)).collect();
+    kinds.dedup();
+    let is_whole = |of: &String| {
+        let count = |variants: &mut dyn Iterator<Item = &str>| variants.filter(|it| kind(it) == *of).count();
+        count(&mut these.iter().copied()) == count(&mut all.iter().map(String::as_str))
+    };
+    if !kinds.iter().all(is_whole) {
+        return these.join(", ");
+    }
+    let controllers = all.iter().filter(|variant| kind(variant) != "Pod").count();
+    if these.len() == controllers && kinds.len() > 1 && !kinds.iter().any(|kind| kind == "Pod") {
+        "every controller".to_owned()
+    } else {
+        kinds.join(", ")
+    }
+}
+
+/// The parts that are in no message, and the messages.
+fn not_contained(parts: &[String], found: &[String]) -> Vec<String> {
+    let missing = parts.iter().filter(|part| !found.iter().any(|message| message.contains(part.as_str())));
+    let missing: Vec<_> = missing.map(|part| format!("  - …{part}…")).collect();
+    if missing.is_empty() {
+        return vec![];
+    }
+    missing.into_iter().chain(found.iter().map(|message| format!("  + {message}"))).collect()
 }
 
 /// What is in the first list more often than in the second.
@@ -288,4 +349,36 @@ fn signed(sign: char, these: &[String], without: &[String]) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{not_contained, shortly};
+
+    #[test]
+    fn variants_are_named_shortly() {
+        let all = ["Pod CREATE", "Pod audit", "Job CREATE", "Job audit", "CronJob CREATE", "CronJob audit"];
+        let owned = all.map(str::to_owned);
+        for (these, expected) in [
+            (&all[..], "all 6 variants"),
+            (&all[..2], "Pod"),
+            (&all[2..], "every controller"),
+            (&all[..4], "Pod, Job"),
+            (&all[2..4], "Job"),
+            (&all[1..3], "Pod audit, Job CREATE"),
+        ] {
+            assert_eq!(shortly(these, &owned), expected);
+        }
+        assert_eq!(shortly(&all[..1], &owned[..1]), "Pod");
+    }
+
+    #[test]
+    fn parts_of_messages() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let found = texts(&["allowHostPID: the Pod", "allowPrivileged: container"]);
+        assert_eq!(not_contained(&texts(&["the Pod", "Privileged"]), &found), texts(&[]));
+        let missing = not_contained(&texts(&["nobody"]), &found);
+        assert_eq!(missing[0], "  - …nobody…");
+        assert_eq!(missing.len(), 3);
+    }
 }

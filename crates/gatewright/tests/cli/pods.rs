@@ -253,3 +253,36 @@ fn lines_stand_in_every_format() -> Result {
     }
     Ok(())
 }
+
+/// Under the setting `podTemplates: Strict` the controller itself is refused; nothing can set it in time.
+#[test]
+fn strict_pod_templates_are_demanded_of_the_controller() -> Result {
+    let folder = Folder::of(&[
+        ("p.yaml", POLICIES.as_bytes()),
+        ("a.yaml", DEPLOYMENT.as_bytes()),
+        ("settings.yaml", b"podTemplates: Strict\n"),
+    ])?;
+    let strict = ["check", "-f", "p.yaml", "-f", "a.yaml", "--config", "settings.yaml"];
+    for more in [&[][..], &["--assume-defaults"]] {
+        let (code, said) = folder.run(&[&strict, more].concat())?;
+        let expected = "a.yaml:1: deny Deployment shop/front\n  deny OperationPolicy/common\n    line 13: requiredResources";
+        assert!(code == 1 && said.contains(expected), "{said}");
+        assert!(
+            said.contains("the Pod does not set automountServiceAccountToken; it must be false"),
+            "{said}"
+        );
+    }
+    Ok(())
+}
+
+/// `render` says which fields wait for Pods; `check`, which judges the Pods, does not.
+#[test]
+fn render_says_what_waits_for_pods() -> Result {
+    let folder = Folder::of(&[("p.yaml", POLICIES.as_bytes()), ("a.yaml", DEPLOYMENT.as_bytes())])?;
+    let (_, said) = folder.run(&["render", "-f", "p.yaml"])?;
+    let note = "automountServiceAccountToken, runAsUser wait for the Pods of controllers";
+    assert!(said.contains(note) && said.contains("requiredResources waits for the Pods"), "{said}");
+    let (_, said) = folder.run(&["check", "-f", "p.yaml", "-f", "a.yaml"])?;
+    assert!(!said.contains(" for the Pods of controllers"), "{said}");
+    Ok(())
+}

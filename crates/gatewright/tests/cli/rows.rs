@@ -277,7 +277,7 @@ fn an_error_in_a_secret_names_the_line_and_not_the_value() -> Result {
         let (code, said) = folder.run(&[command, "-f", "a.yaml"])?;
         assert!(code == 2 && !said.contains("hunter2"), "{said}");
         let expected =
-            "a.yaml:18: SecurityPolicy p: spec.policies.verifyImageSignatures[0].ca: a text of 9 bytes";
+            "a.yaml:18: SecurityPolicy/p: spec.policies.verifyImageSignatures[0].ca: a text of 9 bytes";
         assert!(said.contains("error: a.yaml:9: ") && said.contains(expected), "{said}");
     }
     let (code, said) = folder.run(&["test", "a.yaml"])?;
@@ -382,5 +382,49 @@ fn policies_and_constraints_that_apply_to_nothing_are_named() -> Result {
         assert!(said.contains(&note), "{note}\n{said}");
     }
     assert_eq!(said.matches("was applied to no object").count(), 2, "{said}");
+    Ok(())
+}
+
+/// A typing error in a label would otherwise mean the default, in silence.
+#[test]
+fn labels_that_mean_nothing_and_labels_that_nobody_uses_are_named() -> Result {
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: \
+                     {security.deckhouse.io/pod-policy: resticted}}\n---\n";
+    let folder = Folder::of(&[("a.yaml", format!("# shop\n{namespace}{EVIL}").as_bytes())])?;
+    let given = ["--namespace-labels", "till:security.deckhouse.io/pod-policy-action=Deny,a=b"];
+    let (code, said) = folder.run(&[&["check", "-f", "a.yaml"], &given[..]].concat())?;
+    assert_eq!(code, 1, "{said}");
+    for expected in [
+        "note: a.yaml:2: namespace shop: the label security.deckhouse.io/pod-policy has the value \"resticted\", which means \
+         nothing; allowed: privileged, baseline, restricted; baseline holds, the default\n",
+        "note: --namespace-labels: namespace till: the label security.deckhouse.io/pod-policy-action has the value \"Deny\"",
+        "note: --namespace-labels till: no object of the input is in namespace till\n",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let given = ["--namespace-labels", "shop:security.deckhouse.io/pod-policy=restricted"];
+    let (_, said) = folder.run(&[&["check", "-f", "a.yaml"], &given[..]].concat())?;
+    assert!(!said.contains("means nothing") && !said.contains("no object of the input"), "{said}");
+    Ok(())
+}
+
+/// Who fixes one error must not be told of the next one.
+#[test]
+fn all_errors_of_a_policy_are_said_at_once() -> Result {
+    let policy = "apiVersion: deckhouse.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: p}\nspec:\n  \
+                  enforcementAction: Denny\n  match: {namespaceSelector: {matchNames: [shop]}}\n  policies:\n    \
+                  allowPriviledged: false\n    requiredLabels: {}\n    allowedHostPaths:\n";
+    let (code, said) = Folder::of(&[("p.yaml", policy.as_bytes())])?.run(&["render", "-f", "p.yaml"])?;
+    let expected = [
+        "error: p.yaml:5: SecurityPolicy/p: spec.enforcementAction: is not one of the allowed values: Deny, Warn, Dryrun; did \
+         you mean Deny?",
+        "error: p.yaml:8: SecurityPolicy/p: spec.policies.allowPriviledged: no such field; did you mean allowPrivileged?",
+        "error: p.yaml:9: SecurityPolicy/p: spec.policies.requiredLabels: no such field; it is a field of OperationPolicy",
+        "error: p.yaml:10: SecurityPolicy/p: spec.policies.allowedHostPaths: null says neither",
+    ];
+    assert!(code == 2 && said.lines().count() == expected.len(), "{said}");
+    for (line, expected) in said.lines().zip(expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
     Ok(())
 }

@@ -28,7 +28,13 @@ pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin
         return plan;
     };
     let (valid, outcome) = match validate(policy, &snapshot.lacking, &builtin.settings) {
-        Ok(Compiled { constraint: Some(constraint), routes, mut notes, named_kinds: _ }) => {
+        Ok(Compiled {
+            constraint: Some(constraint),
+            routes,
+            mut notes,
+            waits_for_pods: _,
+            named_kinds: _,
+        }) => {
             let prepared = prepare(snapshot, policy, &constraint, builtin);
             if let Some(unknown) = unknown_kinds(&snapshot.unserved) {
                 notes.push(unknown);

@@ -11,7 +11,7 @@ use super::metadata::Metadata;
 use super::{Error, Page, Read, anchor, field, load, message, parse, standards};
 use crate::cases::{Case, CaseKinds, Cases};
 use crate::kinds::{POD, plural};
-use crate::{Definition, Reach, Rule, Subject, Volatile};
+use crate::{Definition, PodTemplates, Reach, Rule, Subject, Volatile};
 
 /// The page, and the rows of the index.
 pub(super) fn page(template: &Definition, kind: PolicyKind, read: Read<'_>) -> Result<(Page, String), Error> {
@@ -153,11 +153,14 @@ fn sentences(subject: Subject) -> String {
 }
 
 fn kinds(subject: Subject) -> String {
-    let kinds = subject.kinds(Reach { controllers: true, unlabelled: true }, &Value::Null);
+    let reach = Reach { controllers: true, pod_templates: PodTemplates::Strict, unlabelled: true };
+    let kinds = subject.kinds(reach, &Value::Null);
     let names: Vec<_> = kinds.iter().filter(|kind| **kind != POD).map(|kind| plural(&kind.kind)).collect();
     match subject {
         Subject::Pod(_) | Subject::PodAndMore(_) => format!("Pods, and the Pod templates of {}", and(&names)),
-        Subject::PodAlone(_) => "Pods, and not the Pod templates of controllers".to_owned(),
+        Subject::PodAlone(_) => {
+            format!("Pods; with the setting `podTemplates: Strict` also the Pod templates of {}", and(&names))
+        }
         Subject::Objects(_) => and(&names),
         Subject::Watched => "objects of the kinds in `watchKinds`".to_owned(),
     }
