@@ -9,6 +9,8 @@ mod exclude;
 mod files;
 mod guard;
 mod json;
+#[cfg(test)]
+mod kubectl_reads;
 mod limit;
 mod lines;
 mod location;
