@@ -136,7 +136,7 @@ fn problem(error: &Error, text: &str, at: usize) -> String {
 }
 
 /// What is wrong where another document begins, as nobody separates them.
-pub const SECOND: &str = "text after the end of the document: another document needs a line --- before it";
+const SECOND: &str = "text after the end of the document: another document needs a line --- before it";
 
 /// Why a document ended before what stands at a place of its text.
 fn after_the_end(text: &str, at: usize) -> &'static str {

@@ -212,6 +212,9 @@ fn what_follows_the_end_of_a_document_is_said_as_it_is() {
         let expected = format!("f:{line}: {after}{said}");
         assert!(found.len() == 1 && found[0].starts_with(&expected), "{expected}: {found:?}");
     }
+    // Where one document is read (settings, cases), the line --- is not what is lacking.
+    let found = super::value(&format!("{SECRET}kind: Secret\n")).unwrap_err();
+    assert_eq!(found, "line 6: a second document; only one may stand here");
     // JSON and YAML in one file: YAML's reader says what is wrong.
     for (second, said) in [
         ("kind: Secret\ndata: {a: @hunter2}\n", "f:4: found character that cannot start any token"),

@@ -128,8 +128,11 @@ fn a_report_that_is_as_it_should_be_is_left_alone_and_counts() {
 fn results_and_constraints_that_are_cut_off_are_counted() {
     let mut snapshot = snapshot(&["shop"], &["shop"]);
     let hidden = Some(Arc::new(Matcher::default()));
-    let cut = |policy: &str| Audited { hidden: hidden.clone(), policy: policy.to_owned(), ..audited(&["shop"]) };
-    for (audited, expected) in [(vec![audited(&["shop"])], 0), (vec![cut("a"), audited(&["shop"]), cut("b")], 2)] {
+    let cut =
+        |policy: &str| Audited { hidden: hidden.clone(), policy: policy.to_owned(), ..audited(&["shop"]) };
+    for (audited, expected) in
+        [(vec![audited(&["shop"])], 0), (vec![cut("a"), audited(&["shop"]), cut("b")], 2)]
+    {
         snapshot.audited = audited;
         assert_eq!(Decisions::of(&snapshot, builtin()).unwrap().truncated(), expected);
     }

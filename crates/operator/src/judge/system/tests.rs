@@ -186,6 +186,9 @@ fn each_fault_has_a_condition_and_the_first_is_that_of_ready() {
         let (holds, found, text) = said(&status, r#type);
         assert_eq!((holds.as_str(), found.as_str()), ("False", reason.as_str()), "{type}: {text}");
         assert!(text.contains(message), "{type}: {text}");
+        let mut standards = builtin.standards.iter().map(|standard| &standard.prepared.id.name);
+        let named = standards.any(|name| text.starts_with(&format!("{name}: ")));
+        assert_eq!(named, r#type == "StandardsEnforced", "the constraint is named: {text}");
         let first = status.conditions.iter().find(|condition| condition.status == "False").unwrap();
         let ready = said(&status, "Ready");
         let expected = format!("{}: {}", first.type_, first.message);
