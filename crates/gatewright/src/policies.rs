@@ -7,11 +7,11 @@ use std::fmt;
 use gatewright_api::{POLICY_API_VERSION, POLICY_GROUP, PolicyKind, names, with_policy_type};
 use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile};
 use gatewright_gatekeeper::Constraint;
-use serde_path_to_error::{Path, Segment};
+use serde_json::Value;
 
 use crate::check::Scopes;
 use crate::diagnostics;
-use crate::input::{self, Document, InputError};
+use crate::input::{Document, InputError};
 
 /// Which policies this is: the kind of a document.
 pub fn kind_of(document: &Document) -> Option<PolicyKind> {
@@ -51,29 +51,46 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
         return Err(vec![at("/metadata", "metadata.name: a policy has a name".to_owned())]);
     }
     let value = document.value();
-    let policy: P = serde_path_to_error::deserialize(&value)
-        .map_err(|error| vec![at(&pointer_of(error.path()), described(&error))])?;
-    let mut compiled = compile(&policy, settings).map_err(|invalid| {
-        let problems = invalid.problems.iter();
-        problems.map(|problem| at(&pointer(&problem.field), problem.to_string())).collect::<Vec<_>>()
-    })?;
+    let (mut problems, compiled) = match judged::<P>(&value, settings) {
+        Ok(compiled) => (vec![], Some(compiled)),
+        Err(problems) => (problems, None),
+    };
     let refused = schema::refused(P::KIND, &value);
-    if !refused.is_empty() {
-        let problem =
-            |one: &schema::Refused| at(&one.pointer, format!("{}: {}", field(&one.pointer), one.message));
-        return Err(refused.iter().map(problem).collect());
+    let new = |one: &schema::Refused| !problems.iter().any(|(known, _)| same_part(known, &one.pointer));
+    let refused: Vec<_> = refused.into_iter().filter(new).collect();
+    problems.extend(refused.into_iter().map(|one| {
+        let field = field(&one.pointer);
+        (one.pointer, format!("{field}: {}", one.message))
+    }));
+    match compiled {
+        Some(mut compiled) if problems.is_empty() => {
+            compiled.constraint.as_mut().map(mark_rendered);
+            Ok(compiled)
+        }
+        _ => Err(problems.into_iter().map(|(pointer, message)| at(&pointer, message)).collect()),
     }
-    compiled.constraint.as_mut().map(mark_rendered);
-    Ok(compiled)
 }
 
-/// The field and what is wrong with it, without its value.
-fn described(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let message = input::without_values(&error.inner().to_string());
-    match error.path().to_string().as_str() {
-        "." => message,
-        path => format!("{path}: {message}"),
-    }
+/// Compiles a policy, or says what is wrong: the pointer of the field, and the field with what is wrong. What does not
+/// even fit the type is one problem; the CRD finds the others.
+fn judged<P: Compile>(value: &Value, settings: &Settings) -> Result<Compiled, Vec<(String, String)>> {
+    let mut value = value.clone();
+    // Whatever stands there, the API server drops it.
+    value.as_object_mut().map(|fields| fields.remove("status"));
+    let policy: P = gatewright_typed::read(&value)
+        .map_err(|misfit| vec![(misfit.pointer.clone(), misfit.to_string())])?;
+    compile(&policy, settings).map_err(|invalid| {
+        let problems = invalid.problems.iter();
+        problems.map(|problem| (pointer(&problem.field), problem.to_string())).collect()
+    })
+}
+
+/// Whether two pointers are of the same field, or one is of something in the other.
+fn same_part(one: &str, other: &str) -> bool {
+    let within = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    within(one, other) || within(other, one)
 }
 
 /// Says what people may not expect of a policy.
@@ -104,15 +121,6 @@ pub fn mark_rendered(constraint: &mut Constraint) {
     constraint.metadata.owner_references = None;
     let labels = constraint.metadata.labels.get_or_insert_default();
     labels.insert(names::OWNER_LABEL.to_owned(), names::RENDERED.to_owned());
-}
-
-fn pointer_of(path: &Path) -> String {
-    let segments = path.iter().filter_map(|segment| match segment {
-        Segment::Seq { index } => Some(index.to_string()),
-        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { .. } | Segment::Unknown => None,
-    });
-    segments.fold(String::new(), |pointer, segment| pointer + "/" + &segment)
 }
 
 /// `spec.policies.list[0]` as a JSON pointer.
