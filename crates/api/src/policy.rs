@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use gatewright_gatekeeper::Action;
+use gatewright_typed::Misfit;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::{CustomResourceExt, Resource};
@@ -175,15 +176,9 @@ pub enum Unreadable {
     Wrong(String),
 }
 
-impl From<serde_path_to_error::Error<serde_json::Error>> for Unreadable {
-    fn from(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
-        let (path, inner) = (error.path().to_string(), error.inner().to_string());
-        let Some(field) = inner.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
-        else {
-            return Self::Wrong(error.to_string());
-        };
-        let ends = path == field || path.ends_with(&format!(".{field}"));
-        Self::UnknownField(if ends { path } else { format!("{path}.{field}") })
+impl From<Misfit> for Unreadable {
+    fn from(misfit: Misfit) -> Self {
+        if misfit.unknown { Self::UnknownField(misfit.field) } else { Self::Wrong(misfit.to_string()) }
     }
 }
 
@@ -199,7 +194,7 @@ impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Guarded<K> {
             fields.remove("status");
             fields.insert("metadata".to_owned(), serde_json::json!(metadata));
         }
-        let parsed = serde_path_to_error::deserialize(&value).map_err(Unreadable::from);
+        let parsed = gatewright_typed::read(&value).map(Box::new).map_err(Unreadable::from);
         Ok(Self { metadata, status, parsed })
     }
 }
@@ -257,7 +252,8 @@ mod tests {
         assert_eq!(guarded.metadata.name.as_deref(), Some("broken"));
         let error = guarded.parsed.unwrap_err();
         let error = error.to_string();
-        assert!(error.starts_with("spec.policies.allowedCapabilities[1]: unknown variant `FLY`"), "{error}");
+        let said = "spec.policies.allowedCapabilities[1]: \"FLY\" is not one of the allowed words: ALL, ";
+        assert!(error.starts_with(said), "{error}");
     }
 
     #[test]

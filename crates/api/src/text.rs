@@ -21,9 +21,9 @@ pub struct SyntaxError {
 }
 
 /// Defines a text type: its greatest length in characters, the pattern that it matches (the common subset
-/// of RE2 and Rust's syntax), and the sentence that people read when it does not.
+/// of RE2 and Rust's syntax), the sentence that people read when it does not, and an example of what they may write.
 macro_rules! text {
-    ($(#[$meta:meta])* $name:ident, $max:literal, $pattern:literal, $sentence:literal) => {
+    ($(#[$meta:meta])* $name:ident, $max:literal, $pattern:literal, $sentence:literal, $example:literal) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -39,6 +39,9 @@ macro_rules! text {
             /// The pattern that every value matches.
             pub const PATTERN: &str = $pattern;
 
+            /// A text that may be written.
+            pub const EXAMPLE: &str = $example;
+
             /// The text as written.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -51,11 +54,8 @@ macro_rules! text {
 
             fn try_from(text: String) -> Result<Self, SyntaxError> {
                 static PATTERN: LazyLock<Option<Pattern>> = LazyLock::new(|| Pattern::new($pattern).ok());
-                let fits = PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(&text));
-                if fits && text.chars().count() <= $max {
-                    return Ok(Self(text));
-                }
-                Err(SyntaxError { found: shown(&text, $max), expected: concat!($sentence, ", at most ", $max, " characters").into() })
+                let syntax = Syntax { pattern: PATTERN.as_ref(), max: $max, sentence: $sentence, example: $example };
+                if syntax.has(&text) { Ok(Self(text)) } else { Err(syntax.error(&text)) }
             }
         }
 
@@ -85,7 +85,7 @@ macro_rules! text {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                pattern_schema($pattern, $max, $sentence)
+                pattern_schema($pattern, $max, &with_example($sentence, $example))
             }
 
             fn inline_schema() -> bool {
@@ -93,6 +93,72 @@ macro_rules! text {
             }
         }
     };
+}
+
+/// What a text type demands, and how it says so.
+struct Syntax<'a> {
+    pattern: Option<&'a Pattern>,
+    max: usize,
+    sentence: &'a str,
+    example: &'a str,
+}
+
+impl Syntax<'_> {
+    fn has(&self, text: &str) -> bool {
+        self.fits(text) && text.chars().count() <= self.max
+    }
+
+    fn fits(&self, text: &str) -> bool {
+        self.pattern.is_some_and(|pattern| pattern.is_match(text))
+    }
+
+    /// What was found, what is allowed, and what to write instead.
+    fn error(&self, text: &str) -> SyntaxError {
+        let count = text.chars().count();
+        let found = shown(text, self.max);
+        let found = if count > self.max {
+            format!("{found} has {count} characters")
+        } else {
+            self.wrong_character(text).map_or(found.clone(), |wrong| format!("{found} has {wrong}"))
+        };
+        let advice = match self.meant(text) {
+            Some(meant) => format!("; write {meant}"),
+            None if self.example.is_empty() => String::new(),
+            None => format!("; for example {}", self.example),
+        };
+        SyntaxError { found, expected: format!("{}, at most {} characters{advice}", self.sentence, self.max) }
+    }
+
+    /// The first character that may stand nowhere.
+    fn wrong_character(&self, text: &str) -> Option<String> {
+        // A type of parts, or of a beginning, says nothing about single characters.
+        if self.max > LONGEST_FOR_CEL || !self.fits("aaa") {
+            return None;
+        }
+        let wrong = |c: &char| !self.fits(&c.to_string()) && !self.fits(&format!("a{c}a"));
+        Some(match text.chars().find(wrong)? {
+            c if c.is_whitespace() => "white space".to_owned(),
+            c => format!("the character {c:?}"),
+        })
+    }
+
+    /// The text without the slips that people make, if that is one of the type.
+    fn meant(&self, text: &str) -> Option<String> {
+        let trimmed = text.trim().to_owned();
+        let lower = trimmed.to_lowercase();
+        // Of a path the slash is all that can be missing; in front of a kind it would mean another group.
+        let begun = if self.sentence.contains("path") { format!("/{trimmed}") } else { String::new() };
+        let fits = |meant: &String| self.max <= LONGEST_FOR_CEL && meant != text && self.has(meant);
+        [trimmed, lower, begun].into_iter().find(fits).filter(|meant| !meant.is_empty() && meant != "/")
+    }
+}
+
+/// A sentence that ends with an example, unless there is one in it.
+fn with_example(sentence: &str, example: &str) -> String {
+    if example.is_empty() || sentence.contains("for example") {
+        return sentence.to_owned();
+    }
+    format!("{sentence}, for example {example}")
 }
 
 /// A text in quotes. Texts that may be long are keys and credentials: they stay out of messages and logs.
@@ -122,68 +188,81 @@ const ANYTHING: &str = r"^[\s\S]*$";
 text!(
     /// A namespace's name, or a glob with `*` at either end. Gatekeeper knows no other globs.
     NamespacePattern, 253, r"^(\*?[-a-z0-9]+\*?|\*\*?)$",
-    "a namespace name or pattern has lower-case letters, digits and dashes, and * only at its start or end"
+    "a namespace name or pattern has lower-case letters, digits and dashes, and * only at its start or end",
+    "shop-*"
 );
 text!(
     /// The key of a label or annotation: an optional DNS prefix, a slash, and a name.
     LabelKey, 317, r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
-    "a label key is a name of at most 63 letters, digits, dashes, dots and underscores, with an optional DNS prefix and a slash before it"
+    "a label key is a name of at most 63 letters, digits, dashes, dots and underscores, with an optional DNS prefix and a slash before it",
+    "example.com/team"
 );
 text!(
     /// The value of a label; may be empty.
     LabelValue, 63, r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
-    "a label value has letters, digits, dashes, dots and underscores, and starts and ends with a letter or digit"
+    "a label value has letters, digits, dashes, dots and underscores, and starts and ends with a letter or digit",
+    "web"
 );
 text!(
     /// An entry of `allowedRepos`: a registry (`registry.example.com:5000`), a repository or a part of its path
     /// (`registry.example.com/team`), an image with tag or digest, or a prefix that ends in `/` or `*`.
     RepositoryPattern, 512, r"^([-A-Za-z0-9._:/@]+\*?|\*)$",
-    "a repository has letters, digits and the characters . _ - : / @, and * only at its end"
+    "a repository has letters, digits and the characters . _ - : / @, no spaces, and * only at its end",
+    "registry.example.com/team"
 );
 text!(
     /// An image reference, or its beginning followed by `*`.
     ImageReference, 512, r"^([-a-z0-9.:@/]+\*?|\*)$",
-    "an image reference has lower-case letters, digits and the characters . - : @ /, and * only at its end"
+    "an image reference has lower-case letters, digits and the characters . - : @ /, and * only at its end",
+    "registry.example.com/team/*"
 );
 text!(
     /// An image tag.
     ImageTag, 512, r"^[A-Za-z0-9_][-A-Za-z0-9_.]*$",
-    "an image tag has letters, digits, underscores, dots and dashes, and does not start with a dot or a dash"
+    "an image tag has letters, digits, underscores, dots and dashes, and does not start with a dot or a dash",
+    "latest"
 );
 text!(
     /// A path on the host, compared by whole segments.
     PathPrefix, 1024, r"^/",
-    "a host path is absolute: it starts with /"
+    "a host path is absolute: it starts with /",
+    "/var/log"
 );
 text!(
     /// A sysctl's name, or its beginning followed by `*`. `/` and `.` separate alike.
     SysctlPattern, 253, r"^([-a-z0-9_./]+\*?|\*)$",
-    "a sysctl has lower-case letters, digits and the characters - _ . /, and * only at its end"
+    "a sysctl has lower-case letters, digits and the characters - _ . /, and * only at its end",
+    "net.ipv4.*"
 );
 text!(
     /// A cluster role's name; an entry may end in `*`.
     ClusterRolePattern, 253, r"^[^*]*\*?$",
-    "a cluster role is a name, with * only at its end"
+    "a cluster role is a name, with * only at its end",
+    "edit"
 );
 text!(
     /// A kind as `group/Kind`; `/Kind` for the core group.
     WatchKind, 317, r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?/[A-Za-z][A-Za-z0-9]*$",
-    "a watched kind is group/Kind, for example apps/Deployment, and /Kind for the core group"
+    "a watched kind is group/Kind, for example apps/Deployment, and /Kind for the core group",
+    ""
 );
 text!(
     /// Any text of at most 253 characters: a name that Kubernetes does not restrict further here.
     Name, 253, r"^[\s\S]*$",
-    "a name"
+    "a name",
+    ""
 );
 text!(
     /// PEM blocks.
     Pem, 16384, r"^\s*-----BEGIN ",
-    "PEM text starts with -----BEGIN"
+    "PEM text starts with -----BEGIN",
+    ""
 );
 text!(
     /// Base64 text, as in a Secret.
     Base64, 65536, r"^[A-Za-z0-9+/=\s]*$",
-    "base64 text has letters, digits and the characters + / ="
+    "base64 text has letters, digits and the characters + / =",
+    ""
 );
 
 /// A regular expression of RE2's dialect, unanchored: what Gatekeeper's engine and the API server's take.
@@ -247,8 +326,8 @@ impl JsonSchema for Regex {
 #[cfg(test)]
 mod tests {
     use super::{
-        Base64, ImageTag, LabelKey, LabelValue, NamespacePattern, PathPrefix, Regex, RepositoryPattern,
-        WatchKind,
+        Base64, ClusterRolePattern, ImageReference, ImageTag, LabelKey, LabelValue, NamespacePattern,
+        PathPrefix, Regex, RepositoryPattern, SyntaxError, SysctlPattern, WatchKind,
     };
 
     fn accepted<T: TryFrom<String>>(texts: &[&str]) -> Vec<String> {
@@ -289,9 +368,76 @@ mod tests {
         assert_eq!(format!("{:?}", Base64::try_from("aHVudGVyMg==").unwrap()), "Base64(a text of 12 bytes)");
     }
 
+    /// Read aloud: what was found, what is allowed, what to write instead.
+    #[test]
+    fn each_error_says_what_to_write() {
+        fn said<T: TryFrom<String, Error = SyntaxError>>(text: &str) -> String {
+            T::try_from(text.to_owned()).err().unwrap().to_string()
+        }
+        let repository = "a repository has letters, digits and the characters . _ - : / @, no spaces, and * only at its end, \
+                          at most 512 characters";
+        for (said, expected) in [
+            (
+                said::<RepositoryPattern>("registry.example.com/my shop"),
+                format!("\"registry.example.com/my shop\" has white space: {repository}; for example registry.example.com/team"),
+            ),
+            (said::<RepositoryPattern>(" r.io/a\n"), format!("\" r.io/a\\n\" has white space: {repository}; write r.io/a")),
+            (said::<RepositoryPattern>("r.io/*/a"), format!("\"r.io/*/a\": {repository}; for example registry.example.com/team")),
+            (
+                said::<RepositoryPattern>("r.io/a,r.io/b"),
+                format!("\"r.io/a,r.io/b\" has the character ',': {repository}; for example registry.example.com/team"),
+            ),
+            (
+                said::<NamespacePattern>("Shop"),
+                "\"Shop\" has the character 'S': a namespace name or pattern has lower-case letters, digits and dashes, and * only at \
+                 its start or end, at most 253 characters; write shop"
+                    .to_owned(),
+            ),
+            (
+                said::<PathPrefix>("var/log"),
+                "\"var/log\": a host path is absolute: it starts with /, at most 1024 characters; write /var/log".to_owned(),
+            ),
+            (
+                said::<ImageTag>("v1 "),
+                "\"v1 \" has white space: an image tag has letters, digits, underscores, dots and dashes, and does not start with a \
+                 dot or a dash, at most 512 characters; write v1"
+                    .to_owned(),
+            ),
+            (
+                said::<WatchKind>("Deployment"),
+                "\"Deployment\": a watched kind is group/Kind, for example apps/Deployment, and /Kind for the core group, at most 317 \
+                 characters"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn each_example_is_one() {
+        assert!(NamespacePattern::try_from(NamespacePattern::EXAMPLE).is_ok());
+        assert!(
+            LabelKey::try_from(LabelKey::EXAMPLE).is_ok()
+                && LabelValue::try_from(LabelValue::EXAMPLE).is_ok()
+        );
+        assert!(RepositoryPattern::try_from(RepositoryPattern::EXAMPLE).is_ok());
+        assert!(ImageReference::try_from(ImageReference::EXAMPLE).is_ok());
+        assert!(
+            ImageTag::try_from(ImageTag::EXAMPLE).is_ok()
+                && PathPrefix::try_from(PathPrefix::EXAMPLE).is_ok()
+        );
+        assert!(SysctlPattern::try_from(SysctlPattern::EXAMPLE).is_ok());
+        assert!(ClusterRolePattern::try_from(ClusterRolePattern::EXAMPLE).is_ok());
+    }
+
     #[test]
     fn too_long_is_refused_with_the_bound() {
         let error = NamespacePattern::try_from("a".repeat(254)).unwrap_err();
-        assert!(error.to_string().ends_with("at most 253 characters"), "{error}");
+        let said = error.to_string();
+        assert!(
+            said.contains("\" has 254 characters: ") && said.contains(", at most 253 characters"),
+            "{said}"
+        );
     }
 }

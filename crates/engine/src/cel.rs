@@ -10,7 +10,6 @@ mod functions;
 mod kind;
 mod network;
 mod node;
-mod pattern;
 mod print;
 mod quantity;
 mod scope;

@@ -126,10 +126,8 @@ impl Expander {
             return Err(ExpansionError::new("/metadata/name", message));
         }
         let spec = template.get("spec").filter(|spec| !spec.is_null()).cloned().unwrap_or_else(|| json!({}));
-        let spec: Spec = serde_path_to_error::deserialize(spec).map_err(|error| {
-            let path = error.path().to_string().replace(['.', '['], "/").replace(']', "");
-            ExpansionError::new(format!("/spec/{path}"), error.into_inner().to_string())
-        })?;
+        let spec: Spec = gatewright_typed::read(&spec)
+            .map_err(|misfit| ExpansionError::new(format!("/spec{}", misfit.pointer), misfit.message))?;
         spec.check()?;
         let action = spec.action()?;
         let replaced = self.templates.insert(name.to_owned(), Template { spec, action });

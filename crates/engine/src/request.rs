@@ -81,10 +81,8 @@ impl Request {
     /// # Errors
     /// A field that is unknown, missing or of a wrong type.
     pub fn from_admission_review(document: Value) -> Result<Self, RequestError> {
-        let document: Document = serde_path_to_error::deserialize(document).map_err(|error| {
-            let pointer = pointer(error.path());
-            RequestError::new(pointer, error.into_inner().to_string())
-        })?;
+        let document: Document = gatewright_typed::read(&document)
+            .map_err(|misfit| RequestError::new(misfit.pointer, misfit.message))?;
         let request = document.request.ok_or_else(|| RequestError::new("/request", "is required"))?;
         request.check()?;
         Ok(Self { review: request.review(), source: Source::Original })
@@ -168,17 +166,6 @@ fn plural(kind: &str) -> String {
         Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
         _ => format!("{kind}s"),
     }
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let segment = |segment: &Segment| match segment {
-        Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("/{variant}"),
-        Segment::Unknown => String::new(),
-    };
-    path.iter().map(segment).collect()
 }
 
 #[derive(Deserialize)]

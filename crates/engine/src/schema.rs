@@ -12,7 +12,7 @@ mod validate;
 pub use defaults::add_defaults;
 pub use rules::Rules;
 pub use structural::{check, preserve_unknown_fields};
-pub use unknown::unknown_field;
+pub use unknown::{unknown_field, unknown_fields};
 pub use validate::{faults, validate};
 
 /// Something in a value that its schema forbids, or in a schema that Kubernetes refuses.
@@ -24,11 +24,13 @@ pub struct Fault {
     pub message: String,
     /// Whether it is a limit of this engine: Kubernetes may take the schema.
     pub limit: bool,
+    /// The values that are allowed, where the schema lists them.
+    pub allowed: Vec<String>,
 }
 
 impl Fault {
     fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into(), limit: false }
+        Self { pointer: pointer.into(), message: message.into(), limit: false, allowed: vec![] }
     }
 
     /// What this engine cannot check.

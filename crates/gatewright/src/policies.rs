@@ -8,7 +8,6 @@ use std::fmt;
 use gatewright_api::{POLICY_API_VERSION, POLICY_GROUP, PolicyKind, names, with_policy_type};
 use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile};
 use gatewright_gatekeeper::Constraint;
-use serde_path_to_error::{Path, Segment};
 
 use crate::check::Scopes;
 use crate::diagnostics;
@@ -110,15 +109,6 @@ pub fn mark_rendered(constraint: &mut Constraint) {
     constraint.metadata.owner_references = None;
     let labels = constraint.metadata.labels.get_or_insert_default();
     labels.insert(names::OWNER_LABEL.to_owned(), names::RENDERED.to_owned());
-}
-
-fn pointer_of(path: &Path) -> String {
-    let segments = path.iter().filter_map(|segment| match segment {
-        Segment::Seq { index } => Some(index.to_string()),
-        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { .. } | Segment::Unknown => None,
-    });
-    segments.fold(String::new(), |pointer, segment| pointer + "/" + &segment)
 }
 
 /// `spec.policies.list[0]` as a JSON pointer.

@@ -189,7 +189,7 @@ fn json_documents(chunk: &Chunk, envelope: Envelope) -> Documents {
             chunk.map_or_else(|error| vec![Err(error)], |chunk| yaml_documents(chunk, envelope))
         };
         let as_yaml: Vec<_> = chunks.flat_map(read).collect();
-        if as_yaml.iter().all(Result::is_ok) {
+        if as_yaml.iter().all(Result::is_ok) || error.as_ref().is_some_and(|error| separates(chunk, error)) {
             return as_yaml;
         }
     }
@@ -202,6 +202,11 @@ fn json_documents(chunk: &Chunk, envelope: Envelope) -> Documents {
     }
     documents.extend(error.map(|error| Err(syntax_error(chunk, error))));
     documents
+}
+
+/// Whether JSON's reader stopped at a line `---`: then it is YAML, and YAML's reader knows what is wrong.
+fn separates(chunk: &Chunk, error: &YamlError) -> bool {
+    chunk.text.lines().nth(error.line.saturating_sub(1)).is_some_and(|line| line.starts_with("---"))
 }
 
 /// Makes documents of what was parsed.

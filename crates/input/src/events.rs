@@ -110,7 +110,8 @@ impl<'t> Events<'t> {
 
     fn error(&mut self, error: &Error) -> YamlError {
         if let Some(mark) = error.problem_mark() {
-            return YamlError { line: self.line_of(mark), message: problem(error) };
+            let message = problem(error, &self.guarded.text, place(mark));
+            return YamlError { line: self.line_of(mark), message };
         }
         let text = &self.guarded.text;
         let before = text.find(is_control).unwrap_or_default();
@@ -119,17 +120,46 @@ impl<'t> Events<'t> {
     }
 }
 
-/// What is wrong, in the library's fixed words: nothing of the document is in them.
-fn problem(error: &Error) -> String {
+fn place(mark: Mark) -> usize {
+    usize::try_from(mark.index).unwrap_or(usize::MAX)
+}
+
+/// What is wrong, in fixed words: nothing of the document is in them.
+fn problem(error: &Error, text: &str, at: usize) -> String {
     match error.context() {
-        None if error.problem() == "did not find expected <document start>" => SECOND.to_owned(),
+        None if error.problem() == "did not find expected <document start>" => {
+            after_the_end(text, at).to_owned()
+        }
         Some(context) => format!("{} {context}", error.problem()),
         None => error.problem().to_owned(),
     }
 }
 
-/// What is wrong where a document has ended and another one begins, as nobody separates them.
-pub const SECOND: &str = "a second document without a line --- before it";
+/// What is wrong where another document begins, as nobody separates them.
+const SECOND: &str = "text after the end of the document: another document needs a line --- before it";
+
+/// Why a document ended before what stands at a place of its text.
+fn after_the_end(text: &str, at: usize) -> &'static str {
+    let at = text.floor_char_boundary(at);
+    let begin = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let line = text[begin..].lines().next().unwrap_or_default();
+    let depth = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let says = |line: &&str| !matches!(line.trim_start().chars().next(), None | Some('#' | '%'));
+    let mut before = text[..begin].lines();
+    if line.trim_start().starts_with("---") {
+        "text after the end of the document: a line --- must not be indented"
+    } else if before.clone().any(|line| line.trim_end() == "...") {
+        "text after the end of the document: a line ... ends it; another document needs a line --- before it"
+    } else if text[at..].starts_with(['}', ']']) {
+        "text after the end of the document: a closing bracket without an opening one"
+    } else if !line[..at - begin].trim().is_empty() {
+        "text after the end of the document: on the same line nothing may follow"
+    } else if before.find(says).is_some_and(|first| depth(first) > depth(line)) {
+        "text after the end of the document: the line is indented less than the first line of the document"
+    } else {
+        SECOND
+    }
+}
 
 /// What YAML does not take, not even in quotes.
 fn is_control(c: char) -> bool {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 use super::split::newlines;
-use super::yaml::{Item, Parsed, YamlError};
+use super::yaml::{DEEPEST, Item, Parsed, YamlError};
 
 /// A JSON document, and its text.
 #[derive(Debug)]
@@ -51,7 +51,23 @@ pub fn parse(text: &str) -> (Vec<Found<'_>>, Option<YamlError>) {
 fn positioned(error: &serde_json::Error, first_line: usize) -> YamlError {
     let message = error.to_string();
     let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
-    YamlError { line: first_line + error.line().max(1) - 1, message: what.to_owned() }
+    YamlError { line: first_line + error.line().max(1) - 1, message: plain(what) }
+}
+
+/// What the reader of JSON says, in words for people.
+fn plain(message: &str) -> String {
+    match message {
+        "expected value" => "no JSON value begins here".to_owned(),
+        "trailing characters" => "text after the end of the value".to_owned(),
+        "key must be a string" => "a key must be a string in double quotes".to_owned(),
+        "recursion limit exceeded" => format!("nested deeper than {DEEPEST} levels"),
+        "expected ident" => "a word that is none of true, false and null".to_owned(),
+        _ => match message.strip_prefix("EOF while parsing ") {
+            Some("a value") => "the text ends where a value should stand".to_owned(),
+            Some(what) => format!("the text ends inside {what}"),
+            None => message.to_owned(),
+        },
+    }
 }
 
 fn parsed(document: &str, line: usize) -> Result<Option<Parsed>, YamlError> {
@@ -144,5 +160,30 @@ impl<'de> Visitor<'de> for StrictVisitor {
             fields.insert(key, value);
         }
         Ok(Value::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn what_is_no_json_is_said_in_plain_words() {
+        for (text, line, said) in [
+            ("{\"a\": 1", 1, "the text ends inside an object"),
+            ("{\"a\": [1,\n2", 2, "the text ends inside a list"),
+            ("{\"a\": \"hunter2", 1, "the text ends inside a string"),
+            ("{\"a\":", 1, "the text ends where a value should stand"),
+            ("{\"a\": hunter2}", 1, "no JSON value begins here"),
+            ("{\"a\": tru}", 1, "a word that is none of true, false and null"),
+            ("{\"a\": [1,]}", 1, "no JSON value begins here"),
+            ("{\"a\": 1,}", 1, "a key must be a string in double quotes"),
+            ("{\"a\" 1}", 1, "expected `:`"),
+            ("{a: 1}", 1, "a key must be a string in double quotes"),
+            ("{\"a\": 1}\n]", 2, "no JSON value begins here"),
+        ] {
+            let error = parse(text).1.unwrap();
+            assert_eq!((error.line, error.message.as_str()), (line, said), "{text}");
+        }
     }
 }

@@ -10,6 +10,8 @@ mod fields;
 mod files;
 mod guard;
 mod json;
+#[cfg(test)]
+mod kubectl_reads;
 mod limit;
 mod lines;
 mod location;

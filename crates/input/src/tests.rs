@@ -2,9 +2,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::kubectl_reads::{Row, rows};
 use super::{Document, Envelope, InputError, Limit, LimitArgs, Reading, read_bytes};
 
 fn limit(size: &str) -> Limit {
@@ -34,15 +34,6 @@ fn errors(text: impl AsRef<[u8]>) -> Vec<String> {
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n";
 
-#[derive(Deserialize)]
-struct Case {
-    yaml: String,
-    #[serde(default)]
-    error: bool,
-    #[serde(default)]
-    spec: Value,
-}
-
 /// What kubectl reads, and this does not. Each would make nobody happy: a key that stands twice is a mistake, and
 /// nothing in Kubernetes is binary.
 const REFUSED: [&str; 2] = ["spec: {a: 1, a: 2}\n", "spec: !!binary aGVsbG8=\n"];
@@ -54,8 +45,7 @@ const ACCEPTED: [&str; 1] = ["spec: \"\\/\"\n"];
 #[test]
 fn documents_mean_what_kubectl_reads() {
     let mut different = vec![];
-    let table = include_str!("../tests/kubectl-reads.json");
-    for Case { yaml, error, spec } in serde_json::from_str::<Vec<Case>>(table).unwrap() {
+    for Row { yaml, error, spec } in rows().unwrap() {
         let found = read_text(format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: a}}\n{yaml}"));
         if REFUSED.contains(&yaml.as_str()) {
             assert!(found[0].is_err(), "{yaml:?}");
@@ -166,7 +156,10 @@ fn bad_input_is_told_with_its_line() {
         (format!("{POD}  name: b\n"), "f:5: the key \"name\" is here a second time"),
         (format!("{POD}---\na: b: c\n"), "f:6: "),
         (format!("{POD}--- {{}}\n"), "f:5: --- must stand alone on its line"),
-        (format!("{POD}...\n{POD}"), "f:6: a second document without a line --- before it"),
+        (
+            format!("{POD}...\n{POD}"),
+            "f:6: text after the end of the document: a line ... ends it; another document needs a line --- before it",
+        ),
         (nested(300), "f:5: "),
         (nested(101), "f:5: nested deeper than 100 levels"),
         (bomb.to_owned(), "f:5: its aliases stand for more than 100000 values"),
@@ -175,7 +168,7 @@ fn bad_input_is_told_with_its_line() {
             "(a template? render it first, with `helm template` for one)",
         ),
         ("{\n\"a\": 1,\n\"a\": 2}".to_owned(), "f:3: the key \"a\" is here a second time"),
-        ("{\"a\": [1,\n2".to_owned(), "f:2: EOF while parsing a list"),
+        ("{\"a\": [1,\n2".to_owned(), "f:2: the text ends inside a list"),
         ("apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n".to_owned(), "f:4: no apiVersion"),
         (
             "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}".to_owned(),
@@ -184,6 +177,53 @@ fn bad_input_is_told_with_its_line() {
     ] {
         let found = errors(&text);
         assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
+}
+
+/// Where a document ends too early the reason is said, and not that a line is missing which is there.
+#[test]
+fn what_follows_the_end_of_a_document_is_said_as_it_is() {
+    const SECRET: &str =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: hunter2}\n---\n";
+    const JSON: &str = "{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {\"name\": \"a\"}, \"data\": {\"a\": \"hunter2\"}}\n---\n";
+    let after = "text after the end of the document: ";
+    for (first, second, line, said) in [
+        (
+            SECRET,
+            "  apiVersion: v1\nkind: Secret\n",
+            7,
+            "the line is indented less than the first line of the document",
+        ),
+        (
+            SECRET,
+            " kind: Secret\n data: {a: hunter2}\nmetadata:\n",
+            8,
+            "the line is indented less than the first",
+        ),
+        (SECRET, "# why\n\n kind: Secret\nmetadata:\n", 9, "the line is indented less than the first"),
+        (SECRET, "{kind: Secret, data: {a: hunter2}}}\n", 6, "a closing bracket without an opening one"),
+        (SECRET, "{kind: Secret} hunter2\n", 6, "on the same line nothing may follow"),
+        (SECRET, "{kind: Secret}\n ---\nkind: Secret\n", 7, "a line --- must not be indented"),
+        (SECRET, "kind: Secret\n...\nhunter2: a\n", 8, "a line ... ends it"),
+        (SECRET, "{kind: Secret}\nhunter2: a\n", 7, "another document needs a line --- before it"),
+        (JSON, "  kind: Secret\nmetadata: {name: hunter2}\n", 4, "the line is indented less than the first"),
+    ] {
+        let found = errors(format!("{first}{second}"));
+        let expected = format!("f:{line}: {after}{said}");
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{expected}: {found:?}");
+    }
+    // Where one document is read (settings, cases), the line --- is not what is lacking.
+    let found = super::value(&format!("{SECRET}kind: Secret\n")).unwrap_err();
+    assert_eq!(found, "line 6: a second document; only one may stand here");
+    // JSON and YAML in one file: YAML's reader says what is wrong.
+    for (second, said) in [
+        ("kind: Secret\ndata: {a: @hunter2}\n", "f:4: found character that cannot start any token"),
+        ("{\"kind\": \"Secret\", \"data\": {\"a\": \"hunter2\"}\n", "f:"),
+        ("kind: Secret\ndata: {a: !!int hunter2}\n", "f:4: the value is not an integer (!!int)"),
+    ] {
+        let found = errors(format!("{JSON}{second}"));
+        assert!(found.len() == 1 && found[0].starts_with(said), "{said}: {found:?}");
+        assert!(!found[0].contains("hunter2") && !found[0].contains("number"), "{found:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::events::{Event, Events, Part, SECOND, Scalar};
+use super::events::{Event, Events, Part, Scalar};
 use super::scalar;
 
 /// How deep a document may be nested. No object of Kubernetes comes near; JSON's readers stop soon after.
@@ -78,7 +78,7 @@ pub fn parse(text: &str) -> Result<Option<Parsed>, YamlError> {
     let line = builder.events.line(&first);
     let value = builder.node(&first, 0)?;
     if let Some(second) = builder.events.next()? {
-        return Err(builder.error(&second, SECOND));
+        return Err(builder.error(&second, "a second document; only one may stand here"));
     }
     Ok((!value.is_null()).then_some(Parsed { line, value, items: builder.items }))
 }

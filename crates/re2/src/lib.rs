@@ -25,6 +25,8 @@ pub struct Refused {
     pub pattern: String,
     /// Why, in Go's words where it has some.
     pub reason: &'static str,
+    /// The part of it that Go names.
+    pub part: String,
 }
 
 /// Groups in groups. Go allows as many.
@@ -39,12 +41,14 @@ impl Pattern {
     /// # Errors
     /// RE2 refuses it.
     pub fn new(pattern: &str) -> Result<Self, Refused> {
-        let refused = |reason| Refused { pattern: pattern.to_owned(), reason };
-        let translated = translate::translate(pattern).map_err(refused)?;
+        let refused =
+            |reason, part: &str| Refused { pattern: pattern.to_owned(), reason, part: part.to_owned() };
+        let translated = translate::translate(pattern)
+            .map_err(|(reason, part)| refused(reason, pattern.get(part).unwrap_or(pattern)))?;
         let compiled = RegexBuilder::new(&translated).nest_limit(DEEPEST).size_limit(LARGEST).build();
         compiled.map(Self).map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => refused("expression too large"),
-            _ => refused("expression nests too deeply, or names two groups alike"),
+            regex::Error::CompiledTooBig(_) => refused("expression too large", pattern),
+            _ => refused("expression nests too deeply, or names two groups alike", pattern),
         })
     }
 

@@ -47,31 +47,40 @@ fn what_go_compiles_is_compiled() {
 
 #[test]
 fn what_go_refuses_is_refused_with_its_reason() {
-    for (pattern, reason) in [
-        ("(", "missing closing )"),
-        (")", "unexpected )"),
-        ("[a", "missing closing ]"),
-        ("[z-a]", "invalid character class range"),
-        ("*", "missing argument to repetition operator"),
-        ("a**", "invalid nested repetition operator"),
-        ("a{2}{3}", "invalid nested repetition operator"),
-        ("x{1001}", "invalid repeat count"),
-        ("x{3,2}", "invalid repeat count"),
-        ("(?:a{2}){501}", "invalid repeat count"),
-        ("(?=a)", "invalid or unsupported Perl syntax"),
-        ("(?<!a)", "invalid or unsupported Perl syntax"),
-        ("(?x)a", "invalid or unsupported Perl syntax"),
-        ("(?P<1 a>b)", "invalid named capture"),
-        (r"\Z", "invalid escape sequence"),
-        (r"\1", "invalid escape sequence"),
-        (r"\u0041", "invalid escape sequence"),
-        (r"a\", "trailing backslash at end of expression"),
-        (r"\pX", "invalid character class range"),
-        (r"\p{Alphabetic}", "invalid character class range"),
-        ("[[:word2:]]", "invalid character class range"),
-        (r"\x{110000}", "invalid escape sequence"),
+    for (pattern, reason, part) in [
+        ("(", "missing closing )", "("),
+        (")", "unexpected )", ")"),
+        ("[a", "missing closing ]", "[a"),
+        ("[z-a]", "invalid character class range", "z-a"),
+        ("*", "missing argument to repetition operator", "*"),
+        ("a**", "invalid nested repetition operator", "**"),
+        ("a{2}{3}", "invalid nested repetition operator", "{2}{3}"),
+        ("x{1001}", "invalid repeat count", "{1001}"),
+        ("x{3,2}", "invalid repeat count", "{3,2}"),
+        ("(?:a{2}){501}", "invalid repeat count", "{501}"),
+        ("(?=a)", "invalid or unsupported Perl syntax", "(?="),
+        ("(?<!a)", "invalid or unsupported Perl syntax", "(?<"),
+        ("(?x)a", "invalid or unsupported Perl syntax", "(?x"),
+        ("(?P<1 a>b)", "invalid named capture", "(?P<1 a>"),
+        (r"\Z", "invalid escape sequence", r"\Z"),
+        (r"\1", "invalid escape sequence", r"\1"),
+        (r"\u0041", "invalid escape sequence", r"\u"),
+        (r"a\", "trailing backslash at end of expression", ""),
+        (r"\pX", "invalid character class range", r"\pX"),
+        (r"\p{Alphabetic}", "invalid character class range", r"\p{Alphabetic}"),
+        ("[[:word2:]]", "invalid character class range", "[:word2:]"),
+        (r"\x{110000}", "invalid escape sequence", r"\x{110000}"),
+        ("a+?*", "invalid nested repetition operator", "+?*"),
+        ("é[é-a]", "invalid character class range", "é-a"),
+        ("(?P<n", "invalid named capture", "(?P<n"),
+        ("(?i", "missing closing )", "(?i"),
+        ("ab(c", "missing closing )", "ab(c"),
+        ("ab)c", "unexpected )", "ab)c"),
+        (r"[\u]", "invalid escape sequence", r"\u"),
+        (r"\xZZ", "invalid escape sequence", r"\xZZ"),
     ] {
-        assert_eq!(Pattern::new(pattern).map_err(|refused| refused.reason).err(), Some(reason), "{pattern}");
+        let refused = Pattern::new(pattern).unwrap_err();
+        assert_eq!((refused.reason, refused.part.as_str()), (reason, part), "{pattern}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the real kubectl reads: the table by which our reader is tested, and what `render` writes.
 
 mod compare;
+#[path = "../../../crates/input/src/kubectl_reads.rs"]
+mod kubectl_reads;
 mod manifests;
 
 use std::io::Write as _;
@@ -8,17 +10,8 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use gatewright_e2e::{operator, paths, tools};
-use serde::Deserialize;
+use kubectl_reads::{Row, rows};
 use serde_json::Value;
-
-#[derive(Deserialize)]
-struct Case {
-    yaml: String,
-    #[serde(default)]
-    error: bool,
-    #[serde(default)]
-    spec: Value,
-}
 
 /// Lets kubectl read manifests, without a server, and write them as JSON.
 fn kubectl(manifests: &str) -> Result<Output> {
@@ -94,8 +87,7 @@ fn files_of_the_oracle_are_read() -> Result<()> {
 
 #[test]
 fn kubectl_reads() -> Result<()> {
-    let table = paths::repository().join("crates/input/tests/kubectl-reads.json");
-    for Case { yaml, error, spec } in serde_json::from_str::<Vec<Case>>(&std::fs::read_to_string(table)?)? {
+    for Row { yaml, error, spec } in rows()? {
         let output = kubectl(&format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: a}}\n{yaml}"))?;
         ensure!(output.status.success() != error, "{yaml:?}: {}", String::from_utf8_lossy(&output.stderr));
         if !error {

@@ -105,8 +105,9 @@ fn check_enum(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault>
     if allowed.contains(value) {
         return Ok(());
     }
-    let allowed = allowed.iter().map(plain).collect::<Vec<_>>().join(", ");
-    Err(Fault::new(pointer, format!("is not one of the allowed values: {allowed}")))
+    let allowed: Vec<_> = allowed.iter().map(plain).collect();
+    let message = format!("is not one of the allowed values: {}", allowed.join(", "));
+    Err(Fault { allowed, ..Fault::new(pointer, message) })
 }
 
 fn plain(value: &Value) -> String {

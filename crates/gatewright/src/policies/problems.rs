@@ -2,20 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gatewright_api::{PolicyKind, with_policy_type};
-use gatewright_compiler::Compile as _;
+use gatewright_api::PolicyKind;
+use gatewright_typed::Misfit;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::schema::{self, Refused};
-use super::{field, pointer_of};
 use crate::input;
 
-/// What serde says of what the CRD's schema says better.
-const OF_STRUCTURE: [&str; 5] =
-    ["unknown field", "unknown variant", "invalid type", "missing field", "invalid length"];
-/// What the schema says of texts that the types of the fields explain better.
-const OF_PATTERN: &str = "must match the pattern";
 /// Policies have far fewer fields.
 const MOST: usize = 100;
 
@@ -62,16 +56,16 @@ pub fn read<P: DeserializeOwned>(kind: PolicyKind, value: &Value) -> Read<P> {
     let mut policy = None;
     let mut taken = Taken::default();
     for _ in 0..MOST {
-        let error = match serde_path_to_error::deserialize(&left) {
+        let misfit = match gatewright_typed::read(&left) {
             Ok(read) => {
                 policy = Some(read);
                 break;
             }
-            Err(error) => error,
+            Err(misfit) => misfit,
         };
-        let pointer = pointer_of(error.path());
-        let message = input::without_values(&error.inner().to_string());
-        unread.push(Refused { pointer: taken.origin(&pointer), message });
+        let Misfit { pointer, message, .. } = misfit.clone();
+        let message = input::without_values(&message);
+        unread.push((Refused { pointer: taken.origin(&pointer), message }, misfit.explained));
         if !take_elements(&mut left, &pointer, &mut taken) && !take_out(&mut left, &pointer) {
             break;
         }
@@ -79,7 +73,7 @@ pub fn read<P: DeserializeOwned>(kind: PolicyKind, value: &Value) -> Read<P> {
     if unread.is_empty() {
         return Read { policy, problems: vec![], taken };
     }
-    Read { policy, problems: merged(structure(kind, value), unread), taken }
+    Read { policy, problems: merged(schema::refused(kind, value), unread), taken }
 }
 
 /// Takes out an element of a list, and those before it, which can be read; not the last one of a list.
@@ -114,90 +108,19 @@ fn removed(object: &mut Value, field: &str) -> bool {
     object.as_object_mut().is_some_and(|object| object.remove(&field).is_some())
 }
 
-/// What the CRD's schema forbids.
-fn structure(kind: PolicyKind, value: &Value) -> Vec<Refused> {
-    let mut found = schema::unknown(kind, value);
-    for refused in &mut found {
-        refused.message = unknown(kind, refused);
-    }
-    for fault in schema::faults_of(kind, value) {
-        let message = match meant(value, &fault) {
-            Some(meant) => format!("{}; did you mean {meant}?", shortened(&fault.message)),
-            None => fault.message,
-        };
-        found.push(Refused { message, ..fault });
-    }
-    found
-}
-
-/// The schema names all faults of structure; what the types of the fields say is said in place of patterns.
-fn merged(structure: Vec<Refused>, unread: Vec<Refused>) -> Vec<Refused> {
+/// The schema names all faults of structure; where the type of a field explains what is wrong, that is said instead.
+fn merged(structure: Vec<Refused>, unread: Vec<(Refused, bool)>) -> Vec<Refused> {
     let part = |refused: &Refused| refused.pointer.split('/').take(4).collect::<Vec<_>>().join("/");
-    // Something is wrong, and something is said.
-    if structure.is_empty() {
-        return unread;
-    }
-    let told: BTreeSet<_> = structure.iter().map(part).collect();
-    let inside = |refused: &Refused| told.iter().any(|part| part.starts_with(&refused.pointer));
-    let of_structure = |refused: &Refused| OF_STRUCTURE.iter().any(|word| refused.message.starts_with(word));
-    let unread: Vec<_> = unread
-        .into_iter()
-        .filter(|refused| !of_structure(refused) || !(told.contains(&part(refused)) || inside(refused)))
-        .collect();
-    let explained: BTreeSet<_> = unread.iter().map(|refused| refused.pointer.clone()).collect();
-    let kept = structure
-        .into_iter()
-        .filter(|refused| !refused.message.starts_with(OF_PATTERN) || !explained.contains(&refused.pointer));
-    kept.chain(unread).collect()
-}
-
-/// What to say of a field that is unknown: to whom it belongs, or what is meant.
-fn unknown(kind: PolicyKind, refused: &Refused) -> String {
-    let (parent, name) = refused.pointer.rsplit_once('/').unwrap_or_default();
-    let other = |other: &&PolicyKind| {
-        **other != kind && parent == "/spec/policies" && fields(**other).contains(&name)
+    let named: BTreeSet<_> = structure.iter().map(part).collect();
+    let is_named = |refused: &Refused| {
+        named.contains(&part(refused)) || named.iter().any(|part| part.starts_with(&refused.pointer))
     };
-    if let Some(other) = PolicyKind::ALL.iter().find(other) {
-        return format!("no such field; it is a field of {other}");
-    }
-    let known = schema::fields_at(kind, parent);
-    let known: Vec<_> = known.iter().map(String::as_str).collect();
-    match nearest(name, &known) {
-        Some(meant) => format!("no such field; did you mean {meant}?"),
-        None if known.is_empty() => "no such field".to_owned(),
-        None => format!("no such field; the fields of {} are {}", field(parent), known.join(", ")),
-    }
-}
-
-/// The fields that a policy kind has rules for.
-fn fields(kind: PolicyKind) -> Vec<&'static str> {
-    let template = with_policy_type!(kind, P => P::TEMPLATE);
-    template.checks().map(|(_, check)| check.field).collect()
-}
-
-/// A long list of what is allowed says less than the one word that is meant.
-fn shortened(message: &str) -> &str {
-    const LISTED: usize = 8;
-    let long = message.split(", ").count() > LISTED;
-    message
-        .split_once(" values: ")
-        .filter(|_| long)
-        .map_or(message, |(before, _)| &message[..before.len() + 7])
-}
-
-/// Which of the allowed words may be meant by one that is not allowed.
-fn meant(policy: &Value, fault: &Refused) -> Option<String> {
-    let (_, allowed) = fault.message.split_once("is not one of the allowed values: ")?;
-    let found = policy.pointer(&fault.pointer)?.as_str()?;
-    nearest(found, &allowed.split(", ").collect::<Vec<_>>()).map(str::to_owned)
-}
-
-/// The word that differs by so little that it is a typing error.
-fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
-    let bound = (found.chars().count() / 4).max(1);
-    let distance = |word: &str| strsim::damerau_levenshtein(&found.to_lowercase(), &word.to_lowercase());
-    let near = known.iter().map(|word| (distance(word), *word)).filter(|(distance, _)| *distance <= bound);
-    near.min().map(|(_, word)| word)
+    // Something is wrong, and something is said.
+    let unread = unread.into_iter().filter(|(refused, explained)| *explained || !is_named(refused));
+    let unread: Vec<_> = unread.map(|(refused, _)| refused).collect();
+    let explained: BTreeSet<_> = unread.iter().map(|refused| refused.pointer.clone()).collect();
+    let kept = structure.into_iter().filter(|refused| !explained.contains(&refused.pointer));
+    kept.chain(unread).collect()
 }
 
 #[cfg(test)]
@@ -205,7 +128,8 @@ mod tests {
     use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy};
     use serde_json::{Value, json};
 
-    use super::{Taken, element, field, nearest, read, take_elements};
+    use super::{Taken, element, read, take_elements};
+    use crate::policies::field;
 
     fn said<P: serde::de::DeserializeOwned>(kind: PolicyKind, spec: &Value) -> (bool, Vec<String>) {
         let value = json!({
@@ -231,17 +155,17 @@ mod tests {
         said.sort();
         assert!(read);
         for (found, expected) in said.iter().zip([
-            "spec.enforcementAction: is not one of the allowed values: Deny, Warn, Dryrun; did you mean Deny?",
-            "spec.match.namespaceSelector.matchNames[0]: \"Shop_\": a namespace name or pattern has lower-case letters",
-            "spec.match.namespaceSelector.matchNames[2]: \"B!\": a namespace name or pattern",
+            "spec.enforcementAction: \"Denny\" is not one of the allowed words: Deny, Warn, Dryrun; did you mean Deny?",
+            "spec.match.namespaceSelector.matchNames[0]: \"Shop_\" has the character 'S': a namespace name or pattern has lower-case letters",
+            "spec.match.namespaceSelector.matchNames[2]: \"B!\" has the character 'B': a namespace name or pattern",
             "spec.policies.allowHostPID: is a string; it must be a boolean",
-            "spec.policies.allowPriviledged: no such field; did you mean allowPrivileged?",
-            "spec.policies.allowedCapabilities[0]: is not one of the allowed values; did you mean NET_BIND_SERVICE?",
+            "spec.policies.allowPriviledged: there is no such field; did you mean allowPrivileged?",
+            "spec.policies.allowedCapabilities[0]: \"NET_BIND_SERVICES\" is not one of the allowed words: ALL, ",
             "spec.policies.allowedHostPorts[0].min: must be at least 0",
             "spec.policies.allowedHostPorts[1].max: is a string; it must be an integer",
-            "spec.policies.frobnicate: no such field; the fields of spec.policies are ",
-            "spec.policies.requiredLabels: no such field; it is a field of OperationPolicy",
-            "spec.policies.runAsUser.rule: is not one of the allowed values: MustRunAs, MustRunAsNonRoot, RunAsAny; did you mean MustRunAs?",
+            "spec.policies.frobnicate: there is no such field; the fields here are ",
+            "spec.policies.requiredLabels: is a field of OperationPolicy",
+            "spec.policies.runAsUser.rule: \"MustRunAS\" is not one of the allowed words: MustRunAs, MustRunAsNonRoot, RunAsAny; did you mean MustRunAs?",
         ]) {
             assert!(found.starts_with(expected), "{found} is not {expected}");
         }
@@ -263,9 +187,14 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_without_its_frame_cannot_be_read() {
-        let (read, said) = said::<SecurityPolicy>(PolicyKind::SecurityPolicy, &json!({"policies": {}}));
-        assert!(!read && said == ["spec.match: is required"], "{said:?}");
+    fn a_policy_without_its_frame_is_looked_at_all_the_same() {
+        for (spec, is_read, expected) in [
+            (json!({"policies": {}}), true, "spec.match: is required"),
+            (json!("text"), false, "spec: is a string; it must be an object"),
+        ] {
+            let (read, said) = said::<SecurityPolicy>(PolicyKind::SecurityPolicy, &spec);
+            assert!(read == is_read && said == [expected], "{said:?}");
+        }
     }
 
     #[test]
@@ -279,13 +208,5 @@ mod tests {
         assert_eq!(policy["spec"]["list"], json!([2, 3]));
         assert_eq!(taken.origin("/spec/list/1/y"), "/spec/list/3/y");
         assert!(!take_elements(&mut policy, "/spec/list/1", &mut taken), "the last one stays");
-    }
-
-    #[test]
-    fn typing_errors() {
-        let known = ["allowPrivileged", "allowHostPID", "Deny"];
-        assert_eq!(nearest("allowPriviliged", &known), Some("allowPrivileged"));
-        assert_eq!(nearest("deny", &known), Some("Deny"));
-        assert_eq!(nearest("allow", &known), None);
     }
 }

@@ -3,26 +3,26 @@
 use std::sync::LazyLock;
 use std::thread;
 
-use gatewright_api::PolicyKind;
-use gatewright_engine::schema::{Fault, Rules, faults};
+use gatewright_api::{PolicyKind, with_policy_type};
+use gatewright_engine::schema::{Fault, Rules, faults, unknown_fields};
+use gatewright_typed::{no_such_field, not_one_of};
+use kube::Resource as _;
 use serde_json::Value;
 
 struct Schema {
-    kind: String,
+    kind: PolicyKind,
     structure: Value,
     rules: Rules,
 }
 
-/// As generated: to make them from the types takes longer than to judge a Pod.
-const CRDS: [&str; 2] = [
-    include_str!("../../../../crds/securitypolicies.yaml"),
-    include_str!("../../../../crds/operationpolicies.yaml"),
-];
+/// The names and texts of the CRDs, as generated: to make them from the types takes longer than to judge a Pod.
+const CRDS: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/crds.rs"));
 
-/// Both are compiled side by side.
+/// They are compiled side by side.
 static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
     thread::scope(|scope| {
-        let compiled = CRDS.map(|crd| scope.spawn(|| Schema::new(crd)));
+        let compiled: Vec<_> =
+            PolicyKind::ALL.iter().map(|kind| scope.spawn(|| Schema::new(*kind))).collect();
         compiled.into_iter().filter_map(|schema| schema.join().ok().flatten()).collect()
     })
 });
@@ -39,90 +39,72 @@ pub struct Refused {
 pub fn refused(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
     let mut policy = policy.clone();
     drop_nulls(&mut policy);
+    policy.as_object_mut().map(|fields| fields.remove("status"));
     let named = policy.pointer("/metadata/name").and_then(Value::as_str).is_some_and(is_name);
     let name = (!named).then(|| Refused {
         pointer: "/metadata/name".to_owned(),
         message: "a name has lower-case letters, digits, dashes and dots, and begins and ends with a letter or digit"
             .to_owned(),
     });
-    let schema = of(kind);
+    let schema = SCHEMAS.iter().find(|schema| schema.kind == kind);
     name.into_iter().chain(schema.into_iter().flat_map(|schema| schema.refused(&policy))).collect()
 }
 
-/// What the structure of a policy, and the values in it, may not be by the CRD; not what its rules ask for.
-pub fn faults_of(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
-    let mut policy = policy.clone();
-    drop_nulls(&mut policy);
-    let mut found = vec![];
-    if let Some(schema) = of(kind) {
-        faults(&schema.structure["properties"]["spec"], &policy["spec"], "/spec", &mut found);
-    }
-    found.into_iter().map(|fault| Refused { pointer: fault.pointer, message: fault.message }).collect()
-}
-
-/// The fields of a policy's spec that the CRD does not know.
-pub fn unknown(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
-    let mut found = vec![];
-    if let Some(schema) = of(kind) {
-        walk(&schema.structure["properties"]["spec"], &policy["spec"], "/spec", &mut found);
-    }
-    found
-}
-
-fn walk(schema: &Value, value: &Value, pointer: &str, found: &mut Vec<Refused>) {
-    match value {
-        Value::Object(fields) => {
-            let Some(known) = schema["properties"].as_object() else { return };
-            for (name, value) in fields {
-                let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
-                match known.get(name) {
-                    Some(schema) => walk(schema, value, &pointer, found),
-                    None => found.push(Refused { pointer, message: String::new() }),
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                walk(&schema["items"], item, &format!("{pointer}/{index}"), found);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The fields that the CRD knows at a place.
-pub fn fields_at(kind: PolicyKind, pointer: &str) -> Vec<String> {
-    let Some(schema) = of(kind) else { return vec![] };
-    let parts = pointer.split('/').skip(1);
-    let at = parts.fold(&schema.structure, |schema, part| match part.parse::<usize>() {
-        Ok(_) => &schema["items"],
-        Err(_) => &schema["properties"][part],
-    });
-    at["properties"].as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect()
-}
-
-fn of(kind: PolicyKind) -> Option<&'static Schema> {
-    SCHEMAS.iter().find(|schema| schema.kind == kind.as_ref())
-}
-
 impl Schema {
-    fn new(crd: &str) -> Option<Self> {
-        let crd = crate::input::value(crd).ok()?;
+    fn new(kind: PolicyKind) -> Option<Self> {
+        let plural = with_policy_type!(kind, P => P::plural(&()));
+        let (_, text) = CRDS.iter().find(|(name, _)| *name == plural)?;
+        let crd = crate::input::value(text).ok()?;
         let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema")?;
-        let kind = crd.pointer("/spec/names/kind")?.as_str()?.to_owned();
-        Some(Self { kind, structure: schema.clone(), rules: Rules::of_object(schema) })
+        let mut structure = schema.clone();
+        // What every object has, the API server knows.
+        structure["x-kubernetes-embedded-resource"] = true.into();
+        Some(Self { kind, structure, rules: Rules::of_object(schema) })
     }
 
     /// Rules are asked only about what has the right structure, as the API server does it.
     fn refused(&self, policy: &Value) -> Vec<Refused> {
-        let mut found = vec![];
+        let (mut found, mut unknown) = (vec![], vec![]);
         faults(&self.structure, policy, "", &mut found);
+        unknown_fields(&self.structure, policy, "", &mut unknown);
         if found.is_empty() {
             found = self.rules.unmet(policy);
         }
-        let refused = |fault: Fault| Refused { pointer: fault.pointer, message: fault.message };
-        found.into_iter().map(refused).collect()
+        let found = found.into_iter().map(|fault| self.described(fault, policy));
+        found.chain(unknown.into_iter().map(|fault| self.unknown(fault))).collect()
     }
+
+    /// The words for a value that the CRD does not allow.
+    fn described(&self, fault: Fault, policy: &Value) -> Refused {
+        let word = policy.pointer(&fault.pointer).and_then(Value::as_str);
+        let message = match word.filter(|_| !fault.allowed.is_empty()) {
+            Some(word) => not_one_of(word, &texts(&fault.allowed)),
+            None => fault.message,
+        };
+        Refused { pointer: fault.pointer, message }
+    }
+
+    /// The words for a field that the CRD does not know: perhaps the other kind does.
+    fn unknown(&self, fault: Fault) -> Refused {
+        let (above, name) = fault.pointer.rsplit_once('/').unwrap_or_default();
+        let knows = |schema: &&Self| {
+            let known =
+                above.split('/').skip(1).fold(&schema.structure, |at, part| match at["type"].as_str() {
+                    Some("array") => &at["items"],
+                    _ => &at["properties"][part],
+                });
+            schema.kind != self.kind && known["properties"].get(name).is_some()
+        };
+        let message = match SCHEMAS.iter().find(knows) {
+            Some(other) => format!("is a field of {}", other.kind),
+            None => no_such_field(name, &texts(&fault.allowed)),
+        };
+        Refused { pointer: fault.pointer, message }
+    }
+}
+
+fn texts(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
 }
 
 /// The API server drops a `null` where a default stands; any other is refused with better words elsewhere.
@@ -201,6 +183,37 @@ mod tests {
         assert_eq!(users(json!({"rule": "MustRunAs", "ranges": [{"min": 2, "max": 1}]})).len(), 1);
     }
 
+    /// Whatever does not fit is said at once, and in words for people.
+    #[test]
+    fn everything_that_does_not_fit_is_said() {
+        let policies = json!({
+            "allowPrivilegd": false, "allowedRepos": ["r.io"], "zzz": 1, "allowHostPID": "no",
+            "allowedCapabilities": ["NET_ADMIN", "NET_RAWW", 5], "seLinux": [{"rolle": "a"}],
+            "allowedHostPorts": [{"min": 80, "max": "90"}], "allowedVolumes": "secret",
+        });
+        let found = refused(&policies, &json!({"matchNames": ["shop"]}));
+        let said = |field: &str| {
+            let pointer = format!("/spec/policies/{field}");
+            found.iter().filter(|(at, _)| *at == pointer).map(|(_, said)| said.as_str()).collect::<Vec<_>>()
+        };
+        for (field, expected) in [
+            ("allowPrivilegd", "there is no such field; did you mean allowPrivileged?"),
+            ("allowedRepos", "is a field of OperationPolicy"),
+            ("allowHostPID", "is a string; it must be a boolean"),
+            ("allowedCapabilities/2", "is a number; it must be a string"),
+            ("seLinux/0/rolle", "there is no such field; did you mean role?"),
+            ("allowedHostPorts/0/max", "is a string; it must be an integer"),
+            ("allowedVolumes", "is a string; it must be a list"),
+        ] {
+            assert_eq!(said(field), [expected], "{field}");
+        }
+        assert!(said("zzz")[0].starts_with("there is no such field; the fields here are allowHostIPC, "));
+        let word = said("allowedCapabilities/1")[0];
+        assert!(word.starts_with("\"NET_RAWW\" is not one of the allowed words: ALL, "), "{word}");
+        assert!(word.ends_with("; did you mean NET_RAW?"), "{word}");
+        assert_eq!(found.len(), 9);
+    }
+
     #[test]
     fn names() {
         for (name, valid) in [
@@ -219,8 +232,8 @@ mod tests {
     /// A rule that cannot be compiled would refuse every policy.
     #[test]
     fn all_rules_of_the_crds_compile() {
-        let kinds: Vec<_> = super::SCHEMAS.iter().map(|schema| schema.kind.as_str()).collect();
-        assert_eq!(kinds, ["SecurityPolicy", "OperationPolicy"]);
+        let kinds: Vec<_> = super::SCHEMAS.iter().map(|schema| schema.kind).collect();
+        assert_eq!(kinds, PolicyKind::ALL, "a kind without its CRD: `make generated` writes it");
         for schema in super::SCHEMAS.iter() {
             assert_eq!(schema.rules.compile(), Ok(()), "{}", schema.kind);
         }

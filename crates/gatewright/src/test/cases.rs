@@ -48,11 +48,9 @@ impl<'a> Text<'a> {
 
     /// What the file says, as cases of some form.
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, Wrong> {
-        serde_path_to_error::deserialize(&self.value).map_err(|error| {
-            let field = error.path().to_string();
-            let line = input::line_of(&self.content, &policies::pointer(&field));
-            let message = input::without_values(&error.inner().to_string());
-            Wrong { line, message: format!("{field}: {message}") }
+        gatewright_typed::read(&self.value).map_err(|misfit| {
+            let line = input::line_of(&self.content, &misfit.pointer);
+            Wrong { line, message: misfit.to_string() }
         })
     }
 

@@ -98,10 +98,9 @@ pub fn read(document: &Document) -> Result<Suite, InputError> {
         let location = document.locate(&pointer);
         diagnostics::note(format!("{location}: {name} is not a field of a Suite; left out"));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let pointer = policies::pointer(&format!(".{}", error.path()));
-        let message = format!("Suite: {}: {}", error.path(), error.inner());
-        InputError { location: document.locate(&pointer[1..]), message }
+    gatewright_typed::read(&value).map_err(|misfit| {
+        let location = document.locate(&misfit.pointer);
+        InputError { location, message: format!("Suite: {misfit}") }
     })
 }
 

@@ -180,7 +180,7 @@ fn expander(files: &Files<'_>, file: &str) -> Result<Expander, Problem> {
     for document in files.all("expansion", file)? {
         let refuse = |pointer: &str, message: &str| {
             let (location, field) = (document.locate(pointer), policies::field(pointer));
-            Problem::Broken(format!("{location}: {field}: {}", input::without_values(message)))
+            Problem::Broken(format!("{location}: {field}: {message}"))
         };
         if document.header.group() != "expansion.gatekeeper.sh" || document.header.kind != "ExpansionTemplate"
         {
@@ -267,13 +267,8 @@ impl Running<'_> {
         };
         let value: Value = document.value();
         if document.header.group() == "admission.k8s.io" && document.header.kind == "AdmissionReview" {
-            let request = Request::from_admission_review(value).map_err(|error| {
-                broken(
-                    document.locate(&error.pointer),
-                    &error.pointer,
-                    &input::without_values(&error.message),
-                )
-            })?;
+            let request = Request::from_admission_review(value)
+                .map_err(|error| broken(document.locate(&error.pointer), &error.pointer, &error.message))?;
             return self.engine.review(&request).map_err(|error| unreviewed(&document, &error));
         }
         let request = Request::audit(value);

@@ -416,10 +416,11 @@ fn all_errors_of_a_policy_are_said_at_once() -> Result {
                   allowPriviledged: false\n    requiredLabels: {}\n    allowedHostPaths:\n";
     let (code, said) = Folder::of(&[("p.yaml", policy.as_bytes())])?.run(&["render", "-f", "p.yaml"])?;
     let expected = [
-        "error: p.yaml:5: SecurityPolicy/p: spec.enforcementAction: is not one of the allowed values: Deny, Warn, Dryrun; did \
-         you mean Deny?",
-        "error: p.yaml:8: SecurityPolicy/p: spec.policies.allowPriviledged: no such field; did you mean allowPrivileged?",
-        "error: p.yaml:9: SecurityPolicy/p: spec.policies.requiredLabels: no such field; it is a field of OperationPolicy",
+        "error: p.yaml:5: SecurityPolicy/p: spec.enforcementAction: \"Denny\" is not one of the allowed words: Deny, Warn, \
+         Dryrun; did you mean Deny?",
+        "error: p.yaml:8: SecurityPolicy/p: spec.policies.allowPriviledged: there is no such field; did you mean \
+         allowPrivileged?",
+        "error: p.yaml:9: SecurityPolicy/p: spec.policies.requiredLabels: is a field of OperationPolicy",
         "error: p.yaml:10: SecurityPolicy/p: spec.policies.allowedHostPaths: null says neither",
     ];
     assert!(code == 2 && said.lines().count() == expected.len(), "{said}");

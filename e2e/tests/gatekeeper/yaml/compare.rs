@@ -34,7 +34,7 @@ const LISTED: [(&str, Refuses, &str, &str); 14] = [
     ("infinite, under a key that stands twice", Refuses::Ours, "a number that JSON does not have", "."),
     ("a map as a key, under a key that stands twice", Refuses::Ours, "a key that is", ""),
     ("!!binary", Refuses::Ours, "!!binary", "!!binary"),
-    ("a second document", Refuses::Ours, "a second document", ""),
+    ("a second document", Refuses::Ours, "text after the end of the document", ""),
     ("text behind the end of a document", Refuses::Ours, "", "..."),
     // To YAML, lines end there, too.
     ("text behind the end of a document", Refuses::Ours, "", "\u{2028}---"),

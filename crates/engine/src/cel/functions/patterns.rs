@@ -1,26 +1,15 @@
 //! Functions with regular expressions, which are RE2's.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
-
-use gatewright_re2::Pattern;
+use gatewright_re2::{Refused, cached};
 
 use crate::cel::value::{Failure, Outcome, Value};
-
-/// Patterns that a thread keeps compiled.
-const KEPT: usize = 256;
-
-thread_local! {
-    static COMPILED: RefCell<HashMap<String, Option<Rc<Pattern>>>> = RefCell::default();
-}
 
 /// A function that is called on a text, or takes it first; none if there is none of that name here.
 pub fn call(name: &str, text: &str, arguments: &[Value]) -> Option<Outcome> {
     let (Value::String(pattern), rest) = arguments.split_first()? else { return None };
     Some(match (name, rest) {
         ("matches", []) => {
-            compiled(pattern).map(|pattern| pattern.is_match(text).into()).ok_or_else(|| refused("", pattern))
+            cached(pattern).map(|pattern| pattern.is_match(text).into()).map_err(|why| refused("", &why))
         }
         ("find", []) => find(text, pattern, Some(1)).map(|found| found.first().copied().unwrap_or("").into()),
         ("findAll", []) => find(text, pattern, None).map(|found| found.into_iter().collect()),
@@ -37,30 +26,16 @@ pub fn call(name: &str, text: &str, arguments: &[Value]) -> Option<Outcome> {
 /// # Errors
 /// RE2 refuses it.
 pub fn check(pattern: &str) -> Outcome<()> {
-    compiled(pattern).map(drop).ok_or_else(|| refused("", pattern))
+    cached(pattern).map(drop).map_err(|why| refused("", &why))
 }
 
 fn find<'t>(text: &'t str, pattern: &str, count: Option<usize>) -> Outcome<Vec<&'t str>> {
-    let compiled = compiled(pattern).ok_or_else(|| refused("Illegal regex: ", pattern))?;
+    let compiled = cached(pattern).map_err(|why| refused("Illegal regex: ", &why))?;
     let found = compiled.find_iter(text).take(count.unwrap_or(usize::MAX));
     Ok(found.map(|found| text.get(found).unwrap_or_default()).collect())
 }
 
-fn refused(prefix: &str, pattern: &str) -> Failure {
-    let (fault, place) = super::super::pattern::fault(pattern);
-    Failure::new(format!("{prefix}error parsing regexp: {fault}: `{place}`"))
-}
-
-fn compiled(pattern: &str) -> Option<Rc<Pattern>> {
-    COMPILED.with_borrow_mut(|compiled| {
-        if let Some(regex) = compiled.get(pattern) {
-            return regex.clone();
-        }
-        if compiled.len() >= KEPT {
-            compiled.clear();
-        }
-        let regex = Pattern::new(pattern).ok().map(Rc::new);
-        compiled.insert(pattern.to_owned(), regex.clone());
-        regex
-    })
+/// In Go's words.
+fn refused(prefix: &str, Refused { reason, part, .. }: &Refused) -> Failure {
+    Failure::new(format!("{prefix}error parsing regexp: {reason}: `{part}`"))
 }

@@ -1,16 +1,18 @@
-use super::fixtures::{id, snapshot};
+use super::fixtures::{audited, id, snapshot};
 use super::{Decision, Decisions, Outcome, Work, judge, news};
 use crate::Error;
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::fixtures::builtin;
 use crate::watch::kind::Id;
-use crate::watch::observe::{Preferred, ReportKinds, ReportsSnapshot};
+use crate::watch::observe::{Audited, Preferred, ReportKinds, ReportsSnapshot};
 use crate::watch::published::{Problem, ReportsOutcome, Summary};
 use crate::watch::report_kind::{CLUSTER, NAMESPACED};
 use crate::watch::reports::{Seen, fingerprint, labels};
 use gatewright_api::Reason;
 use gatewright_compiler::Settings;
+use gatewright_gatekeeper::Matcher;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn decided(snapshot: &ReportsSnapshot, builtin: &Builtin) -> Vec<Decision> {
@@ -119,6 +121,26 @@ fn a_report_that_is_as_it_should_be_is_left_alone_and_counts() {
         let found = &decided(&with(snapshot.clone(), &[(id.clone(), seen)]), builtin())[0];
         assert_eq!((found.results, &found.work), (*results, &expected));
     }
+}
+
+/// What the metrics count.
+#[test]
+fn results_and_constraints_that_are_cut_off_are_counted() {
+    let mut snapshot = snapshot(&["shop"], &["shop"]);
+    let hidden = Some(Arc::new(Matcher::default()));
+    let cut =
+        |policy: &str| Audited { hidden: hidden.clone(), policy: policy.to_owned(), ..audited(&["shop"]) };
+    for (audited, expected) in
+        [(vec![audited(&["shop"])], 0), (vec![cut("a"), audited(&["shop"]), cut("b")], 2)]
+    {
+        snapshot.audited = audited;
+        assert_eq!(Decisions::of(&snapshot, builtin()).unwrap().truncated(), expected);
+    }
+    let mut outcome = Outcome::default();
+    for fail in [1, 2] {
+        outcome.count(Summary { fail, ..Summary::default() });
+    }
+    assert_eq!(outcome.published.results, Summary { fail: 3, ..Summary::default() });
 }
 
 #[test]

@@ -1,14 +1,14 @@
 mod faults;
 mod fit;
+mod guard_stands;
 
 use faults::{faults, with_standard};
 
 use super::{decide, guard, standards};
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
-use crate::judge::fixtures::{PROCESS, builtin, edited, gatekeeper, taken_in, template, unremembered};
+use crate::judge::fixtures::{PROCESS, builtin, gatekeeper, taken_in, template, unremembered};
 use crate::judge::plan::{Next, Plan, Status, SystemDraft};
-use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
 use crate::watch::observe::{
@@ -18,8 +18,8 @@ use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::report_kind::NAMESPACED;
 use crate::watch::system::SystemObject;
 use gatewright_api::{DefaultStandard, ExemptNamespaces, Notice, PolicyKind, Reason, SystemStatus};
-use gatewright_compiler::{GuardMode, Settings, exec_guard};
-use gatewright_gatekeeper::{Audit, Exemption, Finding, IGNORE_LABEL, Namespace, Operation, Process};
+use gatewright_compiler::Settings;
+use gatewright_gatekeeper::{Audit, Finding, IGNORE_LABEL, Namespace, Operation, Process};
 use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -186,62 +186,14 @@ fn each_fault_has_a_condition_and_the_first_is_that_of_ready() {
         let (holds, found, text) = said(&status, r#type);
         assert_eq!((holds.as_str(), found.as_str()), ("False", reason.as_str()), "{type}: {text}");
         assert!(text.contains(message), "{type}: {text}");
+        let mut standards = builtin.standards.iter().map(|standard| &standard.prepared.id.name);
+        let named = standards.any(|name| text.starts_with(&format!("{name}: ")));
+        assert_eq!(named, r#type == "StandardsEnforced", "the constraint is named: {text}");
         let first = status.conditions.iter().find(|condition| condition.status == "False").unwrap();
         let ready = said(&status, "Ready");
         let expected = format!("{}: {}", first.type_, first.message);
         assert_eq!(ready, ("False".to_owned(), first.reason.clone(), expected));
     }
-}
-
-/// The guard stands, or is to.
-fn guarded(builtin: &Builtin, exempt: &[Exemption], live: Option<fn(&Prepared) -> Live>) -> SystemSnapshot {
-    let unsynced: Vec<_> = exempt.iter().map(|exemption| exemption.namespaces.clone()).collect();
-    let guard = exec_guard(&builtin.settings, &unsynced);
-    let prepared = Prepared::new(Kind::Constraint(Template::DenyExecHeritage), &guard.metadata, &guard);
-    let mut snapshot = good(builtin);
-    snapshot.routing = Some(RoutingOutcome { guard: true, ..RoutingOutcome::default() });
-    snapshot.guard_constraint = live.map(|live| Arc::new(live(&prepared)));
-    snapshot.gatekeeper.exemptions = exempt.to_vec();
-    snapshot
-}
-
-#[test]
-fn what_is_said_of_the_exec_guard() {
-    let builtin = builtin();
-    let unsynced = [Exemption { namespaces: "legacy-*".into(), admission: false, sync: true }];
-    let mut failed = guarded(builtin, &[], Some(taken_in));
-    failed.routing.as_mut().unwrap().guard_problem = Some("no SyncSets".into());
-    for (snapshot, holds, reason, message) in [
-        (guarded(builtin, &[], Some(taken_in)), "True", Reason::Enforced, "enforced by gatekeeper-1"),
-        (
-            guarded(builtin, &unsynced, Some(taken_in)),
-            "True",
-            Reason::Enforced,
-            "enforced by gatekeeper-1; Gatekeeper's Config keeps Pods of legacy-* out of its inventory: unknown Pods \
-             there are let in",
-        ),
-        (
-            guarded(builtin, &[], None),
-            "False",
-            Reason::WaitingForGatekeeper,
-            "the constraint of the exec guard is not there yet",
-        ),
-        (
-            guarded(builtin, &[], Some(edited)),
-            "False",
-            Reason::NotApplied,
-            "the constraint of the exec guard is not as it should be",
-        ),
-        (failed, "False", Reason::NotApplied, "no SyncSets"),
-    ] {
-        let said = said(&status(&snapshot, builtin), "ExecGuard");
-        assert_eq!(said, (holds.to_owned(), reason.as_str().to_owned(), message.to_owned()));
-    }
-    let mut settings = Settings::default();
-    settings.exec_guard.mode = GuardMode::Off;
-    let off = Builtin::new(settings);
-    let (.., message) = said(&status(&good(&off), &off), "ExecGuard");
-    assert_eq!(message, "the exec guard does not stand: execGuard.mode is Off in the settings");
 }
 
 #[test]

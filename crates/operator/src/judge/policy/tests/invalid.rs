@@ -228,7 +228,7 @@ fn otherwise_invalid() -> Vec<Row> {
          CRD is newer: update the operator, or remove the field",
         env!("CARGO_PKG_VERSION")
     );
-    let wrong = "spec.policies.allowPrivileged: invalid type: string \"no\", expected a boolean";
+    let wrong = "spec.policies.allowPrivileged: is a string; it must be a boolean";
     vec![
         row("it does not parse", &json!({"allowPrivileged": "no"}), Reason::Invalid, wrong),
         row("its CRD is newer", &json!({"allowTimeTravel": false}), Reason::Unsupported, &newer),

@@ -1,0 +1,111 @@
+//! Reads JSON values into types, and says in plain words what does not fit, and in which field.
+//!
+//! The texts of serde (`unknown variant`, `expected struct`) are for programmers. Here people read them, so they are made
+//! anew from what serde reports.
+
+mod fault;
+mod reader;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+use reader::Reader;
+
+/// A value that does not fit its type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", if self.field.is_empty() { String::new() } else { format!("{}: ", self.field) })]
+pub struct Misfit {
+    /// The field as a JSON pointer; empty for the value itself. A field that is missing has one, too.
+    pub pointer: String,
+    /// The field as people write it: `spec.list[0]`; empty for the value itself.
+    pub field: String,
+    /// What was found and what is allowed. Of the value it holds at most one word, where the type knows all words.
+    pub message: String,
+    /// Whether the type does not know the field.
+    pub unknown: bool,
+    /// Whether the message is what the type of the field itself says, and not that the value has another shape.
+    pub explained: bool,
+}
+
+/// Reads a value.
+///
+/// # Errors
+/// The first thing that does not fit.
+pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
+    serde_path_to_error::deserialize(Reader(value)).map_err(|error| {
+        let mut path = segments(error.path());
+        let fault = error.into_inner();
+        if let Some(name) = fault.names_field()
+            && path.last().is_none_or(|last| last != name)
+        {
+            path.push(name.to_owned());
+        }
+        Misfit {
+            pointer: path
+                .iter()
+                .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
+                .collect(),
+            field: written(&path),
+            message: fault.to_string(),
+            unknown: fault.is_unknown_field(),
+            explained: matches!(fault, fault::Fault::Other(_)),
+        }
+    })
+}
+
+fn segments(path: &Path) -> Vec<String> {
+    let part = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    };
+    path.iter().filter_map(part).collect()
+}
+
+fn written(path: &[String]) -> String {
+    path.iter().fold(String::new(), |field, part| match part.parse::<usize>() {
+        Ok(index) if !field.is_empty() => format!("{field}[{index}]"),
+        _ if field.is_empty() => part.clone(),
+        _ => format!("{field}.{part}"),
+    })
+}
+
+/// What to say of a word that is none of those that are allowed.
+#[must_use]
+pub fn not_one_of(found: &str, allowed: &[&str]) -> String {
+    let is_not = if found.chars().count() > LONGEST_SHOWN {
+        "is not one of the allowed words".to_owned()
+    } else {
+        format!("{found:?} is not one of the allowed words")
+    };
+    let meant = nearest(found, allowed.iter().copied());
+    let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+    format!("{is_not}: {}{meant}", allowed.join(", "))
+}
+
+/// What to say of a field that is none of those that there are.
+#[must_use]
+pub fn no_such_field(found: &str, known: &[&str]) -> String {
+    match nearest(found, known.iter().copied()) {
+        Some(meant) => format!("there is no such field; did you mean {meant}?"),
+        None if known.is_empty() => "there is no such field: no field is allowed here".to_owned(),
+        None => format!("there is no such field; the fields here are {}", known.join(", ")),
+    }
+}
+
+/// A longer word is no word of a list, and may be a secret.
+const LONGEST_SHOWN: usize = 63;
+
+/// The name that is most similar to a word, if one is similar enough for a typing error.
+#[must_use]
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let bound = (word.chars().count() / 4).max(1);
+    let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
+    let similar = names.map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= bound);
+    similar.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests;
