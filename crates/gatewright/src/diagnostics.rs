@@ -2,6 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
+use crate::foreign;
+
 /// How errors and refusals look on a terminal.
 pub const RED: Style = AnsiColor::Red.on_default().bold();
 /// How warnings look.
@@ -13,7 +15,7 @@ pub const GREEN: Style = AnsiColor::Green.on_default().bold();
 
 /// Says what went wrong.
 pub fn error(message: impl std::fmt::Display) {
-    anstream::eprintln!("{RED}error{RED:#}: {message}");
+    anstream::eprintln!("{RED}error{RED:#}: {}", foreign::lines(&message.to_string()));
 }
 
 /// An error with its causes, each once: some errors print their cause themselves, others do not.
@@ -30,7 +32,7 @@ pub fn with_causes(error: &anyhow::Error) -> String {
 
 /// Says what people should know.
 pub fn note(message: impl std::fmt::Display) {
-    anstream::eprintln!("{CYAN}note{CYAN:#}: {message}");
+    anstream::eprintln!("{CYAN}note{CYAN:#}: {}", foreign::lines(&message.to_string()));
 }
 
 /// Says which files of folders are left out, and by what.

@@ -38,6 +38,11 @@ impl fmt::Display for Foreign {
     }
 }
 
+/// A text of ours with foreign parts in it: its lines stay, and in each of them stands what a terminal may have.
+pub fn lines(text: &str) -> String {
+    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
+}
+
 /// The text as a terminal may have it, in one line.
 fn shown(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_obeyed) {

@@ -11,6 +11,7 @@ use gatewright_gatekeeper::Constraint;
 
 use crate::check::Scopes;
 use crate::diagnostics;
+use crate::foreign::Foreign;
 use crate::input::{Document, InputError};
 
 /// Which policies this is: the kind of a document.
@@ -132,7 +133,7 @@ pub struct PolicyRef {
     /// The kind, or `PodSecurityStandard`.
     pub kind: String,
     /// The name, or the level of the standard.
-    pub name: String,
+    pub name: Foreign,
 }
 
 impl fmt::Display for PolicyRef {

@@ -13,6 +13,7 @@ use super::notes;
 use super::pods::{Chain, filled_later};
 use super::result::{ConstraintName, Judged, ObjectRef, ObjectResult, Source, Verdict, Violation};
 use super::world::World;
+use crate::foreign::Foreign;
 use crate::input::{self, Header, InputError};
 use crate::policies;
 
@@ -98,7 +99,7 @@ impl Placed {
 
     fn source(&self) -> Source {
         let location = &self.candidate.0.location;
-        Source { file: location.file.to_string(), line: location.line }
+        Source { file: location.file.to_string().into(), line: location.line }
     }
 
     fn object(&self) -> ObjectRef {
@@ -106,10 +107,10 @@ impl Placed {
         let made_up = || format!("{}*", header.generate_name);
         let name = if header.name.is_empty() { made_up() } else { header.name.clone() };
         ObjectRef {
-            api_version: header.api_version.clone(),
-            kind: header.kind.clone(),
-            namespace: self.namespace.clone(),
-            name,
+            api_version: header.api_version.clone().into(),
+            kind: header.kind.clone().into(),
+            namespace: self.namespace.clone().map(Foreign::from),
+            name: name.into(),
         }
     }
 
@@ -164,7 +165,7 @@ impl Judge<'_> {
             operation: operation(&request),
             verdict: found.violations.iter().map(|it| it.enforcement_action).max().unwrap_or_default(),
             violations: found.violations,
-            assumed,
+            assumed: assumed.into_iter().map(Foreign::from).collect(),
             unread,
         }
     }
@@ -257,13 +258,16 @@ impl Judge<'_> {
         let policy = self.world.owner(&found.constraint).cloned();
         Violation {
             policy,
-            constraint: ConstraintName { kind: found.constraint.kind, name: found.constraint.name },
+            constraint: ConstraintName {
+                kind: found.constraint.kind.into(),
+                name: found.constraint.name.into(),
+            },
             enforcement_action: found.action.into(),
-            message: found.message,
+            message: found.message.into(),
             details: found.details,
             judged,
             line: 0,
-            kind: kind.to_owned(),
+            kind: kind.into(),
         }
     }
 }
@@ -291,7 +295,7 @@ impl Lines<'_> {
 
 /// What is the same of a violation of a controller and one of its Pod.
 fn same(violation: &Violation) -> (ConstraintName, String) {
-    let message = violation.message.as_str();
+    let message = violation.message.raw();
     let implied = message.strip_prefix("[Implied by ").and_then(|rest| rest.split_once("] "));
     (violation.constraint.clone(), implied.map_or(message, |(_, rest)| rest).to_owned())
 }
@@ -337,10 +341,12 @@ fn reviewed(review: &Value) -> ObjectRef {
     let text = |pointer: &str| review.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (group, version) = (text("/request/kind/group"), text("/request/kind/version"));
     ObjectRef {
-        api_version: if group.is_empty() { version } else { format!("{group}/{version}") },
-        kind: text("/request/kind/kind"),
-        namespace: Some(text("/request/namespace")).filter(|namespace| !namespace.is_empty()),
-        name: text("/request/name"),
+        api_version: if group.is_empty() { version } else { format!("{group}/{version}") }.into(),
+        kind: text("/request/kind/kind").into(),
+        namespace: Some(text("/request/namespace"))
+            .filter(|namespace| !namespace.is_empty())
+            .map(Foreign::from),
+        name: text("/request/name").into(),
     }
 }
 
@@ -351,7 +357,7 @@ fn failed(placed: &Placed, object: ObjectRef, reason: String) -> ObjectResult {
         operation: String::new(),
         verdict: Verdict::Error,
         violations: vec![],
-        assumed: vec![reason],
+        assumed: vec![reason.into()],
         unread: false,
     }
 }

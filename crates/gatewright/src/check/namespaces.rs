@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
+use crate::foreign::Foreign;
 use crate::input::Location;
 
 /// The label that the API server puts on every namespace.
@@ -108,8 +109,8 @@ impl Namespaces {
     }
 
     /// The namespaces whose labels are an assumption.
-    pub fn assumed(&self) -> impl Iterator<Item = &str> {
-        self.assumed.iter().map(String::as_str)
+    pub fn assumed(&self) -> impl Iterator<Item = Foreign> {
+        self.assumed.iter().map(|name| name.as_str().into())
     }
 
     /// Where a namespace is described: in a manifest, or on the command line.
@@ -180,7 +181,7 @@ mod tests {
         );
         all.assume("shop");
         all.assume("elsewhere");
-        assert_eq!(all.assumed().collect::<Vec<_>>(), ["elsewhere"]);
+        assert_eq!(all.assumed().collect::<Vec<_>>(), ["elsewhere".into()]);
         assert_eq!(all.label("shop", "a"), Some("2"));
         assert_eq!(all.label("shop", "b"), Some("1"));
         assert_eq!((all.place("shop"), all.place("till")), ("a.yaml:3".into(), "--namespace-labels".into()));

@@ -10,6 +10,7 @@ use super::namespaces::NamespaceLabels;
 use super::result::ObjectResult;
 use super::world::{Given, World};
 use crate::diagnostics;
+use crate::foreign::Foreign;
 use crate::input::Document;
 
 /// What is assumed of an object whose Pods nobody judges.
@@ -32,7 +33,7 @@ fn is_pod(value: &Value) -> bool {
 
 /// The objects with a Pod template that no rule reads, by kind.
 #[derive(Debug, Default)]
-pub struct Unread(BTreeMap<String, (String, usize)>);
+pub struct Unread(BTreeMap<Foreign, (String, usize)>);
 
 impl Unread {
     /// Counts an object, if it is one.

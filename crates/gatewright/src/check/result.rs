@@ -6,6 +6,7 @@ use gatewright_gatekeeper::Action;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::foreign::Foreign;
 use crate::policies::PolicyRef;
 
 /// What becomes of an object: the worst that a constraint says.
@@ -41,20 +42,20 @@ impl From<Action> for Verdict {
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// The API group and version.
-    pub api_version: String,
+    pub api_version: Foreign,
     /// The kind.
-    pub kind: String,
+    pub kind: Foreign,
     /// The namespace it stands in; none outside namespaces.
-    pub namespace: Option<String>,
+    pub namespace: Option<Foreign>,
     /// The name; where the API server makes it up, how it begins, and a star.
-    pub name: String,
+    pub name: Foreign,
 }
 
 /// Where an object stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// The file.
-    pub file: String,
+    pub file: Foreign,
     /// The line on which the object begins.
     pub line: usize,
 }
@@ -63,9 +64,9 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ConstraintName {
     /// The kind.
-    pub kind: String,
+    pub kind: Foreign,
     /// The name.
-    pub name: String,
+    pub name: Foreign,
 }
 
 /// One thing that is wrong with an object.
@@ -79,7 +80,7 @@ pub struct Violation {
     /// `deny`, `warn` or `dryrun`.
     pub enforcement_action: Verdict,
     /// What is wrong.
-    pub message: String,
+    pub message: Foreign,
     /// The same as data.
     pub details: Value,
     /// Whether the object itself is at fault, or what it creates.
@@ -88,7 +89,7 @@ pub struct Violation {
     pub line: usize,
     /// The kind of what is at fault.
     #[serde(skip)]
-    pub kind: String,
+    pub kind: Foreign,
 }
 
 /// What a violation is about.
@@ -120,14 +121,14 @@ impl Violation {
     }
 
     /// The message with its lists in full: Gatekeeper's has "and 8 more", because audit cuts messages.
-    pub fn full_message(&self) -> String {
+    pub fn full_message(&self) -> Foreign {
         let lists = [
             self.details.get("allowed"),
             self.details.pointer("/allowed/not"),
             self.details.get("found"),
             self.details.get("containers"),
         ];
-        let mut message = self.message.clone();
+        let mut message = self.message.raw().to_owned();
         for list in lists.into_iter().flatten().filter_map(Value::as_array) {
             let bare = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
             for texts in
@@ -136,7 +137,7 @@ impl Violation {
                 message = in_full(&message, &texts);
             }
         }
-        message
+        message.into()
     }
 
     /// The fields that are at fault, as paths; empty for templates that name none.
@@ -165,7 +166,7 @@ pub struct ObjectResult {
     /// What is wrong with it.
     pub violations: Vec<Violation>,
     /// What had to be assumed.
-    pub assumed: Vec<String>,
+    pub assumed: Vec<Foreign>,
     /// Whether it has a Pod template that no rule reads.
     #[serde(skip)]
     pub unread: bool,
@@ -185,18 +186,18 @@ fn in_full(message: &str, texts: &[String]) -> String {
 }
 
 /// Of a kind that a controller creates: a Pod, a ReplicaSet or a Job.
-pub fn plural(kind: &str) -> String {
+pub fn plural(kind: &Foreign) -> String {
     format!("{kind}s")
 }
 
 impl ObjectResult {
     /// The kind of what it creates that is refused, where the object itself is let through.
-    pub fn refused_later(&self) -> Option<&str> {
+    pub fn refused_later(&self) -> Option<&Foreign> {
         let refused = |judged| {
             let is_it = move |it: &&Violation| it.judged == judged && it.enforcement_action == Verdict::Deny;
             self.violations.iter().find(is_it)
         };
-        refused(Judged::Object).is_none().then(|| refused(Judged::Pod)).flatten().map(|it| it.kind.as_str())
+        refused(Judged::Object).is_none().then(|| refused(Judged::Pod)).flatten().map(|it| &it.kind)
     }
 }
 

@@ -250,7 +250,8 @@ impl Builder<'_> {
                 Ok(compiled) => {
                     policies::tell(document, *kind, &compiled, &collected.scopes, true);
                     let Some(constraint) = compiled.constraint else { continue };
-                    let owner = PolicyRef { kind: kind.to_string(), name: document.header.name.clone() };
+                    let owner =
+                        PolicyRef { kind: kind.to_string(), name: document.header.name.clone().into() };
                     let subject = owner.to_string();
                     let constraint = self.compiled(&constraint, owner, &document.location);
                     self.given.push(Given { constraint, subject, location: document.location.clone() });
@@ -296,7 +297,7 @@ impl Builder<'_> {
             let name = constraint.metadata.name.clone().unwrap_or_default();
             if !self.seen.contains_key(&(constraint.kind.clone(), name)) {
                 let level = constraint.spec.parameters["level"].as_str().unwrap_or_default().to_owned();
-                let owner = PolicyRef { kind: STANDARD.to_owned(), name: level };
+                let owner = PolicyRef { kind: STANDARD.to_owned(), name: level.into() };
                 self.compiled(&constraint, owner, &built_in());
             }
         }
@@ -363,5 +364,5 @@ fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
         Owner::Standards => (STANDARD.to_owned(), constraint.pointer("/spec/parameters/level")?),
         Owner::ExecGuard => return None,
     };
-    Some(PolicyRef { kind, name: name.as_str()?.to_owned() })
+    Some(PolicyRef { kind, name: name.as_str()?.into() })
 }

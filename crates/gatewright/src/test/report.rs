@@ -7,6 +7,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::result::{FileResult, Outcome, Summary, TestResult};
 use crate::diagnostics::{CYAN, GREEN, RED};
+use crate::foreign;
 
 /// The formats of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -54,7 +55,7 @@ fn table(out: &mut impl Write, verbose: bool, files: &[FileResult], summary: Sum
         let of_file: Summary = file.results.iter().map(|result| result.outcome).collect();
         let worst = of_file.worst();
         let style = style(worst);
-        writeln!(out, "{style}{worst}{style:#} {}: {of_file}", file.file)?;
+        writeln!(out, "{style}{worst}{style:#} {}: {of_file}", foreign::lines(&file.file))?;
         let said = |result: &&TestResult| verbose || result.outcome >= Outcome::Failed;
         file.results.iter().filter(said).try_for_each(|result| row(out, result))?;
     }
@@ -67,17 +68,18 @@ fn table(out: &mut impl Write, verbose: bool, files: &[FileResult], summary: Sum
 fn row(out: &mut impl Write, result: &TestResult) -> io::Result<()> {
     let TestResult { file, line, outcome, .. } = result;
     let (style, name) = (style(*outcome), result.name());
-    let place = if *line == 0 { file.clone() } else { format!("{file}:{line}") };
+    let (file, name) = (foreign::lines(file), foreign::lines(&name));
+    let place = if *line == 0 { file } else { format!("{file}:{line}") };
     let name = if name.is_empty() { name } else { format!(" {name}") };
     writeln!(out, "  {place}: {style}{outcome}{style:#}{name}")?;
     let lines = result.problems.iter().flat_map(|problem| problem.lines());
-    lines.into_iter().try_for_each(|line| writeln!(out, "    {line}"))
+    lines.into_iter().try_for_each(|line| writeln!(out, "    {}", foreign::lines(line)))
 }
 
 fn junit(files: &[FileResult]) -> anyhow::Result<String> {
     let mut report = quick_junit::Report::new("gatewright");
     for file in files {
-        let mut suite = TestSuite::new(file.file.as_str());
+        let mut suite = TestSuite::new(foreign::lines(&file.file));
         suite.add_test_cases(file.results.iter().map(|result| test_case(&file.file, result)));
         report.add_test_suite(suite);
     }
@@ -88,9 +90,10 @@ fn test_case(file: &str, result: &TestResult) -> TestCase {
     let unsuccessful = |kind| {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_type(result.outcome.to_string());
-        status.set_description(format!("{file}:{}\n{}", result.line, result.problems.join("\n")));
+        let said = format!("{file}:{}\n{}", result.line, result.problems.join("\n"));
+        status.set_description(foreign::lines(&said));
         if let Some(first) = result.problems.first() {
-            status.set_message(first.as_str());
+            status.set_message(foreign::lines(first));
         }
         status
     };
@@ -101,7 +104,7 @@ fn test_case(file: &str, result: &TestResult) -> TestCase {
         Outcome::Broken => unsuccessful(NonSuccessKind::Error),
     };
     let name = if result.name().is_empty() { file.to_owned() } else { result.name() };
-    let mut case = TestCase::new(name, status);
-    case.set_classname(file);
+    let mut case = TestCase::new(foreign::lines(&name), status);
+    case.set_classname(foreign::lines(file));
     case
 }

@@ -10,6 +10,7 @@ use super::decide::{Because, Kept, Object, Plan};
 use super::kinds::Kind;
 use super::lease::Held;
 use crate::cluster::{Format, Unseen};
+use crate::foreign::Foreign;
 
 /// How wide what a line is about is.
 const WIDTH: usize = 15;
@@ -108,7 +109,7 @@ fn table(outcome: &Outcome, kinds: &[Kind]) -> String {
         what = "";
     }
     for (object, why) in outcome.left.iter().take(NAMED) {
-        line("left", &format!("{}: {why}", object.full_name()));
+        line("left", &format!("{}: {why}", Foreign::from(object.full_name())));
     }
     if outcome.left.len() > NAMED {
         line("left", &format!("{} more", outcome.left.len() - NAMED));
@@ -144,7 +145,8 @@ fn kept(keep: &[Kept], kinds: &[Kind]) -> Vec<String> {
     let policies =
         counted(of(Because::Policies), kinds).map(|it| format!("{it} (--policies deletes them, too)"));
     let templates = of(Because::HasOthersConstraints)
-        .map(|it| format!("{}, because constraints that are not ours would go with it", it.full_name()));
+        .map(|it| Foreign::from(it.full_name()))
+        .map(|name| format!("{name}, because constraints that are not ours would go with it"));
     let others = match of(Because::NotOurs).count() {
         0 => None,
         1 => Some("1 object that is not ours".to_owned()),

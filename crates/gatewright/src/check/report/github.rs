@@ -9,7 +9,7 @@ use crate::input::InputError;
 pub fn document(results: &[ObjectResult], problems: &[InputError], summary: Summary) -> String {
     let mut text = String::new();
     for InputError { location, message } in problems {
-        let source = Source { file: location.file.to_string(), line: location.line };
+        let source = Source { file: location.file.to_string().into(), line: location.line };
         command(&mut text, Verdict::Error, &source, "input", message);
     }
     for result in results {
@@ -43,7 +43,7 @@ const fn level(verdict: Verdict) -> &'static str {
 }
 
 fn command(text: &mut String, verdict: Verdict, source: &Source, title: &str, message: &str) {
-    let file = property(source.file.strip_prefix("./").unwrap_or(&source.file));
+    let file = property(source.file.raw().strip_prefix("./").unwrap_or(source.file.raw()));
     let line = Some(format!(",line={}", source.line)).filter(|_| source.line > 0).unwrap_or_default();
     let (level, title, message) = (level(verdict), property(title), data(message));
     let _ = writeln!(text, "::{level} file={file}{line},title={title}::{message}");
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn nothing_ends_a_command_early() {
         let mut text = String::new();
-        let source = Source { file: "./a,b:c%\n.yaml".to_owned(), line: 7 };
+        let source = Source { file: "./a,b:c%\n.yaml".into(), line: 7 };
         command(&mut text, Verdict::Warn, &source, "x, y: z", "50%\r\n::error::forged, a: b");
         assert_eq!(
             text,
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_file_as_a_whole_has_no_line() {
         let mut text = String::new();
-        command(&mut text, Verdict::Error, &Source { file: "a".to_owned(), line: 0 }, "input", "no");
+        command(&mut text, Verdict::Error, &Source { file: "a".into(), line: 0 }, "input", "no");
         assert_eq!(text, "::error file=a,title=input::no\n");
     }
 }

@@ -4,6 +4,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use crate::check::FailOn;
 use crate::check::result::{ObjectResult, Verdict, Violation};
+use crate::foreign::Foreign;
 use crate::input::InputError;
 
 /// The document: a suite for each file, a test case for each object.
@@ -14,7 +15,7 @@ pub fn document(
 ) -> anyhow::Result<String> {
     let mut report = quick_junit::Report::new("gatewright");
     for of_file in results.chunk_by(|a, b| a.source.file == b.source.file) {
-        let mut suite = TestSuite::new(of_file[0].source.file.as_str());
+        let mut suite = TestSuite::new(of_file[0].source.file.to_string());
         suite.add_test_cases(of_file.iter().map(|result| test_case(result, fail_on)));
         report.add_test_suite(suite);
     }
@@ -29,17 +30,22 @@ pub fn document(
 fn test_case(result: &ObjectResult, fail_on: FailOn) -> TestCase {
     let said = format!("{}\n{}", result.source, lines(result));
     let status = match result.verdict {
-        Verdict::Error => unsuccessful(NonSuccessKind::Error, "error", said.clone(), result.assumed.first()),
+        Verdict::Error => unsuccessful(
+            NonSuccessKind::Error,
+            "error",
+            said.clone(),
+            result.assumed.first().map(Foreign::to_string).as_ref(),
+        ),
         verdict if fail_on.fails(verdict) => {
             let worst = |violation: &&Violation| violation.enforcement_action == verdict;
-            let message = result.violations.iter().find(worst).map(Violation::full_message);
+            let message = result.violations.iter().find(worst).map(|worst| worst.full_message().to_string());
             unsuccessful(NonSuccessKind::Failure, &verdict.to_string(), said.clone(), message.as_ref())
         }
         _ => TestCaseStatus::success(),
     };
     let passed = matches!(status, TestCaseStatus::Success { .. });
     let mut case = TestCase::new(result.object.to_string(), status);
-    case.set_classname(result.source.file.as_str());
+    case.set_classname(result.source.file.to_string());
     if passed && !result.violations.is_empty() {
         case.set_system_out(said);
     }

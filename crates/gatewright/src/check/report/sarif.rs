@@ -102,17 +102,19 @@ fn found(
 }
 
 fn problem(problem: &InputError) -> Value {
-    let source = Source { file: problem.location.file.to_string(), line: problem.location.line };
+    let source = Source { file: problem.location.file.to_string().into(), line: problem.location.line };
     json!({"level": "error", "message": {"text": problem.message}, "locations": [location(&source)]})
 }
 
 fn not_judged(result: &ObjectResult) -> Option<Value> {
     let text = result.assumed.first().filter(|_| result.verdict == Verdict::Error)?;
-    Some(json!({"level": "error", "message": {"text": text}, "locations": [location(&result.source)]}))
+    Some(
+        json!({"level": "error", "message": {"text": text.to_string()}, "locations": [location(&result.source)]}),
+    )
 }
 
 fn location(source: &Source) -> Value {
-    let mut physical = json!({"artifactLocation": {"uri": uri(&source.file)}});
+    let mut physical = json!({"artifactLocation": {"uri": uri(source.file.raw())}});
     if source.line > 0 {
         physical["region"] = json!({"startLine": source.line});
     }

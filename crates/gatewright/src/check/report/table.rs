@@ -8,6 +8,7 @@ use super::wrap::wrapped;
 use crate::check::namespaces::Namespaces;
 use crate::check::result::{ObjectResult, Summary, Verdict, Violation, plural};
 use crate::diagnostics::{CYAN, GREEN, RED, YELLOW};
+use crate::foreign::Foreign;
 
 const fn style(verdict: Verdict) -> Style {
     match verdict {
@@ -42,7 +43,7 @@ pub fn write(
     )?;
     groups(&result.violations).iter().try_for_each(|group| write_group(out, group, width))?;
     if verbose {
-        let line = |assumed: &String| wrapped(&format!("assumed: {assumed}"), 2, 4, width);
+        let line = |assumed: &Foreign| wrapped(&format!("assumed: {assumed}"), 2, 4, width);
         result.assumed.iter().try_for_each(|assumed| writeln!(out, "  {}", line(assumed)))?;
     }
     Ok(())
@@ -100,7 +101,7 @@ fn of_container(violation: &Violation) -> Option<(&str, &str, &str)> {
     violation.rule()?;
     let name = violation.details.get("container")?.as_str()?;
     let quoted = format!("container {}", serde_json::Value::from(name));
-    let message = violation.message.as_str();
+    let message = violation.message.raw();
     let colon = message.find(": ")? + 2;
     let at = message.find(&quoted)?;
     let noun = if matches!(&message[colon..at], "" | "init " | "ephemeral ") { colon } else { return None };
@@ -112,8 +113,10 @@ fn also(others: &[(&str, usize)]) -> String {
     if others.is_empty() {
         return String::new();
     }
-    let listed: Vec<_> =
-        others.iter().map(|(container, line)| format!("{container} (line {line})")).collect();
+    let listed: Vec<_> = others
+        .iter()
+        .map(|(container, line)| format!("{} (line {line})", Foreign::from(*container)))
+        .collect();
     format!("; the same is true of {}", listed.join(", "))
 }
 
@@ -131,7 +134,7 @@ pub fn finish(
         [one] => format!("Assumed that namespace {one} has no labels: it is not in the input."),
         several => format!(
             "Assumed that these namespaces have no labels: they are not in the input: {}.",
-            several.join(", ")
+            several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         ),
     };
     writeln!(out, "{}", wrapped(&said, 0, 2, width))?;
@@ -146,16 +149,16 @@ mod tests {
     use crate::check::result::{ConstraintName, Judged};
 
     fn violation(container: &str, does: &str, line: usize) -> Violation {
-        let constraint = ConstraintName { kind: "K".to_owned(), name: "n".to_owned() };
+        let constraint = ConstraintName { kind: "K".into(), name: "n".into() };
         Violation {
             policy: None,
             constraint,
             enforcement_action: Verdict::Deny,
-            message: format!("rule: {container} {does}"),
+            message: format!("rule: {container} {does}").into(),
             details: json!({"rule": "rule", "container": container.split('"').nth(1)}),
             judged: Judged::Object,
             line,
-            kind: "Pod".to_owned(),
+            kind: "Pod".into(),
         }
     }
 
