@@ -16,6 +16,7 @@ mod sandbox;
 mod settings;
 mod test;
 mod uninstall;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,9 @@ enum Command {
     Test(test::Args),
     /// Prints the Gatekeeper objects that policies become, for GitOps without the operator
     Render(render::Args),
+    /// Verifies the signatures of an image, and shows why they do not count
+    #[command(long_about = verify::LONG_ABOUT)]
+    Verify(verify::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
     /// Lists what is ours and left in a cluster, and deletes it
@@ -112,6 +116,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
         Command::Render(args) => render::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Operator(args) => operator::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
