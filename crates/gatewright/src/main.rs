@@ -16,6 +16,7 @@ mod sandbox;
 mod settings;
 mod test;
 mod uninstall;
+mod verifier;
 mod verify;
 
 use std::process::ExitCode;
@@ -68,6 +69,8 @@ enum Command {
     Verify(verify::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
+    /// Answers Gatekeeper's question whether an image is signed as a policy wants it
+    Verifier(verifier::Args),
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
@@ -118,6 +121,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Render(args) => render::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Operator(args) => operator::run(args),
+        Command::Verifier(args) => verifier::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
