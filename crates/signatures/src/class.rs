@@ -105,7 +105,7 @@ pub const TABLE: [Row; 16] = [
         means: "A signature by a key of the entry is good, but for another digest.",
         words: "its signature is for another image",
         detail: BRACKETS,
-        remedy: "Find out who attached it: somebody copied a signature of another image. Then sign this one.",
+        remedy: "Find out who attached it: a signature of another image does not belong there. Then sign this one.",
     },
     Row {
         class: Class::Malformed,

@@ -254,6 +254,27 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_keeps_all_keys_and_certificates() {
+        let ca = include_str!("../tests/fixtures/refused/certificate.pem");
+        let read = ReadEntry::new("nginx", &[P256, P384], Some(ca), true, true).unwrap();
+        let normal = read.normal();
+        assert_eq!(normal.public_keys, [P256, P384]);
+        assert_eq!(normal.ca.as_deref(), Some(ca));
+        assert!(normal.require_digest && normal.credentials);
+        let revision = |entry: &ReadEntry| Parameters::new(std::slice::from_ref(entry)).unwrap().revision;
+        assert_ne!(revision(&read), revision(&ReadEntry { ca: vec![], ..read.clone() }));
+    }
+
+    #[test]
+    fn faults_of_entries_name_their_field() {
+        let fault =
+            |reference, key, ca| ReadEntry::new(reference, &[key], ca, false, false).unwrap_err().to_string();
+        assert!(fault("nginx*", P256, None).starts_with("reference: a * before"));
+        assert!(fault("nginx", "", None).starts_with("publicKeys[0]: there is no PEM block"));
+        assert!(fault("nginx", P256, Some(P256)).starts_with("ca: the PEM block is of another kind"));
+    }
+
+    #[test]
     fn an_edited_constraint_is_noticed() {
         let mut parameters = Parameters::new(&[entry("nginx")]).unwrap();
         parameters.entries[0].require_digest = true;

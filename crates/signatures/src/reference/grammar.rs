@@ -24,12 +24,12 @@ pub fn normal_host(text: &str) -> Option<String> {
         return None;
     }
     let port = port.filter(|port| *port != HTTPS);
-    Some(match port {
-        Some(port) => format!("{name}:{port}"),
-        None if DOCKER_HUB_TOO.contains(&name) => DOCKER_HUB.to_owned(),
-        None if looks_like_host(name) => name.to_owned(),
-        None => format!("{name}:{HTTPS}"),
-    })
+    match port {
+        Some(port) => Some(format!("{name}:{port}")),
+        None if DOCKER_HUB_TOO.contains(&name) => Some(DOCKER_HUB.to_owned()),
+        None if looks_like_host(name) => Some(name.to_owned()),
+        None => is_host_name(name, true).then(|| format!("{name}:{HTTPS}")),
+    }
 }
 
 /// A host and its port. The colons of an IPv6 address are in brackets.

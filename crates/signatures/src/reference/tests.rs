@@ -58,6 +58,7 @@ fn what_is_no_name_of_an_image() {
         ("https://r.io/a", InvalidName::Host),
         ("r.io:x/a", InvalidName::Host),
         ("my_registry:5000/a", InvalidName::Host),
+        ("My_registry/a", InvalidName::Host),
         ("-r.io/a", InvalidName::Host),
         ("[zz::1]/a", InvalidName::Host),
         ("nginx:", InvalidName::Tag),
@@ -251,6 +252,8 @@ fn host() -> impl Strategy<Value = String> {
         "Reg/",
         "library/",
         "my_reg.io/",
+        "My_reg/",
+        "My_Reg.io:443/",
     ])
     .prop_map(str::to_owned)
 }
