@@ -19,6 +19,8 @@ mod settings;
 mod status;
 mod test;
 mod uninstall;
+mod verifier;
+mod verify;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -67,11 +69,18 @@ enum Command {
     Test(test::Args),
     /// Prints the Gatekeeper objects that policies become, for GitOps without the operator
     Render(render::Args),
+    /// Verifies the signatures of an image, and shows why they do not count
+    #[command(long_about = verify::LONG_ABOUT)]
+    Verify(verify::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
     /// Shows whether policies and standards are enforced, and what violates them
     #[command(long_about = status::LONG_ABOUT)]
     Status(status::Args),
+    /// Answers Gatekeeper's question whether an image is signed as a policy wants it
+    // Nothing in a cluster asks it yet.
+    #[command(hide = true)]
+    Verifier(verifier::Args),
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
@@ -128,8 +137,10 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
         Command::Render(args) => render::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Operator(args) => operator::run(args),
         Command::Status(args) => status::run(args),
+        Command::Verifier(args) => verifier::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),

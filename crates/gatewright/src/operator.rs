@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 /// The name of the machine; in a Pod, that is the Pod's.
-fn host() -> String {
+pub fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "gatewright".to_owned() } else { name.to_owned() }
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Done when the process is asked to end. A signal that cannot be listened to never comes.
-async fn stop_signal() {
+pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let wait = async |kind| match signal(kind) {
         Ok(mut signals) => {

@@ -41,6 +41,12 @@ impl RegistryConfig {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
+    /// The credentials of a repository, by this file alone.
+    #[cfg(test)]
+    pub(crate) fn login(&self, host: &str, path: &str) -> Credential {
+        self.of(&Repository { host: host.to_owned(), path: path.to_owned() })
+    }
+
     fn of(&self, repository: &Repository) -> Credential {
         let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
         match config.as_ref() {

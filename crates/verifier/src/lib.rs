@@ -12,6 +12,7 @@ pub mod pace;
 pub mod policies;
 pub mod registry;
 pub mod report;
+pub mod run;
 pub mod server;
 #[cfg(test)]
 mod testing;

@@ -54,6 +54,13 @@ impl Verifier {
         Self { policies: Policies::default(), checks, metrics, pace: Pace::default() }
     }
 
+    /// The same with other registries: what was remembered of the old ones is forgotten.
+    #[must_use]
+    pub fn with_registry(&self, registry: Registry) -> Self {
+        let checks = Checks::new(registry, self.metrics.clone());
+        Self { checks, ..self.clone() }
+    }
+
     /// Answers the body of a call, within `bounds::ANSWER`.
     ///
     /// # Errors

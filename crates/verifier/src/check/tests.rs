@@ -1,6 +1,7 @@
 //! Checks against a registry that behaves, and against those that do not.
 
 mod advisories;
+mod fixtures;
 mod hostile;
 
 use std::sync::Arc;
@@ -178,7 +179,7 @@ async fn one_good_signature_among_fifty_bad_ones_is_enough() {
 }
 
 #[tokio::test]
-async fn more_than_a_hundred_candidates_are_a_limit() {
+async fn cve_2024_29903_more_than_a_hundred_candidates_are_a_limit() {
     let (server, digest) = with_image().await;
     let payload = payload(&digest);
     server.blob(REPOSITORY, payload.as_str());

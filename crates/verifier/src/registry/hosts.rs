@@ -101,8 +101,13 @@ impl Hosts {
     /// It answered after this time.
     pub(crate) fn answered(&self, host: &str, after: Duration) {
         if after > bounds::SLOW_HOST {
-            self.with(host, |known| known.slow = Some(Instant::now()));
+            self.slow(host);
         }
+    }
+
+    /// It has not answered yet, although it should have.
+    pub(crate) fn slow(&self, host: &str) {
+        self.with(host, |known| known.slow = Some(Instant::now()));
     }
 
     /// Whether it was slow or silent of late, so that no call should wait for it.

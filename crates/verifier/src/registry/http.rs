@@ -1,6 +1,8 @@
 //! One request to a registry: redirects by hand, a bounded body, and what the answer's status means.
 
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::pin;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -8,7 +10,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::{Response, Url};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use zeroize::Zeroize as _;
 
 use super::address::HostKind;
@@ -26,6 +28,7 @@ pub(crate) struct Answer {
     pub(crate) response: Response,
     /// Where it came from, after redirects.
     pub(crate) url: Url,
+    begun: Instant,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -105,8 +108,8 @@ impl Sender<'_> {
         self.budget.request()?;
         let turn = self.registry.hosts.request(&host).await;
         let begun = Instant::now();
-        let sent = client.request(method.clone(), url.clone()).headers(headers).send().await;
-        self.registry.hosts.answered(&host, begun.elapsed());
+        let sending = client.request(method.clone(), url.clone()).headers(headers).send();
+        let sent = self.noting_slowness(&host, sending).await;
         let response = sent.map_err(|error| self.failed(&host, &error))?;
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -117,7 +120,7 @@ impl Sender<'_> {
         if status.is_server_error() {
             return Err(unreachable(format!("its answer is {}", status.as_u16())));
         }
-        Ok(Answer { response, url, _turn: turn })
+        Ok(Answer { response, url, begun, _turn: turn })
     }
 
     async fn client(&self, url: &Url, host: &str) -> Result<reqwest::Client, Trouble> {
@@ -160,7 +163,11 @@ impl Sender<'_> {
         }
         let host = host_of(&answer.url);
         let mut body = Bytes::default();
-        while let Some(chunk) = answer.response.chunk().await.map_err(|error| self.failed(&host, &error))? {
+        while let Some(chunk) = self
+            .noting_slowness(&host, answer.response.chunk())
+            .await
+            .map_err(|error| self.failed(&host, &error))?
+        {
             self.budget.read(chunk.len())?;
             if body.bytes.len() + chunk.len() > cap {
                 return Err(Failure::Limit(too_large));
@@ -170,7 +177,18 @@ impl Sender<'_> {
             }
             body.bytes.extend_from_slice(&chunk);
         }
+        self.registry.hosts.answered(&host, answer.begun.elapsed());
         Ok(body)
+    }
+
+    /// Waits for a host. As soon as it is slow, that is known to all: nobody else should wait for it.
+    async fn noting_slowness<T>(&self, host: &str, answering: impl Future<Output = T>) -> T {
+        let mut answering = pin!(answering);
+        if let Ok(answer) = timeout(bounds::SLOW_HOST, answering.as_mut()).await {
+            return answer;
+        }
+        self.registry.hosts.slow(host);
+        answering.await
     }
 }
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 /// The settings `signatures.allowedNetworks` and `signatures.registries`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RegistrySettings {
     /// Networks whose addresses may be connected to although they are special.

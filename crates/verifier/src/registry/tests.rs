@@ -112,7 +112,7 @@ async fn referrers_are_read_page_by_page_on_their_host() {
 }
 
 #[tokio::test]
-async fn addresses_are_refused_before_anything_is_sent() {
+async fn cve_2026_41323_addresses_are_refused_before_anything_is_sent() {
     let mut asked = Asked::new().await;
     let mut settings = asked.server.settings();
     settings.allowed_networks.clear();

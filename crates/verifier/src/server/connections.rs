@@ -44,16 +44,12 @@ impl Connections {
         while self.tasks.try_join_next().is_some() {}
         self.oldest_first.retain(|(task, _)| !task.is_finished());
         while self.oldest_first.len() >= self.most {
-            match self.oldest_first.iter().position(|(_, trust)| !trust.is_set()) {
-                Some(position) => {
-                    if let Some((oldest, _)) = self.oldest_first.remove(position) {
-                        oldest.abort();
-                    }
-                }
-                None => {
-                    self.tasks.join_next().await;
-                    self.oldest_first.retain(|(task, _)| !task.is_finished());
-                }
+            let unknown = self.oldest_first.iter().position(|(_, trust)| !trust.is_set());
+            if let Some((oldest, _)) = unknown.and_then(|position| self.oldest_first.remove(position)) {
+                oldest.abort();
+            } else {
+                self.tasks.join_next().await;
+                self.oldest_first.retain(|(task, _)| !task.is_finished());
             }
         }
         let trust = Trust::default();

@@ -78,6 +78,11 @@ impl Identity {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether calls need Gatekeeper's certificate.
+    pub fn set_required(&self, clients_prove_themselves: bool) {
+        self.with(|state| state.clients.required = clients_prove_themselves);
+    }
+
     /// Takes another pair, both in PEM. The one before stays where this fails.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -26,6 +26,7 @@ pub use self::identity::{BadPair, Identity};
 use self::connections::{Connections, Trust};
 use self::routes::{Peer, Shown};
 use crate::bounds;
+use crate::registry::Registry;
 use crate::verifier::Verifier;
 
 /// How long a connection lasts at most: it carries one call, which is answered within half a second.
@@ -42,8 +43,7 @@ const BUFFER: usize = 16 << 10;
 /// What the process is and knows.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Answers calls.
-    pub verifier: Verifier,
+    verifier: Arc<RwLock<Verifier>>,
     /// The serving certificate, and whose calls are answered.
     pub identity: Identity,
     /// What must be there before calls can be answered, and whether it is.
@@ -57,7 +57,19 @@ impl Server {
     #[must_use]
     pub fn new(verifier: Verifier, identity: Identity, replica: &str, lists: &[&'static str]) -> Self {
         let lists = Arc::new(Mutex::new(lists.iter().map(|name| (*name, false)).collect()));
-        Self { verifier, identity, lists, replica: replica.into() }
+        Self { verifier: Arc::new(RwLock::new(verifier)), identity, lists, replica: replica.into() }
+    }
+
+    /// What answers calls.
+    #[must_use]
+    pub fn verifier(&self) -> Verifier {
+        self.verifier.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes other registries, for the calls from now on.
+    pub fn set_registry(&self, registry: Registry) {
+        let verifier = self.verifier().with_registry(registry);
+        *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;
     }
 
     /// One of the lists is known now.

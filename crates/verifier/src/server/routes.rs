@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Server;
 use crate::bounds;
+use crate::verifier::Verifier;
 
 /// Who is on the other end.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ impl Server {
         let Ok(body) = Limited::new(request.into_body(), bounds::REQUEST_BYTES).collect().await else {
             return text(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 1 MiB\n");
         };
-        match self.verifier.answer(&body.to_bytes()).await {
+        match self.verifier().answer(&body.to_bytes()).await {
             Ok(bytes) => answer(StatusCode::OK, JSON, bytes),
             Err(error @ (RequestError::Malformed | RequestError::TooManyKeys)) => {
                 text(StatusCode::BAD_REQUEST, format!("{error}\n"))
@@ -80,7 +81,7 @@ impl Server {
             "replica": *self.replica,
             "ready": self.missing().is_empty(),
             "certificate": {"notAfter": ends.map(|at| at.to_string())},
-            "constraints": self.verifier.policies.revisions(),
+            "constraints": self.verifier().policies.revisions(),
         });
         answer(StatusCode::OK, JSON, status.to_string())
     }
@@ -95,7 +96,7 @@ impl Server {
     }
 
     fn show_metrics(&self) -> Answer {
-        let (checks, metrics) = (&self.verifier.checks, &self.verifier.metrics);
+        let Verifier { checks, metrics, .. } = self.verifier();
         metrics.now(checks.count(), checks.registry().hosts().down());
         metrics.certificate_ends(self.identity.not_after().unwrap_or_default());
         let mut shown = String::new();

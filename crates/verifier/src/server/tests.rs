@@ -73,11 +73,11 @@ impl World {
         let (calls, probes) = (TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0"));
         let (calls, probes) = (calls.await.unwrap(), probes.await.unwrap());
         let text = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
-        let (address, probed) = (text(&calls), text(&probes));
+        let (address, probe_address) = (text(&calls), text(&probes));
         let (serving, probing) = (server.clone(), server.clone());
         tokio::spawn(async move { serving.serve(calls, pending()).await });
         tokio::spawn(async move { probing.serve_probes(probes, pending()).await });
-        Self { server, address, probes: probed, certificate, gatekeeper }
+        Self { server, address, probes: probe_address, certificate, gatekeeper }
     }
 
     /// Sends a request by TLS. No status where the handshake or the connection fails.
@@ -208,7 +208,7 @@ async fn the_status_and_the_probes_say_what_is_missing() {
     assert_eq!((status, why.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "not listed yet: constraints\n"));
     assert_eq!(world.status().await["ready"], false);
     let parameters = Parameters::new(&[entry("*", 1)]).unwrap();
-    world.server.verifier.policies.set("p", &parameters, |_| None, &RegistryConfig::default());
+    world.server.verifier().policies.set("p", &parameters, |_| None, &RegistryConfig::default());
     world.server.listed("constraints");
     assert_eq!(world.probe("/readyz").await, (StatusCode::OK, "ok\n".into()));
     let status = world.status().await;

@@ -229,6 +229,38 @@ async fn silent_registries_cost_half_a_second_once() {
     assert_eq!(world.asked(), 1);
 }
 
+/// Two silent registries and fifty images of each: all calls together wait about as long as two, and whoever asks about
+/// another registry has the answer at once.
+#[tokio::test]
+async fn fifty_hanging_checks_delay_nobody() {
+    let (silent, good) = (World::new(|_| vec![]).await, World::new(|_| vec![]).await);
+    let other = TestRegistry::start().await;
+    let mut settings = good.server.settings();
+    for server in [&silent.server, &other] {
+        server.hook(|_| Some(TestRegistry::dripping(Duration::from_mins(1))));
+        settings.registries.extend(server.settings().registries);
+    }
+    let digest = good.server.image("1");
+    good.server.sign_legacy(&digest, 1);
+    let mut world = World { verifier: Verifier::new(Registry::new(settings), Metrics::default()), ..good };
+    world.revision = world.set(&[entry("*", 1)]);
+    let begun = Instant::now();
+    for number in 0..50 {
+        for server in [&silent.server, &other] {
+            let image = format!("{}/team/app:{number}", server.host());
+            let answered = world.ask(&[world.key(&image, true)]).await;
+            assert!(["in-progress", "unreachable"].contains(&answered.class(&image).as_str()));
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let image = world.name(":1");
+    let first = world.ask(&[world.key(&image, true)]).await;
+    assert!(first.took < Duration::from_millis(500), "{:?}", first.took);
+    // Where the others have used up all waiting, it is the next call that has the answer.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.ask(&[world.key(&image, true)]).await.class(&image), "verified");
+}
+
 #[tokio::test]
 async fn audit_never_waits_and_is_content_with_what_is_older() {
     let world = World::new(|reference| vec![entry(reference, 1)]).await;

@@ -192,3 +192,28 @@ async fn no_text_of_a_registry_is_repeated() {
     let said = format!("{} {:?}", checked.text(), checked.steps);
     assert!(!said.to_lowercase().contains("canary"), "{said}");
 }
+
+#[tokio::test]
+async fn a_hundred_thousand_layers_or_referrers_are_not_read_to_their_end() {
+    let (server, digest) = with_image().await;
+    let small = sign::descriptor(sign::SIMPLE, b"x");
+    server.legacy(&digest, &vec![small.clone(); 100_000]);
+    server.list(&digest, &vec![small; 100_000]);
+    let checked = check(&server).await;
+    assert_eq!(checked.class(), Class::Limit);
+    assert!(checked.budget.bytes() <= 2 * bounds::MANIFEST_BYTES + (2 << 20), "{}", checked.budget.bytes());
+    assert!(checked.budget.requests() <= 5, "{}", checked.budget.requests());
+}
+
+/// Many small, different referrers: the largest list that is read at all.
+#[tokio::test]
+async fn a_list_of_many_different_referrers_is_bounded() {
+    let (server, digest) = with_image().await;
+    let listed = |number: u32| json!({"digest": Digest::of(&number.to_be_bytes()), "size": 1});
+    let all: Vec<_> = (0..30_000).map(listed).collect();
+    server.list(&digest, &all);
+    let checked = check(&server).await;
+    assert_eq!(checked.class(), Class::Limit);
+    assert!(checked.budget.requests() <= 120, "{}", checked.budget.requests());
+    assert!(checked.budget.bytes() < 2 * bounds::MANIFEST_BYTES, "{}", checked.budget.bytes());
+}

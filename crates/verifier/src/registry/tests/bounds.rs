@@ -12,7 +12,7 @@ use gatewright_signatures::Digest;
 const ON_ITS_WAY: u64 = 8 << 20;
 
 #[tokio::test]
-async fn an_endless_body_is_given_up_at_its_bound() {
+async fn cve_2024_29902_an_endless_body_is_given_up_at_its_bound() {
     let asked = Asked::new().await;
     let sent = asked.server.sent.clone();
     let counted = sent.clone();

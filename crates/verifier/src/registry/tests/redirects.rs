@@ -34,7 +34,10 @@ async fn a_redirect_gets_none_of_our_headers() {
 #[case("//user:pw@127.0.0.1/x", "with a user name")]
 #[case("http://[", "redirects nowhere")]
 #[tokio::test]
-async fn a_redirect_leads_nowhere_special(#[case] location: &'static str, #[case] expected: &str) {
+async fn cve_2026_4789_a_redirect_leads_nowhere_special(
+    #[case] location: &'static str,
+    #[case] expected: &str,
+) {
     let mut asked = Asked::new().await;
     let mut settings = asked.server.settings();
     settings.allowed_networks = vec!["127.0.0.1/32".parse().unwrap()];

@@ -1,0 +1,78 @@
+//! Shows what was found.
+
+use std::io::Write as _;
+
+use gatewright_signatures::Class;
+use gatewright_signatures::text::printable;
+use gatewright_verifier::report::EntryReport;
+
+use super::{Format, OfPolicy, Outcome};
+use crate::diagnostics::{GREEN, RED};
+
+/// Prints the outcome.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(outcome: &Outcome, format: Format) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match format {
+        Format::Json => writeln!(out, "{:#}", serde_json::to_value(outcome)?)?,
+        Format::Text => write!(out, "{}", text(outcome))?,
+    }
+    Ok(())
+}
+
+/// What people read.
+fn text(outcome: &Outcome) -> String {
+    let image = printable(&outcome.image);
+    let mut shown = match outcome.class {
+        Class::Verified => format!("{GREEN}verified{GREEN:#}: {image}\n"),
+        Class::NotCovered => {
+            format!("{RED}not covered{RED:#}: {image}: no entry of the policies covers it\n")
+        }
+        class => format!("{RED}{class}{RED:#}: {image}: {}\n", outcome.text),
+    };
+    shown.extend(outcome.digest.iter().map(|digest| format!("digest: {digest}\n")));
+    for OfPolicy { policy, report } in &outcome.policies {
+        let policy = policy.as_deref().map_or_else(String::new, |name| format!("policy {name}, "));
+        shown.extend(report.entries.iter().map(|entry| format!("\n{policy}{}\n", entry_text(entry))));
+    }
+    shown
+}
+
+fn entry_text(entry: &EntryReport) -> String {
+    let outcome = if entry.text.is_empty() {
+        entry.class.to_string()
+    } else {
+        format!("{}: {}", entry.class, entry.text)
+    };
+    let steps = entry.steps.iter().map(|step| format!("\n  {}: {}", printable(&step.place), step.answer));
+    format!("entry {}: {outcome}{}", entry.reference, steps.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_signatures::Class;
+    use gatewright_verifier::report::Report;
+
+    use super::{OfPolicy, Outcome, text};
+
+    #[test]
+    fn names_cannot_change_the_terminal() {
+        let report = Report {
+            image: "x".into(),
+            digest: None,
+            class: Class::InvalidName,
+            text: String::new(),
+            entries: vec![],
+        };
+        let outcome = Outcome {
+            image: "a\u{1b}[2J\u{202e}".into(),
+            digest: None,
+            class: Class::InvalidName,
+            text: Class::InvalidName.plain().text(),
+            policies: vec![OfPolicy { policy: None, report }],
+        };
+        assert!(text(&outcome).contains("a\\u{1b}[2J\\u{202e}: its name cannot be read"));
+    }
+}
