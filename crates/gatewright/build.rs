@@ -11,7 +11,8 @@ fn main() -> io::Result<()> {
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path().canonicalize()?;
         if let Some(name) = path.file_stem() {
-            rows.push(format!("({:?}, include_str!({path:?}))", name.to_string_lossy()));
+            let (name, path) = (name.to_string_lossy(), path.to_string_lossy());
+            rows.push(format!("({name:?}, include_str!({path:?}))"));
         }
     }
     rows.sort();

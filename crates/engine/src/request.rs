@@ -80,6 +80,7 @@ impl Request {
     ///
     /// # Errors
     /// A field that is unknown, missing or of a wrong type.
+    #[expect(clippy::needless_pass_by_value, reason = "callers need it no longer")]
     pub fn from_admission_review(document: Value) -> Result<Self, RequestError> {
         let document: Document = gatewright_typed::read(&document)
             .map_err(|misfit| RequestError::new(misfit.pointer, misfit.message))?;

@@ -98,7 +98,7 @@ impl<'t> Events<'t> {
     /// The line as editors count them; YAML ends lines at more characters. Marks mostly come in order, so the text is
     /// read once.
     fn line_of(&mut self, mark: Mark) -> usize {
-        let text = self.guarded.text.as_bytes();
+        let text = &self.guarded.text.as_bytes()[..self.guarded.end];
         let end = usize::try_from(mark.index).map_or(text.len(), |index| index.min(text.len()));
         if end < self.at {
             (self.at, self.line) = (0, 1);

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 pub struct Guarded<'t> {
     /// The text.
     pub text: Cow<'t, str>,
+    /// Where it ends without the line break that it was given.
+    pub end: usize,
     mark: Option<char>,
 }
 
@@ -18,7 +20,7 @@ impl<'t> Guarded<'t> {
         let mut found = commas(text).peekable();
         let ends = text.is_empty() || text.ends_with('\n');
         if ends && found.peek().is_none() {
-            return Self { text: Cow::Borrowed(text), mark: None };
+            return Self { text: Cow::Borrowed(text), end: text.len(), mark: None };
         }
         // There are 6,400 such characters: no real text has all of them.
         let mark = ('\u{e000}'..='\u{f8ff}').find(|mark| !text.contains(*mark)).unwrap_or('\u{e000}');
@@ -29,10 +31,11 @@ impl<'t> Guarded<'t> {
             from = comma;
         }
         marked.push_str(&text[from..]);
+        let end = marked.len();
         if !ends {
             marked.push('\n');
         }
-        Self { text: Cow::Owned(marked), mark: (from > 0).then_some(mark) }
+        Self { text: Cow::Owned(marked), end, mark: (from > 0).then_some(mark) }
     }
 
     /// A value of the text as it is without marks.

@@ -135,13 +135,6 @@ fn wanted(expected: &str) -> String {
     match expected.split_once(' ') {
         Some(("struct", _)) => "an object".to_owned(),
         Some(("enum", _)) => "one of the allowed words, a string".to_owned(),
-        Some(("tuple", rest)) => {
-            let count = rest.rsplit(' ').next().unwrap_or_default();
-            match rest.strip_prefix("of ").and_then(|rest| rest.strip_suffix(" elements")) {
-                Some(count) => format!("a list of {count} elements"),
-                None => format!("a list ({count})"),
-            }
-        }
         _ if expected.starts_with("a tuple of size ") => {
             format!("a list of {} elements", expected.trim_start_matches("a tuple of size "))
         }

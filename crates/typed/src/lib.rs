@@ -42,10 +42,7 @@ pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
             path.push(name.to_owned());
         }
         Misfit {
-            pointer: path
-                .iter()
-                .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
-                .collect(),
+            pointer: pointer(&path),
             field: written(&path),
             message: fault.to_string(),
             unknown: fault.is_unknown_field(),
@@ -61,6 +58,11 @@ fn segments(path: &Path) -> Vec<String> {
         Segment::Enum { .. } | Segment::Unknown => None,
     };
     path.iter().filter_map(part).collect()
+}
+
+fn pointer(path: &[String]) -> String {
+    path.iter()
+        .fold(String::new(), |pointer, part| pointer + "/" + &part.replace('~', "~0").replace('/', "~1"))
 }
 
 fn written(path: &[String]) -> String {

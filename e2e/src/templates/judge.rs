@@ -230,21 +230,22 @@ impl Theirs {
 /// What `gator verify -v` says, by test.
 fn read(said: &str) -> HashMap<String, Theirs> {
     let mut found: HashMap<String, Theirs> = HashMap::new();
-    let (mut test, mut case) = (String::new(), None);
+    // What stands before a test's result is printed by its template.
+    let (mut test, mut case, mut has_failed) = (String::new(), None, false);
     for line in said.lines() {
         let failed = |line: &str| Some(line.strip_prefix("--- FAIL: ")?.split('\t').next()?.to_owned());
         if let Some(name) = line.strip_prefix("=== RUN   ") {
             name.clone_into(&mut test);
             found.entry(test.clone()).or_default();
-            case = None;
+            (case, has_failed) = (None, false);
         } else if failed(line).is_some() {
-            case = None;
+            (case, has_failed) = (None, true);
         } else if line.starts_with("    === RUN") || line.starts_with("    --- ") {
             case = failed(line.trim_start());
         } else if let (Some(theirs), false) = (found.get_mut(&test), line.trim().is_empty()) {
             match &case {
                 Some(case) => theirs.failed.entry(case.clone()).or_default().push_str(line.trim()),
-                None if line.starts_with("  ") => {
+                None if has_failed && line.starts_with("  ") => {
                     theirs.refused.get_or_insert_default().push_str(line.trim());
                 }
                 None => {}

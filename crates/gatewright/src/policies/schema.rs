@@ -70,18 +70,8 @@ impl Schema {
         if found.is_empty() {
             found = self.rules.unmet(policy);
         }
-        let found = found.into_iter().map(|fault| self.described(fault, policy));
+        let found = found.into_iter().map(|fault| described(fault, policy));
         found.chain(unknown.into_iter().map(|fault| self.unknown(fault))).collect()
-    }
-
-    /// The words for a value that the CRD does not allow.
-    fn described(&self, fault: Fault, policy: &Value) -> Refused {
-        let word = policy.pointer(&fault.pointer).and_then(Value::as_str);
-        let message = match word.filter(|_| !fault.allowed.is_empty()) {
-            Some(word) => not_one_of(word, &texts(&fault.allowed)),
-            None => fault.message,
-        };
-        Refused { pointer: fault.pointer, message }
     }
 
     /// The words for a field that the CRD does not know: perhaps the other kind does.
@@ -101,6 +91,16 @@ impl Schema {
         };
         Refused { pointer: fault.pointer, message }
     }
+}
+
+/// The words for a value that the CRD does not allow.
+fn described(fault: Fault, policy: &Value) -> Refused {
+    let word = policy.pointer(&fault.pointer).and_then(Value::as_str);
+    let message = match word.filter(|_| !fault.allowed.is_empty()) {
+        Some(word) => not_one_of(word, &texts(&fault.allowed)),
+        None => fault.message,
+    };
+    Refused { pointer: fault.pointer, message }
 }
 
 fn texts(words: &[String]) -> Vec<&str> {

@@ -262,6 +262,9 @@ fn what_stands_beside_the_conditions() {
     assert_eq!((status.namespaces, found.total, found.by_enforcement.warn), (Some(4), 2, 2));
     assert_eq!(status.deckhouse.as_ref().unwrap().synced, "True");
     assert_eq!(last_hash(Some(&status)), Some("h"));
+    // Applied is what the last valid generation left; this one is not synced.
+    let invalid = Draft { facts: Facts { spec: Some(json!({"a": 1})), ..Facts::default() }, ..invalid() };
+    assert_eq!(invalid.status(&at(1)).unwrap().deckhouse.unwrap().synced, "False");
     // What does not parse any more is not what was seen last.
     draft.previous = Some(status.clone());
     draft.facts = Facts::default();

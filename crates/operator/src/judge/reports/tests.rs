@@ -238,6 +238,7 @@ fn what_is_said_of_the_reports() {
             Judgement::yes(Reason::Written, "audit's results are written as PolicyReport of wgpolicyk8s.io"),
         ),
         (both, Some(outcome(&failed(1))), on, Judgement::no(Reason::ApplyFailed, "a")),
+        (both, Some(outcome(&failed(3))), on, Judgement::no(Reason::ApplyFailed, "a; b; c")),
         (both, Some(outcome(&conflict)), on, Judgement::no(Reason::Conflict, "a; b; c; and 2 more")),
     ] {
         assert_eq!(judge(&kinds, outcome.as_ref(), builtin), expected);

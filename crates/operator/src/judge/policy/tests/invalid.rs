@@ -175,6 +175,7 @@ fn never_valid() -> Vec<Row> {
     let nothing = Outcome::NotApplied { why: nothing, generation: 2, desired: 0 };
     let live = Arc::new(taken_in(&scene.last_good));
     let (other_owner, other_label) = (other_owner(&live), other_policys(&scene.last_good));
+    let (labelled, labelled_otherwise) = (owned_by_the_release(&live, UID), owned_by_the_release(&live, "1"));
     let with_facts = |live, outcome| with_facts_of(live, plan(&scene.policy, vec![], invalid(), outcome));
     vec![
         scene.row("never valid", unremembered(None), vec![], nothing.clone()),
@@ -187,6 +188,16 @@ fn never_valid() -> Vec<Row> {
             "a constraint of another policy of this name",
             unremembered(Some(&other_owner)),
             with_facts(&other_owner, nothing.clone()),
+        ),
+        scene.expect(
+            "a constraint that the release owns, with the policy's label",
+            unremembered(Some(&labelled)),
+            with_facts(&labelled, not_applied(2, drifted(CHANGED))),
+        ),
+        scene.expect(
+            "a constraint that the release owns, with another policy's label",
+            unremembered(Some(&labelled_otherwise)),
+            with_facts(&labelled_otherwise, nothing.clone()),
         ),
         scene.row(
             "remembered of another policy of this name",
@@ -201,6 +212,14 @@ fn other_owner(live: &Arc<Live>) -> Arc<Live> {
     let mut other = Live::clone(live);
     other.owners[0].uid = UID.replace('0', "1");
     Arc::new(other)
+}
+
+/// Whose policy it was says the label alone.
+fn owned_by_the_release(live: &Arc<Live>, uid: &str) -> Arc<Live> {
+    let mut owned = Live::clone(live);
+    owned.owners.clear();
+    owned.labels.insert("gatewright.io/owner".to_owned(), uid.to_owned());
+    Arc::new(owned)
 }
 
 fn other_policys(prepared: &Arc<Prepared>) -> Arc<Prepared> {
