@@ -83,10 +83,12 @@ fn parsed(document: &str, line: usize) -> Result<Option<Parsed>, YamlError> {
     value["items"] = Value::Null;
     let items =
         serde_json::from_str::<Vec<&RawValue>>(raw.get()).map_err(|error| positioned(&error, line))?;
+    let (mut at, mut item_line) = (0, line);
     let items = items.into_iter().map(|item| {
         let offset = document.len() - after(document, item.get()).len();
-        let line = line + newlines(&document.as_bytes()[..offset]);
-        Ok(Item { line, json: strict(item.get(), line)?.to_string() })
+        item_line += newlines(&document.as_bytes()[at..offset]);
+        at = offset;
+        Ok(Item { line: item_line, json: strict(item.get(), item_line)?.to_string() })
     });
     Ok(Some(Parsed { line, value, items: Some(items.collect::<Result<_, YamlError>>()?) }))
 }

@@ -41,18 +41,42 @@ pub fn run(pods: u32) -> Result<()> {
          Medians in turns, with the range.");
     throughput("", &usual, pods)?;
     throughput("the light work, ", &light, pods)?;
+    controllers(&usual, pods)?;
     start("", &usual)?;
     start(", the light work", &light)
 }
 
-fn population(programs: &Programs, pods: u32) -> Result<Folder> {
+fn population(programs: &Programs, count: u32, object: fn(u32) -> Value) -> Result<Folder> {
     let folder = Folder::new()?;
     folder.write("000-namespace.yaml", std::slice::from_ref(&programs.namespace))?;
-    let pods: Vec<_> = (1..=pods).map(population::pod).collect();
-    for (number, chunk) in pods.chunks(PODS_PER_FILE).enumerate() {
-        folder.write(&format!("pods-{number:03}.yaml"), chunk)?;
+    let objects: Vec<_> = (1..=count).map(object).collect();
+    for (number, chunk) in objects.chunks(PODS_PER_FILE).enumerate() {
+        folder.write(&format!("objects-{number:03}.yaml"), chunk)?;
     }
     Ok(folder)
+}
+
+/// What it costs to judge Deployments with their Pods. `gator` has nothing like it: beside them stand the Pods alone.
+fn controllers(programs: &Programs, count: u32) -> Result<()> {
+    let pods = &population(programs, count, population::pod)?;
+    let deployments = &population(programs, count, population::deployment)?;
+    let output = Folder::new()?;
+    let said = [output.path().join("deployments.json"), output.path().join("pods.json")];
+    let (mut of_deployments, mut of_pods) = (vec![], vec![]);
+    for round in 1..=ROUNDS {
+        progress(&format!("round {round} of {ROUNDS}"));
+        of_deployments.push(process::run(&mut programs.ours(deployments)?, &said[0])?);
+        of_pods.push(process::run(&mut programs.ours(pods)?, &said[1])?);
+    }
+    let refused = [denied(&said[0])?, denied(&said[1])?];
+    ensure!(refused[0] == refused[1], "{} Deployments are refused, and {} Pods", refused[0], refused[1]);
+    let title = format!("{count} Deployments with their Pods, {} refused", refused[0]);
+    compare(&title, ["Deployments with their Pods", "Pods"], &of_deployments, &of_pods, count);
+    Ok(())
+}
+
+fn denied(path: &Path) -> Result<u64> {
+    read(path)?["summary"]["denied"].as_u64().context("no summary")
 }
 
 impl Programs {
@@ -100,7 +124,7 @@ fn files<'a>(folders: &'a [&'a Folder]) -> impl Iterator<Item = String> + 'a {
 }
 
 fn throughput(work: &str, programs: &Programs, pods: u32) -> Result<()> {
-    let objects = &population(programs, pods)?;
+    let objects = &population(programs, pods, population::pod)?;
     let output = Folder::new()?;
     let (ours_said, gator_said) = (output.path().join("ours.json"), output.path().join("gator.json"));
     let (mut ours, mut gator) = (vec![], vec![]);
@@ -111,19 +135,25 @@ fn throughput(work: &str, programs: &Programs, pods: u32) -> Result<()> {
     }
     let (found, expected) = (ours_violations(&ours_said)?, gator_violations(&gator_said)?);
     ensure!(found == expected, "gatewright check finds {found} violations, gator test {expected}");
-    let mut table = Table::new(["", "gatewright check", "gator test", "ratio"]);
+    let title = format!("{work}{pods} Pods, {found} violations");
+    compare(&title, ["gatewright check", "gator test"], &ours, &gator, pods);
+    Ok(())
+}
+
+/// Prints what two runs over as many objects used.
+fn compare(title: &str, names: [&str; 2], left: &[Usage], right: &[Usage], objects: u32) {
+    let mut table = Table::new(["", names[0], names[1], "ratio"]);
     let mut row = |title: &str, of: &dyn Fn(&Usage) -> f64| {
-        let [ours, gator] = [&ours, &gator].map(|runs| runs.iter().map(of).collect::<Vec<_>>());
-        let sums = [&ours, &gator].map(|values| Rounds::of(values.iter().copied()).to_string());
-        let [left, right] = sums;
-        table.row([title.to_owned(), left, right, Rounds::ratio(&ours, &gator).to_string()]);
+        let [left, right] = [left, right].map(|runs| runs.iter().map(of).collect::<Vec<_>>());
+        let ratio = Rounds::ratio(&left, &right).to_string();
+        let [left, right] = [left, right].map(|values| Rounds::of(values.iter().copied()).to_string());
+        table.row([title.to_owned(), left, right, ratio]);
     };
-    row("objects per second", &|usage| f64::from(pods) / usage.wall);
+    row("objects per second", &|usage| f64::from(objects) / usage.wall);
     row("seconds", &|usage| usage.wall);
     row("processor seconds", &|usage| usage.cpu);
     row("peak memory, MB", &|usage| usage.megabytes);
-    table.print(&format!("{work}{pods} Pods, {found} violations"));
-    Ok(())
+    table.print(title);
 }
 
 fn read(path: &Path) -> Result<Value> {
@@ -143,7 +173,7 @@ fn gator_violations(path: &Path) -> Result<usize> {
 
 /// From start to end, for one Pod.
 fn start(work: &str, programs: &Programs) -> Result<()> {
-    let objects = &population(programs, 1)?;
+    let objects = &population(programs, 1, population::pod)?;
     let (mut ours, mut gator) = (vec![], vec![]);
     for _ in 0..STARTS {
         ours.push(process::time(&mut programs.ours(objects)?)? * 1e3);

@@ -6,6 +6,27 @@ use super::objects;
 
 /// The Pod of a number: always the same one. Every tenth violates something.
 pub fn pod(number: u32) -> Value {
+    let mut pod = written(number);
+    // `gator` judges what it reads; `check` judges what the API server would make of it.
+    gatewright_kube_defaults::apply(&mut pod);
+    pod
+}
+
+/// A Deployment of such Pods, as people write it.
+pub fn deployment(number: u32) -> Value {
+    let pod = written(number);
+    let labels = &pod["metadata"]["labels"];
+    let template = json!({"metadata": {"labels": labels, "annotations": pod["metadata"]["annotations"]}, "spec": pod["spec"]});
+    let metadata =
+        json!({"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"], "labels": labels});
+    let selector = json!({"matchLabels": {"app.kubernetes.io/name": pod["metadata"]["name"]}});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
+        "spec": {"replicas": 2, "selector": selector, "template": template},
+    })
+}
+
+fn written(number: u32) -> Value {
     let number = number as usize;
     let name = format!("service-{number}");
     let containers = 1 + number % 4;
@@ -25,8 +46,6 @@ pub fn pod(number: u32) -> Value {
     if number.is_multiple_of(10) {
         break_something(&mut pod, number / 10);
     }
-    // `gator` judges what it reads; `check` judges what the API server would make of it.
-    gatewright_kube_defaults::apply(&mut pod);
     pod
 }
 
