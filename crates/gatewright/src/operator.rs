@@ -51,6 +51,7 @@ pub fn host() -> String {
 
 /// Runs the operator until it is asked to end.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    end_on_panic();
     let set_log_level = log::start(&args.log, args.log_format)?;
     let options = Options {
         config: args.config.clone(),
@@ -65,6 +66,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(gatewright_operator::run(options, stop_signal()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a panic leaves half done must not go on: the process ends, and another replica takes over.
+fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
 }
 
 /// Done when the process is asked to end. A signal that cannot be listened to never comes.

@@ -215,7 +215,8 @@ fn foreign_text_leads_nobody() -> Result {
                 .into_iter()
                 .flatten()
                 .map(|result| format!("{} {}", result["message"], result["locations"]))
-                .collect(),
+                .collect::<Vec<_>>()
+                .join("\n"),
             _ => said,
         };
         if format != "json" {
