@@ -135,7 +135,13 @@ impl Registry {
     /// The name of an image in it.
     #[must_use]
     pub fn image(&self, tag: &str) -> String {
-        format!("127.0.0.1:{}/gatewright:{tag}", self.port)
+        self.named(&format!("gatewright:{tag}"))
+    }
+
+    /// The name of anything in it: a repository with a tag or a digest.
+    #[must_use]
+    pub fn named(&self, name: &str) -> String {
+        format!("127.0.0.1:{}/{name}", self.port)
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Args {
     /// The Docker configuration with the credentials of registries; by default yours
     #[arg(long, value_name = "FILE")]
     registry_config: Option<PathBuf>,
-    /// The settings file that the operator has: its signatures.registries hold here, too
+    /// A settings file whose signatures.registries hold here. The operator does not take that key yet
     #[arg(long, env = "GATEWRIGHT_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The format

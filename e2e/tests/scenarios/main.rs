@@ -22,4 +22,5 @@ mod system;
 mod uninstall;
 mod upgrade;
 mod verdicts;
+mod verify;
 mod versions;
