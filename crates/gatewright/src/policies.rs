@@ -128,7 +128,7 @@ pub fn field(pointer: &str) -> String {
 }
 
 /// A policy, as people call it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
 pub struct PolicyRef {
     /// The kind, or `PodSecurityStandard`.
     pub kind: String,

@@ -8,8 +8,10 @@ pub fn all() -> Vec<(&'static str, Schema)> {
     // What is written is described, not what would be read.
     let generator = || SchemaSettings::draft2020_12().for_serialize().into_generator();
     vec![
+        ("check", generator().into_root_schema_for::<crate::check::Document<'_>>()),
         ("probe", generator().into_root_schema_for::<crate::status::ProbeDocument>()),
         ("status", generator().into_root_schema_for::<crate::status::Status>()),
+        ("test", generator().into_root_schema_for::<crate::test::Document<'_>>()),
         ("uninstall", generator().into_root_schema_for::<crate::uninstall::Document>()),
     ]
 }

@@ -86,6 +86,35 @@ fn colors_are_for_terminals_and_for_those_who_ask() -> Result {
     Ok(())
 }
 
+#[test]
+fn json_is_as_its_schema_says() -> Result {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json"));
+    let of_input =
+        ["check", "-f", "policies.yaml", "-f", "manifests.yaml", "-f", "elsewhere.yaml", "-o", "json"];
+    for (name, folder_of, arguments, code) in [
+        ("check", "check.in", &of_input[..], 1),
+        ("test", "test.in", &["test", "cases/...", "-o", "json"], 2),
+    ] {
+        let schema = std::fs::read_to_string(folder.join(format!("{name}.schema.json")))?;
+        let validator = jsonschema::validator_for(&serde_json::from_str(&schema)?)?;
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd").join(folder_of);
+        let assert = gatewright(arguments)?.current_dir(place).assert().code(code);
+        let document: Value = serde_json::from_slice(&assert.get_output().stdout)?;
+        assert_eq!(
+            (document["kind"].as_str().map(str::to_lowercase), &document["version"]),
+            (Some(name.to_owned()), &1.into())
+        );
+        let wrong: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+        // What is not in the schema must not be there: nobody would know of it.
+        let mut other = document.clone();
+        other["results"][0]["verdict"] = "maybe".into();
+        other["results"][0]["outcome"] = "maybe".into();
+        assert!(!validator.is_valid(&other), "{name}");
+    }
+    Ok(())
+}
+
 /// The schema of the OASIS standard comes with a crate of its types.
 fn sarif_schema() -> Result<PathBuf> {
     let mut cargo = std::process::Command::new(env!("CARGO"));

@@ -27,6 +27,7 @@ use judge::{Judge, Placed};
 pub use kinds::Scopes;
 use namespaces::{CommandLine, NamespaceLabels};
 use notes::Unread;
+pub use report::Document;
 use report::{Format, Report};
 use result::{Summary, Verdict};
 use world::World;

@@ -30,12 +30,17 @@ pub enum Format {
     Github,
 }
 
-/// What `-o json` prints.
-#[derive(serde::Serialize)]
-struct Document<'a> {
+/// What `check` found: what `-o json` prints.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Check")]
+pub struct Document<'a> {
+    /// `Check`.
     kind: &'static str,
+    /// The version of this document's shape.
     version: u32,
+    /// How many objects have which verdict.
     summary: Summary,
+    /// What was found out about each object, in the order of the input.
     results: &'a [ObjectResult],
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use gatewright_gatekeeper::Action;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +11,9 @@ use crate::foreign::Foreign;
 use crate::policies::PolicyRef;
 
 /// What becomes of an object: the worst that a constraint says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, strum::Display,
+)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Verdict {
@@ -38,7 +41,7 @@ impl From<Action> for Verdict {
 }
 
 /// An object that was judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// The API group and version.
@@ -52,7 +55,7 @@ pub struct ObjectRef {
 }
 
 /// Where an object stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Source {
     /// The file.
     pub file: Foreign,
@@ -61,7 +64,7 @@ pub struct Source {
 }
 
 /// A constraint, by kind and name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct ConstraintName {
     /// The kind.
     pub kind: Foreign,
@@ -70,7 +73,7 @@ pub struct ConstraintName {
 }
 
 /// One thing that is wrong with an object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
     /// The policy or standard; none for constraints of others.
@@ -93,7 +96,7 @@ pub struct Violation {
 }
 
 /// What a violation is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Judged {
     /// The object of the input.
@@ -153,7 +156,7 @@ impl Violation {
 }
 
 /// What was found out about one object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ObjectResult {
     /// The object.
     pub object: ObjectRef,
@@ -202,7 +205,7 @@ impl ObjectResult {
 }
 
 /// How many objects have which verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     /// All objects that were judged.
     pub objects: usize,

@@ -20,6 +20,7 @@ use crate::input::{Envelope, LimitArgs, Reading};
 use crate::sandbox::{Limits, Pool};
 use files::{File, Kind};
 use filter::Filter;
+pub use report::Document;
 use report::Format;
 use result::{FileResult, Outcome, Summary};
 

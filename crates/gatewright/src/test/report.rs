@@ -21,10 +21,17 @@ pub enum Format {
     Junit,
 }
 
-/// What `-o json` prints.
-#[derive(serde::Serialize)]
-struct Document<'a> {
+/// What tests found: what `-o json` prints.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Test")]
+pub struct Document<'a> {
+    /// `Test`.
+    kind: &'static str,
+    /// The version of this document's shape.
+    version: u32,
+    /// How many tests have which outcome.
     summary: Summary,
+    /// What was found, in the order of the files.
     results: Vec<&'a TestResult>,
 }
 
@@ -34,7 +41,8 @@ pub fn write(format: Format, verbose: bool, files: &[FileResult], summary: Summa
         Format::Table => table(&mut anstream::stdout().lock(), verbose, files, summary)?,
         Format::Json => {
             let results = files.iter().flat_map(|file| &file.results).collect();
-            let document = serde_json::to_string_pretty(&Document { summary, results })?;
+            let document = Document { kind: "Test", version: 1, summary, results };
+            let document = serde_json::to_string_pretty(&document)?;
             writeln!(io::stdout().lock(), "{document}")?;
         }
         Format::Junit => io::stdout().lock().write_all(junit(files)?.as_bytes())?,
