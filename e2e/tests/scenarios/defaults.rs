@@ -149,7 +149,7 @@ fn remove_if(object: &mut Value, pointer: &str, value: &Value) {
     }
 }
 
-fn remove(object: &mut Value, pointer: &str) {
+pub(crate) fn remove(object: &mut Value, pointer: &str) {
     let Some((parent, field)) = pointer.rsplit_once('/') else { return };
     if let Some(Value::Object(parent)) = object.pointer_mut(parent) {
         parent.remove(&field.replace("~1", "/"));
@@ -157,7 +157,7 @@ fn remove(object: &mut Value, pointer: &str) {
 }
 
 /// The server ends the name of the token's volume with random characters.
-fn rename_token(value: &mut Value) {
+pub(crate) fn rename_token(value: &mut Value) {
     match value {
         Value::String(text) if text.starts_with("kube-api-access-") => {
             "kube-api-access-00000".clone_into(text);
@@ -169,7 +169,7 @@ fn rename_token(value: &mut Value) {
 }
 
 /// The server writes an empty required list as null.
-fn drop_nulls(value: &mut Value) {
+pub(crate) fn drop_nulls(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(drop_nulls),
         Value::Object(map) => {
@@ -181,7 +181,7 @@ fn drop_nulls(value: &mut Value) {
 }
 
 /// Lists the leaves that differ.
-fn compare(at: &str, servers: &Value, ours: &Value, prefix: &str, found: &mut Vec<String>) {
+pub(crate) fn compare(at: &str, servers: &Value, ours: &Value, prefix: &str, found: &mut Vec<String>) {
     match (servers, ours) {
         (Value::Object(left), Value::Object(right)) => {
             let names: std::collections::BTreeSet<_> = left.keys().chain(right.keys()).collect();

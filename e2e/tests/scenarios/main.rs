@@ -5,6 +5,7 @@ mod bypass;
 mod cel;
 mod chart;
 mod cluster;
+mod created;
 mod defaults;
 mod exec;
 mod gitops;
