@@ -61,6 +61,8 @@ fn files_of_the_oracle_are_read() -> Result<()> {
         ("check", "field/other-workloads", 1, "a Pod template that no rule reads"),
         ("check", "field/system-namespace", 0, "is a system namespace"),
         ("check", "attacks/sync-only.yaml", 1, "1 denied"),
+        ("check", "attacks/esc.yaml", 1, "Pod n\\u{1b}[2J"),
+        ("check", "attacks/gha.yaml", 1, "Pod default/x\\u{a}::warning::injected"),
         ("check", "attacks/othername.yaml", 1, "1 denied"),
         ("check", "attacks/otherns.yaml", 1, "1 denied"),
         (
@@ -81,7 +83,10 @@ fn files_of_the_oracle_are_read() -> Result<()> {
             "{path}: {}: {text}",
             output.status
         );
-        ensure!(!text.contains("hunter2secret"), "{path}: {text}");
+        ensure!(
+            !text.contains("hunter2secret") && !text.contains(['\u{1b}', '\u{202e}', '\u{9b}']),
+            "{path}: {text}"
+        );
     }
     Ok(())
 }
