@@ -184,7 +184,7 @@ build: tools-program ## Build the gatewright binary for development, and the pro
 		--bin gatewright-first-run)
 
 .PHONY: tools
-tools: tools-program ## Build what tests need beside Rust, where missing (about 10 minutes the first time)
+tools: tools-program ## Build what tests need beside Rust, where missing (about 15 minutes the first time)
 	$(call timed,tools,$(TARGET_DIR)/debug/gatewright-tools)
 
 .PHONY: cluster-tools
