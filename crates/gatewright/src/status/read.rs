@@ -21,8 +21,8 @@ use crate::cluster::{Connection, Unseen, list_whole};
 /// Upstream's webhook that guards the label which exempts namespaces. It judges nothing else.
 const LABEL_WEBHOOK: &str = "check-ignore-label.gatekeeper.sh";
 
-/// The label of the operator's Pods.
-const OPERATOR_LABEL: &str = "app.kubernetes.io/name=gatewright";
+/// The labels of the operator's Pods: that of `helm test` has another component.
+const OPERATOR_LABEL: &str = "app.kubernetes.io/name=gatewright,app.kubernetes.io/component=operator";
 
 /// What was seen of the cluster.
 #[derive(Clone, Debug, Default)]

@@ -93,10 +93,13 @@ where
         let Some(event) = event else { return };
         match event {
             Ok(event) => {
-                if matches!(event, Event::InitDone) {
+                let all_listed = matches!(event, Event::InitDone);
+                let change = cache.take(map(event, named));
+                // Not before: nobody may take what was listed earlier for what the new schema shows.
+                if all_listed {
                     cache.listed_under(schema.current.clone());
                 }
-                tell(cache.take(map(event, named)));
+                tell(change);
             }
             Err(error) if is_not_served(&error) => {
                 warn!(kind = source.resource.kind, "kind is no longer served");
