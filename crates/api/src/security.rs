@@ -5,7 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::text::{Base64, ClusterRolePattern, ImageReference, Name, PathPrefix, Pem, SysctlPattern};
+use crate::text::{
+    Base64, CertificatePem, ClusterRolePattern, ImageReference, Name, PathPrefix, PublicKeyPem, SysctlPattern,
+};
 use crate::{Field, List, Match, PolicyStatus};
 
 /// What a `SecurityPolicy` says.
@@ -139,9 +141,9 @@ pub struct SecurityRules {
     /// true forbids Ingresses that take wildcard domains, or every domain.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub block_wildcard_domains: Field<bool>,
-    /// Images whose signature must be verified by one of the keys.
+    /// Images that need a signature by cosign. Every entry that covers an image must be satisfied.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    pub verify_image_signatures: Field<List<SignatureRequirement>>,
+    pub verify_image_signatures: Field<List<SignatureRequirement, 20>>,
 }
 
 /// A range of ports, both ends included. A missing end is open.
@@ -274,21 +276,25 @@ pub struct SeccompProfiles {
     pub allowed_localhost_files: Field<List<Name>>,
 }
 
-/// Images that need a signature.
+/// Images that need a signature, and whose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignatureRequirement {
-    /// The image, or the beginning of its name followed by *.
+    /// Which images: `*` is every image; a repository (registry.example.com/shop/app) is all its tags and digests; with a
+    /// tag or digest it is that one; a beginning followed by * is what begins so (registry.example.com/shop/*).
     pub reference: ImageReference,
     /// Public keys in PEM; a signature by any of them is enough.
     #[x_kube(validation = Rule::new("self.size() > 0").message("publicKeys is empty: no image could ever be verified"))]
-    pub public_keys: List<Pem, 64>,
+    pub public_keys: List<PublicKeyPem, 10>,
     /// The registry's Docker configuration in base64, as in a Secret. It never leaves the policy.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub docker_cfg: Field<Base64>,
-    /// The registry's certificate authority in PEM.
+    /// Certificates in PEM that are trusted beside the usual ones when the registry is asked.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    pub ca: Field<Pem>,
+    pub ca: Field<CertificatePem>,
+    /// true demands that the images are named by digest, so that what was verified is what runs.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub require_digest: Field<bool>,
 }
 
 /// How a container sees /proc.

@@ -123,6 +123,9 @@ pub struct ConstraintCounts {
     /// that of its last valid generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+    /// The same for the constraint of the policy's image signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signatures_hash: Option<String>,
 }
 
 /// The type of a condition.
@@ -195,6 +198,16 @@ pub enum Reason {
     Written,
     /// Of the system: a replica holds the Lease.
     Leading,
+    /// The policy has entries of image signatures, and the settings switch these off.
+    VerifierDisabled,
+    /// No verifier answers the operator.
+    VerifierUnreachable,
+    /// Some verifier does not know the policy's keys yet.
+    VerifierBehind,
+    /// Of the system: what a verifier serves is not what Gatekeeper trusts, or its certificate ends soon.
+    CertificateStale,
+    /// Of the system: every verifier answers.
+    Answering,
     /// Of the system: the settings file on disk is in force.
     InForce,
     /// Of the system: the settings file on disk is refused, and the settings before it stay in force.

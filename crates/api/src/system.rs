@@ -81,6 +81,13 @@ pub const SYSTEM_STATUS_NAME: &str = "cluster";
         description = "Whether audit's results are reported as the settings want it"
     ),
     printcolumn(
+        name = "Verifier",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Verifier')].status",
+        priority = 1,
+        description = "Whether the verifier of image signatures answers, or is not needed"
+    ),
+    printcolumn(
         name = "Settings",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Settings')].status",
@@ -101,8 +108,8 @@ pub struct GatewrightStatusSpec {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemStatus {
-    /// PoliciesServed, GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, Reports, Settings,
-    /// Operator, and Ready, which is all of them.
+    /// PoliciesServed, GatekeeperFound, TemplatesInstalled, StandardsEnforced, ExecGuard, Routing, Reports, Verifier,
+    /// Settings, Operator, and Ready, which is all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -200,6 +207,8 @@ pub enum SystemCondition {
     Routing,
     /// What audit found is reported where it was found, where a kind for reports is installed.
     Reports,
+    /// The verifier of image signatures answers, or is not needed.
+    Verifier,
     /// The settings file on disk is in force.
     Settings,
     /// A replica holds the Lease; the message names it.

@@ -172,9 +172,12 @@ const LONGEST_FOR_CEL: usize = 1024;
 
 fn pattern_schema(pattern: &str, max: usize, sentence: &str) -> Schema {
     let mut schema = json_schema!({"type": "string", "maxLength": max});
+    if pattern == ANYTHING {
+        return schema;
+    }
     if max > LONGEST_FOR_CEL {
         schema.insert("pattern".into(), pattern.into());
-    } else if pattern != ANYTHING {
+    } else {
         let rule = format!("self.matches(r'{pattern}')");
         let validations = serde_json::json!([{"rule": rule, "message": sentence}]);
         schema.insert("x-kubernetes-validations".into(), validations);
@@ -212,8 +215,8 @@ text!(
 );
 text!(
     /// An image reference, or its beginning followed by `*`.
-    ImageReference, 512, r"^([-a-z0-9.:@/]+\*?|\*)$",
-    "an image reference has lower-case letters, digits and the characters . - : @ /, and * only at its end",
+    ImageReference, 512, r"^([A-Za-z0-9._:\[\]/@-]+\*?|\*)$",
+    "an image reference has letters, digits and the characters . _ - : @ / [ ], no spaces, and * only at its end",
     "registry.example.com/team/*"
 );
 text!(
@@ -253,9 +256,15 @@ text!(
     ""
 );
 text!(
-    /// PEM blocks.
-    Pem, 16384, r"^\s*-----BEGIN ",
-    "PEM text starts with -----BEGIN",
+    /// Public keys in PEM. The compiler reads them, and says of each what is wrong.
+    PublicKeyPem, 4096, r"^[\s\S]*$",
+    "public keys are PEM text",
+    ""
+);
+text!(
+    /// Certificates in PEM. The compiler reads them.
+    CertificatePem, 16384, r"^[\s\S]*$",
+    "certificates are PEM text",
     ""
 );
 text!(

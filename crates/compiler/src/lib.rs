@@ -1,7 +1,7 @@
 //! Policies and settings in, Gatekeeper objects out. Pure: no client, no clock, no environment.
 //!
-//! A policy compiles to at most one constraint, or it is refused as a whole with every problem named. Nothing is
-//! ever left out in silence: a field without a rule refuses the policy.
+//! A policy compiles to at most one constraint for its rules and one for signatures of images, or it is refused as a whole
+//! with every problem named. Nothing is ever left out in silence.
 
 #[macro_use]
 mod table;
@@ -13,6 +13,7 @@ mod pod_templates;
 mod problem;
 mod security;
 mod settings;
+mod signatures;
 mod standards;
 mod states;
 #[cfg(test)]
@@ -25,9 +26,11 @@ pub use gatewright_rules::deny_exec_heritage::UnknownPods;
 pub use namespaces::is_system_namespace;
 pub use problem::{Invalid, Problem};
 pub use settings::{
-    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, OnUninstall, PodPolicy, Preset, Reports,
-    Routing, Settings, SettingsProblem, StandardVersion, Standards, settings_reference, settings_schema,
+    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, OnUninstall, PodPolicy, Preset,
+    RegistryEntry, Reports, Routing, Settings, SettingsProblem, Signatures as SignatureSettings,
+    StandardVersion, Standards, VerifierUrl, settings_reference, settings_schema,
 };
+pub use signatures::{ENABLED as SIGNATURES_ENABLED, Signatures, provider};
 pub use standards::{
     ACTION_LABEL, MeaninglessLabel, POLICY_LABEL, meaningless_labels, standards, standards_routes,
 };
@@ -35,8 +38,8 @@ pub use standards::{
 use std::collections::BTreeSet;
 use std::fmt;
 
-use gatewright_api::{Policy, names};
-use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Route};
+use gatewright_api::{Policy, SignatureRequirement, names};
+use gatewright_gatekeeper::{Constraint, ConstraintSpec, ConstraintTemplate, Match, Route};
 use gatewright_rules::kinds::{self, Kind};
 use gatewright_rules::{Check, Reach, Template};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -49,7 +52,9 @@ use serde_json::Value;
 pub struct Compiled {
     /// The constraint; none if the policy demands nothing that could be violated.
     pub constraint: Option<Constraint>,
-    /// The requests that the API server must ask Gatekeeper about.
+    /// What the policy demands of signatures of images; none if nothing.
+    pub signatures: Option<Signatures>,
+    /// The requests that the API server must ask Gatekeeper about for the constraint.
     pub routes: Vec<Route>,
     /// What people may expect of the policy and Gatekeeper cannot do, as sentences.
     pub notes: Vec<String>,
@@ -85,6 +90,11 @@ pub trait Compile: Policy {
     /// build until it is wired.
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value;
 
+    /// The images whose signatures must be verified.
+    fn signatures(&self) -> &[SignatureRequirement] {
+        &[]
+    }
+
     /// The kinds that the policy itself names.
     fn named_kinds(&self) -> Vec<NamedKind> {
         vec![]
@@ -99,28 +109,41 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
     let mut problems = problem::nulls(&policy.spec_json());
     problems.extend(problem::name(policy.meta()));
     let parameters = policy.parameters(&mut problems);
-    let mut matcher = namespaces::matcher(policy.matcher(), settings, &mut problems);
+    let name = policy.meta().name.as_deref().unwrap_or_default();
+    let entries = signatures::entries(name, policy.signatures(), &mut problems);
+    let matcher = namespaces::matcher(policy.matcher(), settings, &mut problems);
     Invalid::unless_empty(problems)?;
 
+    let reach = Reach {
+        controllers: settings.controller_validation,
+        pod_templates: settings.pod_templates,
+        unlabelled: matcher.label_selector.is_none(),
+    };
+    let mut compiled = rules(policy, &parameters, matcher.clone(), reach);
+    if let Some(entries) = entries {
+        compiled.notes.extend(entries.notes.iter().cloned());
+        compiled.notes.extend(namespaces::reaches_kube_system(&matcher));
+        compiled.signatures = Some(entries.signatures(policy, metadata(policy), matcher, reach));
+    }
+    Ok(compiled)
+}
+
+/// The constraint of the rules that can refuse something.
+fn rules<P: Compile>(policy: &P, parameters: &Value, mut matcher: Match, reach: Reach) -> Compiled {
     let checks: Vec<_> = P::TEMPLATE
         .checks()
         .map(|(_, check)| check)
         .filter(|check| parameters.get(check.field).is_some())
         .collect();
     if checks.is_empty() {
-        return Ok(Compiled::default());
+        return Compiled::default();
     }
-    let reach = Reach {
-        controllers: settings.controller_validation,
-        pod_templates: settings.pod_templates,
-        unlabelled: matcher.label_selector.is_none(),
-    };
     let subjects = || checks.iter().map(|check| (check.subject, &parameters[check.field]));
     let looked_at: Vec<_> = subjects().flat_map(|(subject, it)| subject.kinds(reach, it)).collect();
     let routes: BTreeSet<_> = subjects().flat_map(|(subject, it)| subject.routes(reach, it)).collect();
     let mut notes: Vec<_> =
-        checks.iter().filter_map(|check| out_of_reach(check, reach, &parameters)).collect();
-    let waiting = Waiting::of(&checks, &parameters, reach);
+        checks.iter().filter_map(|check| out_of_reach(check, reach, parameters)).collect();
+    let waiting = Waiting::of(&checks, parameters, reach);
     notes.extend(waiting.note());
     matcher.kinds = kinds::match_kinds(&looked_at);
     if looked_at.iter().any(Kind::is_cluster_scoped) {
@@ -128,16 +151,17 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
     } else {
         notes.extend(only_in_namespaces(&looked_at));
     }
-    let parameters = waiting.demand(parameters);
+    let parameters = waiting.demand(parameters.clone());
     let spec = ConstraintSpec { enforcement_action: policy.action(), r#match: matcher, parameters };
     let constraint = Constraint::new(P::TEMPLATE.kind(), metadata(policy), spec);
-    Ok(Compiled {
+    Compiled {
         constraint: Some(constraint),
+        signatures: None,
         routes: routes.into_iter().collect(),
         notes,
         waits_for_pods: waiting.note(),
         named_kinds: policy.named_kinds(),
-    })
+    }
 }
 
 /// A scale carries no labels: under a selector on labels either none is reached, or those of all objects.
@@ -160,10 +184,11 @@ fn only_in_namespaces(kinds: &[Kind]) -> Option<String> {
     (!custom.is_empty()).then(|| format!("{} is judged only where it is namespaced", custom.join(", ")))
 }
 
-/// All templates, as they should be in the cluster.
+/// The templates that every Gatekeeper compiles, as they should be in the cluster. The one that asks the verifier needs
+/// external data.
 #[must_use]
 pub fn templates() -> Vec<ConstraintTemplate> {
-    Template::ALL.iter().copied().map(template).collect()
+    Template::ALL.iter().copied().filter(|it| !it.needs_verifier()).map(template).collect()
 }
 
 /// A template, as it should be in the cluster.

@@ -34,6 +34,22 @@ pub(crate) fn matcher(policy: &Match, settings: &Settings, problems: &mut Vec<Pr
     }
 }
 
+/// The name of the namespace whose Pods a cluster cannot do without.
+const KUBE_SYSTEM: &str = "kube-system";
+
+/// A note about a policy that names `kube-system`, where Pods that cannot start may take the cluster down.
+pub(crate) fn reaches_kube_system(matcher: &gatekeeper::Match) -> Option<String> {
+    let named = matcher.namespaces.iter().any(|name| name == KUBE_SYSTEM);
+    let excluded =
+        matcher.excluded_namespaces.iter().any(|glob| NamespaceGlob::new(glob).matches(KUBE_SYSTEM));
+    (named && !excluded).then(|| {
+        format!(
+            "the policy names {KUBE_SYSTEM}: if the verifier or a registry fails, Pods that the cluster itself needs are \
+             refused"
+        )
+    })
+}
+
 /// The namespaces that the standards never reach.
 pub(crate) fn system(settings: &Settings) -> Vec<String> {
     let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];

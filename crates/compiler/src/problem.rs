@@ -1,6 +1,5 @@
 //! Why a policy does not compile.
 
-use gatewright_api::{Field, Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -15,8 +14,6 @@ pub struct Problem {
     pub field: String,
     /// What was found, and what is allowed.
     pub message: String,
-    /// `Unsupported` where the policy is right but no rule exists.
-    pub reason: Reason,
 }
 
 /// A policy that does not compile, with every problem.
@@ -31,37 +28,11 @@ impl Invalid {
     pub(crate) fn unless_empty(problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
-
-    /// `Unsupported` if that is all that is wrong, else `Invalid`.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        if self.problems.iter().all(|problem| problem.reason == Reason::Unsupported) {
-            Reason::Unsupported
-        } else {
-            Reason::Invalid
-        }
-    }
 }
 
 impl Problem {
     pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into(), reason: Reason::Invalid }
-    }
-
-    fn unsupported(field: &str) -> Self {
-        Self {
-            field: format!("spec.policies.{field}"),
-            message: "no rule for this field exists yet, so it would not be enforced; remove the field"
-                .into(),
-            reason: Reason::Unsupported,
-        }
-    }
-}
-
-/// Reports a field that no rule checks yet, if it is there.
-pub(crate) fn unsupported<T>(problems: &mut Vec<Problem>, name: &str, field: &Field<T>) {
-    if !field.is_absent() {
-        problems.push(Problem::unsupported(name));
+        Self { field: field.into(), message: message.into() }
     }
 }
 

@@ -8,7 +8,7 @@ mod pods;
 mod users_and_groups;
 mod volumes;
 
-use gatewright_api::{SecurityPolicy, SecurityRules};
+use gatewright_api::{SecurityPolicy, SecurityRules, SignatureRequirement};
 use gatewright_rules::Template;
 use gatewright_rules::security_policy::Parameters;
 use serde_json::{Value, json};
@@ -21,6 +21,10 @@ impl Compile for SecurityPolicy {
 
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
         json!(parameters(&self.spec.policies, problems))
+    }
+
+    fn signatures(&self) -> &[SignatureRequirement] {
+        self.spec.policies.verify_image_signatures.value().map_or(&[], |entries| entries)
     }
 }
 
@@ -46,5 +50,5 @@ parameters! {
     neighbours::cluster_roles(allowed_cluster_roles),
     neighbours::service_types(allowed_service_types),
     neighbours::wildcard_domains(block_wildcard_domains);
-    unsupported verify_image_signatures as "verifyImageSignatures"
+    elsewhere verify_image_signatures
 }

@@ -3,6 +3,7 @@
 mod file;
 mod form;
 mod keys;
+mod signatures;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -18,6 +19,7 @@ use gatewright_rules::security_policy::host_network::Range;
 
 pub use file::{InvalidSettings, SettingsProblem, settings_reference};
 pub use form::settings_schema;
+pub use signatures::{RegistryEntry, Signatures, VerifierUrl};
 
 /// What holds for the whole cluster: what policies compile to, and what the operator does beside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct Settings {
     pub routing: Routing,
     /// What becomes of audit's results.
     pub reports: Reports,
+    /// Signatures of images.
+    pub signatures: Signatures,
     /// What becomes of constraints when the release goes.
     pub on_uninstall: OnUninstall,
     /// What the operator's log says, if the settings say so.
@@ -248,9 +252,18 @@ impl Settings {
             exec_guard: ExecGuard::default(),
             routing: Routing::default(),
             reports: Reports::default(),
+            signatures: Signatures::default(),
             on_uninstall: OnUninstall::default(),
             log_level: None,
         }
+    }
+}
+
+impl Settings {
+    /// Where the verifier answers.
+    #[must_use]
+    pub fn verifier_url(&self) -> VerifierUrl {
+        self.signatures.url.clone().unwrap_or_else(|| VerifierUrl::of_service(&self.operator_namespace))
     }
 }
 

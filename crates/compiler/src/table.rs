@@ -2,16 +2,15 @@
 
 /// Makes of a table the function `parameters`. It takes the rules of a policy apart without a rest, so that a field
 /// without a line does not build. A line is `group::rule(fields)`; after a semicolon stands the list of problems, for
-/// a function that may find some. Fields that no rule checks yet follow the table.
+/// a function that may find some. Fields that other templates enforce follow the table.
 macro_rules! parameters {
     (
         $rules:ident, $problems:ident;
         $($group:ident::$rule:ident($($field:ident),+ $(; $list:ident)?)),+ $(,)?
-        $(; unsupported $later:ident as $name:literal)*
+        $(; elsewhere $other:ident)*
     ) => {
         fn parameters(rules: &$rules, $problems: &mut Vec<Problem>) -> Parameters {
-            let $rules { $($($field,)+)+ $($later,)* } = rules;
-            $(crate::problem::unsupported($problems, $name, $later);)*
+            let $rules { $($($field,)+)+ $($other: _,)* } = rules;
             Parameters { $($rule: $group::$rule($($field,)+ $($list)?),)+ pod_templates: None }
         }
     };

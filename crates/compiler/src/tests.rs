@@ -1,12 +1,13 @@
 //! What policies compile to, and why some do not.
 
 use crate::{Compile, Compiled, Invalid, Preset, Settings, compile};
-use gatewright_api::{OperationPolicy, Reason, SecurityPolicy};
+use gatewright_api::{OperationPolicy, SecurityPolicy};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 mod kinds;
 mod pod_templates;
+mod signatures;
 
 fn policy<P: Compile>(spec: &Value) -> P {
     serde_json::from_value(json!({
@@ -243,7 +244,7 @@ fn three_states_of_an_operation_policy(#[case] policies: Value, #[case] expected
 
 /// Nothing is ever silently not enforced.
 #[test]
-fn every_field_is_enforced_or_refused_by_name() {
+fn every_field_is_enforced() {
     let security_crd = serde_json::to_value(&gatewright_api::crds()[0]).unwrap();
     let operation_crd = serde_json::to_value(&gatewright_api::crds()[1]).unwrap();
     let fields = |crd: &Value| -> Vec<String> {
@@ -253,25 +254,24 @@ fn every_field_is_enforced_or_refused_by_name() {
     };
     for field in fields(&security_crd) {
         let value = sample(&field);
-        assert_enforced_or_refused(&field, security(&json!({ field.clone(): value })));
+        assert_enforced(&field, security(&json!({ field.clone(): value })));
     }
     for field in fields(&operation_crd) {
         let value = sample(&field);
-        assert_enforced_or_refused(&field, operation(&json!({ field.clone(): value })));
+        assert_enforced(&field, operation(&json!({ field.clone(): value })));
     }
 }
 
-fn assert_enforced_or_refused(field: &str, compiled: Result<Compiled, Invalid>) {
-    match compiled {
-        Ok(Compiled { constraint, .. }) => {
-            let parameters = constraint.unwrap_or_else(|| panic!("{field} is dropped")).spec.parameters;
-            assert!(parameters.get(field).is_some(), "{field} became {parameters}");
-        }
-        Err(invalid) => {
-            assert_eq!(invalid.reason(), Reason::Unsupported, "{field}: {invalid}");
-            assert!(invalid.to_string().starts_with(&format!("spec.policies.{field}: ")), "{invalid}");
-        }
+fn assert_enforced(field: &str, compiled: Result<Compiled, Invalid>) {
+    let Compiled { constraint, signatures, .. } =
+        compiled.unwrap_or_else(|invalid| panic!("{field}: {invalid}"));
+    if let Some(signatures) = signatures {
+        assert_eq!((field, constraint), ("verifyImageSignatures", None));
+        assert!(signatures.constraint.spec.parameters["entries"][0].is_object());
+        return;
     }
+    let parameters = constraint.unwrap_or_else(|| panic!("{field} is dropped")).spec.parameters;
+    assert!(parameters.get(field).is_some(), "{field} became {parameters}");
 }
 
 /// A value that demands something, of each field.
@@ -290,8 +290,8 @@ fn sample(field: &str) -> Value {
         | "allowedServiceTypes"
         | "allowedUnsafeSysctls"
         | "allowedVolumes"
-        | "seLinux"
-        | "verifyImageSignatures" => json!([]),
+        | "seLinux" => json!([]),
+        "verifyImageSignatures" => json!([{"reference": "*", "publicKeys": [signatures::P256]}]),
         "disallowedImageTags" => json!(["latest"]),
         "disallowedTolerations" => json!([{}]),
         "requiredProbes" => json!(["livenessProbe"]),
@@ -334,7 +334,6 @@ fn sample(field: &str) -> Value {
 )]
 fn what_is_wrong_is_named(#[case] policies: Value, #[case] expected: &str) {
     let invalid = security(&policies).unwrap_err();
-    assert_eq!(invalid.reason(), Reason::Invalid);
     assert!(invalid.to_string().starts_with(expected), "{invalid}");
 }
 
@@ -358,7 +357,6 @@ fn what_is_wrong_is_named(#[case] policies: Value, #[case] expected: &str) {
 )]
 fn what_is_wrong_with_an_operation_policy_is_named(#[case] policies: Value, #[case] expected: &str) {
     let invalid = operation(&policies).unwrap_err();
-    assert_eq!(invalid.reason(), Reason::Invalid);
     assert!(invalid.to_string().starts_with(expected), "{invalid}");
 }
 
@@ -397,8 +395,21 @@ fn a_match_that_would_mean_everything_is_refused(#[case] matcher: Value, #[case]
 
 #[test]
 fn every_problem_is_reported_at_once() {
-    let invalid = security(&json!({"allowedCapabilities": null, "verifyImageSignatures": []})).unwrap_err();
-    assert_eq!((invalid.problems.len(), invalid.reason()), (2, Reason::Invalid));
+    let entries = json!([{"reference": "nginx*", "publicKeys": ["x"], "ca": "x"}, {"reference": "r.io/a", "publicKeys": []}]);
+    let policies = json!({"allowedCapabilities": null, "verifyImageSignatures": entries});
+    let fields: Vec<_> =
+        security(&policies).unwrap_err().problems.into_iter().map(|problem| problem.field).collect();
+    let entry = "spec.policies.verifyImageSignatures";
+    assert_eq!(
+        fields,
+        [
+            "spec.policies.allowedCapabilities".to_owned(),
+            format!("{entry}[0].reference"),
+            format!("{entry}[0].publicKeys[0]"),
+            format!("{entry}[0].ca"),
+            format!("{entry}[1].publicKeys[0]"),
+        ]
+    );
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub const fn of(template: Template) -> &'static [u8] {
         Template::OperationPolicy => include_bytes!("../compiled/operation-policy"),
         Template::PodSecurityStandard => include_bytes!("../compiled/pod-security-standard"),
         Template::DenyExecHeritage => include_bytes!("../compiled/deny-exec-heritage"),
+        Template::VerifyImageSignatures => include_bytes!("../compiled/verify-image-signatures"),
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 use self::entries::Policy;
 use crate::FAILED;
 use crate::input::{self, Limit, ReadingArgs};
+use crate::settings::SettingsArgs;
 
 /// Refused, or not to be known.
 const REFUSED: u8 = 1;
@@ -52,14 +53,13 @@ pub struct Args {
     /// The Docker configuration with the credentials of registries; by default yours
     #[arg(long, value_name = "FILE")]
     registry_config: Option<PathBuf>,
-    /// A settings file whose signatures.registries hold here. The operator does not take that key yet
-    #[arg(long, env = "GATEWRIGHT_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
     /// The format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
     reading: ReadingArgs,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -104,10 +104,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         entries::read(&args.filenames, &reading, key.as_deref())?
     };
-    let settings = args
-        .config
-        .as_deref()
-        .map_or_else(|| Ok(RegistrySettings::default()), |path| settings(path, limit))?;
+    let settings = RegistrySettings::from(args.settings.read(limit)?.signatures);
     let file = registry_config(args.registry_config.as_deref(), limit)?;
     let registry = Registry::without_rules_of_addresses(settings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -139,16 +136,6 @@ async fn verify(image: &str, policies: Vec<Policy>, registry: &Registry, file: &
 
 fn read(path: &Path, limit: &Limit) -> anyhow::Result<String> {
     input::text(path, limit).map_err(|problem| anyhow!("{}: {problem}", path.display()))
-}
-
-/// `signatures` of the operator's settings.
-fn settings(path: &Path, limit: &Limit) -> anyhow::Result<RegistrySettings> {
-    let text = read(path, limit)?;
-    let settings = input::value(&text).map_err(|problem| anyhow!("{}: {problem}", path.display()))?;
-    let Some(signatures) = settings.get("signatures") else { return Ok(RegistrySettings::default()) };
-    serde_json::from_value(signatures.clone()).map_err(|problem| {
-        anyhow!("{}: signatures: {}", path.display(), input::without_values(&problem.to_string()))
-    })
 }
 
 fn registry_config(path: Option<&Path>, limit: &Limit) -> anyhow::Result<RegistryConfig> {

@@ -80,7 +80,7 @@ pub fn pages(read: &dyn Fn(&str) -> std::io::Result<String>) -> Result<Vec<Page>
             Owner::Standards => {
                 standards::page(template, read).map(|(page, section)| (Some(page), section))?
             }
-            Owner::ExecGuard => (None, other(template)?),
+            Owner::ExecGuard | Owner::Signatures => (None, other(template)?),
         };
         index.push_str(&section);
         pages.extend(page);

@@ -21,6 +21,7 @@ pub mod security_policy;
 mod template;
 #[cfg(test)]
 mod tests;
+pub mod verify_image_signatures;
 
 pub use rule::{Check, Guard, PodTemplates, Reach, Rule, Subject, Volatile, subresources};
 pub use template::{Definition, Entry, Lib, Owner, Template, WRITES};

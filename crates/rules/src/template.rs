@@ -44,6 +44,8 @@ templates! {
     PodSecurityStandard: pod_security_standard,
     /// The exec guard.
     DenyExecHeritage: deny_exec_heritage,
+    /// `verifyImageSignatures` of `SecurityPolicy`.
+    VerifyImageSignatures: verify_image_signatures,
 }
 
 /// What the constraints of a template are made from.
@@ -55,6 +57,9 @@ pub enum Owner {
     Standards,
     /// The settings of the exec guard.
     ExecGuard,
+    /// The entries `verifyImageSignatures` of security policies: each policy that has some has a constraint of its own
+    /// name. The template is there only while signatures are verified, since Gatekeeper compiles it only with external data.
+    Signatures,
 }
 
 /// What a template consists of: rules that are judged together.
@@ -157,6 +162,12 @@ impl Template {
     #[must_use]
     pub const fn owner(self) -> Owner {
         self.definition().owner
+    }
+
+    /// Whether Gatekeeper compiles the template only with external data, which it asks the verifier for.
+    #[must_use]
+    pub fn needs_verifier(self) -> bool {
+        self.owner() == Owner::Signatures
     }
 
     /// The rules.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::hex;
@@ -12,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 /// An entry of a constraint, in normal form.
 ///
 /// The fields are in the order of their names in JSON: a revision is made of JSON with sorted keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Certificates that are trusted beside the usual roots, in PEM.
@@ -31,7 +32,7 @@ pub struct Entry {
 }
 
 /// What the template compares to know which images to ask about: names without tag and digest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Covers {
     /// Whole names.
     #[serde(default)]
@@ -42,8 +43,11 @@ pub struct Covers {
 }
 
 /// The parameters of a constraint `D8VerifyImageSignatures`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Parameters {
+    /// The name of the constraint: Gatekeeper shows a template its parameters alone.
+    #[serde(default)]
+    pub constraint: String,
     /// Names the entries: see [`Parameters::new`].
     pub revision: String,
     /// What the template compares.
@@ -149,15 +153,15 @@ impl Entry {
 }
 
 impl Parameters {
-    /// The parameters with these entries. The revision is the first 32 hexadecimal digits of SHA-256 over the entries as
+    /// The parameters of the constraint of this name, with these entries. The revision is the first 32 hexadecimal digits of SHA-256 over the entries as
     /// JSON with sorted keys.
     ///
     /// # Errors
     /// Never for entries of ours: their texts and flags are JSON.
-    pub fn new(entries: &[ReadEntry]) -> Result<Self, serde_json::Error> {
+    pub fn new(constraint: &str, entries: &[ReadEntry]) -> Result<Self, serde_json::Error> {
         let covers = Covers::of(entries.iter().map(|entry| &entry.reference));
         let entries: Vec<_> = entries.iter().map(ReadEntry::normal).collect();
-        Ok(Self { revision: revision(&entries)?, covers, entries })
+        Ok(Self { constraint: constraint.to_owned(), revision: revision(&entries)?, covers, entries })
     }
 
     /// Whether the revision is that of the entries: somebody may have edited the constraint.
@@ -194,7 +198,7 @@ mod tests {
     #[test]
     fn parameters_are_in_normal_form() {
         let entries = [entry("myrepo/*"), entry("nginx:1"), entry("docker.io/x*")];
-        let parameters = Parameters::new(&entries).unwrap();
+        let parameters = Parameters::new("p", &entries).unwrap();
         let value = serde_json::to_value(&parameters).unwrap();
         assert_eq!(
             value["covers"],
@@ -222,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_revision_is_made_of_sorted_json() {
-        let parameters = Parameters::new(&[entry("*")]).unwrap();
+        let parameters = Parameters::new("p", &[entry("*")]).unwrap();
         let sorted = format!(
             r#"[{{"credentials":false,"publicKeys":[{}],"reference":"*","requireDigest":false}}]"#,
             json!(P256)
@@ -232,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_revision_changes_with_what_can_refuse_and_nothing_else() {
-        let revision = |entry: ReadEntry| Parameters::new(&[entry]).unwrap().revision;
+        let revision = |entry: ReadEntry| Parameters::new("p", &[entry]).unwrap().revision;
         let plain = revision(entry("nginx"));
         let spaced = format!("my key\r\n{}\r\n", P256.replace('\n', "\r\n"));
         let twice = [P256, P256];
@@ -261,7 +265,8 @@ mod tests {
         assert_eq!(normal.public_keys, [P256, P384]);
         assert_eq!(normal.ca.as_deref(), Some(ca));
         assert!(normal.require_digest && normal.credentials);
-        let revision = |entry: &ReadEntry| Parameters::new(std::slice::from_ref(entry)).unwrap().revision;
+        let revision =
+            |entry: &ReadEntry| Parameters::new("p", std::slice::from_ref(entry)).unwrap().revision;
         assert_ne!(revision(&read), revision(&ReadEntry { ca: vec![], ..read.clone() }));
     }
 
@@ -276,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_edited_constraint_is_noticed() {
-        let mut parameters = Parameters::new(&[entry("nginx")]).unwrap();
+        let mut parameters = Parameters::new("p", &[entry("nginx")]).unwrap();
         parameters.entries[0].require_digest = true;
         assert!(!parameters.is_intact());
     }

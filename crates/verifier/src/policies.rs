@@ -123,7 +123,7 @@ mod tests {
     use crate::testing::sign::entry;
 
     fn set(policies: &Policies, name: &str, number: u8) -> String {
-        let parameters = Parameters::new(&[entry("*", number)]).unwrap();
+        let parameters = Parameters::new("p", &[entry("*", number)]).unwrap();
         policies.set(name, &parameters, |_| None, &RegistryConfig::default());
         parameters.revision
     }
@@ -154,10 +154,10 @@ mod tests {
     async fn a_bad_edit_keeps_what_was_known() {
         let policies = Policies::default();
         let good = set(&policies, "p", 1);
-        let mut edited = Parameters::new(&[entry("*", 2)]).unwrap();
+        let mut edited = Parameters::new("p", &[entry("*", 2)]).unwrap();
         edited.entries[0].require_digest = true;
         policies.set("p", &edited, |_| None, &RegistryConfig::default());
-        let mut broken = Parameters::new(&[entry("*", 2)]).unwrap();
+        let mut broken = Parameters::new("p", &[entry("*", 2)]).unwrap();
         broken.entries[0].public_keys[0] = "no key".into();
         policies.set("p", &broken, |_| None, &RegistryConfig::default());
         assert_eq!(policies.revisions()["p"], good);
@@ -166,7 +166,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_watch_is_waited_for_a_little() {
         let policies = Policies::default();
-        let revision = Parameters::new(&[entry("*", 1)]).unwrap().revision;
+        let revision = Parameters::new("p", &[entry("*", 1)]).unwrap().revision;
         let wanted = [("p".to_owned(), revision.clone())];
         let begun = Instant::now();
         policies.wait_for(&wanted, Duration::from_millis(200)).await;

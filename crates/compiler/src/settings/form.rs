@@ -24,6 +24,12 @@ pub(super) enum Form {
     Ranges,
     /// A version of the Pod Security Standards.
     Version,
+    /// Where the verifier answers.
+    Url,
+    /// Networks: an address and a length.
+    Networks,
+    /// What differs for single registries.
+    Registries,
 }
 
 impl fmt::Display for Form {
@@ -36,6 +42,9 @@ impl fmt::Display for Form {
             Self::Patterns => f.write_str("a list of names, with `*` at either end"),
             Self::Ranges => f.write_str("a list of `{min, max}`, ports from 1 to 65535"),
             Self::Version => f.write_str("`latest`, `v1.N`"),
+            Self::Url => f.write_str("`https://HOST[:PORT]`"),
+            Self::Networks => f.write_str("a list of networks such as `10.0.0.0/8`"),
+            Self::Registries => f.write_str("a list of `{host, mirrors, tokenHosts, insecure, ca}`"),
         }
     }
 }
@@ -51,6 +60,9 @@ impl Form {
             Self::Patterns => json!({"type": "array", "items": text(r"^\*?[-a-z0-9]+\*?$")}),
             Self::Ranges => json!({"type": "array", "items": range()}),
             Self::Version => text(r"^(latest|v1\.(0|[1-9][0-9]{0,8}))$"),
+            Self::Url => text(r"^https://[^/@?#]+/?$"),
+            Self::Networks => json!({"type": "array", "items": text(r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")}),
+            Self::Registries => json!({"type": "array", "items": registry()}),
         }
     }
 }
@@ -60,6 +72,22 @@ fn range() -> Value {
     json!({
         "type": "object", "additionalProperties": false, "required": ["min", "max"],
         "properties": {"min": port, "max": port},
+    })
+}
+
+fn registry() -> Value {
+    let host = json!({"type": "string", "maxLength": 255, "pattern": r"^[A-Za-z0-9._:\[\]-]+$"});
+    let mirror =
+        json!({"type": "string", "maxLength": 512, "pattern": r"^[A-Za-z0-9._:\[\]-]+(/[a-z0-9._/-]*)?$"});
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["host"],
+        "properties": {
+            "host": host,
+            "mirrors": {"type": "array", "items": mirror},
+            "tokenHosts": {"type": "array", "items": host},
+            "insecure": {"type": "boolean"},
+            "ca": {"type": "string", "maxLength": 16384},
+        },
     })
 }
 

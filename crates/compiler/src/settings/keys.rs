@@ -8,6 +8,7 @@ use gatewright_rules::security_policy::host_network::Range;
 
 use super::Settings;
 use super::form::Form;
+use super::signatures::{network, registries, url};
 use super::yaml::{At, Node};
 
 /// A key of the file.
@@ -165,6 +166,41 @@ pub(super) const KEYS: &[Key] = &[
         set: |settings, node| put(&mut settings.reports.max_results, integer(node, 1, 10_000)),
     },
     Key {
+        path: "signatures.enabled",
+        default: "`false`",
+        allowed: Form::Boolean,
+        meaning: "Whether `verifyImageSignatures` of policies is enforced. It needs the verifier; the chart's `verifier.enabled` sets both",
+        set: |settings, node| put(&mut settings.signatures.enabled, boolean(node)),
+    },
+    Key {
+        path: "signatures.url",
+        default: "the Service `gatewright-verifier` in the operator's namespace, port 8443",
+        allowed: Form::Url,
+        meaning: "Where Gatekeeper and the operator ask the verifier",
+        set: |settings, node| put(&mut settings.signatures.url, url(node).map(Some)),
+    },
+    Key {
+        path: "signatures.clientAuth",
+        default: "`true`",
+        allowed: Form::Boolean,
+        meaning: "Whether the verifier answers Gatekeeper's certificate alone. `false` is only for a cluster whose NetworkPolicies keep others away from it",
+        set: |settings, node| put(&mut settings.signatures.client_auth, boolean(node)),
+    },
+    Key {
+        path: "signatures.allowedNetworks",
+        default: "`[]`",
+        allowed: Form::Networks,
+        meaning: "Networks with special addresses (loopback, link-local, carrier-grade NAT) in which registries may be all the same",
+        set: |settings, node| put(&mut settings.signatures.allowed_networks, list(node, network)),
+    },
+    Key {
+        path: "signatures.registries",
+        default: "`[]`",
+        allowed: Form::Registries,
+        meaning: "What differs for a registry: `mirrors` (`host[/path]`) that are asked instead of it, in order; `tokenHosts`, other hosts that may have its credentials; `insecure` for plain HTTP; `ca`, certificates in PEM that are trusted beside the usual ones",
+        set: |settings, node| put(&mut settings.signatures.registries, registries(node)),
+    },
+    Key {
         path: "onUninstall",
         default: "`Keep`",
         allowed: Form::OneOf(&["Keep", "Remove"]),
@@ -201,7 +237,7 @@ fn one_of<T: Copy>(node: &Node, allowed: &[(&str, T)]) -> Result<T, String> {
     found.ok_or_else(|| format!("{node} is not one of {}", words.join(", ")))
 }
 
-fn boolean(node: &Node) -> Result<bool, String> {
+pub(super) fn boolean(node: &Node) -> Result<bool, String> {
     match node {
         Node::Bool(value) => Ok(*value),
         other => Err(format!("{other} is neither true nor false")),
@@ -216,7 +252,7 @@ fn integer<T: TryFrom<i64>>(node: &Node, min: i64, max: i64) -> Result<T, String
     .ok_or_else(|| format!("{node} is not a number from {min} to {max}"))
 }
 
-fn text(node: &Node) -> Result<&str, String> {
+pub(super) fn text(node: &Node) -> Result<&str, String> {
     match node {
         Node::Text(text) => Ok(text),
         other => Err(format!("{other} is not a text")),
@@ -254,7 +290,7 @@ where
     text.parse().map_err(|error: T::Err| format!("{node} {}", error.to_string()))
 }
 
-fn list<T>(node: &Node, item: fn(&Node) -> Result<T, String>) -> Result<Vec<T>, Wrong> {
+pub(super) fn list<T>(node: &Node, item: fn(&Node) -> Result<T, String>) -> Result<Vec<T>, Wrong> {
     let Node::List(items) = node else { return Err(format!("{node} is not a list").into()) };
     let (mut values, mut problems) = (vec![], vec![]);
     for At { value, referenced, .. } in items {

@@ -150,6 +150,7 @@ pub fn trials(template: Template) -> Result<Vec<(&'static str, Vec<Trial>)>> {
         Owner::Policy(kind) => with_policy_type!(kind, P => of_rules(of_a_policy::<P>)),
         Owner::Standards => Ok(vec![("", of_the_standards()?)]),
         Owner::ExecGuard => Ok(vec![("", of_the_exec_guard()?)]),
+        Owner::Signatures => Ok(vec![]),
     }
 }
 

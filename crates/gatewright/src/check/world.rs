@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use gatewright_api::PolicyKind;
 use gatewright_compiler::{Settings, standards, template};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::sandbox::Sandbox;
@@ -193,7 +194,9 @@ impl Builder<'_> {
                 collected.policies.iter().any(|(_, given)| *given == kind)
                     || collected.constraints.iter().any(|given| given.header.kind == own.kind())
             }
-            Owner::ExecGuard => collected.constraints.iter().any(|given| given.header.kind == own.kind()),
+            Owner::ExecGuard | Owner::Signatures => {
+                collected.constraints.iter().any(|given| given.header.kind == own.kind())
+            }
         };
         let given: HashSet<_> = documents.iter().map(|document| document.header.name.as_str()).collect();
         for own in Template::ALL.iter().filter(|own| needed(own)) {
@@ -362,6 +365,10 @@ fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
     let (kind, name) = match Template::of_kind(constraint["kind"].as_str()?)?.owner() {
         Owner::Policy(kind) => (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?),
         Owner::Standards => (STANDARD.to_owned(), constraint.pointer("/spec/parameters/level")?),
+        Owner::Signatures => {
+            let kind = PolicyKind::SecurityPolicy;
+            (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?)
+        }
         Owner::ExecGuard => return None,
     };
     Some(PolicyRef { kind, name: name.as_str()?.into() })

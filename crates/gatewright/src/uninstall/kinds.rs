@@ -83,6 +83,7 @@ fn constraints(template: Template) -> Kind {
     let words = match template.owner() {
         Owner::Standards => ("constraint of the standards", "constraints of the standards"),
         Owner::ExecGuard => ("constraint of the exec guard", "constraints of the exec guard"),
+        Owner::Signatures => ("constraint of image signatures", "constraints of image signatures"),
         Owner::Policy(_) => ("constraint of policies", "constraints of policies"),
     };
     let kind = Kind::of(words, CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind());

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatewright_compiler::{Settings, standards, standards_routes, sync_set};
-use gatewright_gatekeeper::{Constraint, ConstraintTemplate, Route};
+use gatewright_compiler::{Settings, standards, standards_routes, sync_set, template};
+use gatewright_gatekeeper::{Constraint, Route};
 use gatewright_rules::Template;
 
 use crate::watch::desired::Prepared;
@@ -32,14 +32,14 @@ pub(crate) struct Standard {
 
 impl Builtin {
     pub(crate) fn new(settings: Settings) -> Self {
-        let templates = Template::ALL.iter().copied().zip(gatewright_compiler::templates());
-        let prepared = |(template, object): (Template, ConstraintTemplate)| {
-            (template, Arc::new(Prepared::new(Kind::Template, &object.metadata, &object)))
+        let prepared = |which: &Template| {
+            let object = template(*which);
+            (*which, Arc::new(Prepared::new(Kind::Template, &object.metadata, &object)))
         };
         let sync_set = sync_set();
         Self {
             sync_set: Arc::new(Prepared::new(Kind::SyncSet, &sync_set.metadata, &sync_set)),
-            templates: templates.map(prepared).collect(),
+            templates: Template::ALL.iter().map(prepared).collect(),
             standards: standards(&settings).iter().map(Standard::new).collect(),
             standards_routes: standards_routes(&settings),
             settings,

@@ -137,6 +137,7 @@ impl Draft {
                 applied: holds(&said.applied),
                 enforced: holds(&said.enforced),
                 hash: said.hash,
+                signatures_hash: None,
             }),
             namespaces: self.facts.namespaces,
             violations: self.facts.violations(previous),

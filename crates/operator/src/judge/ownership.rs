@@ -20,9 +20,8 @@ pub(crate) fn owners(
     own: &[OwnerReference],
 ) -> Vec<OwnerReference> {
     match (of, on_uninstall) {
-        (Owner::ExecGuard, _) | (Owner::Policy(_) | Owner::Standards, OnUninstall::Remove) => {
-            of_release(release)
-        }
+        (Owner::ExecGuard | Owner::Signatures, _)
+        | (Owner::Policy(_) | Owner::Standards, OnUninstall::Remove) => of_release(release),
         (Owner::Policy(_) | Owner::Standards, OnUninstall::Keep) => own.to_vec(),
     }
 }
@@ -68,6 +67,7 @@ mod tests {
             (policies, Remove, None, of_policy.clone(), vec![]),
             (Owner::ExecGuard, Keep, there, vec![], of_role.clone()),
             (Owner::ExecGuard, Keep, None, vec![], vec![]),
+            (Owner::Signatures, Keep, there, vec![], of_role.clone()),
             (Owner::ExecGuard, Remove, there, vec![], of_role.clone()),
         ] {
             assert_eq!(

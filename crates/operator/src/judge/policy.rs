@@ -30,6 +30,7 @@ pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin
     let (valid, outcome) = match validate(policy, &snapshot.lacking, &builtin.settings) {
         Ok(Compiled {
             constraint: Some(constraint),
+            signatures: _,
             routes,
             mut notes,
             waits_for_pods: _,
@@ -68,7 +69,7 @@ fn validate<P: Compile>(
         return Err(Judgement::no(Reason::CrdOutdated, outdated(P::KIND.name(), lacking)));
     }
     let parsed = policy.parsed.as_ref().map_err(unreadable)?;
-    compile(&**parsed, settings).map_err(|invalid| Judgement::no(invalid.reason(), invalid.to_string()))
+    compile(&**parsed, settings).map_err(|invalid| Judgement::no(Reason::Invalid, invalid.to_string()))
 }
 
 fn unreadable(error: &Unreadable) -> Judgement {

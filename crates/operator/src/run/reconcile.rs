@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
-use gatewright_api::with_policy_type;
+use gatewright_api::{SecurityPolicy, with_policy_type};
 use gatewright_rules::{Owner, Template};
 
 use crate::act;
@@ -62,6 +62,7 @@ async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
             Owner::Policy(kind) => with_policy_type!(kind, P => policy::<P>(work, &name).await),
             Owner::Standards => standard(work, &name).await,
             Owner::ExecGuard => routing(work).await,
+            Owner::Signatures => policy::<SecurityPolicy>(work, &name).await,
         },
         Key::Routing => routing(work).await,
         Key::System => system(work).await,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use gatewright_api::PolicyKind;
 use gatewright_rules::{Owner, Template};
 
 /// What is reconciled as a whole.
@@ -25,6 +26,16 @@ pub(crate) enum Key {
 }
 
 impl Key {
+    /// What reconciles the constraint of this template and name. A policy and all that is made from it are looked at
+    /// together.
+    pub(crate) fn of_constraint(template: Template, name: String) -> Self {
+        match template.owner() {
+            Owner::ExecGuard => Self::Routing,
+            Owner::Signatures => Self::Constraint(Template::SecurityPolicy, name),
+            Owner::Policy(_) | Owner::Standards => Self::Constraint(template, name),
+        }
+    }
+
     /// What reconciles the key, as a word for the metrics.
     pub(crate) fn controller(&self) -> &'static str {
         match self {
@@ -33,6 +44,7 @@ impl Key {
                 Owner::Policy(kind) => kind.singular(),
                 Owner::Standards => "standard",
                 Owner::ExecGuard => "routing",
+                Owner::Signatures => PolicyKind::SecurityPolicy.singular(),
             },
             Self::Routing => "routing",
             Self::Namespace(_) | Self::Namespaces => "namespace",
@@ -77,6 +89,7 @@ mod tests {
             (constraint(Template::OperationPolicy), "operationpolicy"),
             (constraint(Template::PodSecurityStandard), "standard"),
             (constraint(Template::DenyExecHeritage), "routing"),
+            (constraint(Template::VerifyImageSignatures), "securitypolicy"),
             (Key::Routing, "routing"),
             (Key::Namespace("a".to_owned()), "namespace"),
             (Key::Namespaces, "namespace"),

@@ -203,7 +203,7 @@ impl World {
 
     /// Wakes a constraint and its policy.
     pub(crate) fn wake(&self, template: Template, name: String) {
-        self.changes.send(Key::Constraint(template, name));
+        self.changes.send(Key::of_constraint(template, name));
     }
 
     /// One object that we write: as it is seen, and what is remembered of it.

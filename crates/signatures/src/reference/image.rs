@@ -54,8 +54,8 @@ pub enum InvalidName {
     /// The digest.
     #[error("a digest is sha256: with 64 lower-case hexadecimal digits")]
     Digest,
-    /// 64 hexadecimal digits.
-    #[error("64 hexadecimal digits are the ID of an image and not its name")]
+    /// 64 hexadecimal digits, or a digest alone: a runtime looks among the images of its node for it.
+    #[error("this is the ID of an image and not its name")]
     Id,
 }
 
@@ -96,8 +96,7 @@ impl Image {
         if tag.is_some_and(|tag| !is_tag(tag)) {
             return Err(InvalidName::Tag);
         }
-        if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        {
+        if is_id(text) || is_bare_id(name) {
             return Err(InvalidName::Id);
         }
         let repository = Repository::parse(name)?;
@@ -116,6 +115,16 @@ impl Image {
             Version::Tag(_) | Version::OtherDigest(_) => None,
         }
     }
+}
+
+/// `sha256:` and hexadecimal digits, of which runtimes take the first ones, too.
+fn is_id(text: &str) -> bool {
+    let digits = ["sha256:", "sha384:", "sha512:"].iter().find_map(|algorithm| text.strip_prefix(algorithm));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn is_bare_id(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 fn read_digest(text: &str) -> Result<Version, InvalidName> {

@@ -66,9 +66,11 @@ fn what_is_no_name_of_an_image() {
         (&format!("nginx:{}", "1".repeat(129)), InvalidName::Tag),
         (&format!("nginx@{HEX}"), InvalidName::Digest),
         ("nginx@sha256:0a", InvalidName::Digest),
-        (&digest, InvalidName::Digest),
         (&format!("nginx@sha256:{HEX}@sha256:{HEX}"), InvalidName::Digest),
         (HEX, InvalidName::Id),
+        (&format!("sha256:{HEX}"), InvalidName::Id),
+        ("sha256:0a", InvalidName::Id),
+        (&digest, InvalidName::Digest),
         (&long, InvalidName::TooLong),
     ] {
         assert_eq!(Image::parse(image), Err(expected), "{image}");

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use gatewright_compiler::RegistryEntry;
+use gatewright_compiler::SignatureSettings;
 use ipnet::IpNet;
-use serde::Deserialize;
 
 /// The settings `signatures.allowedNetworks` and `signatures.registries`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistrySettings {
     /// Networks whose addresses may be connected to although they are special.
     pub allowed_networks: Vec<IpNet>,
@@ -16,20 +16,11 @@ pub struct RegistrySettings {
     pub registries: Vec<RegistryEntry>,
 }
 
-/// What differs for one registry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RegistryEntry {
-    /// Its host, with a port if that is not 443.
-    pub host: String,
-    /// `host[/path]`: if there are any, only they are asked, in this order.
-    pub mirrors: Vec<String>,
-    /// Hosts whose realms may have the credentials of this registry.
-    pub token_hosts: Vec<String>,
-    /// Whether it is asked by plain HTTP.
-    pub insecure: bool,
-    /// PEM certificates of authorities that it is trusted by, too.
-    pub ca: Option<String>,
+impl From<SignatureSettings> for RegistrySettings {
+    fn from(settings: SignatureSettings) -> Self {
+        let SignatureSettings { enabled: _, url: _, client_auth: _, allowed_networks, registries } = settings;
+        Self { allowed_networks, registries }
+    }
 }
 
 /// Where a repository is asked for: at the registry itself or at a mirror.

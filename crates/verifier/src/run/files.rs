@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gatewright_compiler::SignatureSettings;
 use gatewright_signatures::docker_config::DockerConfig;
-use serde::Deserialize;
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -14,17 +14,21 @@ use crate::registry::RegistrySettings;
 use crate::server::Identity;
 
 /// What of the operator's settings concerns this process.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings {
     pub(super) client_auth: bool,
-    #[serde(flatten)]
     pub(super) registries: RegistrySettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { client_auth: true, registries: RegistrySettings::default() }
+        SignatureSettings::default().into()
+    }
+}
+
+impl From<SignatureSettings> for Settings {
+    fn from(settings: SignatureSettings) -> Self {
+        Self { client_auth: settings.client_auth, registries: settings.into() }
     }
 }
 
@@ -37,9 +41,10 @@ pub(super) fn settings(path: Option<&Path>) -> Result<Settings, Error> {
 }
 
 fn parse(text: &str) -> Result<Settings, String> {
-    let settings = gatewright_input::value(text)?;
-    let Some(signatures) = settings.get("signatures") else { return Ok(Settings::default()) };
-    serde_json::from_value(signatures.clone()).map_err(|error| format!("signatures: {error}"))
+    // Where the operator runs is no matter here.
+    let settings =
+        gatewright_compiler::Settings::from_yaml(text, "").map_err(|invalid| invalid.to_string())?;
+    Ok(settings.signatures.into())
 }
 
 /// All files, as they were when they were last looked at.
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn signatures_of_the_settings_are_read_and_all_else_is_the_operators() {
-        let text = "other: {a: 1}\nsignatures:\n  enabled: true\n  url: https://x\n  clientAuth: false\n  \
+        let text = "reports: {enabled: false}\nsignatures:\n  enabled: true\n  url: https://x\n  clientAuth: false\n  \
             allowedNetworks: [127.0.0.0/8]\n  registries:\n  - {host: r.io, insecure: true, tokenHosts: [t.io]}\n";
         let settings = parse(text).unwrap();
         assert!(!settings.client_auth);

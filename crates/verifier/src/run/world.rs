@@ -132,7 +132,7 @@ mod tests {
 
     fn constraint(version: &str, number: u8) -> (BTreeMap<String, DynamicObject>, String) {
         let entry = ReadEntry::new("r.io/*", &[pem(number)], None, false, true).unwrap();
-        let parameters = Parameters::new(&[entry]).unwrap();
+        let parameters = Parameters::new("p", &[entry]).unwrap();
         (object(version, json!({"spec": {"parameters": parameters}})), parameters.revision)
     }
 

@@ -207,7 +207,7 @@ async fn the_status_and_the_probes_say_what_is_missing() {
     let (status, why) = world.probe("/readyz").await;
     assert_eq!((status, why.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "not listed yet: constraints\n"));
     assert_eq!(world.status().await["ready"], false);
-    let parameters = Parameters::new(&[entry("*", 1)]).unwrap();
+    let parameters = Parameters::new("p", &[entry("*", 1)]).unwrap();
     world.server.verifier().policies.set("p", &parameters, |_| None, &RegistryConfig::default());
     world.server.listed("constraints");
     assert_eq!(world.probe("/readyz").await, (StatusCode::OK, "ok\n".into()));

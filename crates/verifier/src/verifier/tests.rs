@@ -55,7 +55,7 @@ impl World {
     }
 
     fn set(&self, entries: &[ReadEntry]) -> String {
-        let parameters = Parameters::new(entries).unwrap();
+        let parameters = Parameters::new("p", entries).unwrap();
         self.verifier.policies.set("p", &parameters, |_| None, &RegistryConfig::default());
         parameters.revision
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gatewright_api::PolicyKind;
 use gatewright_gatekeeper::Action;
 use gatewright_gatekeeper::{Audit, Matcher, Namespace};
 use gatewright_rules::{Owner, Template};
@@ -69,6 +70,7 @@ fn sources() -> impl Iterator<Item = (Template, &'static str)> {
     let category = |template: &Template| match template.owner() {
         Owner::Policy(kind) => Some((*template, kind.name())),
         Owner::Standards => Some((*template, "PodSecurityStandard")),
+        Owner::Signatures => Some((*template, PolicyKind::SecurityPolicy.name())),
         Owner::ExecGuard => None,
     };
     Template::ALL.iter().filter_map(category)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gatewright_api::{GatewrightStatus, Guarded, SYSTEM_STATUS_NAME};
+use gatewright_api::{GatewrightStatus, Guarded, PolicyKind, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
 use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exempt_by_flags, exemptions};
 use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
@@ -211,8 +211,7 @@ impl World {
             }
             match change {
                 Change::Nothing => {}
-                Change::Object(_) if template.owner() == Owner::ExecGuard => changes.send(Key::Routing),
-                Change::Object(name) => changes.send(Key::Constraint(template, name)),
+                Change::Object(name) => changes.send(Key::of_constraint(template, name)),
                 Change::Everything => wake(template),
             }
         }
@@ -247,10 +246,11 @@ impl World {
                 Owner::Policy(kind) => policies.names(kind),
                 Owner::Standards => standards.clone(),
                 Owner::ExecGuard => return changes.send(Key::Routing),
+                Owner::Signatures => policies.names(PolicyKind::SecurityPolicy),
             };
             let names: BTreeSet<_> = wanted.into_iter().chain(constraints[&template].names()).collect();
             for name in names {
-                changes.send(Key::Constraint(template, name));
+                changes.send(Key::of_constraint(template, name));
             }
         }
     }
