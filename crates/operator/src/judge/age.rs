@@ -41,10 +41,13 @@ pub(crate) fn held(mut plan: Plan, gatekeeper: &Gatekeeper) -> Plan {
     match &mut plan.status {
         Status::Policy(draft) => {
             let generation = draft.policy.generation.unwrap_or_default();
-            match &mut draft.outcome {
-                Outcome::NotApplied { why: said, .. } => *said = why,
-                outcome @ Outcome::Unsaid => *outcome = Outcome::NotApplied { why, generation, desired: 1 },
-                Outcome::Applied { .. } | Outcome::Nothing => {}
+            for outcome in [&mut draft.rules, &mut draft.signatures] {
+                let why = why.clone();
+                match outcome {
+                    Outcome::NotApplied { why: said, .. } => *said = why,
+                    Outcome::Unsaid => *outcome = Outcome::NotApplied { why, generation, desired: 1 },
+                    Outcome::Applied { .. } | Outcome::Nothing => {}
+                }
             }
         }
         Status::Routing(outcome) => {

@@ -14,7 +14,7 @@ mod template;
 pub(crate) use gatekeeper::Gatekeeper;
 pub(crate) use guard::GuardSnapshot;
 pub(crate) use namespaces::NamespacesSnapshot;
-pub(crate) use policy::PolicySnapshot;
+pub(crate) use policy::{ConstraintSnapshot, PolicySnapshot};
 pub(crate) use reports::{Audited, Preferred, ReportKinds, ReportsSnapshot};
 pub(crate) use routing::RoutingSnapshot;
 pub(crate) use scrape::{CacheSeen, PolicySeen, ScrapeSnapshot};

@@ -75,6 +75,7 @@ async fn a_policy_waits_until_all_is_known_that_it_is_decided_from() {
         "release",
         "schemas",
         "D8SecurityPolicy",
+        "D8VerifyImageSignatures",
     ];
     assert_eq!(needed, expected);
 }
@@ -103,14 +104,14 @@ async fn a_policy_is_seen_with_its_constraint_and_what_is_remembered() {
     world.last_applied.found(Arc::clone(&prepared));
 
     let seen = snapshot(&world).await.unwrap();
-    assert_eq!(seen.id, Id::new(Kind::Constraint(Template::SecurityPolicy), NAME));
+    assert_eq!(seen.rules.id, Id::new(Kind::Constraint(Template::SecurityPolicy), NAME));
     assert_eq!(seen.policy.unwrap().metadata.uid.as_deref(), Some("u"));
     let expected =
         Observed { live: Some(Arc::new(ours(NAME))), last_applied: Some(prepared), ..Observed::default() };
-    assert_eq!(seen.constraint, expected);
-    assert_eq!(seen.template, Some(Arc::new(ours("d8securitypolicy"))));
+    assert_eq!(seen.rules.constraint, expected);
+    assert_eq!(seen.rules.template, Some(Arc::new(ours("d8securitypolicy"))));
     assert_eq!((seen.namespaces, seen.unserved), (Some(2), vec![]));
-    assert!(seen.policies_served && seen.constraints_served && seen.templates_served);
+    assert!(seen.policies_served && seen.rules.served && seen.templates_served);
 }
 
 #[tokio::test]
@@ -133,7 +134,7 @@ async fn what_is_not_served_is_known_to_be_so() {
     world.constraints(Template::SecurityPolicy).absent();
     world.templates.absent();
     let seen = snapshot(&world).await.unwrap();
-    assert!(!seen.policies_served && !seen.constraints_served && !seen.templates_served);
+    assert!(!seen.policies_served && !seen.rules.served && !seen.templates_served);
     assert!(seen.policy.is_some(), "that it is not served proves nothing of what is there");
 }
 

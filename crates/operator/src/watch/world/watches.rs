@@ -44,7 +44,13 @@ impl World {
             changes.send(Key::Routing);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, |policy| policy, notify);
+        let reduce = |mut policy: Guarded<P>| {
+            if let Ok(parsed) = &mut policy.parsed {
+                parsed.forget_credentials();
+            }
+            policy
+        };
+        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, reduce, notify);
     }
 
     /// Templates and the constraints of each. A template's news concern all policies of its kind.
