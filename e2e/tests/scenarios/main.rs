@@ -17,6 +17,7 @@ mod replicas;
 mod reports;
 mod scale;
 mod see;
+mod signatures;
 mod skew;
 mod status;
 mod system;
