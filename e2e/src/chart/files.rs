@@ -1,12 +1,12 @@
 //! The files that `make generated` writes of the chart and from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use gatewright_operator::rbac::{self, Place};
+use gatewright_operator::rbac::{self, Place, Rule};
 use serde_json::json;
 
-use super::{NAMESPACE, NO_IMAGE, folder, schema, template, values};
+use super::{NAMESPACE, NO_IMAGE, folder, objects, schema, template, values};
 use crate::paths;
 
 /// The manifest for `kubectl apply`, without Helm.
@@ -16,7 +16,7 @@ pub const MANIFEST: &str = "deploy/gatewright.yaml";
 const PLAIN: [&str; 2] = [NO_IMAGE, "admissionPolicies.namespaceLabels=false"];
 
 /// The components of kustomize, each with the value of the chart that it stands for.
-pub const COMPONENTS: [(&str, &str); 7] = [
+pub const COMPONENTS: [(&str, &str); 8] = [
     ("servicemonitor", "metrics.serviceMonitor.enabled"),
     ("prometheus-rule", "metrics.prometheusRule.enabled"),
     ("dashboard", "metrics.dashboard.enabled"),
@@ -24,6 +24,7 @@ pub const COMPONENTS: [(&str, &str); 7] = [
     ("reserved-namespaces", "admissionPolicies.reservedNamespaces"),
     ("ignore-label", "admissionPolicies.ignoreLabel"),
     ("report-viewers", "roles.reportViewers"),
+    ("verifier", "verifier.enabled"),
 ];
 
 /// A generated file.
@@ -72,7 +73,7 @@ pub fn offline() -> Result<Vec<Generated>> {
         let path = chart(&format!("files/crds/{}.yaml", crd.spec.names.plural));
         files.push(Generated::new(path, serde_saphyr::to_string(&crd)?));
     }
-    for file in ["alerts.yaml", "dashboard.json"] {
+    for file in ["alerts.yaml", "dashboard.json", "verifier-alerts.yaml", "verifier-dashboard.json"] {
         files.push(Generated::new(chart(&format!("files/{file}")), read(&format!("deploy/{file}"))?));
     }
     files.push(Generated::new(chart("files/rbac.yaml"), rights()?));
@@ -87,12 +88,24 @@ pub fn offline() -> Result<Vec<Generated>> {
     Ok(files)
 }
 
-/// The rules of the operator's three roles.
+/// The rules of the operator's three roles, and what the verifier adds to them.
 fn rights() -> Result<String> {
     let places = [("cluster", Place::Cluster), ("own", Place::Own), ("default", Place::Default)];
-    let rules: BTreeMap<_, _> =
-        places.into_iter().map(|(name, place)| (name, rbac::rules_at(place))).collect();
+    let of = |place: Place, for_verifier: bool| -> Vec<_> {
+        let rules = rbac::rules().into_iter();
+        let rules = rules.filter(|rule| rule.place == place && needs_verifier(rule) == for_verifier);
+        rules.map(|rule| rule.policy_rule()).collect()
+    };
+    let all = |for_verifier| places.map(|(name, place)| (name, json!(of(place, for_verifier))));
+    let mut rules: BTreeMap<_, _> = all(false).into();
+    rules.insert("verifier", json!(BTreeMap::from(all(true))));
     Ok(serde_saphyr::to_string(&rules)?)
+}
+
+/// Whether a right is needed only while signatures are verified: to tell Gatekeeper of the verifier, and to give that its
+/// certificate.
+fn needs_verifier(rule: &Rule) -> bool {
+    rule.group == "externaldata.gatekeeper.sh" || rule.resources.iter().any(|resource| resource == "secrets")
 }
 
 const VALUES_HEAD: &str = "# Values of the chart
@@ -127,12 +140,31 @@ pub fn rendered() -> Result<Vec<Generated>> {
     for (name, value) in COMPONENTS {
         let with = format!("{value}=true");
         let more = template(&[&PLAIN[..], &[&with]].concat())?;
-        let known: Vec<_> = documents(&plain).collect();
-        let new: Vec<_> = documents(&more).filter(|document| !known.contains(document)).collect();
-        let folder = format!("deploy/components/{name}");
-        files.push(Generated::new(format!("{folder}/{name}.yaml"), new.join("\n---\n") + "\n"));
-        files.push(Generated::new(format!("{folder}/kustomization.yaml"), component(name, value)));
+        files.extend(component(name, value, &plain, &more)?);
     }
+    Ok(files)
+}
+
+/// A component: the objects that a value adds, and the parts that it changes of others.
+fn component(name: &str, value: &str, plain: &str, with: &str) -> Result<Vec<Generated>> {
+    let known: Vec<_> = documents(plain).collect();
+    let names: BTreeSet<_> = objects(plain)?.into_keys().collect();
+    let (mut added, mut patches) = (vec![], vec![]);
+    for document in documents(with).filter(|document| !known.contains(document)) {
+        let is_known = objects(document)?.keys().any(|name| names.contains(name));
+        if is_known { patches.push(document) } else { added.push(document) }
+    }
+    let folder = format!("deploy/components/{name}");
+    let mut kustomization = format!(
+        "# What the value {value} of the chart adds; made by `make generated`.\n\
+         apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [{name}.yaml]\n"
+    );
+    let mut files = vec![Generated::new(format!("{folder}/{name}.yaml"), added.join("\n---\n") + "\n")];
+    if !patches.is_empty() {
+        kustomization += "# What it changes of gatewright.yaml.\npatches: [{path: patches.yaml}]\n";
+        files.push(Generated::new(format!("{folder}/patches.yaml"), patches.join("\n---\n") + "\n"));
+    }
+    files.push(Generated::new(format!("{folder}/kustomization.yaml"), kustomization));
     Ok(files)
 }
 
@@ -147,13 +179,6 @@ const MANIFEST_HEAD: &str = "\
 # It enforces the Pod Security Standard baseline, action Deny, within seconds: read docs/install.md first.
 # Nobody publishes the image: set yours in kustomization.yaml beside this file.
 ";
-
-fn component(name: &str, value: &str) -> String {
-    format!(
-        "# What the value {value} of the chart adds; made by `make generated`.\n\
-         apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [{name}.yaml]\n"
-    )
-}
 
 #[cfg(test)]
 mod tests {
@@ -172,5 +197,16 @@ mod tests {
         for file in offline().unwrap().into_iter().filter(|file| file.path.contains("/crds/")) {
             assert!(file.text.len() < 128 << 10, "{}: {} bytes", file.path, file.text.len());
         }
+    }
+
+    #[test]
+    fn every_right_is_in_one_place_and_secrets_come_with_the_verifier() {
+        let rules: serde_json::Value = serde_saphyr::from_str(&rights().unwrap()).unwrap();
+        let count = |rules: &serde_json::Value| -> usize {
+            ["cluster", "own", "default"].iter().map(|place| rules[place].as_array().unwrap().len()).sum()
+        };
+        assert_eq!(count(&rules) + count(&rules["verifier"]), rbac::rules().len());
+        let without: Vec<_> = ["cluster", "own", "default"].map(|place| rules[place].to_string()).into();
+        assert!(without.iter().all(|rules| !rules.contains("secrets") && !rules.contains("externaldata")));
     }
 }

@@ -96,11 +96,16 @@ mod tests {
     use crate::chart::{folder, values};
 
     /// Kubernetes' own types, which the API server knows; and what other charts share.
-    const OPEN: [&str; 5] = [
+    const OPEN: [&str; 10] = [
         "/properties/affinity",
         "/properties/tolerations/items",
         "/properties/topologySpreadConstraints/items",
         "/properties/networkPolicy/properties/metricsFrom/items",
+        "/properties/verifier/properties/affinity",
+        "/properties/verifier/properties/tolerations/items",
+        "/properties/verifier/properties/topologySpreadConstraints/items",
+        "/properties/verifier/properties/networkPolicy/properties/from/items",
+        "/properties/verifier/properties/networkPolicy/properties/egress/items",
         "/properties/global",
     ];
 

@@ -2,6 +2,7 @@
 //! later, a second release, and a release that takes over what another left.
 
 mod values;
+mod verifier;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -53,20 +53,52 @@ fn examples() -> BTreeMap<&'static str, Value> {
         ("tests.namespace", json!("kube-node-lease")),
         ("extraArgs", json!(["--log=debug"])),
     ]
-    .into()
+    .into_iter()
+    .chain(verifier_examples())
+    .collect()
+}
+
+fn verifier_examples() -> Vec<(&'static str, Value)> {
+    let texts = || json!({"a": "b"});
+    vec![
+        ("verifier.image.repository", json!("registry.example.com/mine")),
+        ("verifier.image.tag", json!("1.2.3")),
+        ("verifier.image.digest", json!(format!("sha256:{}", "0".repeat(64)))),
+        ("verifier.replicas", json!(1)),
+        ("verifier.resources", json!({"limits": {"memory": "1Gi"}})),
+        ("verifier.registryCredentials", json!("registries")),
+        ("verifier.trustedRoots", json!("roots")),
+        ("verifier.proxy.https", json!("http://proxy.example.com:3128")),
+        ("verifier.proxy.http", json!("http://proxy.example.com:3128")),
+        ("verifier.proxy.noProxy", json!("10.0.0.0/8,.svc")),
+        ("verifier.podDisruptionBudget.maxUnavailable", json!("50%")),
+        ("verifier.networkPolicy.from", json!([{"ipBlock": {"cidr": "10.0.0.0/8"}}])),
+        ("verifier.networkPolicy.egress", json!([{"ports": [{"port": 443, "protocol": "TCP"}]}])),
+        ("verifier.nodeSelector", texts()),
+        ("verifier.tolerations", json!([{"operator": "Exists"}])),
+        ("verifier.affinity", json!({"nodeAffinity": {}})),
+        (
+            "verifier.topologySpreadConstraints",
+            json!([{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]),
+        ),
+        ("verifier.priorityClassName", json!("")),
+        ("verifier.podLabels", texts()),
+        ("verifier.podAnnotations", texts()),
+        ("verifier.extraArgs", json!(["--log=debug"])),
+    ]
 }
 
 /// What must be on for a value to count.
 fn switched_on(path: &str) -> Option<String> {
-    let switches = ["metrics.serviceMonitor", "metrics.prometheusRule", "metrics.dashboard"];
-    let monitoring =
+    let switches = ["metrics.serviceMonitor", "metrics.prometheusRule", "metrics.dashboard", "verifier"];
+    let section =
         switches.iter().find(|switch| path.starts_with(*switch)).map(|switch| format!("{switch}.enabled"));
     let policies = [("reservedNamespacesAllow", "reservedNamespaces"), ("ignoreLabelAllow", "ignoreLabel")];
     let policy = policies.iter().find(|(value, _)| path.contains(value));
-    monitoring.or_else(|| policy.map(|(_, switch)| format!("admissionPolicies.{switch}")))
+    section.or_else(|| policy.map(|(_, switch)| format!("admissionPolicies.{switch}")))
 }
 
-fn render(values: &[(&str, Value)]) -> Result<BTreeMap<String, Value>> {
+pub(super) fn render(values: &[(&str, Value)]) -> Result<BTreeMap<String, Value>> {
     // Values of the one form go before those of the other, whatever their order.
     let set = std::iter::once(r#"image.repository="registry.invalid/gatewright""#.to_owned());
     let set: Vec<_> = set.chain(values.iter().map(|(path, value)| format!("{path}={value}"))).collect();
@@ -169,6 +201,8 @@ fn what_is_wrong_is_refused_by_name() -> Result<()> {
             &[NO_IMAGE, "existingSettings=mine", "onUninstall=Remove"],
             "write `onUninstall: Remove` into the ConfigMap mine",
         ),
+        (&[NO_IMAGE, "verifier.replicas=0"], "/verifier/replicas"),
+        (&[NO_IMAGE, "verifier.enable=true"], "additional properties 'enable' not allowed"),
         (&["image.pullPolicy=Always"], "make image\n  make image-push REPOSITORY=REGISTRY/gatewright\n"),
     ] {
         let said = template(values).err().with_context(|| format!("{values:?} renders"))?;
