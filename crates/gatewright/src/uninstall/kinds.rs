@@ -61,6 +61,10 @@ pub fn kinds() -> Vec<Kind> {
     };
     let constraints = Template::ALL.iter().rev().map(|template| constraints(*template));
     let sync_sets = Kind::of(("SyncSet", "SyncSets"), SYNC_SET_GROUP, SYNC_SET_VERSION, "SyncSet");
+    let providers = Kind {
+        name: Some(PROVIDER),
+        ..Kind::of(("Provider", "Providers"), PROVIDER_GROUP, PROVIDER_VERSION, "Provider")
+    };
     let templates =
         Kind::of(("template", "templates"), TEMPLATE_GROUP, TEMPLATE_VERSION, "ConstraintTemplate");
     let reports = report_resources().into_iter().map(|(resource, namespaced)| Kind {
@@ -71,12 +75,18 @@ pub fn kinds() -> Vec<Kind> {
     [webhooks]
         .into_iter()
         .chain(constraints)
-        .chain([sync_sets, templates])
+        .chain([sync_sets, providers, templates, secrets()])
         .chain(reports)
         .chain([status()])
         .chain(policies())
         .chain([crds()])
         .collect()
+}
+
+/// The verifier's certificate, in whichever namespace the operator ran.
+fn secrets() -> Kind {
+    let resource = ApiResource::erase::<Secret>(&());
+    Kind { namespaced: true, name: Some(VERIFIER_SECRET), ..Kind::new(("Secret", "Secrets"), resource) }
 }
 
 fn constraints(template: Template) -> Kind {
@@ -142,10 +152,14 @@ mod tests {
             ("d8podsecuritystandard", "constrainttemplates"),
             ("securitypolicies", "customresourcedefinitions"),
             ("constrainttemplates", "gatewrightstatuses"),
+            // Without a Provider its constraints would refuse everything that they cover.
+            ("d8verifyimagesignatures", "providers"),
+            ("providers", "constrainttemplates"),
+            ("constrainttemplates", "secrets"),
         ] {
             assert!(at(first) < at(then), "{first} {then}");
         }
-        assert_eq!(order.len(), 15, "{order:?}");
+        assert_eq!(order.len(), 17, "{order:?}");
         assert_eq!(at("customresourcedefinitions"), order.len() - 1);
     }
 }

@@ -10,6 +10,7 @@ mod scrape;
 mod standard;
 mod system;
 mod template;
+pub(crate) mod verifier;
 
 pub(crate) use gatekeeper::Gatekeeper;
 pub(crate) use guard::GuardSnapshot;
@@ -21,6 +22,7 @@ pub(crate) use scrape::{CacheSeen, PolicySeen, ScrapeSnapshot};
 pub(crate) use standard::StandardSnapshot;
 pub(crate) use system::{StandardReach, SystemSnapshot, lacking};
 pub(crate) use template::TemplateSnapshot;
+pub(crate) use verifier::{VerifierSnapshot, VerifierView};
 
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,7 @@ impl World {
                 wake(*template);
             }
             changes.send(Key::Routing);
+            changes.send(Key::Verifier);
             changes.send(Key::System);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
@@ -79,9 +80,15 @@ impl World {
 
     fn watch_constraints(&mut self, template: Template) {
         let (wake, changes) = (self.changed(template), self.changes.clone());
+        let leaves = template.needs_verifier() && !self.settings.signatures.enabled;
         let notify = move |change| {
             if change != Change::Nothing {
                 changes.send(Key::Reports);
+            }
+            // With the last of its constraints goes what they needed.
+            if leaves {
+                changes.send(Key::Verifier);
+                changes.send(Key::Template(template));
             }
             wake(change);
         };
@@ -186,11 +193,11 @@ impl World {
         self.watches.spawn(regular::release(client, published, wake_all));
     }
 
-    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+    pub(super) fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &kind.resource())
     }
 
-    fn spawn<K, T>(
+    pub(super) fn spawn<K, T>(
         &mut self,
         api: Api<K>,
         resource: ApiResource,
@@ -236,12 +243,13 @@ impl World {
                 changes.send(Key::Template(*template));
                 wake(*template);
             }
+            changes.send(Key::Verifier);
             changes.send(Key::System);
         }
     }
 
     /// Wakes all constraints of a kind: those that should be there, and those that are.
-    fn waker(&self) -> impl Fn(Template) + Send + Sync + 'static {
+    pub(super) fn waker(&self) -> impl Fn(Template) + Send + Sync + 'static {
         let policies = self.policies.clone();
         let standards: Vec<_> =
             standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
@@ -299,6 +307,6 @@ fn pod_resource() -> ApiResource {
 }
 
 /// The one object of this name.
-fn named(name: &str) -> watcher::Config {
+pub(super) fn named(name: &str) -> watcher::Config {
     watcher::Config::default().fields(&format!("metadata.name={name}"))
 }
