@@ -11,15 +11,19 @@ use gatewright_gatekeeper::{Constraint, Route};
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::{Judgement, find};
 use crate::judge::draft::{Draft, Facts, Outcome, last_hash, last_signatures_hash};
-use crate::judge::enforcement::{OURS, enforced, rejected};
+use crate::judge::enforcement::{OURS, enforced, expected, rejected};
 use crate::judge::object::{Stage, bring, remove};
 use crate::judge::ownership::{owned, owners};
 use crate::judge::plan::{Action, LOOK_AGAIN, Plan, Status};
 use crate::judge::skew::outdated;
+use crate::judge::verifier::obstacle;
 use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
 use crate::watch::observe::{ConstraintSnapshot, PolicySnapshot};
+
+/// Reasons that pass by themselves when everybody has taken in what was written.
+const LAGS: [Reason; 2] = [Reason::NotEnforcedBy, Reason::VerifierBehind];
 
 /// Decides about the policy with its constraints, whether they exist or not.
 pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin) -> Plan {
@@ -201,6 +205,7 @@ fn apply<P: Compile>(
     match bring(prepared, &part.constraint, plan) {
         Stage::Applied(applied) => {
             let enforced = enforced(&snapshot.gatekeeper, settings, template, &applied, routes);
+            let enforced = verified(snapshot, part, settings, template, applied.live(), enforced);
             settled(part, Outcome::Applied { applied, hash: prepared.hash(), generation, enforced }, plan)
         }
         Stage::Writing => Outcome::Unsaid,
@@ -208,10 +213,28 @@ fn apply<P: Compile>(
     }
 }
 
+/// A constraint of signatures also needs the Provider, and verifiers that know its keys.
+fn verified<P>(
+    snapshot: &PolicySnapshot<P>,
+    part: &ConstraintSnapshot,
+    settings: &Settings,
+    template: &Live,
+    constraint: &Live,
+    enforced: Judgement,
+) -> Judgement {
+    if !part.of.needs_verifier() || !enforced.holds {
+        return enforced;
+    }
+    let expected = expected(&snapshot.gatekeeper, template, constraint).unwrap_or_default();
+    let spec = constraint.spec.value();
+    let revision = spec["parameters"]["revision"].as_str().unwrap_or_default();
+    obstacle(&snapshot.verifier, settings, &expected, &part.id.name, revision).unwrap_or(enforced)
+}
+
 /// Processes get a moment to take in what was written before they are named for it.
 fn settled(part: &ConstraintSnapshot, outcome: Outcome, plan: &mut Plan) -> Outcome {
     match (&outcome, part.constraint.settling) {
-        (Outcome::Applied { enforced, .. }, Some(rest)) if enforced.reason == Reason::NotEnforcedBy => {
+        (Outcome::Applied { enforced, .. }, Some(rest)) if LAGS.contains(&enforced.reason) => {
             plan.look_again(rest);
             Outcome::Unsaid
         }

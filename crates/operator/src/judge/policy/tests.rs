@@ -13,7 +13,7 @@ use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
-use crate::watch::observe::{ConstraintSnapshot, PolicySnapshot};
+use crate::watch::observe::{ConstraintSnapshot, PolicySnapshot, VerifierView};
 use gatewright_api::{Guarded, Policy as _, PolicyKind, PolicyStatus, Reason, SecurityPolicy};
 use gatewright_rules::Template;
 use serde_json::{Value, json};
@@ -71,6 +71,7 @@ fn snapshot(
             template: Some(template(builtin, Template::SecurityPolicy)),
         },
         signatures: Some(no_signatures()),
+        verifier: VerifierView::default(),
         templates_served: true,
         gatekeeper: gatekeeper(),
         namespaces: Some(3),

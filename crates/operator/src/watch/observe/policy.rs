@@ -15,6 +15,7 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::gatekeeper::Gatekeeper;
+use crate::watch::observe::verifier::VerifierView;
 use crate::watch::policies::Watched;
 use crate::watch::world::World;
 
@@ -27,6 +28,8 @@ pub(crate) struct PolicySnapshot<P> {
     pub(crate) rules: ConstraintSnapshot,
     /// The constraint of its image signatures, for a kind that has such.
     pub(crate) signatures: Option<ConstraintSnapshot>,
+    /// What that constraint needs beside Gatekeeper.
+    pub(crate) verifier: VerifierView,
     pub(crate) templates_served: bool,
     pub(crate) gatekeeper: Gatekeeper,
     /// How many namespaces the constraints reach; none while that is not known.
@@ -100,6 +103,7 @@ impl<P: Watched> PolicySnapshot<P> {
             policy,
             rules,
             signatures,
+            verifier: VerifierView::observe(world),
         };
         Some((snapshot, asked))
     }
@@ -146,5 +150,7 @@ fn is_unknown<P: Watched>(world: &World) -> bool {
         world.own_webhook.knowledge(),
         world.namespaces.knowledge(),
     ];
-    !world.may_be_judged() || knowledge.contains(&Knowledge::Unknown)
+    let enabled = world.settings.signatures.enabled;
+    let is_verified = P::SIGNATURES.is_none() || VerifierView::is_known(world, enabled);
+    !world.may_be_judged() || !is_verified || knowledge.contains(&Knowledge::Unknown)
 }
