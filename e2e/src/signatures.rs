@@ -13,7 +13,7 @@ pub use ask::{Answer, Asker};
 pub use front::{Front, Manners, docker_config};
 pub use install::constraint;
 pub use provider::{Asked, Reply, ScriptedProvider, answers};
-pub use tls::{Pair, post, serving_pair};
+pub use tls::{Connection, Pair, post, serving_pair};
 pub use verifier::{VERIFIER, Verifier};
 pub use workshop::{Format, Workshop};
 

@@ -35,6 +35,8 @@ pub struct Manners {
     pub no_signatures: bool,
     /// It takes connections and never answers.
     pub silent: bool,
+    /// Every repository is this one of the registry behind: many images for the price of one.
+    pub one_repository: Option<String>,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -75,6 +77,20 @@ impl Front {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// Gets a path over a connection of its own, and does nothing with what comes.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn get(&self, path: &str) -> Result<()> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let request = Request::get(path).header(header::HOST, self.host()).body(Full::<Bytes>::default())?;
+        sender.send_request(request).await?.into_body().collect().await?;
+        connection.abort();
+        Ok(())
+    }
+
     /// Changes how it behaves; what is under way stays as it is.
     pub fn behave(&self, manners: Manners) {
         *lock(&self.manners) = manners;
@@ -109,7 +125,7 @@ async fn serve(stream: TcpStream, shared: Shared) {
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(shared: Shared, request: Request<Incoming>) -> Result<Answer> {
+async fn answer(shared: Shared, mut request: Request<Incoming>) -> Result<Answer> {
     shared.requests.fetch_add(1, Ordering::Relaxed);
     let manners = lock(&shared.manners).clone();
     if manners.silent {
@@ -120,6 +136,9 @@ async fn answer(shared: Shared, request: Request<Incoming>) -> Result<Answer> {
         && !has_login(&request, login)
     {
         return Ok(denied());
+    }
+    if let Some(path) = manners.one_repository.as_deref().and_then(|it| within(request.uri().path(), it)) {
+        *request.uri_mut() = path.parse::<Uri>()?;
     }
     let path = request.uri().path().to_owned();
     let is_signatures = path.contains("/referrers/") || path.contains("/manifests/sha256-");
@@ -134,6 +153,13 @@ async fn answer(shared: Shared, request: Request<Incoming>) -> Result<Answer> {
         None if is_signatures && !path.ends_with(".sig") => Ok(status(StatusCode::NOT_FOUND)),
         None => pass(shared.backend, request).await,
     }
+}
+
+/// The path of the same thing in another repository.
+fn within(path: &str, repository: &str) -> Option<String> {
+    let kinds = ["/manifests/", "/blobs/", "/referrers/"];
+    let (at, kind) = kinds.iter().find_map(|kind| Some((path.rfind(kind)?, kind)))?;
+    Some(format!("/v2/{repository}{kind}{}", &path[at + kind.len()..]))
 }
 
 /// The registry behind keeps what refers to an image under a tag, as one without the API does.

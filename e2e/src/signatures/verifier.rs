@@ -1,6 +1,6 @@
 //! The verifier as a process of the cluster, under an account that may read what it watches and nothing else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -63,9 +63,17 @@ impl Verifier {
     /// # Errors
     /// The binary is not built, or is not ready in time.
     pub async fn start(&self, cluster: &Cluster) -> Result<()> {
+        self.start_from(&binary()?, cluster).await
+    }
+
+    /// Starts this binary.
+    ///
+    /// # Errors
+    /// It is not ready in time.
+    pub async fn start_from(&self, binary: &Path, cluster: &Cluster) -> Result<()> {
         cluster.put_all(&account()).await?;
         let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, ACCOUNT).await?;
-        let mut command = Command::new(binary()?);
+        let mut command = Command::new(binary);
         command.arg("verifier").arg("--config").arg(self.folder.join("settings.yaml"));
         command.arg("--tls-dir").arg(self.folder.join("tls"));
         command.arg(format!("--address=127.0.0.1:{}", self.port));
