@@ -81,7 +81,8 @@ async fn update(api: &Api<Secret>, place: Place<'_>, seen: &Held, rewrite: &Rewr
     secret.data = Some(data?);
     secret.metadata.managed_fields = None;
     secret.metadata.labels.get_or_insert_default().extend(builtin().labels.unwrap_or_default());
-    let replaced = request(doing("replacing", place), api.replace(VERIFIER_SECRET, &parameters(), &secret)).await;
+    let replaced =
+        request(doing("replacing", place), api.replace(VERIFIER_SECRET, &parameters(), &secret)).await;
     forget(&mut secret);
     forget(&mut replaced.map_err(explained)?);
     let (pair, next) = (rewrite.pair, rewrite.next);
@@ -90,10 +91,8 @@ async fn update(api: &Api<Secret>, place: Place<'_>, seen: &Held, rewrite: &Rewr
 }
 
 async fn delete(api: &Api<Secret>, place: Place<'_>, seen: &Held) -> Result<(), Error> {
-    let preconditions = Preconditions {
-        uid: Some(seen.uid.clone()),
-        resource_version: Some(seen.resource_version.clone()),
-    };
+    let preconditions =
+        Preconditions { uid: Some(seen.uid.clone()), resource_version: Some(seen.resource_version.clone()) };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match request(doing("deleting", place), api.delete(VERIFIER_SECRET, &parameters)).await {
         Ok(_) => {
@@ -136,10 +135,8 @@ fn take(old: &mut Data, from: Names, data: &mut Data, to: Names) {
 }
 
 fn make(host: &str, data: &mut Data, (certificate, key): Names) -> Result<(), Error> {
-    let made = Made::new(host, Timestamp::now()).map_err(|error| Error::Certificate {
-        host: host.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let made = Made::new(host, Timestamp::now())
+        .map_err(|error| Error::Certificate { host: host.to_owned(), reason: error.to_string() })?;
     data.insert(certificate.to_owned(), ByteString(made.certificate.into_bytes()));
     data.insert(key.to_owned(), ByteString(made.key.as_bytes().to_vec()));
     Ok(())

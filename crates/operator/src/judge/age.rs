@@ -107,7 +107,8 @@ pub(crate) mod tests {
         let which = Template::PodSecurityStandard;
         let nothing = crate::watch::last_applied::Observed::default();
         let id = crate::watch::kind::Id::new(crate::watch::kind::Kind::Template, which.name());
-        let template_snapshot = TemplateSnapshot { which, id, served: true, template: nothing.clone(), in_use: false };
+        let template_snapshot =
+            TemplateSnapshot { which, id, served: true, template: nothing.clone(), in_use: false };
         let first = &builtin.standards[0].prepared;
         let standard_snapshot = StandardSnapshot {
             id: first.id.clone(),

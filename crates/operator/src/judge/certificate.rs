@@ -140,4 +140,4 @@ pub(crate) fn bundle(held: &Held) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

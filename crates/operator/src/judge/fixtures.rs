@@ -27,6 +27,16 @@ pub(crate) fn builtin() -> &'static Builtin {
     &BUILTIN
 }
 
+/// The same where signatures of images are verified.
+pub(crate) fn signing() -> &'static Builtin {
+    static BUILTIN: LazyLock<Builtin> = LazyLock::new(|| {
+        let mut settings = Settings::default();
+        settings.signatures.enabled = true;
+        Builtin::new(settings)
+    });
+    &BUILTIN
+}
+
 /// The object as the API server stores it, in its first version.
 pub(crate) fn live(prepared: &Prepared) -> Live {
     let mut object = prepared.object();

@@ -9,7 +9,7 @@ use strum::VariantArray as _;
 
 use super::fixtures::{Expected, Row};
 use super::plan::ActionKind;
-use super::{draft, guard, policy, routing, standard, system, template};
+use super::{draft, guard, policy, routing, standard, system, template, verifier};
 
 /// Every row of every table. [`Row`]s are compared by the tests beside the decisions.
 fn rows() -> Vec<Row> {
@@ -24,6 +24,7 @@ fn rows() -> Vec<Row> {
         routing::tests::rows(),
         standard::tests::rows(),
         template::tests::rows(),
+        verifier::tests::rows(),
     ];
     tables.into_iter().flatten().collect()
 }

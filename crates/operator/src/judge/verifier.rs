@@ -88,9 +88,8 @@ fn renewal(snapshot: &VerifierSnapshot, settings: &Settings) -> Option<Rewrite> 
 /// The fingerprints of what every process trusts.
 fn in_force(snapshot: &VerifierSnapshot) -> BTreeSet<String> {
     let ours = snapshot.view.provider.as_ref().filter(|live| live.ours);
-    let taken_in = |live: &&Arc<Live>| {
-        judge_provider(&snapshot.expected, &live.subject()) == Verdict::Enforced
-    };
+    let taken_in =
+        |live: &&Arc<Live>| judge_provider(&snapshot.expected, &live.subject()) == Verdict::Enforced;
     let trusted = ours.filter(taken_in).map(|live| trusted(&live.spec.value())).unwrap_or_default();
     trusted.into_iter().map(|certificate| certificate.fingerprint).collect()
 }
@@ -130,14 +129,19 @@ pub(crate) fn unprovided(view: &VerifierView, settings: &Settings) -> Option<Jud
         return Some(Judgement::failed(&error));
     }
     let Some(desired) = desired(view, settings) else {
-        let message = format!("the Secret {} has no certificate yet; if this lasts, look at the operator's log", secret());
+        let message = format!(
+            "the Secret {} has no certificate yet; if this lasts, look at the operator's log",
+            secret()
+        );
         return Some(Judgement::no(Reason::ApplyFailed, message));
     };
     match desired.compare(live) {
         Found::Applied(_) => None,
         Found::Blocked(obstacle) => Some(blocked(&obstacle)),
         Found::Differs(_) => {
-            let message = format!("the Provider {PROVIDER} is not as it should be; if this lasts, look at the operator's log");
+            let message = format!(
+                "the Provider {PROVIDER} is not as it should be; if this lasts, look at the operator's log"
+            );
             Some(Judgement::no(Reason::ApplyFailed, message))
         }
     }

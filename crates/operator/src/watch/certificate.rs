@@ -192,7 +192,8 @@ fn slot(data: &BTreeMap<String, ByteString>, (certificate, key): (&str, &str)) -
 
 /// The one certificate, if the key is its own.
 fn pair(certificate: &[u8], key: &[u8]) -> Option<Certificate> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate).take(MOST).collect::<Result<_, _>>().ok()?;
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(certificate).take(MOST).collect::<Result<_, _>>().ok()?;
     let [der] = &chain[..] else { return None };
     let read = Certificate::read(der)?;
     let mut key = PrivateKeyDer::from_pem_slice(key).ok()?;

@@ -161,11 +161,17 @@ impl Target {
     }
 
     async fn exchange(&self, address: SocketAddr) -> Answer {
-        let failed = |why: &dyn std::error::Error| NoAnswer::Other(format!("{address}: {}", with_causes(why)));
+        let failed =
+            |why: &dyn std::error::Error| NoAnswer::Other(format!("{address}: {}", with_causes(why)));
         let stream = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
-        let stream = self.connector.connect(self.name.clone(), stream).await.map_err(|error| refused(address, &error))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
+        let stream = self
+            .connector
+            .connect(self.name.clone(), stream)
+            .await
+            .map_err(|error| refused(address, &error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| failed(&error))?;
         let request = Request::get(PATH).header(header::HOST, &self.authority);
         let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed(&error))?;
         let answer = async {

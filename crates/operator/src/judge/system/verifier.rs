@@ -50,7 +50,9 @@ fn answering(view: &VerifierView, settings: &Settings, now: &Time) -> Judgement 
     let Some(said) = said.filter(|said| said.replicas.values().any(|replica| replica.ready)) else {
         return not_ready(said).unwrap_or_else(|| unreachable(said, settings));
     };
-    if let Some((name, ends)) = said.replicas.iter().find_map(|(name, replica)| Some((name, ending(replica, now)?))) {
+    if let Some((name, ends)) =
+        said.replicas.iter().find_map(|(name, replica)| Some((name, ending(replica, now)?)))
+    {
         let message = format!(
             "{name} serves a certificate that ends at {ends}: look at the operator's log, and at whether the Pod mounts the \
              Secret that the operator writes"

@@ -1,3 +1,5 @@
+mod verifier;
+
 use super::{
     Gatekeeper, GuardSnapshot, PolicySnapshot, RoutingSnapshot, StandardSnapshot, SystemSnapshot,
     TemplateSnapshot,
@@ -234,6 +236,7 @@ async fn the_routing_is_seen_with_the_policies() {
 async fn the_state_of_the_system_waits_for_the_routing_if_that_can_be_decided() {
     let observe = |world: &World| SystemSnapshot::observe(world, ["a"].into_iter());
     let world = empty_world();
+    fill(&world.certificate, []);
     assert_eq!(observe(&world), None, "its own object is not known");
     fill(&world.system, []);
     for watched in world.reports.all() {
@@ -244,6 +247,7 @@ async fn the_state_of_the_system_waits_for_the_routing_if_that_can_be_decided() 
     assert_eq!(observe(&world).unwrap().routing, Some(RoutingOutcome::default()));
     // Without Gatekeeper's kinds the routing cannot be decided, and that is to be said.
     let without = empty_world();
+    fill(&without.certificate, []);
     fill(&without.system, []);
     for watched in without.reports.all() {
         fill(&watched.cache, []);
@@ -276,12 +280,14 @@ async fn an_object_is_looked_up_where_its_kind_is() {
     fill(world.constraints(Template::OperationPolicy), [("a", ours("constraint"))]);
     fill(&world.sync_sets, [("a", ours("sync set"))]);
     fill(&world.own_webhook, [("a", ours("webhook"))]);
+    fill(&world.providers, [("a", ours("provider"))]);
     for (kind, expected) in [
         (Kind::Template, Some("template")),
         (Kind::Constraint(Template::OperationPolicy), Some("constraint")),
         (Kind::Constraint(Template::SecurityPolicy), None),
         (Kind::SyncSet, Some("sync set")),
         (Kind::Webhooks, Some("webhook")),
+        (Kind::Provider, Some("provider")),
         // Reports are too large to be kept.
         (Kind::Report(&NAMESPACED[0]), None),
     ] {

@@ -27,18 +27,23 @@ const TEMPLATE: Template = Template::VerifyImageSignatures;
 impl World {
     /// All Providers: those of others are only looked at.
     pub(super) fn watch_providers(&mut self) {
+        let (api, cache, notify) =
+            (self.api(Kind::Provider), self.providers.clone(), self.provider_changed());
+        let config = watcher::Config::default();
+        self.spawn(api, Kind::Provider.resource(), config, cache, Live::provider, notify);
+    }
+
+    /// Wakes whom a Provider concerns: those of others the state of the system alone.
+    pub(super) fn provider_changed(&self) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, changes) = (self.of_verifier(), self.changes.clone());
-        let notify = move |change: Change| {
+        move |change| {
             if matches!(&change, Change::Object(name) if name != PROVIDER) {
                 return changes.send(Key::System);
             }
             changes.send(Key::Verifier);
             changes.send(Key::Template(TEMPLATE));
             wake();
-        };
-        let (api, cache) = (self.api(Kind::Provider), self.providers.clone());
-        let config = watcher::Config::default();
-        self.spawn(api, Kind::Provider.resource(), config, cache, Live::provider, notify);
+        }
     }
 
     /// What the leader alone follows, until what is returned is dropped.

@@ -79,22 +79,27 @@ impl World {
     }
 
     fn watch_constraints(&mut self, template: Template) {
+        let notify = self.constraint_changed(template);
+        let (api, cache) = (self.api(Kind::Constraint(template)), self.constraints(template).clone());
+        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
+        self.spawn(api, Kind::Constraint(template).resource(), config, cache, Live::from, notify);
+    }
+
+    /// Wakes whom a constraint concerns.
+    pub(super) fn constraint_changed(&self, template: Template) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, changes) = (self.changed(template), self.changes.clone());
-        let leaves = template.needs_verifier() && !self.settings.signatures.enabled;
-        let notify = move |change| {
+        let is_leaving = template.needs_verifier() && !self.settings.signatures.enabled;
+        move |change| {
             if change != Change::Nothing {
                 changes.send(Key::Reports);
             }
             // With the last of its constraints goes what they needed.
-            if leaves {
+            if change != Change::Nothing && is_leaving {
                 changes.send(Key::Verifier);
                 changes.send(Key::Template(template));
             }
             wake(change);
-        };
-        let (api, cache) = (self.api(Kind::Constraint(template)), self.constraints(template).clone());
-        let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        self.spawn(api, Kind::Constraint(template).resource(), config, cache, Live::from, notify);
+        }
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
