@@ -5,6 +5,7 @@ use gatewright_api::{OperationPolicy, SecurityPolicy};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+mod documentation;
 mod kinds;
 mod pod_templates;
 mod signatures;

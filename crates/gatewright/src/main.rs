@@ -74,13 +74,12 @@ enum Command {
     Verify(verify::Args),
     /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
     Operator(operator::Args),
+    /// Answers Gatekeeper whether images are signed as policies want it
+    #[command(long_about = verifier::LONG_ABOUT)]
+    Verifier(verifier::Args),
     /// Shows whether policies and standards are enforced, and what violates them
     #[command(long_about = status::LONG_ABOUT)]
     Status(status::Args),
-    /// Answers Gatekeeper's question whether an image is signed as a policy wants it
-    // Nothing in a cluster asks it yet.
-    #[command(hide = true)]
-    Verifier(verifier::Args),
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
@@ -139,8 +138,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Render(args) => render::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Operator(args) => operator::run(args),
-        Command::Status(args) => status::run(args),
         Command::Verifier(args) => verifier::run(args),
+        Command::Status(args) => status::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),

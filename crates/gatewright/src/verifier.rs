@@ -10,25 +10,36 @@ use gatewright_verifier::run::Options;
 use crate::log::{self, LogFormat};
 use crate::operator::{host, stop_signal};
 
+/// Given with `--help`.
+pub const LONG_ABOUT: &str = "\
+Answers Gatekeeper whether images are signed as policies want it.
+
+It runs in a cluster, beside the operator; the chart's value verifier.enabled installs it. It
+follows the constraints of signatures and the policies, asks registries for signatures, and answers
+Gatekeeper alone, over TLS. To verify an image from your machine, use gatewright verify.
+
+Changed files take effect within 10 seconds, without a restart.";
+
 /// How the verifier runs.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The operator's settings file; without one all defaults hold. A changed file takes effect without a restart
+    /// The settings file that the operator has; without one all defaults hold
     #[arg(long, env = "GATEWRIGHT_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The folder with the serving certificate tls.crt and its key tls.key
+    /// The folder with the serving certificate, tls.crt, and its private key, tls.key. Until they are there /readyz says so
     #[arg(long, env = "GATEWRIGHT_TLS_DIR", value_name = "DIR")]
     tls_dir: PathBuf,
-    /// The Docker configuration for entries without dockerCfg
+    /// The Docker configuration with the credentials of registries, for entries of policies without dockerCfg; without
+    /// it, registries are asked anonymously
     #[arg(long, env = "GATEWRIGHT_REGISTRY_CONFIG", value_name = "FILE")]
     registry_config: Option<PathBuf>,
-    /// Where Gatekeeper and the operator ask
+    /// Where Gatekeeper and the operator ask, over TLS
     #[arg(long, env = "GATEWRIGHT_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     address: SocketAddr,
     /// Where /metrics, /livez and /readyz are served
     #[arg(long, env = "GATEWRIGHT_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
-    /// The name of this replica in its status: its Pod's
+    /// The name of this replica, by which the operator knows it: its Pod's
     #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = host())]
     replica: String,
     /// What the log contains: error, warn, info, debug or trace, also for single modules

@@ -115,6 +115,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use gatewright_signatures::Class;
@@ -142,6 +143,48 @@ mod tests {
             "gatewright_signature_certificate_not_after_seconds 9",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        }
+    }
+
+    /// The series that a text names, without what PromQL adds to a histogram.
+    fn named(text: &str) -> BTreeSet<&str> {
+        text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .filter(|word| word.starts_with("gatewright_signature_"))
+            .map(|word| word.trim_end_matches("_bucket").trim_end_matches("_total"))
+            .collect()
+    }
+
+    #[test]
+    fn alerts_dashboard_and_documentation_name_metrics_that_exist() {
+        let mut known = String::new();
+        prometheus_client::encoding::text::encode(&mut known, &Metrics::default().registry()).unwrap();
+        let known: BTreeSet<_> =
+            known.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        assert_eq!(known.len(), 7, "{known:?}");
+        let file = |path: &str| {
+            std::fs::read_to_string(format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+        };
+        let (alerts, tests) = (file("deploy/verifier-alerts.yaml"), file("deploy/verifier-alerts.test.yaml"));
+        assert!(named(&alerts).is_subset(&known), "{:?}", named(&alerts));
+        assert!(named(&tests).is_subset(&known), "{:?}", named(&tests));
+        for path in ["deploy/verifier-dashboard.json", "docs/verifier.md"] {
+            assert_eq!(named(&file(path)), known, "{path}");
+        }
+    }
+
+    /// Labels and their values, as queries select by them.
+    #[test]
+    fn what_is_selected_by_exists() {
+        for path in ["verifier-alerts.yaml", "verifier-alerts.test.yaml", "verifier-dashboard.json"] {
+            let path = format!("{}/../../deploy/{path}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(&path).unwrap().replace('\\', "");
+            let classes = text.split("class=").skip(1).map(|rest| rest.trim_start_matches('~'));
+            let classes = classes.filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
+            let classes: Vec<_> = classes.flat_map(|classes| classes.split('|')).collect();
+            assert!(!classes.is_empty(), "{path} selects by no class");
+            for class in classes {
+                assert!(Class::named(class).is_some(), "{path}: {class}");
+            }
         }
     }
 }

@@ -30,22 +30,37 @@ fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     value[field].as_array().into_iter().flatten()
 }
 
+/// The alerts of the operator and of the verifier, and how many there are at least.
+const ALERTS: [(&str, usize); 2] = [("alerts", 9), ("verifier-alerts", 4)];
+/// Their dashboards, and how many queries they have at least.
+const DASHBOARDS: [(&str, usize); 2] = [("dashboard.json", 11), ("verifier-dashboard.json", 9)];
+
 #[test]
 fn alerts_fire_when_they_must_and_only_then() -> Result<()> {
-    promtool(&["check", "rules"], &deploy("alerts.yaml"))?;
-    promtool(&["test", "rules"], &deploy("alerts.test.yaml"))
+    for (file, _) in ALERTS {
+        promtool(&["check", "rules"], &deploy(&format!("{file}.yaml")))?;
+        promtool(&["test", "rules"], &deploy(&format!("{file}.test.yaml")))?;
+    }
+    Ok(())
 }
 
 /// An alert that no test makes fire, or none keeps from firing, is not tested.
 #[test]
 fn every_alert_is_tested_both_ways() -> Result<()> {
+    for (file, least) in ALERTS {
+        is_tested_both_ways(file, least).context(file)?;
+    }
+    Ok(())
+}
+
+fn is_tested_both_ways(file: &str, least: usize) -> Result<()> {
     let name = |rule: &Value, field: &str| rule[field].as_str().unwrap_or_default().to_owned();
-    let (rules, tests) = (read("alerts.yaml")?, read("alerts.test.yaml")?);
+    let (rules, tests) = (read(&format!("{file}.yaml"))?, read(&format!("{file}.test.yaml"))?);
     let alerts: BTreeSet<_> = list(&rules, "groups")
         .flat_map(|group| list(group, "rules"))
         .map(|rule| name(rule, "alert"))
         .collect();
-    ensure!(alerts.len() > 8, "{alerts:?}");
+    ensure!(alerts.len() >= least, "{alerts:?}");
     for fires in [true, false] {
         let cases = list(&tests, "tests").flat_map(|test| list(test, "alert_rule_test"));
         let cases = cases.filter(|case| (list(case, "exp_alerts").count() > 0) == fires);
@@ -57,13 +72,20 @@ fn every_alert_is_tested_both_ways() -> Result<()> {
 
 #[test]
 fn the_dashboards_queries_are_queries() -> Result<()> {
-    let dashboard = read("dashboard.json")?;
+    for (file, least) in DASHBOARDS {
+        are_queries(file, least).context(file)?;
+    }
+    Ok(())
+}
+
+fn are_queries(file: &str, least: usize) -> Result<()> {
+    let dashboard = read(file)?;
     let targets = list(&dashboard, "panels").flat_map(|panel| list(panel, "targets"));
     let record =
         |(i, target): (usize, &Value)| json!({"record": format!("query:{i}"), "expr": target["expr"]});
     let rules: Vec<_> = targets.enumerate().map(record).collect();
-    ensure!(rules.len() > 10, "{rules:?}");
-    let file = std::env::temp_dir().join(format!("gatewright-dashboard-{}.yaml", std::process::id()));
+    ensure!(rules.len() >= least, "{rules:?}");
+    let file = std::env::temp_dir().join(format!("gatewright-{file}-{}.yaml", std::process::id()));
     let text = json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string();
     std::fs::write(&file, text)?;
     let checked = promtool(&["check", "rules"], &file);

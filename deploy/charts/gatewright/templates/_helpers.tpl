@@ -75,7 +75,7 @@ image that a policy covers would be refused, and without the setting it would ve
 {{- fail "settings.signatures.enabled is true and verifier.enabled is false: nobody would verify, and every image that a policy covers would be refused. Leave settings.signatures.enabled out and set verifier.enabled=true, which sets it" -}}
 {{- end -}}
 {{- if .enabled -}}
-{{- $_ := set $settings "signatures" (merge (dict "enabled" (not .suspended)) $signatures) -}}
+{{- $_ := set $settings "signatures" (set $signatures "enabled" (not .suspended)) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $settings -}}
