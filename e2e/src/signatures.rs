@@ -14,7 +14,7 @@ pub use front::{Front, Manners, docker_config};
 pub use install::constraint;
 pub use provider::{Asked, Reply, ScriptedProvider, answers};
 pub use tls::{Connection, Pair, post, serving_pair};
-pub use verifier::{VERIFIER, Verifier};
+pub use verifier::{PROBES, VERIFIER, Verifier};
 pub use workshop::{Format, Workshop};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

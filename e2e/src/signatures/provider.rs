@@ -88,9 +88,17 @@ impl ScriptedProvider {
     /// # Errors
     /// The port is taken.
     pub async fn start(port: u16) -> Result<Self> {
+        Self::start_as(port, serving_pair()?).await
+    }
+
+    /// Starts it in the place of another server, with this pair.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn start_as(port: u16, pair: Pair) -> Result<Self> {
         let nothing: Script = Arc::new(|_| Reply::raw(&json!([]), &json!("")));
         let state = Arc::new(State { script: Mutex::new(nothing), calls: Mutex::default() });
-        let provider = Self { port, pair: serving_pair()?, state, listening: Mutex::default() };
+        let provider = Self { port, pair, state, listening: Mutex::default() };
         provider.listen().await?;
         Ok(provider)
     }

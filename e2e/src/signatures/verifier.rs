@@ -15,6 +15,9 @@ use crate::tools::files;
 /// The name of the verifier's process and log.
 pub const VERIFIER: &str = "gatewright-verifier";
 
+/// What the port of its probes and metrics is reserved for.
+pub const PROBES: &str = "verifier/probes";
+
 const NAMESPACE: &str = "gatewright-system";
 const ACCOUNT: &str = "scenario-verifier";
 
@@ -24,8 +27,7 @@ pub struct Verifier {
     folder: PathBuf,
     /// The port where Gatekeeper asks.
     pub port: u16,
-    /// The port with probes and metrics.
-    pub probes: u16,
+    probes: u16,
     /// Its serving pair.
     pub pair: Pair,
 }
@@ -40,7 +42,7 @@ impl Verifier {
         let pair = serving_pair()?;
         files::write(&folder.join("tls/tls.crt"), &pair.certificate)?;
         files::write(&folder.join("tls/tls.key"), &pair.key)?;
-        let (port, probes) = (cluster.port("verifier")?, cluster.port("verifier/probes")?);
+        let (port, probes) = (cluster.port("verifier")?, cluster.port(PROBES)?);
         Ok(Self { folder, port, probes, pair })
     }
 

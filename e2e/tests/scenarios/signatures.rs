@@ -1,7 +1,10 @@
 //! Signatures of images through the real API server and real Gatekeeper.
 
+mod changes;
+mod others;
 mod parity;
 mod rego;
+mod signed;
 mod wrong;
 
 use std::time::Duration;

@@ -9,7 +9,7 @@ use gatewright_signatures::{Class, Image, Reference};
 use proptest::prelude::{Strategy, prop_oneof};
 use proptest::{collection, sample};
 
-use super::{HEX, Stage, outcome, signed};
+use super::{HEX, Stage, UNAVAILABLE, outcome, signed};
 
 /// Images of one Pod: below the limit of the template.
 const AT_ONCE: usize = 60;
@@ -79,6 +79,22 @@ const PATHS: [&str; 22] = [
 const VERSIONS: [&str; 12] =
     ["", "", ":1", ":1.2", ":2", ":443", ":", "@", "@sha256:", ":1@sha256:0", "@sha512:00", "@md5:0"];
 
+/// Names that some reference covers, or nearly.
+const NEAR: [&str; 12] = [
+    "nginx",
+    "docker.io/nginx",
+    "index.docker.io/library/nginx",
+    "library/xa",
+    "docker.io/xa",
+    "myrepo/app",
+    "r.io/a/b",
+    "r.io:443/a/b",
+    "r.io:5000/b",
+    "reg.example.com/c",
+    "localhost/d",
+    "r.io/ab/c",
+];
+
 fn images() -> impl Strategy<Value = String> {
     let digest = format!("@sha256:{HEX}");
     let versions: Vec<_> =
@@ -115,7 +131,9 @@ fn images() -> impl Strategy<Value = String> {
         " ",
     ];
     let (hosts, paths) = (sample::select(HOSTS.to_vec()), sample::select(PATHS.to_vec()));
+    let near = (sample::select(NEAR.to_vec()), sample::select(versions.clone()));
     prop_oneof![
+        3 => near.prop_map(|(name, version)| format!("{name}{version}")),
         6 => (hosts, paths, sample::select(versions)).prop_map(|(host, path, version)| format!("{host}{path}{version}")),
         2 => collection::vec(sample::select(fragments.to_vec()), 1..8).prop_map(|parts| parts.concat()),
         1 => (100usize..3_000).prop_map(|length| format!("r.io/a/{}", "b".repeat(length))),
@@ -123,13 +141,29 @@ fn images() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A character that Go takes for unprintable, beyond the first 65,536: OPA hands it on in a form that Gatekeeper cannot read.
+const UNPRINTABLE: char = '\u{1e5e2}';
+
+/// Nothing in such a Pod passes, and nobody is asked.
+async fn unreadable(stage: &Stage<'_>) -> Result<()> {
+    stage.provider.script(|asked| answers(asked, |_| outcome(Class::Verified)));
+    let image = format!("r.io/a/{UNPRINTABLE}");
+    let answer = stage.tries(&[&image, "r.io/a/verified:1"]).await?;
+    for shown in [r#""r.io/a/\U0001e5e2""#, "r.io/a/verified:1"] {
+        answer.refuses(&format!("{shown}: {UNAVAILABLE}"))?;
+    }
+    Ok(())
+}
+
 pub(super) async fn run(stage: &Stage<'_>) -> Result<()> {
     stage.cluster.enforces_signatures(&signed("signed", &REFERENCES), &stage.settings).await?;
+    unreadable(stage).await?;
     // Refusals are never cached, so every name that is asked about is seen.
     stage.provider.script(|asked| answers(asked, |_| outcome(Class::Unsigned)));
     let mut random = Random::from_env()?;
-    // What the API server itself does not take.
-    let fits = |image: &String| !image.is_empty() && image.trim() == image;
+    // What the API server itself does not take, and what is tested apart.
+    let fits =
+        |image: &String| !image.is_empty() && image.trim() == image && image.chars().all(|c| c <= '\u{ffff}');
     let names: BTreeSet<_> = random.values(&images(), cases(720)?)?.into_iter().filter(fits).collect();
     let references = REFERENCES.iter().map(|it| Reference::parse(it)).collect::<Result<Vec<_>, _>>()?;
     let covers =
