@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -119,6 +119,29 @@ impl Workshop {
         }
         arguments.push(&image);
         self.cosign(if format == Format::Older { "cosign-2" } else { "cosign" }, &arguments)
+    }
+
+    /// That cosign accepts what a name has now, by this key.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn verify(&self, name: &str, key: &str) -> Result<()> {
+        let (repository, _) = name.split_once([':', '@']).context("no tag")?;
+        let image = self.registry.named(&format!("{repository}@{}", self.digest(name)?));
+        let key = format!("{key}.pub");
+        self.cosign("cosign", &["verify", "--key", &key, "--insecure-ignore-tlog=true", &image])
+    }
+
+    /// The file with the public key of this name.
+    #[must_use]
+    pub fn key_file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.pub"))
+    }
+
+    /// The folder, for files of whoever uses it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn cosign(&self, program: &str, arguments: &[&str]) -> Result<()> {

@@ -24,5 +24,6 @@ mod system;
 mod uninstall;
 mod upgrade;
 mod verdicts;
+mod verified;
 mod verify;
 mod versions;
