@@ -41,9 +41,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Show the whole path on a local cluster (KEEP=1 leaves it running)
-	@$(side_by_side) cluster-tools build
-	$(PROGRAM) gatewright-demo -- $(if $(KEEP),--keep)
+demo: ## Show the whole path on a local cluster (KEEP=1 leaves it running; PART=signatures shows image signatures)
+	@$(side_by_side) $(if $(PART),tools,cluster-tools) build
+	$(PROGRAM) gatewright-demo -- $(if $(KEEP),--keep) $(PART)
 
 .PHONY: first-run
 first-run: ## Run the README's sessions as they stand, on a fresh local cluster (RECORD=1 writes what they print)

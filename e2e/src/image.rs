@@ -132,6 +132,12 @@ impl Registry {
         Ok(registry)
     }
 
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The name of an image in it.
     #[must_use]
     pub fn image(&self, tag: &str) -> String {

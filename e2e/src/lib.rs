@@ -36,6 +36,7 @@ pub mod requests;
 pub mod rights;
 mod runner;
 mod scenario;
+pub mod signatures;
 pub mod templates;
 pub mod transcript;
 pub mod trial;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use gatewright_e2e::image::{CONTENTS, ENTRYPOINT, Layout, Registry, USER, crane, pack};
+use gatewright_e2e::signatures::{Format, Workshop};
 use gatewright_e2e::{paths, tools};
 use serde_json::{Value, json};
 
@@ -263,6 +264,75 @@ fn components(path: &Path) -> Result<BTreeSet<(String, String)>> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let components = bom["components"].as_array().context("no components")?;
     Ok(components.iter().map(|it| (text(&it["name"]), text(&it["version"]))).collect())
+}
+
+/// What a release consists of is signed with a key that goes with the test. cosign and `gatewright verify` accept it, and not
+/// by another key.
+#[test]
+fn image_chart_and_sbom_are_signed_and_verified() -> Result<()> {
+    let workshop = Workshop::new("release-signed", &["release", "other"])?;
+    let version = env!("CARGO_PKG_VERSION");
+    let (image, chart) = (format!("gatewright:{version}"), format!("charts/gatewright:{version}"));
+    let sbom = format!("gatewright:{version}-sbom");
+    crane(&["push", layout().0.to_str().context("not UTF-8")?, &workshop.registry.named(&image)])?;
+    push_chart(&workshop)?;
+    attach_sbom(&workshop, &image, &sbom)?;
+    let config = workshop.folder().join("settings.yaml");
+    let host = workshop.registry.named("").trim_end_matches('/').to_owned();
+    let settings = json!({"signatures": {"registries": [{"host": host, "insecure": true}]}});
+    fs::write(&config, settings.to_string())?;
+    let verifies = |name: &str, key: &str| -> Result<Option<i32>> {
+        let mut command = Command::new(native()?);
+        command.arg("verify").arg(workshop.registry.named(name)).arg("--key").arg(workshop.key_file(key));
+        command.arg("--config").arg(&config).env("HOME", workshop.folder()).env_remove("DOCKER_CONFIG");
+        Ok(command.output()?.status.code())
+    };
+    for name in [&image, &chart, &sbom] {
+        ensure!(verifies(name, "release")? == Some(1), "{name} is not signed yet");
+        workshop.sign(name, "release", Format::Bundle, false)?;
+        workshop.verify(name, "release").with_context(|| format!("cosign verify {name}"))?;
+        ensure!(verifies(name, "release")? == Some(0), "{name} is signed");
+        ensure!(verifies(name, "other")? == Some(1), "{name} is not signed by another key");
+    }
+    Ok(())
+}
+
+/// The binary of the image for this machine.
+fn native() -> Result<PathBuf> {
+    let machine = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
+    let mut found = platforms().into_iter().filter(|(name, ..)| *name == machine);
+    found.next().map(|(_, target, _)| binary(target)).context("the image is for other machines")
+}
+
+fn push_chart(workshop: &Workshop) -> Result<()> {
+    let folder = workshop.folder().to_str().context("not UTF-8")?;
+    let chart = paths::repository().join("deploy/charts/gatewright");
+    let helm = |arguments: &[&str]| {
+        output(Command::new(tools::path("helm")).args(arguments).env("HOME", folder).env_remove("KUBECONFIG"))
+    };
+    helm(&["package", "--destination", folder, chart.to_str().context("not UTF-8")?])?;
+    let archive = format!("{folder}/gatewright-{}.tgz", env!("CARGO_PKG_VERSION"));
+    let target = format!("oci://{}", workshop.registry.named("charts"));
+    helm(&["push", "--plain-http", &archive, &target]).map(drop)
+}
+
+/// Puts the SBOM beside the image as an artifact that refers to it.
+fn attach_sbom(workshop: &Workshop, image: &str, sbom: &str) -> Result<()> {
+    let machine = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
+    let file = format!("gatewright-linux-{machine}.cdx.json");
+    let from = layout().0.with_file_name("release-files").join(&file);
+    fs::copy(&from, workshop.folder().join(&file)).with_context(|| from.display().to_string())?;
+    let layer = workshop.folder().join("sbom.tar");
+    output(Command::new("tar").arg("-cf").arg(&layer).arg("-C").arg(workshop.folder()).arg(&file))?;
+    let named = workshop.registry.named(sbom);
+    crane(&["append", "--oci-empty-base", "-f", layer.to_str().context("not UTF-8")?, "-t", &named])?;
+    let mut manifest = workshop.manifest(sbom)?;
+    let of = workshop.manifest(image)?;
+    let size = crane(&["manifest", &workshop.registry.named(image)])?.len();
+    manifest["artifactType"] = json!("application/vnd.cyclonedx+json");
+    manifest["subject"] =
+        json!({"mediaType": of["mediaType"], "digest": workshop.digest(image)?, "size": size});
+    workshop.put_manifest(sbom, &manifest)
 }
 
 /// No engine is needed here, so the file is compared with the image instead of built.

@@ -78,12 +78,15 @@ asked contains reference if {
 }
 
 # What is surely covered by no entry: a name in Docker's grammar whose repository none compares to. Tags and digests do not
-# decide here.
+# decide here. Both lists are looked for first: `not` over what is not there is true, and would leave out every image.
 let_be(reference) if {
 	is_plain(reference)
 	name := image.full_name(reference)
-	not name in input.parameters.covers.repositories
-	not strings.any_prefix_match(name, input.parameters.covers.prefixes)
+	covers := input.parameters.covers
+	covers.repositories
+	covers.prefixes
+	not name in covers.repositories
+	not strings.any_prefix_match(name, covers.prefixes)
 }
 
 # A name in Docker's grammar that has only one spelling. An ID of an image is not a name.

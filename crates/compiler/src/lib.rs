@@ -90,10 +90,17 @@ pub trait Compile: Policy {
     /// build until it is wired.
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value;
 
+    /// The template of the constraints of signatures, for a kind that has such.
+    const SIGNATURES: Option<Template> = None;
+
     /// The images whose signatures must be verified.
     fn signatures(&self) -> &[SignatureRequirement] {
         &[]
     }
+
+    /// Puts something as readable, or as unreadable, in the place of each credential: whoever keeps policies in memory needs
+    /// no more.
+    fn forget_credentials(&mut self) {}
 
     /// The kinds that the policy itself names.
     fn named_kinds(&self) -> Vec<NamedKind> {

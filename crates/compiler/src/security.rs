@@ -8,13 +8,14 @@ mod pods;
 mod users_and_groups;
 mod volumes;
 
-use gatewright_api::{SecurityPolicy, SecurityRules, SignatureRequirement};
+use gatewright_api::{Field, SecurityPolicy, SecurityRules, SignatureRequirement};
 use gatewright_rules::Template;
 use gatewright_rules::security_policy::Parameters;
 use serde_json::{Value, json};
 
 use crate::Compile;
 use crate::problem::Problem;
+use crate::signatures::forget_credentials;
 
 impl Compile for SecurityPolicy {
     const TEMPLATE: Template = Template::SecurityPolicy;
@@ -23,8 +24,16 @@ impl Compile for SecurityPolicy {
         json!(parameters(&self.spec.policies, problems))
     }
 
+    const SIGNATURES: Option<Template> = Some(Template::VerifyImageSignatures);
+
     fn signatures(&self) -> &[SignatureRequirement] {
         self.spec.policies.verify_image_signatures.value().map_or(&[], |entries| entries)
+    }
+
+    fn forget_credentials(&mut self) {
+        if let Field::Set(entries) = &mut self.spec.policies.verify_image_signatures {
+            entries.0.iter_mut().for_each(forget_credentials);
+        }
     }
 }
 

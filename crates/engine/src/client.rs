@@ -7,7 +7,7 @@ use std::{
 };
 
 use gatewright_gatekeeper::{Action, Matcher};
-use gatewright_rego::Trust;
+use gatewright_rego::{Providers, Trust};
 use serde_json::Value;
 
 use crate::{
@@ -27,11 +27,18 @@ pub struct Options {
     pub time_limit: Duration,
     /// Where templates from outside are evaluated; in this process if there is none.
     pub sandbox: Option<Arc<dyn Sandbox>>,
+    /// Who answers templates that ask Gatekeeper's providers. Without, and in a sandbox, no such template has a verdict.
+    pub providers: Option<Arc<dyn Providers>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { point: EnforcementPoint::Webhook, time_limit: Duration::from_secs(1), sandbox: None }
+        Self {
+            point: EnforcementPoint::Webhook,
+            time_limit: Duration::from_secs(1),
+            sandbox: None,
+            providers: None,
+        }
     }
 }
 
@@ -118,14 +125,13 @@ impl Engine {
         template: &Value,
         compiled: &'static [u8],
     ) -> Result<(), Vec<TemplateError>> {
-        let template = Template::new(template, Trust::Proven, self.options.time_limit, None)?;
+        let template = Template::new(template, Trust::Proven, &self.options)?;
         self.templates.insert(template.kind.to_lowercase(), template.with_compiled(compiled));
         Ok(())
     }
 
     fn add(&mut self, template: &Value, trust: Trust) -> Result<&Template, Vec<TemplateError>> {
-        let template =
-            Template::new(template, trust, self.options.time_limit, self.options.sandbox.as_ref())?;
+        let template = Template::new(template, trust, &self.options)?;
         let entry = self.templates.entry(template.kind.to_lowercase());
         Ok(entry.insert_entry(template).into_mut())
     }

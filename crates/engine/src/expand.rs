@@ -1,8 +1,10 @@
 //! `ExpansionTemplate`: what an object makes others create, judged before they are there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gatewright_gatekeeper::Action;
+use gatewright_rego::Providers;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -225,7 +227,20 @@ impl Engine {
         request: &Request,
         expander: &Expander,
     ) -> Result<Vec<Violation>, ReviewError> {
-        let mut violations = self.review(request)?;
+        self.review_expanded_asking(request, expander, self.options.providers.as_ref())
+    }
+
+    /// The same with these providers, in place of those of the engine.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn review_expanded_asking(
+        &self,
+        request: &Request,
+        expander: &Expander,
+        providers: Option<&Arc<dyn Providers>>,
+    ) -> Result<Vec<Violation>, ReviewError> {
+        let mut violations = self.review_asking(request, providers)?;
         let mut parent = request.object().clone();
         if parent.is_null() || expander.is_empty() {
             return Ok(violations);
@@ -234,7 +249,7 @@ impl Engine {
             parent["metadata"]["namespace"] = request.namespace().into();
         }
         for Implied { object, template, action } in expander.expand(&parent)? {
-            let found = self.review(&Request::implied(object, request))?;
+            let found = self.review_asking(&Request::implied(object, request), providers)?;
             violations.extend(found.into_iter().map(|violation| Violation {
                 action: action.unwrap_or(violation.action),
                 message: format!("[Implied by {template}] {}", violation.message),

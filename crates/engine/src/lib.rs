@@ -24,6 +24,8 @@ pub use error::{ConstraintError, ExpansionError, RequestError, ReviewError, Temp
 pub use reach::Reach;
 pub use request::Request;
 
+pub use gatewright_rego::{Answer, Providers};
+
 /// Compiles the program of a template that tests have proven, for [`Engine::add_compiled_template`] of the same version.
 ///
 /// # Errors

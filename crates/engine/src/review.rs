@@ -10,7 +10,7 @@ use std::{
 };
 
 use gatewright_gatekeeper::{Candidate, Matcher, Namespace};
-use gatewright_rego::{EvaluationError, Finding};
+use gatewright_rego::{EvaluationError, Finding, Providers};
 use serde_json::Value;
 
 use crate::{
@@ -28,7 +28,19 @@ impl Engine {
     /// # Errors
     /// A template's message is no string: Gatekeeper fails the whole review.
     pub fn review(&self, request: &Request) -> Result<Vec<Violation>, ReviewError> {
-        let review = Review::new(self, request);
+        self.review_asking(request, self.options.providers.as_ref())
+    }
+
+    /// The same with these providers, in place of those of the engine.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn review_asking(
+        &self,
+        request: &Request,
+        providers: Option<&Arc<dyn Providers>>,
+    ) -> Result<Vec<Violation>, ReviewError> {
+        let review = Review::new(self, request, providers);
         let mut violations = vec![];
         let mut matched: BTreeMap<&str, Vec<&Constraint>> = BTreeMap::new();
         for constraint in review.constraints().values() {
@@ -78,10 +90,11 @@ struct Review<'a> {
     candidates: Vec<Candidate>,
     namespace: Option<&'a KnownNamespace>,
     facts: Facts<'a>,
+    providers: Option<&'a Arc<dyn Providers>>,
 }
 
 impl<'a> Review<'a> {
-    fn new(engine: &'a Engine, request: &'a Request) -> Self {
+    fn new(engine: &'a Engine, request: &'a Request, providers: Option<&'a Arc<dyn Providers>>) -> Self {
         let objects = [request.object(), request.old_object()];
         let candidates = objects.into_iter().filter(|object| !object.is_null()).map(Candidate::new).collect();
         let namespace = engine.inventory.namespace(request.namespace());
@@ -90,7 +103,7 @@ impl<'a> Review<'a> {
         let json = attached.map_or(&Value::Null, |known| &known.json);
         let facts = Facts::new(request.review(), json, attached.map(|known| &known.object));
         let number = REVIEWS.fetch_add(1, Ordering::Relaxed);
-        Self { engine, request, number, candidates, namespace, facts }
+        Self { engine, request, number, candidates, namespace, facts, providers }
     }
 
     /// The constraints that could match one of the objects by its kind.
@@ -141,7 +154,8 @@ impl<'a> Review<'a> {
             Ok(Runnable::Here(code)) => {
                 let parameters: Vec<_> =
                     constraints.iter().map(|constraint| &constraint.parameters).collect();
-                code.evaluate(&self.facts, &parameters, self.inventory(code.reads_inventory()))
+                let inventory = self.inventory(code.reads_inventory());
+                code.evaluate(&self.facts, &parameters, inventory, self.providers)
             }
             Ok(Runnable::Elsewhere(sandboxed)) => sandboxed
                 .evaluate(&self.evaluation(sandboxed.compiled.reads_inventory, constraints))

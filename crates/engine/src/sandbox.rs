@@ -148,7 +148,7 @@ impl Host {
     }
 
     fn compile(&mut self, kind: String, target: &Value) -> Result<Compiled, Vec<TemplateError>> {
-        let code = Code::new(target, crate::template::TARGET_POINTER, Trust::Checked, Duration::MAX)?;
+        let code = Code::new(target, crate::template::TARGET_POINTER, Trust::Checked, Duration::MAX, None)?;
         let compiled = Compiled { reads_inventory: code.reads_inventory() };
         self.programs.insert(kind, code);
         Ok(compiled)
@@ -160,7 +160,7 @@ impl Host {
         };
         let facts = Facts::new(&request.review, &request.namespace, None);
         let parameters: Vec<_> = constraints.iter().map(|json| Parameters::of(json)).collect();
-        code.evaluate(&facts, &parameters.iter().collect::<Vec<_>>(), &self.inventory)
+        code.evaluate(&facts, &parameters.iter().collect::<Vec<_>>(), &self.inventory, None)
     }
 }
 

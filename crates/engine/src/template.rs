@@ -9,12 +9,12 @@ use std::{
 
 use gatewright_gatekeeper::{Operation, TEMPLATE_GROUP, group_and_kind};
 use gatewright_re2::Pattern;
-use gatewright_rego::Trust;
+use gatewright_rego::{Providers, Trust};
 use serde_json::{Value, json};
 use strum::VariantArray as _;
 
 use crate::{
-    ReviewError, TemplateError,
+    Options, ReviewError, TemplateError,
     sandbox::{CompileFailure, Evaluated, Evaluation, Exceeded, Sandbox, Sandboxed},
     schema,
 };
@@ -59,6 +59,7 @@ struct Source {
     target: Value,
     trust: Trust,
     limit: Duration,
+    providers: Option<Arc<dyn Providers>>,
     /// What was compiled of it before.
     compiled: Option<&'static [u8]>,
 }
@@ -82,15 +83,16 @@ impl Template {
     ///
     /// # Errors
     /// Everything for which Gatekeeper refuses it.
-    pub fn new(
-        template: &Value,
-        trust: Trust,
-        limit: Duration,
-        sandbox: Option<&Arc<dyn Sandbox>>,
-    ) -> Result<Self, Vec<TemplateError>> {
+    pub fn new(template: &Value, trust: Trust, options: &Options) -> Result<Self, Vec<TemplateError>> {
         let Head { kind, parameters, operations, beyond } = Head::new(template)?;
-        let source = Source { target: template["spec"]["targets"][0].clone(), trust, limit, compiled: None };
-        let runnable = match (trust, sandbox) {
+        let source = Source {
+            target: template["spec"]["targets"][0].clone(),
+            trust,
+            limit: options.time_limit,
+            providers: options.providers.clone(),
+            compiled: None,
+        };
+        let runnable = match (trust, &options.sandbox) {
             (Trust::Checked, Some(sandbox)) => Some(source.sandboxed(&kind, sandbox)?),
             (Trust::Checked, None) => Some(source.here()?),
             (Trust::Proven, _) => None,
@@ -151,7 +153,7 @@ impl Source {
         if let Some(code) = self.compiled.and_then(before) {
             return Ok(code);
         }
-        Code::new(&self.target, TARGET_POINTER, self.trust, self.limit)
+        Code::new(&self.target, TARGET_POINTER, self.trust, self.limit, self.providers.as_deref())
     }
 
     fn here(&self) -> Result<Runnable, Vec<TemplateError>> {

@@ -49,6 +49,22 @@ pub fn audit(status: &Value) -> Option<Audit> {
     Some(Audit { total, listed, timestamp })
 }
 
+impl Audit {
+    /// What was found for several constraints, as of the older run.
+    #[must_use]
+    pub fn merged<'a>(audits: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut merged = Self::default();
+        for Self { total, listed, timestamp } in audits {
+            merged.total += total;
+            merged.listed.extend(listed.iter().cloned());
+            if merged.timestamp.is_empty() || *timestamp < merged.timestamp {
+                merged.timestamp.clone_from(timestamp);
+            }
+        }
+        merged
+    }
+}
+
 impl Texts {
     fn violation(&mut self, entry: &Value) -> AuditedViolation {
         let text = |field: &str| entry[field].as_str().unwrap_or_default();

@@ -11,14 +11,14 @@ pub const WEBHOOK_OPERATION: &str = "webhook";
 /// The label by which upstream's manifests tell the webhook's Pods from the audit's.
 pub(crate) const CONTROL_PLANE_LABEL: (&str, &str) = ("control-plane", "controller-manager");
 
-/// What one process says of a template or constraint: an entry of `status.byPod`.
+/// What one process says of a template, constraint or Provider: an entry of `status.byPod`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodStatus {
     /// The name of the process' Pod.
     pub id: String,
     /// The uid of the object that the entry speaks of; an older object of the same name has another.
-    #[serde(alias = "templateUID", alias = "constraintUID")]
+    #[serde(alias = "templateUID", alias = "constraintUID", alias = "providerUID")]
     pub uid: String,
     /// What the process does: `webhook`, `audit`, `status`, `generate` and others.
     pub operations: Vec<String>,
@@ -26,7 +26,8 @@ pub struct PodStatus {
     pub observed_generation: Option<i64>,
     /// What went wrong; the process keeps what it had before.
     pub errors: Vec<PodStatusError>,
-    /// Of a constraint: whether it was ever loaded. Gatekeeper never sets it back.
+    /// Of a constraint: whether it was ever loaded. Gatekeeper never sets it back. Of a Provider: whether it is asked.
+    #[serde(alias = "active")]
     pub enforced: bool,
 }
 

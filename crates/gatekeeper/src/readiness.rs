@@ -74,6 +74,23 @@ pub fn judge_template(expected: &BTreeSet<String>, template: &Subject) -> Verdic
     if missing.is_empty() { Verdict::Enforced } else { Verdict::NotEnforcedBy(missing) }
 }
 
+/// Judges a Provider: each expected process must ask the current one. Gatekeeper reports this since 3.21.
+#[must_use]
+pub fn judge_provider(expected: &BTreeSet<String>, provider: &Subject) -> Verdict {
+    if expected.is_empty() {
+        return Verdict::NoProcess;
+    }
+    let missing = |process: &String| {
+        let inactive = || {
+            let active = provider.report_of(process).is_some_and(|report| report.enforced);
+            (!active).then(|| "does not ask the Provider".to_owned())
+        };
+        Some((process.clone(), provider.missing(process, "Provider").or_else(inactive)?))
+    };
+    let missing: Vec<_> = expected.iter().filter_map(missing).collect();
+    if missing.is_empty() { Verdict::Enforced } else { Verdict::NotEnforcedBy(missing) }
+}
+
 impl Subject {
     /// The error of an expected process about the current generation.
     #[must_use]

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod carry_out;
+pub(crate) mod certificate;
 #[cfg(test)]
 pub(crate) mod mock;
 pub(crate) mod publish;

@@ -80,6 +80,14 @@ pub enum Error {
         /// The finalizers.
         finalizers: String,
     },
+    /// No certificate can be made for the verifier.
+    #[error("no certificate can be made for {host}, the host of signatures.url in the settings: {reason}")]
+    Certificate {
+        /// The host.
+        host: String,
+        /// Why.
+        reason: String,
+    },
     /// The API server took a write and stored something else.
     #[error(
         "{kind} {name} differs from what was written, in {fields}: another program changes it at once, or its CRD is older than this operator"

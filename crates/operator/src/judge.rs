@@ -4,6 +4,7 @@
 
 pub(crate) mod age;
 pub(crate) mod builtin;
+pub(crate) mod certificate;
 pub(crate) mod conditions;
 pub(crate) mod draft;
 pub(crate) mod enforcement;
@@ -27,3 +28,4 @@ pub(crate) mod system;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;
+pub(crate) mod verifier;

@@ -17,7 +17,7 @@ mod run;
 mod watch;
 
 pub use error::Error;
-pub use names::{CLUSTER_ROLE, FIELD_MANAGER, LEASE, REPORT};
+pub use names::{CLUSTER_ROLE, FIELD_MANAGER, LEASE, REPORT, VERIFIER_SECRET};
 pub use run::reference::metrics_reference;
 pub use run::start::{Options, client, run};
 pub use watch::report_kind::report_resources;

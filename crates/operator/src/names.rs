@@ -12,3 +12,6 @@ pub const REPORT: &str = "gatewright";
 /// The name of the ClusterRole of the operator, which owns what must go when gatewright is uninstalled; and of its
 /// ServiceAccount, Roles and bindings.
 pub const CLUSTER_ROLE: &str = "gatewright";
+
+/// The name of the Secret with the verifier's serving certificate, in the operator's namespace.
+pub const VERIFIER_SECRET: &str = "gatewright-verifier-tls";

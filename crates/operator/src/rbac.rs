@@ -4,11 +4,14 @@
 //! of `constraints.gatekeeper.sh`: which kinds users make there is their own matter.
 
 use gatewright_compiler::SYNC_SET;
-use gatewright_gatekeeper::{CONSTRAINT_GROUP, SYNC_SET_GROUP, TEMPLATE_GROUP, WEBHOOK_CONFIGURATION};
+use gatewright_gatekeeper::{
+    CONSTRAINT_GROUP, PROVIDER_GROUP, SYNC_SET_GROUP, TEMPLATE_GROUP, WEBHOOK_CONFIGURATION,
+};
 use gatewright_rules::Template;
+use gatewright_rules::verify_image_signatures::PROVIDER;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-use crate::names::{CLUSTER_ROLE, LEASE, REPORT};
+use crate::names::{CLUSTER_ROLE, LEASE, REPORT, VERIFIER_SECRET};
 
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -96,7 +99,51 @@ fn owned(words: &[impl AsRef<str>]) -> Vec<String> {
 /// The table.
 #[must_use]
 pub fn rules() -> Vec<Rule> {
-    [policies(), gatekeeper(), routing(), reports(), system()].concat()
+    [policies(), gatekeeper(), routing(), reports(), signatures(), system()].concat()
+}
+
+/// Those of the rules that are there for image signatures alone. They stay while signatures are switched off: what was
+/// made for them must be deleted then.
+#[must_use]
+pub fn signatures() -> Vec<Rule> {
+    const PROVIDERS: &[&str] = &["providers"];
+    const SECRETS: &[&str] = &["secrets"];
+    let templates: Vec<_> =
+        Template::ALL.iter().filter(|it| it.needs_verifier()).map(|it| it.name()).collect();
+    vec![
+        Rule::new(
+            TEMPLATE_GROUP,
+            &["constrainttemplates"],
+            &["delete"],
+            "The template of image signatures goes when `signatures.enabled` becomes false in the settings.",
+        )
+        .named(&templates),
+        Rule::new(
+            PROVIDER_GROUP,
+            PROVIDERS,
+            FOLLOW_AND_CREATE,
+            "Whom Gatekeeper asks about external data: the verifier, and which servers of others can hold Gatekeeper. \
+             Creation cannot be limited by name. With `signatures.enabled: false` in the settings only what is left is deleted.",
+        ),
+        Rule::new(PROVIDER_GROUP, PROVIDERS, CHANGE, "What Gatekeeper is told about the verifier is kept as it should be.")
+            .named(&[PROVIDER]),
+        Rule::new(
+            "",
+            SECRETS,
+            &["create"],
+            "The verifier's serving certificate with its key. Creation cannot be limited by name. The operator looks at no \
+             other Secret.",
+        )
+        .at(Place::Own),
+        Rule::new(
+            "",
+            SECRETS,
+            &["get", "list", "watch", "update", "delete"],
+            "The certificate is renewed before it ends, and made anew where it is lost.",
+        )
+        .named(&[VERIFIER_SECRET])
+        .at(Place::Own),
+    ]
 }
 
 fn policies() -> Vec<Rule> {
@@ -274,7 +321,8 @@ The operator runs as the ServiceAccount `gatewright` of its own namespace. It ha
 own namespace, and one in `default`. It has no Role in Gatekeeper's namespace, so it can be installed before Gatekeeper.
 
 No rule has a wildcard in its verbs, in its groups, or in what may be written. The one wildcard is for reading
-`constraints.gatekeeper.sh`, because users name the kinds of that group themselves. The operator reads no Secrets.
+`constraints.gatekeeper.sh`, because users name the kinds of that group themselves. The operator reads no Secret but its own,
+`gatewright-verifier-tls`.
 
 This page is generated from the table in `crates/operator/src/rbac.rs`, and so are the roles of the chart and the manifest; `make generated` writes them.
 

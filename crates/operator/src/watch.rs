@@ -3,6 +3,7 @@
 //! Nothing here decides and nothing here writes. What has changed goes out as a [`Key`].
 
 pub(crate) mod cache;
+pub(crate) mod certificate;
 pub(crate) mod desired;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -23,4 +24,5 @@ pub(crate) mod reports;
 pub(crate) mod schemas;
 pub(crate) mod served;
 pub(crate) mod system;
+mod verifiers;
 pub(crate) mod world;

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Module, Rule, RuleHead};
 
+use super::Providers;
 use super::builtins;
+use super::external::UNKNOWN;
 use super::keywords::{self, PREFIX};
 use super::names::{self, Callee, Kind, Names, Rules};
 use super::scope::{self, RESERVED, Scope};
 use super::token::Fault;
 use super::visit::{self, Call, Node, Term};
 
-/// A function that needs more than the input.
+/// The function that needs more than the input.
 const EXTERNAL_DATA: &str = "external_data";
 
 /// Gatekeeper's rules for packages, imports and references.
@@ -117,12 +119,19 @@ pub fn declare(module: &Module, package: &str, rules: &mut Rules) -> Vec<Fault> 
 }
 
 /// OPA's rules for what is called, and with what.
-pub fn calls(module: &Module, names: &Names<'_>, scope: &Scope) -> Vec<Fault> {
+pub fn calls(
+    module: &Module,
+    names: &Names<'_>,
+    scope: &Scope,
+    providers: Option<&dyn Providers>,
+) -> Vec<Fault> {
     let mut faults = vec![];
     for rule in &module.policy {
         visit::rule(rule, &mut |node| match node {
             Node::Call(call) => {
-                faults.extend(called(&call, names, scope, module.rego_v1));
+                faults.extend(
+                    called(&call, names, scope, module.rego_v1).or_else(|| asks_unknown(&call, providers)),
+                );
             }
             Node::Term { term, .. } => faults.extend(minus(term)),
         });
@@ -156,10 +165,6 @@ fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option
         _ if is_local(call.function, scope) => return unknown(&path),
         Some(Callee::Rule(full, arity)) => (format!("data.{full}"), arity, None),
         Some(Callee::Builtin(builtin)) => (path, builtin.arguments.len(), Some(builtin)),
-        None if path == EXTERNAL_DATA => {
-            let said = "external_data asks a provider outside of Gatekeeper: its answers are not known here";
-            return Some(Fault::limit(line, said));
-        }
         None => return unknown(&path),
     };
     if given != arity && !(call.statement && given == arity + 1) {
@@ -168,6 +173,30 @@ fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option
         ));
     }
     builtin.and_then(|_| refused(&name, line, v1))
+}
+
+/// Whether a call asks a provider whose answers are not known: any, where none is known. A name that is computed is looked
+/// at when the program is evaluated.
+fn asks_unknown(call: &Call<'_>, providers: Option<&dyn Providers>) -> Option<Fault> {
+    if builtins::path(call.function).as_deref() != Some(EXTERNAL_DATA) {
+        return None;
+    }
+    let named = call.arguments.first().and_then(|argument| provider(argument));
+    let known = providers.is_some_and(|providers| named.is_none_or(|name| providers.knows(&name)));
+    (!known).then(|| Fault::limit(line(call.function), UNKNOWN))
+}
+
+/// The provider that the argument of `external_data` names as a text.
+fn provider(argument: &Expr) -> Option<String> {
+    let Expr::Object { fields, .. } = argument else { return None };
+    let text = |expr: &Expr| match expr {
+        Expr::String { value, .. } | Expr::RawString { value, .. } => {
+            value.as_string().ok().map(ToString::to_string)
+        }
+        _ => None,
+    };
+    let field = fields.iter().find(|(_, key, _)| text(key).as_deref() == Some("provider"))?;
+    text(&field.2)
 }
 
 fn refused(name: &str, line: usize, v1: bool) -> Option<Fault> {

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regorus::{Engine, Value};
 
+use super::external::external_data;
 use super::gofmt::sprintf;
 use super::text::number;
 use super::{arithmetic, deep, networks, regex};
@@ -30,6 +31,7 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("json.marshal", 1, |v| Some(marshal(&v[0])?.into())),
     ("json.unmarshal", 1, |v| deep::unmarshal(v[0].as_string().ok()?)),
     ("json.is_valid", 1, |v| Some(deep::unmarshal(v[0].as_string().ok()?).is_some().into())),
+    ("external_data", 1, external_data),
     ("equal", 2, |v| Some((v[0] == v[1]).into())),
     ("neq", 2, |v| Some((v[0] != v[1]).into())),
     ("lt", 2, |v| Some((v[0] < v[1]).into())),

@@ -7,6 +7,7 @@ mod check;
 mod convert;
 mod deep;
 mod extensions;
+mod external;
 mod float;
 mod gofmt;
 mod keywords;
@@ -27,11 +28,13 @@ mod units;
 mod visit;
 
 pub use convert::{Numbers, object, to_rego};
+pub use external::{Answer, Providers};
 pub use regorus::Value;
 pub use text::quote;
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -152,9 +155,22 @@ impl Program {
     /// # Errors
     /// Everything that OPA or Gatekeeper refuses, and everything that this engine would evaluate in another way.
     pub fn compile(modules: &Modules<'_>, trust: Trust, limit: Duration) -> Result<Self, Vec<CompileError>> {
+        Self::compile_asking(modules, trust, limit, None)
+    }
+
+    /// The same for a program that may ask providers, which are those of its evaluations.
+    ///
+    /// # Errors
+    /// The same. A provider that is not known is refused where the program names it.
+    pub fn compile_asking(
+        modules: &Modules<'_>,
+        trust: Trust,
+        limit: Duration,
+        providers: Option<&dyn Providers>,
+    ) -> Result<Self, Vec<CompileError>> {
         let units = units::parse(modules)?;
         if trust == Trust::Checked {
-            units::check(&units)?;
+            units::check(&units, providers)?;
         }
         let timer = timer(limit);
         let mut engine = loaded(&units, modules.version, timer, trust)?;
@@ -203,13 +219,26 @@ impl Program {
     /// # Errors
     /// A conflict of rules, a message that is no string, a limit of this engine.
     pub fn evaluate(&self, input: &Value, inventory: &Value) -> Result<Vec<Finding>, EvaluationError> {
+        self.evaluate_asking(input, inventory, None)
+    }
+
+    /// The same of a program that may ask these providers.
+    ///
+    /// # Errors
+    /// The same, and where it asks a provider that is not known.
+    pub fn evaluate_asking(
+        &self,
+        input: &Value,
+        inventory: &Value,
+        providers: Option<&Arc<dyn Providers>>,
+    ) -> Result<Vec<Finding>, EvaluationError> {
         let inventory = if self.reads_inventory { inventory } else { &Value::Undefined };
-        let found = match &self.machine {
+        let found = external::evaluating(providers, || match &self.machine {
             Machine::Tree(tree) => tree.evaluate(input.clone(), inventory),
             Machine::Bytecode(bytecode) => bytecode.evaluate(input.clone(), inventory),
-        };
+        });
         deep::within_limits()?;
-        outcome::findings(&found?)
+        outcome::findings(&found??)
     }
 }
 

@@ -11,7 +11,7 @@ use super::safety::Orders;
 use super::scope::Scope;
 use super::source;
 use super::token::{self, Fault};
-use super::{CompileError, ENTRY, Modules, builtins, check as checks, safety, typing};
+use super::{CompileError, ENTRY, Modules, Providers, builtins, check as checks, safety, typing};
 
 /// A module with its place among the others.
 pub struct Unit {
@@ -75,7 +75,7 @@ pub fn rules(units: &[Unit]) -> Result<Rules, Vec<CompileError>> {
 }
 
 /// What OPA and Gatekeeper refuse when they load a template.
-pub fn check(units: &[Unit]) -> Result<(), Vec<CompileError>> {
+pub fn check(units: &[Unit], providers: Option<&dyn Providers>) -> Result<(), Vec<CompileError>> {
     let gatekeeper = |unit: &Unit| unit.errors(checks::gatekeeper(&unit.module, unit.lib.is_some()));
     all(units.iter().flat_map(gatekeeper).collect())?;
     let scopes = units.iter().flat_map(|unit| unit.errors(unit.scope.faults.clone()));
@@ -85,7 +85,7 @@ pub fn check(units: &[Unit]) -> Result<(), Vec<CompileError>> {
     for unit in units {
         let names = Names::new(&unit.module, &unit.package, &rules);
         errors.extend(unit.errors(checks::reserved(&unit.module)));
-        errors.extend(unit.errors(checks::calls(&unit.module, &names, &unit.scope)));
+        errors.extend(unit.errors(checks::calls(&unit.module, &names, &unit.scope, providers)));
         let (faults, orders) = safety::check(&unit.module, &names, &unit.scope);
         errors.extend(unit.errors(faults));
         checks::dependencies(&unit.module, &names, &unit.scope, &unit.package, &mut graph);

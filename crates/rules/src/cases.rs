@@ -3,11 +3,13 @@
 //! `cases.yaml` stands beside the rule. Every case runs in real Gatekeeper's engine, as a request and as audit sees
 //! it, for every kind of workload unless the case says otherwise.
 
+pub mod answers;
 pub mod connect;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+use self::answers::Answers;
 use crate::PodTemplates;
 use crate::kinds::{CONTROLLERS, Kind, POD, plural};
 use crate::pod_security_standard::{Level, Parameters};
@@ -70,6 +72,12 @@ pub struct Case {
     /// Fields of the request that do not follow from the object. Such a request is not what audit sees.
     #[serde(default)]
     pub request: Option<Value>,
+    /// Whether audit alone sees the object, and nobody creates it.
+    #[serde(default)]
+    pub audit: bool,
+    /// What the verifier says of images.
+    #[serde(default)]
+    pub answers: Option<Answers>,
     /// The messages, each of one violation; none if the object passes.
     #[serde(default)]
     pub violations: Vec<String>,
@@ -193,8 +201,9 @@ impl Case {
             }
             return vec![input("UPDATE", self.review("UPDATE", object, Some(&old)))];
         }
-        let create = input("CREATE", self.review("CREATE", object, None));
-        if self.request.is_some() { vec![create] } else { vec![create, input("audit", object.clone())] }
+        let create = (!self.audit).then(|| input("CREATE", self.review("CREATE", object, None)));
+        let audit = self.request.is_none().then(|| input("audit", object.clone()));
+        create.into_iter().chain(audit).collect()
     }
 
     fn review(&self, operation: &str, object: &Value, old_object: Option<&Value>) -> Value {

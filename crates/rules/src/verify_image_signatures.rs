@@ -11,6 +11,9 @@ pub const PROVIDER: &str = "gatewright-verifier";
 /// The field of the policy that the template enforces.
 pub const FIELD: &str = "verifyImageSignatures";
 
+/// How messages begin. Those of all other rules begin with the field and a colon; these are documented so.
+pub const MESSAGE: &str = "[verify-image-signatures] ";
+
 /// What is judged: the images of any workload kind, also of debug containers that are added to a running Pod.
 pub const SUBJECT: Subject = Subject::Pod(&[Volatile::EphemeralContainers]);
 

@@ -137,6 +137,25 @@ pub const ALL: &[Program] = &[
         stamps: &[],
         own: &[],
     },
+    // A registry without the referrers API, and one with it.
+    Program {
+        name: "registry",
+        r#use: Use::Tests,
+        module: "registry",
+        package: "gatewright.io/e2e/tools/registry/serve",
+        source: "github.com/distribution/distribution/v3",
+        stamps: &["github.com/distribution/distribution/v3/version.version={version}"],
+        own: &["serve/main.go"],
+    },
+    Program {
+        name: "registry-referrers",
+        r#use: Use::Tests,
+        module: "crane",
+        package: "gatewright.io/e2e/tools/crane/referrers",
+        source: "github.com/google/go-containerregistry",
+        stamps: &[],
+        own: &["referrers/main.go"],
+    },
     Program {
         name: "cosign",
         r#use: Use::Tests,

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use gatewright_typed::nearest;
+
 use super::keys::{KEYS, Key, Wrong};
 use super::yaml::{self, At, Node};
 use super::{Preset, Settings};
@@ -133,9 +135,9 @@ pub(super) fn is_below(path: &str, section: &str) -> bool {
     path.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// The keys that stand beside an unknown one.
+/// The key that may be meant by an unknown one, or all that stand beside it.
 fn advice(path: &str) -> String {
-    let section = path.rsplit_once('.').map_or("", |(section, _)| section);
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     let mut names: Vec<&str> = KEYS
         .iter()
         .filter_map(|key| {
@@ -148,6 +150,9 @@ fn advice(path: &str) -> String {
         .filter_map(|rest| rest.split('.').next())
         .collect();
     names.dedup();
+    if let Some(meant) = nearest(name, names.iter().copied()) {
+        return format!("did you mean {meant}?");
+    }
     let place = if section.is_empty() { "the keys are" } else { "the keys there are" };
     format!("{place} {}", names.join(", "))
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use gatewright_api::text::NamespacePattern;
 use gatewright_gatekeeper::Action;
 use gatewright_rules::security_policy::host_network::Range;
+use gatewright_typed::nearest;
 
 use super::Settings;
 use super::form::Form;
@@ -226,7 +227,13 @@ fn put<T, E: Into<Wrong>>(field: &mut T, value: Result<T, E>) -> Result<(), Wron
 
 fn choice<T: FromStr>(node: &Node, allowed: &[&str]) -> Result<T, String> {
     let parsed = text(node).ok().and_then(|text| text.parse().ok());
-    parsed.ok_or_else(|| format!("{node} is not one of {}", allowed.join(", ")))
+    parsed.ok_or_else(|| not_one_of(node, allowed))
+}
+
+fn not_one_of(node: &Node, allowed: &[&str]) -> String {
+    let meant = text(node).ok().and_then(|text| nearest(text, allowed.iter().copied()));
+    let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+    format!("{node} is not one of {}{meant}", allowed.join(", "))
 }
 
 /// One of these words, in any case.
@@ -234,7 +241,7 @@ fn one_of<T: Copy>(node: &Node, allowed: &[(&str, T)]) -> Result<T, String> {
     let is_it = |(word, _): &&(&str, T)| text(node).is_ok_and(|text| text.eq_ignore_ascii_case(word));
     let found = allowed.iter().find(is_it).map(|(_, value)| *value);
     let words: Vec<_> = allowed.iter().map(|(word, _)| *word).collect();
-    found.ok_or_else(|| format!("{node} is not one of {}", words.join(", ")))
+    found.ok_or_else(|| not_one_of(node, &words))
 }
 
 pub(super) fn boolean(node: &Node) -> Result<bool, String> {

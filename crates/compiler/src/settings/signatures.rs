@@ -67,6 +67,12 @@ impl VerifierUrl {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
+    /// The port; without one, that of https.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(443)
+    }
+
     /// The URL of a path there.
     #[must_use]
     pub fn at(&self, path: &str) -> String {

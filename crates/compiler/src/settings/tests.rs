@@ -91,6 +91,9 @@ fn every_key_changes_something() {
     assert_ne!(settings.routing.connect, default.routing.connect);
     assert_ne!(settings.routing.delete, default.routing.delete);
     assert!(!settings.reports.enabled && settings.reports.max_results == 100);
+    let signatures = &settings.signatures;
+    assert!(signatures.enabled && signatures.url.is_some() && !signatures.client_auth);
+    assert_eq!((signatures.allowed_networks.len(), signatures.registries.len()), (1, 2));
     assert_eq!(settings.log_level, Some(LogLevel::Debug));
     for key in KEYS {
         let last = key.path.rsplit('.').next().unwrap();

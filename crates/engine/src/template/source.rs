@@ -1,8 +1,11 @@
 //! The program of a template, and which engine evaluates it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_rego::{CompileError, EvaluationError, Finding, Modules, Program, RegoVersion, Trust, object};
+use gatewright_rego::{
+    CompileError, EvaluationError, Finding, Modules, Program, Providers, RegoVersion, Trust, object,
+};
 use serde_json::Value;
 
 use crate::{
@@ -31,6 +34,7 @@ impl Code {
         pointer: &str,
         trust: Trust,
         limit: Duration,
+        providers: Option<&dyn Providers>,
     ) -> Result<Self, Vec<TemplateError>> {
         let entries = entries(target, pointer)?;
         let entry = |engine: &str| entries.iter().position(|entry| entry["engine"] == engine);
@@ -40,13 +44,12 @@ impl Code {
         }
         let inline = target["rego"].as_str().is_some_and(|rego| !rego.is_empty());
         match entry(REGO) {
-            _ if inline => rego(target, pointer, (RegoVersion::V0, trust), limit)
-                .map(|program| Self::Rego(Box::new(program))),
+            _ if inline => rego(target, pointer, (RegoVersion::V0, trust), limit, providers),
             Some(index) => {
                 let pointer = format!("{pointer}/code/{index}/source");
                 let source = &entries[index]["source"];
                 let version = if source["version"] == "v1" { RegoVersion::V1 } else { RegoVersion::V0 };
-                rego(source, &pointer, (version, trust), limit).map(|program| Self::Rego(Box::new(program)))
+                rego(source, &pointer, (version, trust), limit, providers)
             }
             None => Err(no_engine(entries, pointer).into()),
         }
@@ -110,9 +113,10 @@ impl Code {
         facts: &Facts<'_>,
         parameters: &[&Parameters],
         inventory: &gatewright_rego::Value,
+        providers: Option<&Arc<dyn Providers>>,
     ) -> Evaluated {
         match self {
-            Self::Rego(program) => evaluate_rego(program, facts, parameters, inventory),
+            Self::Rego(program) => evaluate_rego(program, facts, parameters, (inventory, providers)),
             Self::Cel(program) => {
                 // Equal messages stay apart: each validation has its own.
                 let finding = |message| Finding { message, details: Value::Null };
@@ -132,13 +136,13 @@ fn evaluate_rego(
     program: &Program,
     facts: &Facts<'_>,
     parameters: &[&Parameters],
-    inventory: &gatewright_rego::Value,
+    (inventory, providers): (&gatewright_rego::Value, Option<&Arc<dyn Providers>>),
 ) -> Evaluated {
     let mut found = vec![];
     let mut wrong = None;
     for parameters in parameters {
         let members = [("review", facts.rego().clone()), ("parameters", parameters.rego.clone())];
-        match program.evaluate(&object(members), inventory) {
+        match program.evaluate_asking(&object(members), inventory, providers) {
             Ok(findings) => found.push(distinct(findings)),
             Err(error @ (EvaluationError::Failed(_) | EvaluationError::Engine(_))) => return Err(error),
             Err(error @ EvaluationError::Message(_)) => wrong = wrong.or(Some(error)),
@@ -196,10 +200,12 @@ fn rego(
     pointer: &str,
     (version, trust): (RegoVersion, Trust),
     limit: Duration,
-) -> Result<Program, Vec<TemplateError>> {
+    providers: Option<&dyn Providers>,
+) -> Result<Code, Vec<TemplateError>> {
     let (entry, libs) = modules(source, pointer)?;
-    let compiled = Program::compile(&Modules { version, entry, libs: &libs }, trust, limit);
-    compiled.map_err(|errors| template_errors(errors, pointer))
+    let modules = Modules { version, entry, libs: &libs };
+    let compiled = Program::compile_asking(&modules, trust, limit, providers);
+    compiled.map(|program| Code::Rego(Box::new(program))).map_err(|errors| template_errors(errors, pointer))
 }
 
 fn modules<'a>(source: &'a Value, pointer: &str) -> Result<(&'a str, Vec<String>), TemplateError> {

@@ -2,16 +2,22 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use gatewright_api::{POLICY_API_VERSION, with_policy_type};
-use gatewright_compiler::{Compile, POLICY_LABEL, Preset, Settings, compile, exec_guard, standards};
-use gatewright_engine::{EnforcementPoint, Engine, Options, Request, TemplateError, Violation};
+use gatewright_api::{POLICY_API_VERSION, SecurityPolicy, with_policy_type};
+use gatewright_compiler::{
+    Compile, Compiled, POLICY_LABEL, Preset, Settings, compile, exec_guard, standards,
+};
+use gatewright_engine::{
+    Answer, EnforcementPoint, Engine, Options, Providers, Request, TemplateError, Violation,
+};
+use gatewright_rules::cases::answers::Answers;
 use gatewright_rules::cases::connect::{ConnectCase, ConnectCases};
 use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCase, StandardCases};
-use gatewright_rules::{Owner, Rule, Template};
+use gatewright_rules::{Owner, Rule, Template, verify_image_signatures};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -38,8 +44,26 @@ pub struct Trial {
     constraint: Value,
     /// The labels of the namespace in which objects are.
     labels: Value,
+    /// Who answers what the template asks; none in the cases of templates that ask nobody.
+    providers: Option<Arc<dyn Providers>>,
     inputs: Vec<(String, Request)>,
     expected: Expected,
+}
+
+/// The verifier, as the answers of a case have it.
+#[derive(Debug)]
+struct Scripted(Answers);
+
+impl Providers for Scripted {
+    fn knows(&self, provider: &str) -> bool {
+        provider == verify_image_signatures::PROVIDER
+    }
+
+    fn ask(&self, _: &str, keys: &[String]) -> Answer {
+        let Some(response) = self.0.response(keys) else { return Answer::Failed("no answer".to_owned()) };
+        let items = response.items.into_iter().map(|item| (item.key, json!(item.value)));
+        Answer::Response { items: items.collect(), system_error: response.system_error }
+    }
 }
 
 #[derive(Debug)]
@@ -65,7 +89,8 @@ impl Trial {
         engine.forget_constraints();
         engine.add_constraint(&self.constraint)?;
         let inputs = self.inputs.iter().filter(|(name, _)| self.inputs.len() <= 2 || wanted(name));
-        let judged = inputs.map(|(name, request)| Ok((name.clone(), engine.review(request)?)));
+        let review = |request| engine.review_asking(request, self.providers.as_ref());
+        let judged = inputs.map(|(name, request)| Ok((name.clone(), review(request)?)));
         Ok(Found(judged.collect::<Result<_>>()?))
     }
 
@@ -125,7 +150,13 @@ pub type Take = fn(&mut Engine, &Value) -> Result<(), Vec<TemplateError>>;
 pub fn engine(template: &Value, take: Take) -> Result<Engine> {
     // Whatever else the machine has to do: a case does not fail for the time that it takes.
     let time_limit = Duration::from_mins(1);
-    let options = Options { point: EnforcementPoint::Gator, time_limit, ..Options::default() };
+    let providers: Arc<dyn Providers> = Arc::new(Scripted(Answers::Down));
+    let options = Options {
+        point: EnforcementPoint::Gator,
+        time_limit,
+        providers: Some(providers),
+        ..Options::default()
+    };
     let mut engine = Engine::new(options);
     take(&mut engine, template).map_err(|errors| anyhow!("{errors:?}"))?;
     if template["metadata"]["name"] == "d8denyexecheritage" {
@@ -150,7 +181,7 @@ pub fn trials(template: Template) -> Result<Vec<(&'static str, Vec<Trial>)>> {
         Owner::Policy(kind) => with_policy_type!(kind, P => of_rules(of_a_policy::<P>)),
         Owner::Standards => Ok(vec![("", of_the_standards()?)]),
         Owner::ExecGuard => Ok(vec![("", of_the_exec_guard()?)]),
-        Owner::Signatures => Ok(vec![]),
+        Owner::Signatures => Ok(vec![("", of_signatures()?)]),
     }
 }
 
@@ -162,8 +193,16 @@ fn of_a_policy<P: Compile>(rule: &Rule) -> Result<Vec<Trial>> {
     cases.iter().filter_map(|case| trial(case).transpose()).collect()
 }
 
-/// None if the policy demands nothing, and so nothing is found.
-fn of_a_case<P: Compile>(case: &Case) -> Result<Option<Trial>> {
+fn of_signatures() -> Result<Vec<Trial>> {
+    let Cases { cases, .. } = read("verify-image-signatures/cases.yaml")?;
+    let trial = |case: &Case| {
+        let signatures = compiled::<SecurityPolicy>(case)?.signatures.context("no entries")?;
+        trial(case, json!(signatures.constraint), json!({}))
+    };
+    cases.iter().map(|case| trial(case).with_context(|| case.name.clone())).collect()
+}
+
+fn compiled<P: Compile>(case: &Case) -> Result<Compiled> {
     let policy: P = serde_json::from_value(json!({
         "apiVersion": POLICY_API_VERSION,
         "kind": P::KIND.as_ref(),
@@ -171,7 +210,12 @@ fn of_a_case<P: Compile>(case: &Case) -> Result<Option<Trial>> {
         "spec": {"match": case.r#match, "policies": case.policies},
     }))?;
     let settings = Settings { pod_templates: case.pod_templates, ..Settings::default() };
-    let Some(constraint) = compile(&policy, &settings)?.constraint else {
+    Ok(compile(&policy, &settings)?)
+}
+
+/// None if the policy demands nothing, and so nothing is found.
+fn of_a_case<P: Compile>(case: &Case) -> Result<Option<Trial>> {
+    let Some(constraint) = compiled::<P>(case)?.constraint else {
         ensure!(case.violations.is_empty(), "nothing is enforced");
         return Ok(None);
     };
@@ -202,6 +246,7 @@ fn trial(case: &Case, constraint: Value, labels: Value) -> Result<Trial> {
         name: case.name.clone(),
         constraint,
         labels,
+        providers: case.answers.clone().map(|answers| Arc::new(Scripted(answers)) as Arc<dyn Providers>),
         inputs: inputs.collect::<Result<_>>()?,
         expected: Expected::Messages(expected),
     })
@@ -221,6 +266,7 @@ fn of_a_connection(case: &ConnectCase) -> Result<Trial> {
         name: case.name.clone(),
         constraint: json!(exec_guard(&settings, &case.never_synced)),
         labels: json!({}),
+        providers: None,
         inputs: vec![(input.short.clone(), request(input)?)],
         expected: Expected::Parts(case.violations.clone()),
     })

@@ -60,16 +60,21 @@ pub fn right(verb: &str, resource: &ApiResource) -> String {
     format!("{verb} on {}{dot}{}", resource.plural, resource.group)
 }
 
-/// The metadata of all objects of a resource in all namespaces, or of the one of this name in each.
+/// The metadata of all objects of a resource, or of those of this name, in all namespaces or in this one.
 ///
 /// # Errors
 /// The API server does not answer, or refuses for another reason than a missing right.
 pub async fn list(
     connection: &Connection,
     resource: &ApiResource,
+    namespace: Option<&str>,
     name: Option<&str>,
 ) -> anyhow::Result<Listed> {
-    let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), resource);
+    let client = connection.client.clone();
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        None => Api::all_with(client, resource),
+    };
     let mut parameters = ListParams::default();
     if let Some(name) = name {
         parameters = parameters.fields(&format!("metadata.name={name}"));
@@ -177,7 +182,7 @@ mod tests {
     async fn pages_follow_each_other_and_begin_anew_where_they_are_too_old() {
         let answers = vec![page(&["a"], "t"), failure(410), page(&["a"], "u"), page(&["b"], "")];
         let (cluster, asked) = cluster(answers);
-        assert_eq!(names(list(&cluster, &resource(), None).await.unwrap()), ["a", "b"]);
+        assert_eq!(names(list(&cluster, &resource(), None, None).await.unwrap()), ["a", "b"]);
         let asked = asked.lock().unwrap();
         let tokens: Vec<_> = asked.iter().map(|it| it.split("continue=").nth(1)).collect();
         assert_eq!(tokens, [None, Some("t"), None, Some("u")]);
@@ -187,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn what_may_not_be_listed_is_named_with_its_right() {
         let (forbidden, _) = cluster(vec![failure(403)]);
-        let Listed::Unseen(unseen) = list(&forbidden, &resource(), None).await.unwrap() else {
+        let Listed::Unseen(unseen) = list(&forbidden, &resource(), None, None).await.unwrap() else {
             panic!("shown")
         };
         let expected =
@@ -195,19 +200,22 @@ mod tests {
         assert_eq!(unseen, expected);
         assert_eq!(unseen.to_string(), "not shown: syncsets (needs list on syncsets.syncset.gatekeeper.sh)");
         let (unserved, asked) = cluster(vec![failure(404)]);
-        assert!(names(list(&unserved, &resource(), Some("x")).await.unwrap()).is_empty());
+        assert!(names(list(&unserved, &resource(), None, Some("x")).await.unwrap()).is_empty());
         assert!(asked.lock().unwrap()[0].contains("fieldSelector=metadata.name%3Dx"));
+        let (one, asked) = cluster(vec![page(&["a"], "")]);
+        assert_eq!(names(list(&one, &resource(), Some("n"), None).await.unwrap()), ["a"]);
+        assert!(asked.lock().unwrap()[0].contains("/namespaces/n/syncsets?"));
         let (broken, _) = cluster(vec![failure(500)]);
-        let error = list(&broken, &resource(), None).await.err().unwrap();
+        let error = list(&broken, &resource(), None, None).await.err().unwrap();
         assert_eq!(error.to_string(), "cannot list syncsets: no");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_api_server_that_asks_to_come_back_is_asked_again_but_not_for_ever() {
         let (starting, _) = cluster(vec![failure(429), failure(429), page(&["a"], "")]);
-        assert_eq!(names(list(&starting, &resource(), None).await.unwrap()), ["a"]);
+        assert_eq!(names(list(&starting, &resource(), None, None).await.unwrap()), ["a"]);
         let (never, asked) = cluster((0..9).map(|_| failure(429)).collect());
-        assert!(list(&never, &resource(), None).await.is_err());
+        assert!(list(&never, &resource(), None, None).await.is_err());
         assert_eq!(asked.lock().unwrap().len(), PATIENCE + 1);
     }
 }

@@ -154,6 +154,11 @@ mod tests {
             ("securitypolicies", "strict", None),
             ("constrainttemplates", "d8securitypolicy", BUILTIN),
             ("constrainttemplates", "users", None),
+            ("secrets", "gatewright-verifier-tls", BUILTIN),
+            ("constrainttemplates", "d8verifyimagesignatures", BUILTIN),
+            ("providers", "gatewright-verifier", BUILTIN),
+            ("providers", "others", None),
+            ("d8verifyimagesignatures", "strict", Some(UID)),
             ("d8securitypolicy", "strict", Some(UID)),
             ("d8podsecuritystandard", "d8-pod-security-baseline-deny", BUILTIN),
             ("syncsets", "gatewright-pods", BUILTIN),
@@ -162,14 +167,18 @@ mod tests {
         ];
         let rest = [
             "ValidatingWebhookConfiguration/gatewright-validating-webhook-configuration",
+            "D8VerifyImageSignatures/strict",
             "D8PodSecurityStandard/d8-pod-security-baseline-deny",
             "D8SecurityPolicy/strict",
             "SyncSet/gatewright-pods",
+            "Provider/gatewright-verifier",
             "ConstraintTemplate/d8securitypolicy",
+            "ConstraintTemplate/d8verifyimagesignatures",
+            "Secret/gatewright-verifier-tls",
         ];
         let kept = |name: &str, because| (name.to_owned(), because);
-        let others =
-            [kept("ConstraintTemplate/users", Because::NotOurs), kept("SyncSet/others", Because::NotOurs)];
+        let others = ["ConstraintTemplate/users", "Provider/others", "SyncSet/others"]
+            .map(|name| kept(name, Because::NotOurs));
         let (delete, keep) = decided(&found, false);
         assert_eq!(delete, rest);
         let crd = "CustomResourceDefinition/securitypolicies.deckhouse.io";
@@ -177,8 +186,8 @@ mod tests {
         assert_eq!(keep, [&policies[..], &others[..]].concat());
 
         let (delete, keep) = decided(&found, true);
-        assert_eq!(delete[..5], rest);
-        assert_eq!(delete[5..], ["SecurityPolicy/strict", crd]);
+        assert_eq!(delete[..rest.len()], rest);
+        assert_eq!(delete[rest.len()..], ["SecurityPolicy/strict", crd]);
         assert_eq!(keep, others);
     }
 

@@ -2,12 +2,14 @@
 
 use gatewright_api::PolicyKind;
 use gatewright_gatekeeper::{
-    CONSTRAINT_GROUP, CONSTRAINT_VERSION, SYNC_SET_GROUP, SYNC_SET_VERSION, TEMPLATE_GROUP, TEMPLATE_VERSION,
-    WEBHOOK_CONFIGURATION,
+    CONSTRAINT_GROUP, CONSTRAINT_VERSION, PROVIDER_GROUP, PROVIDER_VERSION, SYNC_SET_GROUP, SYNC_SET_VERSION,
+    TEMPLATE_GROUP, TEMPLATE_VERSION, WEBHOOK_CONFIGURATION,
 };
-use gatewright_operator::{REPORT, report_resources};
+use gatewright_operator::{REPORT, VERIFIER_SECRET, report_resources};
+use gatewright_rules::verify_image_signatures::PROVIDER;
 use gatewright_rules::{Owner, Template};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::{ApiResource, GroupVersionKind};
 
@@ -31,6 +33,8 @@ pub struct Kind {
     pub resource: ApiResource,
     /// Whether they stand in namespaces.
     pub namespaced: bool,
+    /// Whether they are looked for in the operator's namespace alone.
+    pub of_operator: bool,
     /// The one name that is looked at, if it is one.
     pub name: Option<&'static str>,
     /// How ours are recognised.
@@ -41,7 +45,8 @@ pub struct Kind {
 
 impl Kind {
     fn new(words: (&'static str, &'static str), resource: ApiResource) -> Self {
-        Self { words, resource, namespaced: false, name: None, mark: Mark::Label, policies: false }
+        let (namespaced, of_operator, policies) = (false, false, false);
+        Self { words, resource, namespaced, of_operator, name: None, mark: Mark::Label, policies }
     }
 
     fn of(words: (&'static str, &'static str), group: &str, version: &str, kind: &str) -> Self {
@@ -61,6 +66,10 @@ pub fn kinds() -> Vec<Kind> {
     };
     let constraints = Template::ALL.iter().rev().map(|template| constraints(*template));
     let sync_sets = Kind::of(("SyncSet", "SyncSets"), SYNC_SET_GROUP, SYNC_SET_VERSION, "SyncSet");
+    let providers = Kind {
+        name: Some(PROVIDER),
+        ..Kind::of(("Provider", "Providers"), PROVIDER_GROUP, PROVIDER_VERSION, "Provider")
+    };
     let templates =
         Kind::of(("template", "templates"), TEMPLATE_GROUP, TEMPLATE_VERSION, "ConstraintTemplate");
     let reports = report_resources().into_iter().map(|(resource, namespaced)| Kind {
@@ -71,12 +80,18 @@ pub fn kinds() -> Vec<Kind> {
     [webhooks]
         .into_iter()
         .chain(constraints)
-        .chain([sync_sets, templates])
+        .chain([sync_sets, providers, templates, secrets()])
         .chain(reports)
         .chain([status()])
         .chain(policies())
         .chain([crds()])
         .collect()
+}
+
+/// The verifier's certificate. Nobody should have to show this command the Secrets of other namespaces.
+fn secrets() -> Kind {
+    let kind = Kind::new(("Secret", "Secrets"), ApiResource::erase::<Secret>(&()));
+    Kind { namespaced: true, of_operator: true, name: Some(VERIFIER_SECRET), ..kind }
 }
 
 fn constraints(template: Template) -> Kind {
@@ -142,10 +157,14 @@ mod tests {
             ("d8podsecuritystandard", "constrainttemplates"),
             ("securitypolicies", "customresourcedefinitions"),
             ("constrainttemplates", "gatewrightstatuses"),
+            // Without a Provider its constraints would refuse everything that they cover.
+            ("d8verifyimagesignatures", "providers"),
+            ("providers", "constrainttemplates"),
+            ("constrainttemplates", "secrets"),
         ] {
             assert!(at(first) < at(then), "{first} {then}");
         }
-        assert_eq!(order.len(), 15, "{order:?}");
+        assert_eq!(order.len(), 17, "{order:?}");
         assert_eq!(at("customresourcedefinitions"), order.len() - 1);
     }
 }

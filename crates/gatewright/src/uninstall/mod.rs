@@ -17,7 +17,7 @@ use self::decide::{Object, Plan, decide};
 use self::kinds::{Kind, Mark, kinds};
 pub use self::print::Document;
 use self::print::Outcome;
-use crate::cluster::{ClusterArgs, Connection, Format, Listed, Unseen, list};
+use crate::cluster::{ClusterArgs, Connection, Format, Listed, OPERATOR_NAMESPACE, Unseen, list};
 use crate::{FAILED, diagnostics};
 
 /// How many lists are under way at once.
@@ -35,8 +35,8 @@ Deletes what gatewright made in a cluster and nobody else deletes.
 
 First uninstall the release (helm uninstall gatewright -n gatewright-system): the ClusterRole
 gatewright goes, and with it what it owns. This command deletes the rest: the constraints of
-standards and policies, the templates, the reports and the state of the system. It refuses while an
-operator runs. Policies and their CRDs are kept, unless --policies is given.
+standards and policies, the templates, the verifier's certificate, the reports and the state of the
+system. It refuses while an operator runs. Policies and their CRDs are kept, unless --policies is given.
 
 Nothing is deleted without --yes. What is not ours is never deleted. It can be repeated.";
 
@@ -74,7 +74,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 async fn uninstall(args: &Args) -> anyhow::Result<ExitCode> {
     let connection = args.cluster.connect().await?;
     let kinds = kinds();
-    let (found, mut incomplete) = look(&connection, &kinds).await?;
+    let own = args.cluster.namespace_or(OPERATOR_NAMESPACE);
+    let (found, mut incomplete) = look(&connection, &kinds, own.as_deref()).await?;
     let (leases, unseen) = lease::fresh(&connection, &args.cluster).await?;
     incomplete.extend(unseen);
     let mut outcome = Outcome {
@@ -120,10 +121,15 @@ fn refuse(outcome: &Outcome, policies: bool) -> anyhow::Result<()> {
     )
 }
 
-/// Everything of these kinds, and what may not be seen.
-async fn look(connection: &Connection, kinds: &[Kind]) -> anyhow::Result<(Vec<Object>, Vec<Unseen>)> {
+/// Everything of these kinds, and what may not be seen. `own` is the operator's namespace; none for all.
+async fn look(
+    connection: &Connection,
+    kinds: &[Kind],
+    own: Option<&str>,
+) -> anyhow::Result<(Vec<Object>, Vec<Unseen>)> {
     let lists = kinds.iter().enumerate().map(|(at, kind)| async move {
-        list(connection, &kind.resource, kind.name).await.map(|listed| (at, listed))
+        let namespace = own.filter(|_| kind.of_operator);
+        list(connection, &kind.resource, namespace, kind.name).await.map(|listed| (at, listed))
     });
     let lists: Vec<_> = stream::iter(lists).buffered(AT_ONCE).try_collect().await?;
     let (mut found, mut unseen) = (vec![], vec![]);

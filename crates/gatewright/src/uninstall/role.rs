@@ -15,7 +15,8 @@ pub fn needed(policies: bool) -> anyhow::Result<String> {
     };
     let of_kinds = kinds().into_iter().map(|kind| {
         let verbs: &[&str] = if kind.policies && !policies { &["list"] } else { &["get", "list", "delete"] };
-        rule(&kind.resource.group, &kind.resource.plural, verbs)
+        let names = kind.name.filter(|_| kind.of_operator).map(|name| vec![name.to_owned()]);
+        PolicyRule { resource_names: names, ..rule(&kind.resource.group, &kind.resource.plural, verbs) }
     });
     let rules = of_kinds.chain([rule("coordination.k8s.io", "leases", &["list"])]).collect();
     let metadata = ObjectMeta { name: Some("gatewright-uninstall".to_owned()), ..ObjectMeta::default() };
@@ -34,6 +35,10 @@ mod tests {
             for kind in kinds() {
                 assert!(role.contains(&format!("- {}\n", kind.resource.plural)), "{role}");
             }
+            assert!(
+                role.contains("resourceNames:\n  - gatewright-verifier-tls\n"),
+                "no other Secret: {role}"
+            );
             let deleting = role.matches("- delete\n").count();
             assert_eq!(deleting, kinds().iter().filter(|kind| policies || !kind.policies).count());
         }

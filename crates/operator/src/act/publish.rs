@@ -1,6 +1,7 @@
 //! Publishes what a plan says, where it is new.
 
-use gatewright_api::{Policy, with_policy_type};
+use gatewright_api::with_policy_type;
+use gatewright_compiler::Compile;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use tracing::{info, warn};
@@ -10,6 +11,7 @@ use crate::act::writer::Writer;
 use crate::judge::conditions::turned;
 use crate::judge::draft::Draft;
 use crate::judge::plan::{Status, SystemDraft, Warning};
+use crate::watch::kind::{Id, Kind};
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::{Error, act};
 
@@ -34,9 +36,12 @@ pub(crate) async fn publish(writer: &Writer, status: Status) -> Result<(), Error
 }
 
 /// Writes the status if anything but time changed. The write fails if the policy changed in between.
-async fn policy<P: Policy>(writer: &Writer, draft: &Draft) -> Result<(), Error> {
+async fn policy<P: Compile>(writer: &Writer, draft: &Draft) -> Result<(), Error> {
     let Some(status) = draft.status(&Time(Timestamp::now())) else { return Ok(()) };
-    writer.world.last_applied.published(&draft.id);
+    let name = draft.policy.name.as_deref().unwrap_or_default();
+    for of in [P::TEMPLATE].into_iter().chain(P::SIGNATURES) {
+        writer.world.last_applied.published(&Id::new(Kind::Constraint(of), name));
+    }
     if draft.previous.as_ref() == Some(&status) {
         return Ok(());
     }
@@ -45,7 +50,7 @@ async fn policy<P: Policy>(writer: &Writer, draft: &Draft) -> Result<(), Error> 
         result => result?,
     }
     if let Some(ready) = turned(draft.previous.as_ref(), &status) {
-        let (kind, name) = (P::KIND, &draft.id.name);
+        let kind = P::KIND;
         info!(%kind, name, ready = ready.status, reason = ready.reason, because = ready.message, "policy");
         writer.events.turned::<P>(&draft.policy, ready);
     }

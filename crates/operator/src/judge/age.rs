@@ -41,10 +41,13 @@ pub(crate) fn held(mut plan: Plan, gatekeeper: &Gatekeeper) -> Plan {
     match &mut plan.status {
         Status::Policy(draft) => {
             let generation = draft.policy.generation.unwrap_or_default();
-            match &mut draft.outcome {
-                Outcome::NotApplied { why: said, .. } => *said = why,
-                outcome @ Outcome::Unsaid => *outcome = Outcome::NotApplied { why, generation, desired: 1 },
-                Outcome::Applied { .. } | Outcome::Nothing => {}
+            for outcome in [&mut draft.rules, &mut draft.signatures] {
+                let why = why.clone();
+                match outcome {
+                    Outcome::NotApplied { why: said, .. } => *said = why,
+                    Outcome::Unsaid => *outcome = Outcome::NotApplied { why, generation, desired: 1 },
+                    Outcome::Applied { .. } | Outcome::Nothing => {}
+                }
             }
         }
         Status::Routing(outcome) => {
@@ -104,7 +107,8 @@ pub(crate) mod tests {
         let which = Template::PodSecurityStandard;
         let nothing = crate::watch::last_applied::Observed::default();
         let id = crate::watch::kind::Id::new(crate::watch::kind::Kind::Template, which.name());
-        let template_snapshot = TemplateSnapshot { which, id, served: true, template: nothing.clone() };
+        let template_snapshot =
+            TemplateSnapshot { which, id, served: true, template: nothing.clone(), in_use: false };
         let first = &builtin.standards[0].prepared;
         let standard_snapshot = StandardSnapshot {
             id: first.id.clone(),

@@ -22,6 +22,16 @@ impl Judgement {
         Self { holds: false, reason, message: message.into() }
     }
 
+    /// Both, each of another object: what holds must hold of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self.holds, other.holds) {
+            (false, true) => self,
+            (true, false) => other,
+            _ if self.message == other.message => self,
+            _ => Self { message: format!("{}; {}", self.message, other.message), ..self },
+        }
+    }
+
     /// Something could not be written.
     pub(crate) fn failed(error: &Error) -> Self {
         let reason = match error {

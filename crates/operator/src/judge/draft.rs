@@ -6,6 +6,7 @@ use gatewright_api::{
     ConditionType, ConstraintCounts, DeckhouseStatus, PolicyKind, PolicyStatus, Reason, Violations,
 };
 use gatewright_gatekeeper::{Action, Audit};
+use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
@@ -13,7 +14,10 @@ use crate::Error;
 use crate::judge::conditions::{Judgement, find};
 use crate::judge::summary;
 use crate::watch::desired::Applied;
-use crate::watch::kind::Id;
+use crate::watch::kind::{Id, Kind};
+
+/// Constraints of image signatures.
+const SIGNATURES: Kind = Kind::Constraint(Template::VerifyImageSignatures);
 
 /// What is to be said of a generation of a policy.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,10 +27,11 @@ pub(crate) struct Draft {
     pub(crate) policy: ObjectMeta,
     /// The status that it had.
     pub(crate) previous: Option<PolicyStatus>,
-    /// Its constraint.
-    pub(crate) id: Id,
     pub(crate) valid: Judgement,
-    pub(crate) outcome: Outcome,
+    /// What became of the constraint of its rules.
+    pub(crate) rules: Outcome,
+    /// What became of the constraint of its image signatures.
+    pub(crate) signatures: Outcome,
     pub(crate) facts: Facts,
 }
 
@@ -63,8 +68,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Facts {
     /// How many namespaces its constraint reaches; none without a constraint, or while namespaces are not known.
     pub(crate) namespaces: Option<i32>,
-    /// What audit found, and what the policy does about it.
-    pub(crate) audit: Option<(Arc<Audit>, Action)>,
+    /// What audit found for each constraint, and what the policy does about it.
+    pub(crate) audits: Vec<(Arc<Audit>, Action)>,
     /// The spec, where it parses.
     pub(crate) spec: Option<Value>,
     /// Which kinds that the policy names are not served, as a sentence.
@@ -73,8 +78,14 @@ pub(crate) struct Facts {
 
 impl Facts {
     fn violations(&self, previous: Option<&PolicyStatus>) -> Option<Violations> {
-        let (audit, action) = self.audit.as_ref()?;
-        Some(summary::violations(audit, *action, previous))
+        match &self.audits[..] {
+            [] => None,
+            [(audit, action)] => Some(summary::violations(audit, *action, previous)),
+            [(_, action), ..] => {
+                let all = Audit::merged(self.audits.iter().map(|(audit, _)| &**audit));
+                Some(summary::violations(&all, *action, previous))
+            }
+        }
     }
 
     /// What does not parse is not synced with what was seen last.
@@ -92,31 +103,52 @@ impl Facts {
     }
 }
 
-/// The part of a status that speaks of the constraint.
+/// The part of a status that speaks of a constraint.
 struct Said {
     applied: Judgement,
     enforced: Judgement,
     generation: i64,
     desired: i32,
-    hash: Option<String>,
+}
+
+/// The part of a status that speaks of all constraints.
+struct Merged {
+    said: Said,
+    applied: i32,
+    enforced: i32,
+}
+
+impl Said {
+    fn merged(self, other: Option<Self>) -> Merged {
+        let count = |said: &Self, judgement: &Judgement| if judgement.holds { said.desired } else { 0 };
+        let counts = |said: &Self| (count(said, &said.applied), count(said, &said.enforced));
+        let (applied, enforced) = counts(&self);
+        let Some(other) = other else { return Merged { said: self, applied, enforced } };
+        let (of_other_applied, of_other_enforced) = counts(&other);
+        let said = Self {
+            applied: self.applied.and(other.applied),
+            enforced: self.enforced.and(other.enforced),
+            generation: self.generation.min(other.generation),
+            desired: self.desired + other.desired,
+        };
+        Merged { said, applied: applied + of_other_applied, enforced: enforced + of_other_enforced }
+    }
 }
 
 impl Draft {
-    /// The constraint could not be written, or not be deleted.
-    pub(crate) fn failed(&mut self, error: &Error) {
-        if self.outcome == Outcome::Unsaid {
-            self.outcome = Outcome::NotApplied {
-                why: Judgement::failed(error),
-                generation: self.generation(),
-                desired: 1,
-            };
+    /// A constraint could not be written, or not be deleted.
+    pub(crate) fn failed(&mut self, id: &Id, error: &Error) {
+        let (generation, of_signatures) = (self.generation(), id.kind == SIGNATURES);
+        let outcome = if of_signatures { &mut self.signatures } else { &mut self.rules };
+        if *outcome == Outcome::Unsaid {
+            *outcome = Outcome::NotApplied { why: Judgement::failed(error), generation, desired: 1 };
         }
     }
 
     /// The status to write; none while there is nothing to say. A transition time changes only with its condition's
     /// status.
     pub(crate) fn status(&self, now: &Time) -> Option<PolicyStatus> {
-        let said = self.said()?;
+        let Merged { said, applied, enforced } = self.said()?;
         let previous = self.previous.as_ref();
         let ready = self.ready(&said);
         let conditions = [
@@ -128,16 +160,15 @@ impl Draft {
         let conditions = conditions.into_iter().map(|(r#type, judgement, generation)| {
             judgement.condition(r#type.as_str(), Some(generation), find(previous, r#type), now)
         });
-        let holds = |judgement: &Judgement| if judgement.holds { said.desired } else { 0 };
         Some(PolicyStatus {
             observed_generation: Some(self.generation()),
             conditions: conditions.collect(),
             constraints: Some(ConstraintCounts {
                 desired: said.desired,
-                applied: holds(&said.applied),
-                enforced: holds(&said.enforced),
-                hash: said.hash,
-                signatures_hash: None,
+                applied,
+                enforced,
+                hash: self.rules.hash(last_hash(previous)),
+                signatures_hash: self.signatures.hash(last_signatures_hash(previous)),
             }),
             namespaces: self.facts.namespaces,
             violations: self.facts.violations(previous),
@@ -149,32 +180,42 @@ impl Draft {
         self.policy.generation.unwrap_or_default()
     }
 
-    fn said(&self) -> Option<Said> {
-        match &self.outcome {
-            Outcome::Unsaid => None,
-            Outcome::Applied { applied: _, hash, generation, enforced } => Some(Said {
+    /// None while something of it is not known.
+    fn said(&self) -> Option<Merged> {
+        match [&self.rules, &self.signatures] {
+            [Outcome::Unsaid, _] | [_, Outcome::Unsaid] => None,
+            [only, Outcome::Nothing] | [Outcome::Nothing, only] => Some(self.said_of(only).merged(None)),
+            [rules, signatures] => Some(self.said_of(rules).merged(Some(self.said_of(signatures)))),
+        }
+    }
+
+    fn said_of(&self, outcome: &Outcome) -> Said {
+        match outcome {
+            Outcome::Applied { applied: _, hash: _, generation, enforced } => Said {
                 applied: self.applied(),
                 enforced: enforced.clone(),
                 generation: *generation,
                 desired: 1,
-                hash: Some(hash.clone()),
-            }),
-            Outcome::NotApplied { why, generation, desired } => Some(Said {
+            },
+            Outcome::NotApplied { why, generation, desired } => Said {
                 applied: why.clone(),
                 enforced: why.clone(),
                 generation: *generation,
                 desired: *desired,
-                hash: last_hash(self.previous.as_ref()).map(str::to_owned),
-            }),
-            Outcome::Nothing => {
+            },
+            Outcome::Nothing | Outcome::Unsaid => {
                 let nothing = Judgement::yes(
                     Reason::NothingToEnforce,
                     "the policy demands nothing that could be violated",
                 );
                 let (applied, enforced) = (nothing.clone(), nothing);
-                Some(Said { applied, enforced, generation: self.generation(), desired: 0, hash: None })
+                Said { applied, enforced, generation: self.generation(), desired: 0 }
             }
         }
+    }
+
+    fn wants_nothing(&self) -> bool {
+        [&self.rules, &self.signatures].into_iter().all(|outcome| *outcome == Outcome::Nothing)
     }
 
     fn applied(&self) -> Judgement {
@@ -197,7 +238,7 @@ impl Draft {
                 return Judgement::yes(Reason::UnknownKind, format!("{unknown}; {message}"));
             }
             match self.facts.namespaces {
-                _ if self.outcome == Outcome::Nothing => Judgement::yes(Reason::NothingToEnforce, message),
+                _ if self.wants_nothing() => Judgement::yes(Reason::NothingToEnforce, message),
                 Some(0) => Judgement::yes(
                     Reason::NoNamespaces,
                     format!("the policy reaches no namespace that exists now; {message}"),
@@ -208,9 +249,25 @@ impl Draft {
     }
 }
 
-/// The digest of what was last applied.
+impl Outcome {
+    /// The digest of what was last applied, given the one before.
+    fn hash(&self, before: Option<&str>) -> Option<String> {
+        match self {
+            Self::Applied { hash, .. } => Some(hash.clone()),
+            Self::NotApplied { .. } => before.map(str::to_owned),
+            Self::Nothing | Self::Unsaid => None,
+        }
+    }
+}
+
+/// The digest of the constraint of the rules that was last applied.
 pub(crate) fn last_hash(status: Option<&PolicyStatus>) -> Option<&str> {
     status?.constraints.as_ref()?.hash.as_deref()
+}
+
+/// The digest of the constraint of image signatures that was last applied.
+pub(crate) fn last_signatures_hash(status: Option<&PolicyStatus>) -> Option<&str> {
+    status?.constraints.as_ref()?.signatures_hash.as_deref()
 }
 
 #[cfg(test)]

@@ -25,13 +25,11 @@ pub(crate) fn enforced(
     routes: &[Route],
 ) -> Judgement {
     let constraint = constraint.live();
-    let Some(processes) = &gatekeeper.processes else {
+    let Some(expected) = expected(gatekeeper, template, constraint) else {
         let message = "the operator may not watch the Pods of Gatekeeper's namespace, so it cannot tell which \
                        processes must enforce: look at its Role there";
         return Judgement::no(Reason::NoGatekeeperProcess, message);
     };
-    let reports = [&template.reports[..], &constraint.reports[..]].concat();
-    let expected = expected_processes(processes.iter().map(AsRef::as_ref), &reports);
     match judge(&expected, &template.subject(), &constraint.subject()) {
         Verdict::Enforced => {
             let webhooks = gatekeeper.webhooks.iter().map(AsRef::as_ref);
@@ -45,6 +43,13 @@ pub(crate) fn enforced(
         Verdict::TemplateRejected(error) => rejected(&error, OURS),
         Verdict::NotEnforcedBy(missing) => not_enforced_by(&missing),
     }
+}
+
+/// The processes that must enforce a constraint; none where the operator may not watch their Pods.
+pub(crate) fn expected(gatekeeper: &Gatekeeper, template: &Live, constraint: &Live) -> Option<BTreeSet<String>> {
+    let reports = [&template.reports[..], &constraint.reports[..]].concat();
+    let processes = gatekeeper.processes.as_ref()?;
+    Some(expected_processes(processes.iter().map(AsRef::as_ref), &reports))
 }
 
 /// What keeps requests from Gatekeeper.

@@ -27,6 +27,16 @@ pub(crate) fn builtin() -> &'static Builtin {
     &BUILTIN
 }
 
+/// The same where signatures of images are verified.
+pub(crate) fn signing() -> &'static Builtin {
+    static BUILTIN: LazyLock<Builtin> = LazyLock::new(|| {
+        let mut settings = Settings::default();
+        settings.signatures.enabled = true;
+        Builtin::new(settings)
+    });
+    &BUILTIN
+}
+
 /// The object as the API server stores it, in its first version.
 pub(crate) fn live(prepared: &Prepared) -> Live {
     let mut object = prepared.object();
@@ -207,11 +217,15 @@ fn of_status(status: &Status) -> Vec<String> {
     let words = |reasons: &[Reason]| reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
     match status {
         Status::Nothing | Status::Routing(_) | Status::Warnings(_) => vec![],
-        Status::Policy(draft) => match &draft.outcome {
-            Outcome::Unsaid | Outcome::Nothing => words(&[draft.valid.reason]),
-            Outcome::Applied { enforced, .. } => words(&[draft.valid.reason, enforced.reason]),
-            Outcome::NotApplied { why, .. } => words(&[draft.valid.reason, why.reason]),
-        },
+        Status::Policy(draft) => {
+            let of_outcome = |outcome: &Outcome| match outcome {
+                Outcome::Unsaid | Outcome::Nothing => None,
+                Outcome::Applied { enforced, .. } => Some(enforced.reason),
+                Outcome::NotApplied { why, .. } => Some(why.reason),
+            };
+            let outcomes = [&draft.rules, &draft.signatures].into_iter().filter_map(of_outcome);
+            words(&outcomes.chain([draft.valid.reason]).collect::<Vec<_>>())
+        }
         Status::System(draft) => {
             let conditions = draft.status.iter().flat_map(|status| &status.conditions);
             conditions.map(|condition| condition.reason.clone()).collect()

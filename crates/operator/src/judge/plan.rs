@@ -129,7 +129,7 @@ impl Status {
     pub(crate) fn failed(&mut self, id: &Id, error: &Error) {
         match self {
             Self::Nothing | Self::System(_) | Self::Warnings(_) => {}
-            Self::Policy(draft) => draft.failed(error),
+            Self::Policy(draft) => draft.failed(id, error),
             Self::Routing(outcome) => {
                 let problem = match id.kind {
                     Kind::Webhooks => &mut outcome.routing_problem,

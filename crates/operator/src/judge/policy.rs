@@ -1,61 +1,135 @@
-//! One policy and its constraint: validate, compile, compare; or sweep what a policy left behind.
+//! One policy and its constraints: validate, compile, compare; or sweep what a policy left behind.
 
 use std::sync::Arc;
 
 use gatewright_api::{ConditionType, Guarded, PolicyKind, PolicyStatus, Reason, Unreadable, names};
-use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile, policy_owner};
+use gatewright_compiler::{
+    Compile, Compiled, NamedKind, SIGNATURES_ENABLED, Settings, compile, policy_owner,
+};
 use gatewright_gatekeeper::{Constraint, Route};
 
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::{Judgement, find};
-use crate::judge::draft::{Draft, Facts, Outcome, last_hash};
-use crate::judge::enforcement::{OURS, enforced, rejected};
+use crate::judge::draft::{Draft, Facts, Outcome, last_hash, last_signatures_hash};
+use crate::judge::enforcement::{OURS, enforced, expected, rejected};
 use crate::judge::object::{Stage, bring, remove};
 use crate::judge::ownership::{owned, owners};
 use crate::judge::plan::{Action, LOOK_AGAIN, Plan, Status};
 use crate::judge::skew::outdated;
+use crate::judge::verifier::obstacle;
 use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
-use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
-use crate::watch::observe::PolicySnapshot;
+use crate::watch::observe::{ConstraintSnapshot, PolicySnapshot};
 
-/// Decides about the policy with its constraint, whether they exist or not.
+/// Reasons that pass by themselves when everybody has taken in what was written.
+const LAGS: [Reason; 2] = [Reason::NotEnforcedBy, Reason::VerifierBehind];
+
+/// Decides about the policy with its constraints, whether they exist or not.
 pub(crate) fn decide<P: Compile>(snapshot: &PolicySnapshot<P>, builtin: &Builtin) -> Plan {
     let mut plan = Plan::default();
     let Some(policy) = &snapshot.policy else {
         sweep(snapshot, &mut plan);
         return plan;
     };
-    let (valid, outcome) = match validate(policy, &snapshot.lacking, &builtin.settings) {
-        Ok(Compiled {
-            constraint: Some(constraint),
-            signatures: _,
-            routes,
-            mut notes,
-            waits_for_pods: _,
-            named_kinds: _,
-        }) => {
-            let prepared = prepare(snapshot, policy, &constraint, builtin);
-            if let Some(unknown) = unknown_kinds(&snapshot.unserved) {
-                notes.push(unknown);
-                plan.look_again(LOOK_AGAIN);
-            }
-            (compiles(&notes), apply(snapshot, &builtin.settings, &prepared, &routes, &mut plan))
+    let (valid, rules, signatures) = match validate(policy, &snapshot.lacking, &builtin.settings) {
+        Ok(compiled) => carried(snapshot, policy, compiled, builtin, &mut plan),
+        Err(invalid) => {
+            let (rules, signatures) = kept(snapshot, &builtin.settings, policy, &mut plan);
+            (invalid, rules, signatures)
         }
-        Ok(Compiled { constraint: None, .. }) => (compiles(&[]), clear(snapshot, &mut plan)),
-        Err(invalid) => (invalid, keep(snapshot, &builtin.settings, policy, &mut plan)),
     };
     plan.status = Status::Policy(Box::new(Draft {
         kind: P::KIND,
         policy: policy.metadata.clone(),
         previous: policy.status.clone(),
-        id: snapshot.id.clone(),
-        facts: facts(snapshot, policy, &outcome),
+        facts: facts(snapshot, policy, &rules, &signatures),
         valid,
-        outcome,
+        rules,
+        signatures,
     }));
     plan
+}
+
+/// Plans the constraints of a policy that compiles.
+fn carried<P: Compile>(
+    snapshot: &PolicySnapshot<P>,
+    policy: &Guarded<P>,
+    compiled: Compiled,
+    builtin: &Builtin,
+    plan: &mut Plan,
+) -> (Judgement, Outcome, Outcome) {
+    let Compiled { constraint, signatures, routes, mut notes, waits_for_pods: _, named_kinds: _ } = compiled;
+    if let Some(unknown) = unknown_kinds(&snapshot.unserved).filter(|_| constraint.is_some()) {
+        notes.push(unknown);
+        plan.look_again(LOOK_AGAIN);
+    }
+    let mut made = |part: &ConstraintSnapshot, constraint: &Constraint, routes: &[Route]| {
+        let prepared = prepare(snapshot, part, policy, constraint, builtin);
+        apply(snapshot, part, &builtin.settings, &prepared, routes, plan)
+    };
+    let rules = constraint.map(|constraint| made(&snapshot.rules, &constraint, &routes));
+    let enabled = builtin.settings.signatures.enabled;
+    let of_signatures = signatures.as_ref().filter(|_| enabled).zip(snapshot.signatures.as_ref());
+    let demanded = signatures.is_some();
+    let signatures =
+        of_signatures.map(|(made_from, part)| made(part, &made_from.constraint, &made_from.routes));
+    let rules = rules.unwrap_or_else(|| clear(&snapshot.rules, plan));
+    let signatures = signatures.unwrap_or_else(|| {
+        let cleared = snapshot.signatures.as_ref().map_or(Outcome::Nothing, |part| clear(part, plan));
+        if demanded { disabled(policy) } else { cleared }
+    });
+    (compiles(&notes), rules, signatures)
+}
+
+/// The settings switch off what the policy demands.
+fn disabled<P>(policy: &Guarded<P>) -> Outcome {
+    let message = format!(
+        "image signatures are not verified: the setting {SIGNATURES_ENABLED} is false; the policy's other rules are \
+         enforced"
+    );
+    Outcome::NotApplied {
+        why: Judgement::no(Reason::VerifierDisabled, message),
+        generation: policy.metadata.generation.unwrap_or_default(),
+        desired: 1,
+    }
+}
+
+/// Keeps the constraints of the last valid generation. Where the settings switch signatures off, theirs goes.
+fn kept<P: Compile>(
+    snapshot: &PolicySnapshot<P>,
+    settings: &Settings,
+    policy: &Guarded<P>,
+    plan: &mut Plan,
+) -> (Outcome, Outcome) {
+    let status = policy.status.as_ref();
+    let rules = keep(snapshot, &snapshot.rules, last_hash(status), settings, policy, plan);
+    let signatures = match &snapshot.signatures {
+        Some(part) if settings.signatures.enabled => {
+            keep(snapshot, part, last_signatures_hash(status), settings, policy, plan)
+        }
+        Some(part) => {
+            clear(part, plan);
+            None
+        }
+        None => None,
+    };
+    match (rules, signatures) {
+        (None, None) => (never(policy), Outcome::Nothing),
+        (rules, signatures) => (rules.unwrap_or(Outcome::Nothing), signatures.unwrap_or(Outcome::Nothing)),
+    }
+}
+
+/// Nothing of the policy was ever applied.
+fn never<P>(policy: &Guarded<P>) -> Outcome {
+    Outcome::NotApplied {
+        why: Judgement::no(
+            Reason::NotApplied,
+            "nothing is applied: the policy is not valid; fix what the condition Valid names",
+        ),
+        generation: policy.metadata.generation.unwrap_or_default(),
+        desired: 0,
+    }
 }
 
 /// Parses and compiles. What is wrong becomes the `Valid` condition. Where the served CRD lacks fields, a policy may be
@@ -102,23 +176,21 @@ fn compiles(notes: &[String]) -> Judgement {
 
 fn prepare<P: Compile>(
     snapshot: &PolicySnapshot<P>,
+    part: &ConstraintSnapshot,
     policy: &Guarded<P>,
     constraint: &Constraint,
     builtin: &Builtin,
 ) -> Arc<Prepared> {
-    let prepared = Prepared::new(snapshot.id.kind, &constraint.metadata, constraint);
-    let owners = owners(
-        P::TEMPLATE.owner(),
-        builtin.settings.on_uninstall,
-        snapshot.release.as_ref(),
-        &prepared.owners,
-    );
+    let prepared = Prepared::new(part.id.kind, &constraint.metadata, constraint);
+    let owners =
+        owners(part.of.owner(), builtin.settings.on_uninstall, snapshot.release.as_ref(), &prepared.owners);
     owned(&Arc::new(prepared.made_from(policy.metadata.generation)), owners)
 }
 
 /// Makes the constraint as it should be.
 fn apply<P: Compile>(
     snapshot: &PolicySnapshot<P>,
+    part: &ConstraintSnapshot,
     settings: &Settings,
     prepared: &Arc<Prepared>,
     routes: &[Route],
@@ -126,24 +198,43 @@ fn apply<P: Compile>(
 ) -> Outcome {
     let generation = prepared.generation.unwrap_or_default();
     let not_applied = |why| Outcome::NotApplied { why, generation, desired: 1 };
-    let template = match ready_template(snapshot) {
+    let template = match ready_template(snapshot, part) {
         Ok(template) => template,
         Err(why) => return not_applied(why),
     };
-    match bring(prepared, &snapshot.constraint, plan) {
+    match bring(prepared, &part.constraint, plan) {
         Stage::Applied(applied) => {
             let enforced = enforced(&snapshot.gatekeeper, settings, template, &applied, routes);
-            settled(snapshot, Outcome::Applied { applied, hash: prepared.hash(), generation, enforced }, plan)
+            let enforced = verified(snapshot, part, settings, template, applied.live(), enforced);
+            settled(part, Outcome::Applied { applied, hash: prepared.hash(), generation, enforced }, plan)
         }
         Stage::Writing => Outcome::Unsaid,
-        Stage::Blocked(obstacle) => not_applied(Judgement::failed(&obstacle.error(&snapshot.id))),
+        Stage::Blocked(obstacle) => not_applied(Judgement::failed(&obstacle.error(&part.id))),
     }
 }
 
+/// A constraint of signatures also needs the Provider, and verifiers that know its keys.
+fn verified<P>(
+    snapshot: &PolicySnapshot<P>,
+    part: &ConstraintSnapshot,
+    settings: &Settings,
+    template: &Live,
+    constraint: &Live,
+    enforced: Judgement,
+) -> Judgement {
+    if !part.of.needs_verifier() || !enforced.holds {
+        return enforced;
+    }
+    let expected = expected(&snapshot.gatekeeper, template, constraint).unwrap_or_default();
+    let spec = constraint.spec.value();
+    let revision = spec["parameters"]["revision"].as_str().unwrap_or_default();
+    obstacle(&snapshot.verifier, settings, &expected, &part.id.name, revision).unwrap_or(enforced)
+}
+
 /// Processes get a moment to take in what was written before they are named for it.
-fn settled<P>(snapshot: &PolicySnapshot<P>, outcome: Outcome, plan: &mut Plan) -> Outcome {
-    match (&outcome, snapshot.constraint.settling) {
-        (Outcome::Applied { enforced, .. }, Some(rest)) if enforced.reason == Reason::NotEnforcedBy => {
+fn settled(part: &ConstraintSnapshot, outcome: Outcome, plan: &mut Plan) -> Outcome {
+    match (&outcome, part.constraint.settling) {
+        (Outcome::Applied { enforced, .. }, Some(rest)) if LAGS.contains(&enforced.reason) => {
             plan.look_again(rest);
             Outcome::Unsaid
         }
@@ -155,13 +246,16 @@ fn settled<P>(snapshot: &PolicySnapshot<P>, outcome: Outcome, plan: &mut Plan) -
 ///
 /// # Errors
 /// Why they cannot.
-fn ready_template<P: Compile>(snapshot: &PolicySnapshot<P>) -> Result<&Live, Judgement> {
+fn ready_template<'a, P: Compile>(
+    snapshot: &PolicySnapshot<P>,
+    part: &'a ConstraintSnapshot,
+) -> Result<&'a Live, Judgement> {
     // The kind may be served by a template that is not ours, whose constraints would mean something else.
-    let template = snapshot.template.as_ref().filter(|template| template.ours && snapshot.constraints_served);
-    let Some(template) = template else { return Err(waiting(snapshot)) };
+    let template = part.template.as_ref().filter(|template| template.ours && part.served);
+    let Some(template) = template else { return Err(waiting(part, snapshot.templates_served)) };
     // What is remembered of policies that are no longer served may be gone: what is there stays, but nothing is made
     // that the garbage collector would remove again.
-    if !snapshot.policies_served && snapshot.constraint.live.is_none() {
+    if !snapshot.policies_served && part.constraint.live.is_none() {
         let message = format!("the API server does not serve {}, or not to the operator", P::KIND);
         return Err(Judgement::no(Reason::NotServed, message));
     }
@@ -169,13 +263,13 @@ fn ready_template<P: Compile>(snapshot: &PolicySnapshot<P>) -> Result<&Live, Jud
 }
 
 /// Why the constraint cannot be applied yet.
-fn waiting<P: Compile>(snapshot: &PolicySnapshot<P>) -> Judgement {
-    let (kind, name) = (P::TEMPLATE.kind(), P::TEMPLATE.name());
+fn waiting(part: &ConstraintSnapshot, templates_served: bool) -> Judgement {
+    let (kind, name) = (part.of.kind(), part.of.name());
     let wait = |message: String| Judgement::no(Reason::WaitingForGatekeeper, message);
-    if !snapshot.templates_served {
+    if !templates_served {
         return wait("the API server serves no ConstraintTemplates: install Gatekeeper".to_owned());
     }
-    let Some(template) = &snapshot.template else {
+    let Some(template) = &part.template else {
         return wait(format!(
             "the ConstraintTemplate {name} is not there yet; if this lasts, the operator's log says why"
         ));
@@ -193,36 +287,33 @@ fn waiting<P: Compile>(snapshot: &PolicySnapshot<P>) -> Judgement {
 }
 
 /// A policy that demands nothing has no constraint.
-fn clear<P>(snapshot: &PolicySnapshot<P>, plan: &mut Plan) -> Outcome {
-    if snapshot.constraints_served {
-        remove(&snapshot.id, &snapshot.constraint, plan);
+fn clear(part: &ConstraintSnapshot, plan: &mut Plan) -> Outcome {
+    let before = (plan.actions.len(), plan.next);
+    if part.served {
+        remove(&part.id, &part.constraint, plan);
     }
-    if *plan == Plan::default() { Outcome::Nothing } else { Outcome::Unsaid }
+    if before == (plan.actions.len(), plan.next) { Outcome::Nothing } else { Outcome::Unsaid }
 }
 
-/// An invalid policy generates nothing new: what its last valid generation made is kept as it was.
+/// An invalid policy generates nothing new: what its last valid generation made is kept as it was. None if that made
+/// nothing.
 fn keep<P: Compile>(
     snapshot: &PolicySnapshot<P>,
+    part: &ConstraintSnapshot,
+    last_hash: Option<&str>,
     settings: &Settings,
     policy: &Guarded<P>,
     plan: &mut Plan,
-) -> Outcome {
-    match last_good::<P>(&snapshot.constraint, &snapshot.id, policy) {
+) -> Option<Outcome> {
+    match last_good::<P>(part, policy, last_hash) {
         // Which requests that generation was about is not known any more.
         LastGood::Known(prepared) => {
             let own: Vec<_> = policy_owner(policy).into_iter().collect();
-            let owners = owners(P::TEMPLATE.owner(), settings.on_uninstall, snapshot.release.as_ref(), &own);
-            apply(snapshot, settings, &owned(&prepared, owners), &[], plan)
+            let owners = owners(part.of.owner(), settings.on_uninstall, snapshot.release.as_ref(), &own);
+            Some(apply(snapshot, part, settings, &owned(&prepared, owners), &[], plan))
         }
-        LastGood::Drifted => drifted(snapshot, policy),
-        LastGood::None => Outcome::NotApplied {
-            why: Judgement::no(
-                Reason::NotApplied,
-                "nothing is applied: the policy is not valid; fix what the condition Valid names",
-            ),
-            generation: policy.metadata.generation.unwrap_or_default(),
-            desired: 0,
-        },
+        LastGood::Drifted => Some(drifted(part, snapshot.templates_served, policy)),
+        LastGood::None => None,
     }
 }
 
@@ -236,15 +327,15 @@ enum LastGood {
     None,
 }
 
-fn last_good<P: Compile>(constraint: &Observed, id: &Id, policy: &Guarded<P>) -> LastGood {
+fn last_good<P: Compile>(part: &ConstraintSnapshot, policy: &Guarded<P>, hash: Option<&str>) -> LastGood {
     let uid = policy.metadata.uid.as_ref();
     let of_policy = |prepared: &&Arc<Prepared>| prepared.labels.get(names::OWNER_LABEL) == uid;
-    if let Some(remembered) = constraint.last_applied.as_ref().filter(of_policy) {
+    if let Some(remembered) = part.constraint.last_applied.as_ref().filter(of_policy) {
         return LastGood::Known(Arc::clone(remembered));
     }
     let status = policy.status.as_ref();
-    let ours = constraint.live.as_ref().filter(|live| live.ours);
-    let Some(hash) = last_hash(status) else {
+    let ours = part.constraint.live.as_ref().filter(|live| live.ours);
+    let Some(hash) = hash else {
         return if ours.is_some_and(|live| is_of(live, P::KIND, uid)) {
             LastGood::Drifted
         } else {
@@ -252,7 +343,7 @@ fn last_good<P: Compile>(constraint: &Observed, id: &Id, policy: &Guarded<P>) ->
         };
     };
     let labels = [names::OWNER_LABEL, P::KIND.label()];
-    let restored = ours.and_then(|live| Prepared::restored(id.clone(), live, &labels, hash));
+    let restored = ours.and_then(|live| Prepared::restored(part.id.clone(), live, &labels, hash));
     restored.map_or(LastGood::Drifted, |restored| {
         LastGood::Known(Arc::new(restored.made_from(applied_generation(status))))
     })
@@ -271,14 +362,14 @@ fn applied_generation(status: Option<&PolicyStatus>) -> Option<i64> {
     find(status, ConditionType::Applied).and_then(|condition| condition.observed_generation)
 }
 
-fn drifted<P: Compile>(snapshot: &PolicySnapshot<P>, policy: &Guarded<P>) -> Outcome {
+fn drifted<P>(part: &ConstraintSnapshot, templates_served: bool, policy: &Guarded<P>) -> Outcome {
     let generation = applied_generation(policy.status.as_ref()).or(policy.metadata.generation);
     let not_applied =
         |why| Outcome::NotApplied { why, generation: generation.unwrap_or_default(), desired: 1 };
-    if !snapshot.constraints_served {
-        return not_applied(waiting(snapshot));
+    if !part.served {
+        return not_applied(waiting(part, templates_served));
     }
-    let what = match &snapshot.constraint.live {
+    let what = match &part.constraint.live {
         Some(_) => {
             "is not what the last valid generation of the policy left: it was changed while no operator ran"
         }
@@ -290,31 +381,47 @@ fn drifted<P: Compile>(snapshot: &PolicySnapshot<P>, policy: &Guarded<P>) -> Out
     not_applied(Judgement::no(Reason::Drifted, message))
 }
 
-/// Deletes the constraint of a policy that is gone, also if it went while nobody looked.
+/// Deletes the constraints of a policy that is gone, also if it went while nobody looked.
 fn sweep<P: Compile>(snapshot: &PolicySnapshot<P>, plan: &mut Plan) {
-    let PolicySnapshot { id, constraint, .. } = snapshot;
-    let Some(live) = &constraint.live else {
-        plan.actions.push(Action::Forget(id.clone()));
-        return;
-    };
-    if let Some(lag) = constraint.lag {
-        plan.look_again(lag);
-    } else if live.obstacle().is_none() && snapshot.policies_served && snapshot.constraints_served {
-        plan.actions.push(Action::Sweep { policy: P::KIND, id: id.clone(), live: Arc::clone(live) });
+    for part in [&snapshot.rules].into_iter().chain(&snapshot.signatures) {
+        let ConstraintSnapshot { id, constraint, served, .. } = part;
+        let Some(live) = &constraint.live else {
+            plan.actions.push(Action::Forget(id.clone()));
+            continue;
+        };
+        if let Some(lag) = constraint.lag {
+            plan.look_again(lag);
+        } else if live.obstacle().is_none() && snapshot.policies_served && *served {
+            plan.actions.push(Action::Sweep { policy: P::KIND, id: id.clone(), live: Arc::clone(live) });
+        }
     }
 }
 
-/// What is said of the policy beside its conditions, from the constraint that is in the API and stays there.
-fn facts<P: Compile>(snapshot: &PolicySnapshot<P>, policy: &Guarded<P>, outcome: &Outcome) -> Facts {
+/// What is said of the policy beside its conditions, from the constraints that are in the API and stay there.
+fn facts<P: Compile>(
+    snapshot: &PolicySnapshot<P>,
+    policy: &Guarded<P>,
+    rules: &Outcome,
+    signatures: &Outcome,
+) -> Facts {
     let spec = policy.parsed.as_ref().ok().map(|policy| policy.spec_json());
-    let live = match outcome {
-        Outcome::Applied { applied, .. } => Some(applied.live()),
-        Outcome::NotApplied { .. } => snapshot.constraint.live.as_ref().filter(|live| live.ours),
-        Outcome::Unsaid | Outcome::Nothing => None,
-    };
-    let Some(live) = live else { return Facts { spec, ..Facts::default() } };
+    let parts = [(Some(&snapshot.rules), rules), (snapshot.signatures.as_ref(), signatures)];
+    let staying: Vec<_> = parts.into_iter().filter_map(|(part, outcome)| staying(part?, outcome)).collect();
+    if staying.is_empty() {
+        return Facts { spec, ..Facts::default() };
+    }
+    let audits = staying.iter().filter_map(|live| live.audit.clone().zip(live.action)).collect();
     let unknown_kinds = unknown_kinds(&snapshot.unserved);
-    Facts { namespaces: snapshot.namespaces, audit: live.audit.clone().zip(live.action), spec, unknown_kinds }
+    Facts { namespaces: snapshot.namespaces, audits, spec, unknown_kinds }
+}
+
+/// The constraint, if it is in the API and stays there.
+fn staying<'a>(part: &'a ConstraintSnapshot, outcome: &'a Outcome) -> Option<&'a Arc<Live>> {
+    match outcome {
+        Outcome::Applied { applied, .. } => Some(applied.live()),
+        Outcome::NotApplied { .. } => part.constraint.live.as_ref().filter(|live| live.ours),
+        Outcome::Unsaid | Outcome::Nothing => None,
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use gatewright_api::{
     ByEnforcement, Checkpoint, DeckhouseStatus, NamespaceCount, PolicyStatus, ViolationSample, Violations,
 };
 use gatewright_gatekeeper::{Action, Audit, AuditedViolation};
+use gatewright_rules::verify_image_signatures;
 use serde_json::Value;
 
 use crate::watch::desired::digest;
@@ -68,8 +69,12 @@ fn sample(violation: &AuditedViolation) -> ViolationSample {
     }
 }
 
-/// What stands before the first colon of a message: the field of the policy, or the control of a standard.
+/// What stands before the first colon of a message: the field of the policy, or the control of a standard. Messages about
+/// signatures begin otherwise.
 pub(crate) fn rule(message: &str) -> &str {
+    if message.starts_with(verify_image_signatures::MESSAGE) {
+        return verify_image_signatures::FIELD;
+    }
     message.split_once(':').map_or("", |(rule, _)| rule)
 }
 

@@ -3,6 +3,7 @@
 mod gatekeeper;
 mod guard;
 mod operator;
+mod verifier;
 
 use std::collections::BTreeSet;
 
@@ -130,6 +131,7 @@ fn judged(
             SystemCondition::Reports,
             reports::judge(&snapshot.report_kinds, snapshot.reports.as_ref(), builtin),
         ),
+        (SystemCondition::Verifier, verifier::judge(&snapshot.verifier, &builtin.settings, &snapshot.now)),
         (SystemCondition::Settings, operator::settings(snapshot)),
         (SystemCondition::Operator, operator::judge(snapshot, builtin)),
     ]

@@ -9,7 +9,7 @@ use strum::VariantArray as _;
 
 use super::fixtures::{Expected, Row};
 use super::plan::ActionKind;
-use super::{draft, guard, policy, routing, standard, system, template};
+use super::{draft, guard, policy, routing, standard, system, template, verifier};
 
 /// Every row of every table. [`Row`]s are compared by the tests beside the decisions.
 fn rows() -> Vec<Row> {
@@ -18,19 +18,20 @@ fn rows() -> Vec<Row> {
         guard::tests::rows(),
         policy::tests::cluster_rows(),
         policy::tests::invalid_rows(),
+        policy::tests::signatures_rows(),
         policy::tests::unserved_rows(),
         policy::tests::valid_rows(),
         routing::tests::rows(),
         standard::tests::rows(),
         template::tests::rows(),
+        verifier::tests::rows(),
     ];
     tables.into_iter().flatten().collect()
 }
 
 /// The reasons that the sources of the decisions name, tests left out, and those that the compiler gives.
 fn given(folder: &Path) -> BTreeSet<String> {
-    let mut reasons: BTreeSet<_> =
-        [Reason::Invalid, Reason::Unsupported].map(|reason| reason.as_str().to_owned()).into();
+    let mut reasons: BTreeSet<_> = [Reason::Invalid.as_str().to_owned()].into();
     for path in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
         if ["tests", "tests.rs", "fixtures.rs", "health.rs"].iter().any(|name| path.ends_with(name)) {
             continue;

@@ -8,16 +8,18 @@ use gatewright_api::{SecurityPolicy, with_policy_type};
 use gatewright_rules::{Owner, Template};
 
 use crate::act;
+use crate::act::certificate::Place;
 use crate::act::writer::Writer;
 use crate::judge::age::{held, too_old};
 use crate::judge::builtin::Builtin;
 use crate::judge::plan::{Next, Plan};
 use crate::judge::reports::{Decisions, Outcome};
+use crate::judge::verifier::Decision;
 use crate::metrics::Metrics;
 use crate::watch::key::Key;
 use crate::watch::observe::{
     Gatekeeper, NamespacesSnapshot, PolicySnapshot, ReportsSnapshot, RoutingSnapshot, StandardSnapshot,
-    SystemSnapshot, TemplateSnapshot,
+    SystemSnapshot, TemplateSnapshot, VerifierSnapshot,
 };
 use crate::watch::policies::Watched;
 use crate::watch::world::World;
@@ -65,6 +67,7 @@ async fn reconcile(work: &Work, key: Key) -> Result<Next, Error> {
             Owner::Signatures => policy::<SecurityPolicy>(work, &name).await,
         },
         Key::Routing => routing(work).await,
+        Key::Verifier => verifier(work).await,
         Key::System => system(work).await,
         Key::Reports => reports(work).await,
     }
@@ -89,6 +92,22 @@ async fn routing(work: &Work) -> Result<Next, Error> {
     };
     let next = work.carry_out(judge::routing::decide(&snapshot, &work.builtin)).await?;
     asked.map(|()| next)
+}
+
+/// First the certificate: what Gatekeeper is told follows when that is seen.
+async fn verifier(work: &Work) -> Result<Next, Error> {
+    let Some(snapshot) = VerifierSnapshot::observe(&work.world) else { return Ok(Next::Change) };
+    let Decision { plan, secret } = judge::verifier::decide(&snapshot, &work.builtin);
+    if too_old(&Gatekeeper::observe(&work.world)).is_none()
+        && let Some(action) = secret
+    {
+        let settings = &work.world.settings;
+        let url = settings.verifier_url();
+        let place = Place { namespace: &settings.operator_namespace, host: url.host() };
+        let seen = snapshot.view.secret.as_deref();
+        act::certificate::carry_out(&work.world.client, place, seen, &action).await?;
+    }
+    work.carry_out(plan).await
 }
 
 async fn standard(work: &Work, name: &str) -> Result<Next, Error> {

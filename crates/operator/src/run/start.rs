@@ -194,6 +194,7 @@ impl Operator {
             requests.send(Key::Template(*template));
         }
         queue::hold(&requests, &mut keys, self.state.leadership.gained()).await;
+        let _following = world.follow_verifier();
         let metrics = self.metrics.clone();
         let writer = Writer::new(Arc::clone(&world), metrics.clone(), self.events.clone());
         let work = Arc::new(Work { world, builtin, writer, metrics });

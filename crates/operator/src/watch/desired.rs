@@ -203,10 +203,10 @@ impl Difference {
     }
 }
 
-/// The SHA-256 of a text, as 64 hexadecimal digits.
-pub(crate) fn digest(text: &str) -> String {
+/// The SHA-256 of some bytes, as 64 hexadecimal digits.
+pub(crate) fn digest(text: impl AsRef<[u8]>) -> String {
     let mut hex = String::new();
-    for byte in Sha256::digest(text) {
+    for byte in Sha256::digest(text.as_ref()) {
         let _ = write!(hex, "{byte:02x}");
     }
     hex

@@ -63,7 +63,7 @@ pub(crate) fn caches() -> Vec<(&'static str, Fill)> {
 /// The same of a kind that there is one cache for.
 type FillOne = fn(&World);
 
-const OTHERS: [(&str, FillOne); 10] = [
+const OTHERS: [(&str, FillOne); 11] = [
     ("templates", |world| fill(&world.templates, [])),
     ("pods", |world| fill(&world.pods, [])),
     ("webhooks", |world| fill(&world.webhooks, [])),
@@ -71,6 +71,7 @@ const OTHERS: [(&str, FillOne); 10] = [
     ("platform pods", |world| fill(&world.platform_pods, [])),
     ("sync sets", |world| fill(&world.sync_sets, [])),
     ("own webhook", |world| fill(&world.own_webhook, [])),
+    ("providers", |world| fill(&world.providers, [])),
     ("namespaces", |world| {
         fill(&world.namespaces.cache, []);
         world.namespaces.turn_all();

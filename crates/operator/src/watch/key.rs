@@ -15,6 +15,8 @@ pub(crate) enum Key {
     Constraint(Template, String),
     /// The exec guard and our webhook configuration.
     Routing,
+    /// The verifier's certificate, and what Gatekeeper is told about the verifier.
+    Verifier,
     /// The namespace of this name.
     Namespace(String),
     /// All namespaces.
@@ -47,6 +49,7 @@ impl Key {
                 Owner::Signatures => PolicyKind::SecurityPolicy.singular(),
             },
             Self::Routing => "routing",
+            Self::Verifier => "verifier",
             Self::Namespace(_) | Self::Namespaces => "namespace",
             Self::System => "system",
             Self::Reports => "report",
@@ -91,6 +94,7 @@ mod tests {
             (constraint(Template::DenyExecHeritage), "routing"),
             (constraint(Template::VerifyImageSignatures), "securitypolicy"),
             (Key::Routing, "routing"),
+            (Key::Verifier, "verifier"),
             (Key::Namespace("a".to_owned()), "namespace"),
             (Key::Namespaces, "namespace"),
             (Key::System, "system"),

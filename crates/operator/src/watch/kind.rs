@@ -3,7 +3,8 @@
 use std::fmt;
 
 use gatewright_gatekeeper::{
-    CONSTRAINT_GROUP, CONSTRAINT_VERSION, SYNC_SET_GROUP, SYNC_SET_VERSION, TEMPLATE_GROUP, TEMPLATE_VERSION,
+    CONSTRAINT_GROUP, CONSTRAINT_VERSION, PROVIDER_GROUP, PROVIDER_VERSION, SYNC_SET_GROUP, SYNC_SET_VERSION,
+    TEMPLATE_GROUP, TEMPLATE_VERSION,
 };
 use gatewright_rules::Template;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -18,6 +19,7 @@ pub(crate) enum Kind {
     Template,
     Constraint(Template),
     SyncSet,
+    Provider,
     Webhooks,
     Report(&'static ReportKind),
 }
@@ -29,6 +31,7 @@ impl Kind {
             Self::Template => "ConstraintTemplate",
             Self::Constraint(template) => template.kind(),
             Self::SyncSet => "SyncSet",
+            Self::Provider => "Provider",
             Self::Webhooks => "ValidatingWebhookConfiguration",
             Self::Report(kind) => kind.name,
         }
@@ -43,6 +46,7 @@ impl Kind {
             Self::Template => of(TEMPLATE_GROUP, TEMPLATE_VERSION),
             Self::Constraint(template) => constraint_resource(template.kind()),
             Self::SyncSet => of(SYNC_SET_GROUP, SYNC_SET_VERSION),
+            Self::Provider => of(PROVIDER_GROUP, PROVIDER_VERSION),
             Self::Webhooks => ApiResource::erase::<ValidatingWebhookConfiguration>(&()),
             Self::Report(kind) => kind.resource(),
         }
@@ -51,7 +55,7 @@ impl Kind {
     /// The field with the content of its objects. Of a report everything but the metadata is content.
     pub(crate) fn content(self) -> Option<&'static str> {
         match self {
-            Self::Template | Self::Constraint(_) | Self::SyncSet => Some("spec"),
+            Self::Template | Self::Constraint(_) | Self::SyncSet | Self::Provider => Some("spec"),
             Self::Webhooks => Some("webhooks"),
             Self::Report(_) => None,
         }
@@ -127,6 +131,11 @@ mod tests {
                 "/apis/constraints.gatekeeper.sh/v1beta1/d8securitypolicy",
             ),
             (Id::new(Kind::SyncSet, "a"), "SyncSet a", "/apis/syncset.gatekeeper.sh/v1alpha1/syncsets"),
+            (
+                Id::new(Kind::Provider, "a"),
+                "Provider a",
+                "/apis/externaldata.gatekeeper.sh/v1beta1/providers",
+            ),
             (
                 Id::new(Kind::Webhooks, "a"),
                 "ValidatingWebhookConfiguration a",

@@ -189,6 +189,13 @@ impl Live {
         Self { configuration, ..live }
     }
 
+    /// A Provider. Of somebody else's we keep how long an answer may take.
+    pub(crate) fn provider(object: DynamicObject) -> Self {
+        let timeout = json!({"timeout": object.data["spec"]["timeout"]});
+        let live = Self::from(object);
+        if live.ours { live } else { Self { spec: Content::new(&timeout), ..live } }
+    }
+
     /// What keeps us from writing the object, if anything does.
     pub(crate) fn obstacle(&self) -> Option<Obstacle> {
         if !self.ours {
@@ -207,7 +214,7 @@ impl Live {
 
 /// Ours is what carries our label with a value that is one of ours. Where somebody took the label off, or wrote
 /// nonsense into it, our field manager's entry still shows it. What `render` wrote is GitOps' business.
-fn is_ours(metadata: &ObjectMeta) -> bool {
+pub(super) fn is_ours(metadata: &ObjectMeta) -> bool {
     match metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).map(String::as_str) {
         Some(RENDERED) => false,
         Some(owner) if is_owner(owner) => true,
@@ -370,6 +377,15 @@ mod tests {
         let foreign = Live::template(foreign);
         assert_eq!(foreign.source.unwrap().kind, "K");
         assert_eq!(foreign.spec.value(), Value::Null);
+    }
+
+    #[test]
+    fn of_a_provider_of_others_only_its_timeout_is_kept() {
+        let spec = json!({"url": "https://example.com", "timeout": 3, "caBundle": "x"});
+        assert_eq!(Live::provider(object(&spec)).spec.value(), spec);
+        let mut foreign = object(&spec);
+        foreign.metadata.labels = None;
+        assert_eq!(Live::provider(foreign).spec.value(), json!({"timeout": 3}));
     }
 
     #[test]

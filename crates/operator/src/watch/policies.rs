@@ -66,14 +66,16 @@ fn erased<P: Compile>(policies: Vec<Arc<Guarded<P>>>) -> Vec<Arc<dyn AnyPolicy>>
 
 /// A policy of whatever kind.
 pub(crate) trait AnyPolicy: fmt::Debug + Send + Sync {
-    /// The requests that its rules must be asked about; none if it does not compile.
+    /// The requests that Gatekeeper must be asked about for it; none if it does not compile.
     fn routes(&self, settings: &Settings) -> Vec<Route>;
 }
 
 impl<P: Compile> AnyPolicy for Guarded<P> {
     fn routes(&self, settings: &Settings) -> Vec<Route> {
         let compiled = self.parsed.as_ref().ok().and_then(|policy| compile(&**policy, settings).ok());
-        compiled.map(|compiled| compiled.routes).unwrap_or_default()
+        let Some(compiled) = compiled else { return vec![] };
+        let signatures = compiled.signatures.filter(|_| settings.signatures.enabled);
+        compiled.routes.into_iter().chain(signatures.into_iter().flat_map(|it| it.routes)).collect()
     }
 }
 

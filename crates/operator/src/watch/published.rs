@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock};
 
 use gatewright_api::Reason;
 use gatewright_gatekeeper::{Finding, Route};
+use k8s_openapi::jiff::Timestamp;
 
 use crate::watch::kind::Id;
 
@@ -47,6 +48,43 @@ pub(crate) struct RoutingOutcome {
     pub(crate) findings: Vec<Finding>,
     /// What keeps our webhook configuration from being as desired, as a sentence.
     pub(crate) routing_problem: Option<String>,
+}
+
+/// What the replicas of the verifier said of themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verifiers {
+    /// Those that were heard lately, by their names.
+    pub(crate) replicas: BTreeMap<String, VerifierReplica>,
+    /// Why some did not answer when they were last asked.
+    pub(crate) failure: Option<NoAnswer>,
+}
+
+/// What one replica of the verifier said of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VerifierReplica {
+    pub(crate) ready: bool,
+    /// When the certificate ends that it serves; none if it does not say so.
+    pub(crate) ends: Option<Timestamp>,
+    /// The revision of each constraint that it knows, by name.
+    pub(crate) constraints: BTreeMap<String, String>,
+}
+
+/// Why a verifier did not answer, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NoAnswer {
+    /// What it serves is not trusted by the Provider's `caBundle`.
+    Certificate(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl NoAnswer {
+    /// The sentence.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Certificate(text) | Self::Other(text) => text,
+        }
+    }
 }
 
 /// What became of the reports.

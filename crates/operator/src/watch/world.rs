@@ -1,5 +1,6 @@
 //! Everything that the operator watches.
 
+mod verifier;
 mod watches;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
 use crate::watch::cache::{Cache, Entry, Knowledge};
+use crate::watch::certificate::Held;
 use crate::watch::foreign::ForeignConstraints;
 use crate::watch::key::{Changes, Key};
 use crate::watch::kind::{Id, Kind};
@@ -24,7 +26,7 @@ use crate::watch::last_applied::{LastApplied, Observed};
 use crate::watch::live::Live;
 use crate::watch::namespaces::Namespaces;
 use crate::watch::policies::{Policies, Watched as _};
-use crate::watch::published::{Published, RoutingOutcome};
+use crate::watch::published::{Published, RoutingOutcome, Verifiers};
 use crate::watch::reports::Reports;
 use crate::watch::schemas::{Addresses, Schemas};
 use crate::watch::served::ServedKinds;
@@ -43,6 +45,12 @@ pub(crate) struct World {
     pub(crate) platform_pods: Cache<PlatformPod>,
     pub(crate) sync_sets: Cache<Live>,
     pub(crate) own_webhook: Cache<Live>,
+    /// Whom Gatekeeper asks about external data: the verifier, and servers of others.
+    pub(crate) providers: Cache<Live>,
+    /// The Secret with the verifier's certificate, without its keys. Only the leader sees it.
+    pub(crate) certificate: Cache<Held>,
+    /// What the verifiers say of themselves; none until they were asked. Only the leader asks.
+    pub(crate) verifiers: Arc<Published<Arc<Verifiers>>>,
     pub(crate) foreign: ForeignConstraints,
     pub(crate) served: ServedKinds,
     /// What became of the exec guard and of the routing; none until something is known.
@@ -114,6 +122,9 @@ impl World {
             platform_pods: Cache::new(),
             sync_sets: Cache::new(),
             own_webhook: Cache::new(),
+            providers: Cache::new(),
+            certificate: Cache::new(),
+            verifiers: Arc::default(),
             served: ServedKinds::default(),
             routing: Published::default(),
             namespaces: Namespaces::new(),
@@ -139,6 +150,7 @@ impl World {
         self.watch_templates();
         self.watch_gatekeeper();
         self.watch_routing();
+        self.watch_providers();
         self.watch_namespaces();
         self.watch_system();
         self.watch_settings();
@@ -162,6 +174,7 @@ impl World {
             of("Pods of the platform", &self.platform_pods),
             of("SyncSet", &self.sync_sets),
             of("own webhook configuration", &self.own_webhook),
+            of("Provider", &self.providers),
             of("Namespace", &self.namespaces.cache),
             of("GatewrightStatus", &self.system),
         ]);
@@ -217,6 +230,7 @@ impl World {
             Kind::Template => self.templates.get(&id.name),
             Kind::Constraint(template) => self.constraints(template).get(&id.name),
             Kind::SyncSet => self.sync_sets.get(&id.name),
+            Kind::Provider => self.providers.get(&id.name),
             Kind::Webhooks => self.own_webhook.get(&id.name),
             Kind::Report(_) => None,
         }

@@ -14,6 +14,7 @@ mod population;
 mod process;
 mod review;
 mod scale;
+mod signatures;
 mod statistics;
 mod table;
 mod usual;
@@ -37,6 +38,8 @@ pub enum Part {
     Growth,
     /// `gatewright check` against `gator test`.
     Check,
+    /// The verifier of image signatures.
+    Signatures,
 }
 
 /// Measures; nothing asserts a time
@@ -78,6 +81,7 @@ fn measure(parts: &[Part], pods: u32) -> Result<()> {
             Part::Review => review::run()?,
             Part::Growth => growth::run()?,
             Part::Check => check::run(pods)?,
+            Part::Signatures => signatures::run()?,
         }
     }
     Ok(())

@@ -232,9 +232,9 @@ fn draft(outcome: Outcome) -> Draft {
             ..ObjectMeta::default()
         },
         previous: None,
-        id: Id::new(Kind::Constraint(Template::SecurityPolicy), "a"),
         valid: Judgement::yes(Reason::Compiled, "v"),
-        outcome,
+        rules: outcome,
+        signatures: Outcome::Nothing,
         facts: Facts::default(),
     }
 }

@@ -56,3 +56,19 @@ fn a_turn_is_another_status_or_another_reason_of_ready() {
     }
     assert_eq!(turned(None, &PolicyStatus::default()), None);
 }
+
+#[test]
+fn what_is_said_of_two_objects_holds_of_both() {
+    let yes = |message: &str| Judgement::yes(Reason::Applied, message);
+    let no = |message: &str| Judgement::no(Reason::NotApplied, message);
+    for (one, other, holds, message) in [
+        (yes("a"), yes("a"), true, "a"),
+        (yes("a"), yes("b"), true, "a; b"),
+        (yes("a"), no("b"), false, "b"),
+        (no("a"), yes("b"), false, "a"),
+        (no("a"), no("b"), false, "a; b"),
+    ] {
+        let both = one.and(other);
+        assert_eq!((both.holds, both.message.as_str()), (holds, message));
+    }
+}

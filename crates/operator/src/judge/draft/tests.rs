@@ -22,11 +22,15 @@ fn draft(outcome: Outcome) -> Draft {
         kind: PolicyKind::SecurityPolicy,
         policy: ObjectMeta { generation: Some(3), ..ObjectMeta::default() },
         previous: None,
-        id: Id::new(Kind::Constraint(Template::SecurityPolicy), "a"),
         valid: Judgement::yes(Reason::Compiled, "v"),
-        outcome,
+        rules: outcome,
+        signatures: Outcome::Nothing,
         facts: Facts::default(),
     }
+}
+
+fn rules() -> Id {
+    Id::new(Kind::Constraint(Template::SecurityPolicy), "a")
 }
 
 /// A constraint that was made from this generation.
@@ -151,7 +155,7 @@ fn timeout() -> Error {
 
 fn failed() -> Draft {
     let mut writing = draft(Outcome::Unsaid);
-    writing.failed(&timeout());
+    writing.failed(&rules(), &timeout());
     writing
 }
 
@@ -229,7 +233,7 @@ fn what_is_said_of_a_policy() {
 fn only_what_is_not_said_yet_can_fail() {
     let mut applied = draft(of_generation(3, Judgement::yes(Reason::Enforced, "e")));
     let before = applied.clone();
-    applied.failed(&timeout());
+    applied.failed(&rules(), &timeout());
     assert_eq!(applied, before);
 }
 
@@ -240,7 +244,7 @@ fn time_moves_only_with_the_status() {
     };
     let mut draft = draft(of_generation(3, Judgement::no(Reason::NotEnforcedBy, "a")));
     let mut says = |enforced, second| {
-        draft.outcome = of_generation(3, enforced);
+        draft.rules = of_generation(3, enforced);
         let status = draft.status(&at(second)).unwrap();
         draft.previous = Some(status.clone());
         times(&status)
@@ -255,7 +259,8 @@ fn what_stands_beside_the_conditions() {
     let audit = json!({"auditTimestamp": "2026-01-01T00:00:00Z", "totalViolations": 2});
     let audit =
         gatewright_gatekeeper::audit(&audit).map(Arc::new).zip(Some(gatewright_gatekeeper::Action::Warn));
-    let facts = Facts { namespaces: Some(4), audit, spec: Some(json!({"a": 1})), unknown_kinds: None };
+    let audits = audit.into_iter().collect();
+    let facts = Facts { namespaces: Some(4), audits, spec: Some(json!({"a": 1})), unknown_kinds: None };
     let mut draft = Draft { facts, ..draft(of_generation(3, Judgement::yes(Reason::Enforced, "e"))) };
     let status = draft.status(&at(1)).unwrap();
     let found = status.violations.clone().unwrap();

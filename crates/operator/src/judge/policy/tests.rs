@@ -1,5 +1,6 @@
 mod cluster;
 mod invalid;
+mod signatures;
 mod unserved;
 mod valid;
 
@@ -12,7 +13,7 @@ use crate::watch::desired::Prepared;
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
-use crate::watch::observe::PolicySnapshot;
+use crate::watch::observe::{ConstraintSnapshot, PolicySnapshot, VerifierView};
 use gatewright_api::{Guarded, Policy as _, PolicyKind, PolicyStatus, Reason, SecurityPolicy};
 use gatewright_rules::Template;
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub(crate) use cluster::rows as cluster_rows;
 pub(crate) use invalid::rows as invalid_rows;
+pub(crate) use signatures::rows as signatures_rows;
 pub(crate) use unserved::rows as unserved_rows;
 pub(crate) use valid::rows as valid_rows;
 
@@ -59,18 +61,43 @@ fn snapshot(
     builtin: &Builtin,
 ) -> PolicySnapshot<SecurityPolicy> {
     PolicySnapshot {
-        id: Id::new(KIND, NAME),
         policies_served: true,
         policy: policy.map(Arc::new),
-        constraints_served: true,
-        constraint,
+        rules: ConstraintSnapshot {
+            of: Template::SecurityPolicy,
+            id: Id::new(KIND, NAME),
+            served: true,
+            constraint,
+            template: Some(template(builtin, Template::SecurityPolicy)),
+        },
+        signatures: Some(no_signatures()),
+        verifier: VerifierView::default(),
         templates_served: true,
-        template: Some(template(builtin, Template::SecurityPolicy)),
         gatekeeper: gatekeeper(),
         namespaces: Some(3),
         unserved: vec![],
         lacking: vec![],
         release: Some(release()),
+    }
+}
+
+/// The same, where the constraint of the rules or its template is otherwise.
+fn with_rules(
+    mut snapshot: PolicySnapshot<SecurityPolicy>,
+    change: impl FnOnce(&mut ConstraintSnapshot),
+) -> PolicySnapshot<SecurityPolicy> {
+    change(&mut snapshot.rules);
+    snapshot
+}
+
+/// Signatures are not verified: Gatekeeper does not have the template.
+fn no_signatures() -> ConstraintSnapshot {
+    ConstraintSnapshot {
+        of: Template::VerifyImageSignatures,
+        id: Id::new(Kind::Constraint(Template::VerifyImageSignatures), NAME),
+        served: false,
+        constraint: Observed::default(),
+        template: None,
     }
 }
 
@@ -84,15 +111,15 @@ fn plan(policy: &Guarded<SecurityPolicy>, actions: Vec<Action>, valid: Judgement
         kind: PolicyKind::SecurityPolicy,
         policy: policy.metadata.clone(),
         previous: policy.status.clone(),
-        id: Id::new(KIND, NAME),
         facts: Facts {
             namespaces: live.as_ref().and(Some(3)),
-            audit: live.and_then(|live| live.audit.clone().zip(live.action)),
+            audits: live.and_then(|live| live.audit.clone().zip(live.action)).into_iter().collect(),
             spec: policy.parsed.as_ref().ok().map(|policy| policy.spec_json()),
             unknown_kinds: None,
         },
         valid,
-        outcome,
+        rules: outcome,
+        signatures: Outcome::Nothing,
     };
     Plan { actions, status: Status::Policy(Box::new(draft)), ..Plan::default() }
 }
@@ -109,7 +136,7 @@ pub(crate) fn drafted(valid: Judgement, outcome: Outcome) -> Draft {
 fn with_facts_of(live: &Arc<Live>, mut plan: Plan) -> Plan {
     if let Status::Policy(draft) = &mut plan.status {
         draft.facts.namespaces = Some(3);
-        draft.facts.audit = live.audit.clone().zip(live.action);
+        draft.facts.audits = live.audit.clone().zip(live.action).into_iter().collect();
     }
     plan
 }
@@ -155,7 +182,7 @@ fn facts_are_those_of_a_constraint_that_stays() {
         let Status::Policy(draft) = super::decide(&snapshot, builtin).status else {
             panic!("nothing is said")
         };
-        (draft.facts.namespaces, draft.facts.audit.map(|(audit, _)| audit))
+        (draft.facts.namespaces, draft.facts.audits.into_iter().map(|(audit, _)| audit).next())
     };
     assert_eq!(facts(&policy, &live), (Some(3), audit));
     // What is about to be deleted, and what is somebody else's, says nothing of the policy.

@@ -13,6 +13,7 @@ use crate::judge::conditions::Judgement;
 use crate::judge::enforcement::{not_enforced_by, rejected};
 use crate::judge::skew::sentences;
 use crate::judge::standard;
+use crate::judge::template::is_wanted;
 use crate::watch::desired::Found;
 use crate::watch::observe::{SystemSnapshot, TemplateSnapshot};
 
@@ -74,7 +75,8 @@ pub(super) fn templates(
     builtin: &Builtin,
     expected: &BTreeSet<String>,
 ) -> Judgement {
-    let mut all = snapshot.templates.iter().map(|template| installed(template, builtin, expected));
+    let wanted = snapshot.templates.iter().filter(|it| is_wanted(it.which, &builtin.settings));
+    let mut all = wanted.map(|template| installed(template, builtin, expected));
     let missing = all.find(|judgement| !judgement.holds);
     missing.unwrap_or_else(|| Judgement::yes(Reason::Installed, "Gatekeeper has taken in every template"))
 }

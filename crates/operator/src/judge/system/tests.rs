@@ -1,6 +1,7 @@
 mod faults;
 mod fit;
 mod guard_stands;
+mod verifier;
 
 use faults::{faults, with_standard};
 
@@ -12,7 +13,7 @@ use crate::judge::plan::{Next, Plan, Status, SystemDraft};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::live::Live;
 use crate::watch::observe::{
-    Preferred, ReportKinds, StandardReach, StandardSnapshot, SystemSnapshot, TemplateSnapshot,
+    Preferred, ReportKinds, StandardReach, StandardSnapshot, SystemSnapshot, TemplateSnapshot, VerifierView,
 };
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::report_kind::NAMESPACED;
@@ -39,6 +40,7 @@ fn good(builtin: &Builtin) -> SystemSnapshot {
         id: Id::new(Kind::Template, of.name()),
         served: true,
         template: unremembered(Some(&template(builtin, *of))),
+        in_use: true,
     });
     let standards = builtin.standards.iter().map(|standard| StandardReach {
         snapshot: StandardSnapshot {
@@ -68,6 +70,7 @@ fn good(builtin: &Builtin) -> SystemSnapshot {
             sources_known: true,
         },
         reports: Some(ReportsOutcome::default()),
+        verifier: VerifierView::default(),
         ignored: Some(vec![]),
         own_namespace: None,
         identity: IDENTITY.to_owned(),
@@ -107,7 +110,7 @@ fn after(status: &SystemStatus, snapshot: &SystemSnapshot) -> SystemSnapshot {
 }
 
 /// Type, status, reason and message of each condition where everything is as it should be.
-const ALL_IS_WELL: [&str; 10] = [
+const ALL_IS_WELL: [&str; 11] = [
     "PoliciesServed | True | Served | the API server serves the kinds of policies",
     "GatekeeperFound | True | Found | admission requests are answered by gatekeeper-1",
     "TemplatesInstalled | True | Installed | Gatekeeper has taken in every template",
@@ -115,6 +118,7 @@ const ALL_IS_WELL: [&str; 10] = [
     "ExecGuard | True | NotNeeded | the exec guard does not stand: there is no Pod labelled heritage: deckhouse",
     "Routing | True | Routed | Gatekeeper is asked about all that constraints are about",
     "Reports | True | Written | audit's results are written as Report of openreports.io",
+    "Verifier | True | NotNeeded | no signatures are verified: signatures.enabled is false in the settings",
     "Settings | True | InForce | the settings file is in force",
     "Operator | True | Leading | gatewright-0_1 works alone, without a Lease",
     "Ready | True | Ready | the system works",
@@ -123,7 +127,8 @@ const ALL_IS_WELL: [&str; 10] = [
 /// The reasons that the tables here expect.
 pub(crate) fn reasons() -> Vec<String> {
     let good = ALL_IS_WELL.iter().filter_map(|line| line.split(" | ").nth(2)).map(str::to_owned);
-    good.chain(faults().iter().map(|(_, _, reason, _)| reason.as_str().to_owned())).collect()
+    let faults = faults().into_iter().map(|(_, _, reason, _)| reason);
+    good.chain(faults.chain(verifier::reasons()).map(|reason| reason.as_str().to_owned())).collect()
 }
 
 #[test]

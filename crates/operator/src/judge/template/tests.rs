@@ -1,6 +1,6 @@
 use super::decide;
 use crate::judge::fixtures::{
-    Row, builtin, check, edited, foreign, live, remembered, silent, unremembered, update,
+    Row, builtin, check, edited, foreign, held, live, remembered, signing, silent, unremembered, update,
 };
 use crate::judge::plan::Action;
 use crate::watch::desired::Write;
@@ -15,7 +15,7 @@ fn every_template_is_kept() {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    let (builtin, mut rows) = (builtin(), vec![]);
+    let (builtin, mut rows) = (signing(), unwanted());
     for template in Template::ALL {
         let desired = builtin.template(*template);
         let apply = |write, repair| Action::Apply { prepared: Arc::clone(desired), write, repair };
@@ -31,10 +31,32 @@ pub(crate) fn rows() -> Vec<Row> {
             ("not served", false, unremembered(None), vec![]),
         ] {
             let id = Id::new(desired.id.kind, template.name());
-            let snapshot = TemplateSnapshot { which: *template, id, served, template: seen };
+            let snapshot = TemplateSnapshot { which: *template, id, served, template: seen, in_use: false };
             let what = format!("{} {what}", template.kind());
             rows.push(Row::new(what, decide(&snapshot, builtin), silent(expected)));
         }
     }
     rows
+}
+
+/// While no signatures are verified, the template that needs the verifier goes, once nothing needs it.
+fn unwanted() -> Vec<Row> {
+    let which = Template::VerifyImageSignatures;
+    let desired = builtin().template(which);
+    let id = Id::new(desired.id.kind, which.name());
+    let [good, theirs, going] = [live(desired), foreign(desired), held(desired)].map(Arc::new);
+    let delete = || Action::Delete { id: id.clone(), live: Arc::clone(&good) };
+    [
+        ("not there", unremembered(None), false, vec![]),
+        ("needed by nothing", unremembered(Some(&good)), false, vec![delete()]),
+        ("in use", unremembered(Some(&good)), true, vec![]),
+        ("somebody else's", unremembered(Some(&theirs)), false, vec![]),
+        ("on its way", unremembered(Some(&going)), false, vec![]),
+    ]
+    .into_iter()
+    .map(|(what, template, in_use, expected)| {
+        let snapshot = TemplateSnapshot { which, id: id.clone(), served: true, template, in_use };
+        Row::new(format!("not wanted: {what}"), decide(&snapshot, builtin()), silent(expected))
+    })
+    .collect()
 }

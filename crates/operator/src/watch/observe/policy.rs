@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatewright_api::Guarded;
 use gatewright_compiler::NamedKind;
 use gatewright_gatekeeper::Resource;
+use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ApiResource;
 
@@ -14,22 +15,24 @@ use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
 use crate::watch::observe::gatekeeper::Gatekeeper;
+use crate::watch::observe::verifier::VerifierView;
 use crate::watch::policies::Watched;
 use crate::watch::world::World;
 
-/// A policy and its constraint, whether they exist or not.
+/// A policy and its constraints, whether they exist or not.
 #[derive(Clone, Debug)]
 pub(crate) struct PolicySnapshot<P> {
-    /// The constraint; it has the policy's name.
-    pub(crate) id: Id,
     pub(crate) policies_served: bool,
     pub(crate) policy: Option<Arc<Guarded<P>>>,
-    pub(crate) constraints_served: bool,
-    pub(crate) constraint: Observed,
+    /// The constraint of its rules.
+    pub(crate) rules: ConstraintSnapshot,
+    /// The constraint of its image signatures, for a kind that has such.
+    pub(crate) signatures: Option<ConstraintSnapshot>,
+    /// What that constraint needs beside Gatekeeper.
+    pub(crate) verifier: VerifierView,
     pub(crate) templates_served: bool,
-    pub(crate) template: Option<Arc<Live>>,
     pub(crate) gatekeeper: Gatekeeper,
-    /// How many namespaces the constraint reaches; none while that is not known.
+    /// How many namespaces the constraints reach; none while that is not known.
     pub(crate) namespaces: Option<i32>,
     /// The kinds that the policy names and the API server does not serve, as far as that is known.
     pub(crate) unserved: Vec<NamedKind>,
@@ -37,6 +40,37 @@ pub(crate) struct PolicySnapshot<P> {
     pub(crate) lacking: Vec<String>,
     /// Who owns what goes with the release.
     pub(crate) release: Option<OwnerReference>,
+}
+
+/// A constraint of a policy and its template, whether they exist or not.
+#[derive(Clone, Debug)]
+pub(crate) struct ConstraintSnapshot {
+    pub(crate) of: Template,
+    /// The constraint; it has the policy's name.
+    pub(crate) id: Id,
+    /// Whether the API server serves the kind.
+    pub(crate) served: bool,
+    pub(crate) constraint: Observed,
+    pub(crate) template: Option<Arc<Live>>,
+}
+
+impl ConstraintSnapshot {
+    fn observe(world: &World, of: Template, name: &str) -> Self {
+        let id = Id::new(Kind::Constraint(of), name);
+        Self {
+            of,
+            served: world.constraints(of).is_complete(),
+            constraint: world.observed(&id),
+            template: world.templates.get(&of.name()),
+            id,
+        }
+    }
+
+    /// How many namespaces our constraint reaches.
+    fn reached(&self, world: &World) -> Option<i32> {
+        let ours = self.constraint.live.as_ref().filter(|live| live.ours)?;
+        world.namespaces.reached_by(self.of, &self.id.name, ours)
+    }
 }
 
 impl<P: Watched> PolicySnapshot<P> {
@@ -47,27 +81,29 @@ impl<P: Watched> PolicySnapshot<P> {
         if is_unknown::<P>(world) {
             return None;
         }
-        let id = Id::new(Kind::Constraint(P::TEMPLATE), name);
-        let (policy, constraint) = (P::cache(&world.policies).get(name), world.observed(&id));
-        let reached = |live: &Arc<Live>| world.namespaces.reached_by(P::TEMPLATE, name, live);
-        let ours = constraint.live.as_ref().filter(|live| live.ours && policy.is_some());
+        let policy = P::cache(&world.policies).get(name);
+        let rules = ConstraintSnapshot::observe(world, P::TEMPLATE, name);
+        let signatures = P::SIGNATURES.map(|of| ConstraintSnapshot::observe(world, of, name));
+        let reached = || {
+            let of_signatures = signatures.as_ref().and_then(|it| it.reached(world));
+            rules.reached(world).or(of_signatures)
+        };
         let (unserved, asked) = match unserved(world, policy.as_deref()).await {
             Ok(unserved) => (unserved, Ok(())),
             Err(error) => (vec![], Err(error)),
         };
         let snapshot = Self {
             policies_served: P::cache(&world.policies).is_complete(),
-            constraints_served: world.constraints(P::TEMPLATE).is_complete(),
             templates_served: world.templates.is_complete(),
-            template: world.templates.get(&P::TEMPLATE.name()),
             gatekeeper: Gatekeeper::observe(world),
-            namespaces: ours.and_then(reached),
+            namespaces: policy.as_ref().and_then(|_| reached()),
             lacking: lacking::<P>(world)?,
             release: world.release(),
             unserved,
-            id,
             policy,
-            constraint,
+            rules,
+            signatures,
+            verifier: VerifierView::observe(world),
         };
         Some((snapshot, asked))
     }
@@ -106,6 +142,7 @@ fn is_unknown<P: Watched>(world: &World) -> bool {
     let knowledge = [
         P::cache(&world.policies).knowledge(),
         world.constraints(P::TEMPLATE).knowledge(),
+        P::SIGNATURES.map_or(Knowledge::Absent, |of| world.constraints(of).knowledge()),
         world.templates.knowledge(),
         world.pods.knowledge(),
         world.webhooks.knowledge(),
@@ -113,5 +150,7 @@ fn is_unknown<P: Watched>(world: &World) -> bool {
         world.own_webhook.knowledge(),
         world.namespaces.knowledge(),
     ];
-    !world.may_be_judged() || knowledge.contains(&Knowledge::Unknown)
+    let enabled = world.settings.signatures.enabled;
+    let is_verified = P::SIGNATURES.is_none() || VerifierView::is_known(world, enabled);
+    !world.may_be_judged() || !is_verified || knowledge.contains(&Knowledge::Unknown)
 }

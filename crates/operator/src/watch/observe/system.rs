@@ -17,6 +17,7 @@ use crate::watch::observe::guard::GuardSnapshot;
 use crate::watch::observe::reports::ReportKinds;
 use crate::watch::observe::standard::StandardSnapshot;
 use crate::watch::observe::template::TemplateSnapshot;
+use crate::watch::observe::verifier::VerifierView;
 use crate::watch::published::{ReportsOutcome, RoutingOutcome};
 use crate::watch::system::SystemObject;
 use crate::watch::world::World;
@@ -44,6 +45,7 @@ pub(crate) struct SystemSnapshot {
     pub(crate) report_kinds: ReportKinds,
     /// None until all is known that reports are made from.
     pub(crate) reports: Option<ReportsOutcome>,
+    pub(crate) verifier: VerifierView,
     /// The names of the namespaces that carry Gatekeeper's ignore label, in order; none while not all are known.
     pub(crate) ignored: Option<Vec<String>>,
     /// The operator's own namespace, where it is known.
@@ -101,6 +103,7 @@ impl SystemSnapshot {
             routing: world.routing.get(),
             report_kinds: ReportKinds::observe(world),
             reports: world.reports.outcome.get(),
+            verifier: VerifierView::observe(world),
             ignored: ignored(world),
             own_namespace: world.namespaces.cache.get(&world.settings.operator_namespace),
             identity: world.replica.identity.clone(),
@@ -131,6 +134,7 @@ fn is_known(world: &World) -> bool {
     let judged = world.namespaces.knowledge() != Knowledge::Unknown;
     judged
         && world.may_be_judged()
+        && VerifierView::is_known(world, world.settings.signatures.enabled)
         && world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
 }
 

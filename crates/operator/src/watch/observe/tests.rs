@@ -1,3 +1,5 @@
+mod verifier;
+
 use super::{
     Gatekeeper, GuardSnapshot, PolicySnapshot, RoutingSnapshot, StandardSnapshot, SystemSnapshot,
     TemplateSnapshot,
@@ -75,6 +77,7 @@ async fn a_policy_waits_until_all_is_known_that_it_is_decided_from() {
         "release",
         "schemas",
         "D8SecurityPolicy",
+        "D8VerifyImageSignatures",
     ];
     assert_eq!(needed, expected);
 }
@@ -103,14 +106,14 @@ async fn a_policy_is_seen_with_its_constraint_and_what_is_remembered() {
     world.last_applied.found(Arc::clone(&prepared));
 
     let seen = snapshot(&world).await.unwrap();
-    assert_eq!(seen.id, Id::new(Kind::Constraint(Template::SecurityPolicy), NAME));
+    assert_eq!(seen.rules.id, Id::new(Kind::Constraint(Template::SecurityPolicy), NAME));
     assert_eq!(seen.policy.unwrap().metadata.uid.as_deref(), Some("u"));
     let expected =
         Observed { live: Some(Arc::new(ours(NAME))), last_applied: Some(prepared), ..Observed::default() };
-    assert_eq!(seen.constraint, expected);
-    assert_eq!(seen.template, Some(Arc::new(ours("d8securitypolicy"))));
+    assert_eq!(seen.rules.constraint, expected);
+    assert_eq!(seen.rules.template, Some(Arc::new(ours("d8securitypolicy"))));
     assert_eq!((seen.namespaces, seen.unserved), (Some(2), vec![]));
-    assert!(seen.policies_served && seen.constraints_served && seen.templates_served);
+    assert!(seen.policies_served && seen.rules.served && seen.templates_served);
 }
 
 #[tokio::test]
@@ -133,7 +136,7 @@ async fn what_is_not_served_is_known_to_be_so() {
     world.constraints(Template::SecurityPolicy).absent();
     world.templates.absent();
     let seen = snapshot(&world).await.unwrap();
-    assert!(!seen.policies_served && !seen.constraints_served && !seen.templates_served);
+    assert!(!seen.policies_served && !seen.rules.served && !seen.templates_served);
     assert!(seen.policy.is_some(), "that it is not served proves nothing of what is there");
 }
 
@@ -233,6 +236,7 @@ async fn the_routing_is_seen_with_the_policies() {
 async fn the_state_of_the_system_waits_for_the_routing_if_that_can_be_decided() {
     let observe = |world: &World| SystemSnapshot::observe(world, ["a"].into_iter());
     let world = empty_world();
+    fill(&world.certificate, []);
     assert_eq!(observe(&world), None, "its own object is not known");
     fill(&world.system, []);
     for watched in world.reports.all() {
@@ -243,6 +247,7 @@ async fn the_state_of_the_system_waits_for_the_routing_if_that_can_be_decided() 
     assert_eq!(observe(&world).unwrap().routing, Some(RoutingOutcome::default()));
     // Without Gatekeeper's kinds the routing cannot be decided, and that is to be said.
     let without = empty_world();
+    fill(&without.certificate, []);
     fill(&without.system, []);
     for watched in without.reports.all() {
         fill(&watched.cache, []);
@@ -275,12 +280,14 @@ async fn an_object_is_looked_up_where_its_kind_is() {
     fill(world.constraints(Template::OperationPolicy), [("a", ours("constraint"))]);
     fill(&world.sync_sets, [("a", ours("sync set"))]);
     fill(&world.own_webhook, [("a", ours("webhook"))]);
+    fill(&world.providers, [("a", ours("provider"))]);
     for (kind, expected) in [
         (Kind::Template, Some("template")),
         (Kind::Constraint(Template::OperationPolicy), Some("constraint")),
         (Kind::Constraint(Template::SecurityPolicy), None),
         (Kind::SyncSet, Some("sync set")),
         (Kind::Webhooks, Some("webhook")),
+        (Kind::Provider, Some("provider")),
         // Reports are too large to be kept.
         (Kind::Report(&NAMESPACED[0]), None),
     ] {

@@ -84,6 +84,30 @@ async fn a_constraint_that_changes_wakes_what_has_its_name() {
 }
 
 #[tokio::test]
+async fn what_the_verifier_needs_wakes_whom_it_concerns() {
+    use Template::{SecurityPolicy, VerifyImageSignatures};
+    let (world, keys) = world();
+    populated(&world);
+    fill(world.constraints(VerifyImageSignatures), [("unswept", constraint())]);
+    let policies = [of(SecurityPolicy, &["unswept", "wanted"]), vec![Key::System]].concat();
+    let removal = vec![Key::Verifier, Key::Template(VerifyImageSignatures)];
+    let provider = |name: &str| world.provider_changed()(Change::Object(name.to_owned()));
+    provider("gatewright-verifier");
+    let all: BTreeSet<_> = [policies, removal.clone()].concat().into_iter().collect();
+    assert_eq!(woken(&keys), all);
+    world.provider_changed()(Change::Everything);
+    assert_eq!(woken(&keys), all);
+    provider("somebody-else's");
+    assert_eq!(woken(&keys), [Key::System].into());
+    // While no signatures are verified, what is left goes with the last constraint.
+    world.constraint_changed(VerifyImageSignatures)(Change::Object("unswept".to_owned()));
+    let expected = [of(SecurityPolicy, &["unswept"]), removal, vec![Key::Reports]].concat();
+    assert_eq!(woken(&keys), expected.into_iter().collect());
+    world.constraint_changed(VerifyImageSignatures)(Change::Nothing);
+    assert_eq!(woken(&keys), BTreeSet::new());
+}
+
+#[tokio::test]
 async fn what_concerns_everybody_wakes_everybody() {
     let (world, keys) = world();
     populated(&world);
@@ -93,7 +117,7 @@ async fn what_concerns_everybody_wakes_everybody() {
         of(Template::PodSecurityStandard, &["older"]),
         of(Template::PodSecurityStandard, &STANDARDS),
         Template::ALL.iter().map(|template| Key::Template(*template)).collect(),
-        vec![Key::Routing, Key::System],
+        vec![Key::Routing, Key::Verifier, Key::System],
     ];
     assert_eq!(woken(&keys), expected.concat().into_iter().collect());
 }

@@ -44,7 +44,13 @@ impl World {
             changes.send(Key::Routing);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
-        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, |policy| policy, notify);
+        let reduce = |mut policy: Guarded<P>| {
+            if let Ok(parsed) = &mut policy.parsed {
+                parsed.forget_credentials();
+            }
+            policy
+        };
+        self.spawn(api, ApiResource::erase::<P>(&()), config, cache, reduce, notify);
     }
 
     /// Templates and the constraints of each. A template's news concern all policies of its kind.
@@ -61,6 +67,7 @@ impl World {
                 wake(*template);
             }
             changes.send(Key::Routing);
+            changes.send(Key::Verifier);
             changes.send(Key::System);
         };
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
@@ -72,16 +79,27 @@ impl World {
     }
 
     fn watch_constraints(&mut self, template: Template) {
-        let (wake, changes) = (self.changed(template), self.changes.clone());
-        let notify = move |change| {
-            if change != Change::Nothing {
-                changes.send(Key::Reports);
-            }
-            wake(change);
-        };
+        let notify = self.constraint_changed(template);
         let (api, cache) = (self.api(Kind::Constraint(template)), self.constraints(template).clone());
         let config = watcher::Config::default().page_size(PAGE_OF_LARGE_OBJECTS);
         self.spawn(api, Kind::Constraint(template).resource(), config, cache, Live::from, notify);
+    }
+
+    /// Wakes whom a constraint concerns.
+    pub(super) fn constraint_changed(&self, template: Template) -> impl Fn(Change) + Send + Sync + 'static {
+        let (wake, changes) = (self.changed(template), self.changes.clone());
+        let is_leaving = template.needs_verifier() && !self.settings.signatures.enabled;
+        move |change| {
+            if change != Change::Nothing {
+                changes.send(Key::Reports);
+            }
+            // With the last of its constraints goes what they needed.
+            if change != Change::Nothing && is_leaving {
+                changes.send(Key::Verifier);
+                changes.send(Key::Template(template));
+            }
+            wake(change);
+        }
     }
 
     /// What decides, beside our own objects, whether constraints are enforced.
@@ -180,11 +198,11 @@ impl World {
         self.watches.spawn(regular::release(client, published, wake_all));
     }
 
-    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+    pub(super) fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &kind.resource())
     }
 
-    fn spawn<K, T>(
+    pub(super) fn spawn<K, T>(
         &mut self,
         api: Api<K>,
         resource: ApiResource,
@@ -230,12 +248,13 @@ impl World {
                 changes.send(Key::Template(*template));
                 wake(*template);
             }
+            changes.send(Key::Verifier);
             changes.send(Key::System);
         }
     }
 
     /// Wakes all constraints of a kind: those that should be there, and those that are.
-    fn waker(&self) -> impl Fn(Template) + Send + Sync + 'static {
+    pub(super) fn waker(&self) -> impl Fn(Template) + Send + Sync + 'static {
         let policies = self.policies.clone();
         let standards: Vec<_> =
             standards(&self.settings).into_iter().filter_map(|standard| standard.metadata.name).collect();
@@ -293,6 +312,6 @@ fn pod_resource() -> ApiResource {
 }
 
 /// The one object of this name.
-fn named(name: &str) -> watcher::Config {
+pub(super) fn named(name: &str) -> watcher::Config {
     watcher::Config::default().fields(&format!("metadata.name={name}"))
 }

@@ -1,6 +1,8 @@
 //! What else of the cluster counts: who owns the constraint, how old the CRD is, and how old Gatekeeper is.
 
-use super::{SOON, as_applied, compiles, enforced, good, not_applied, plan, policy, prepared, snapshot};
+use super::{
+    SOON, as_applied, compiles, enforced, good, not_applied, plan, policy, prepared, snapshot, with_rules,
+};
 use crate::judge::age::tests::tagged;
 use crate::judge::age::{held, too_old};
 use crate::judge::builtin::Builtin;
@@ -116,8 +118,8 @@ fn age() -> Vec<Row> {
     let of = |seen: Observed| snapshot(Some(good.clone()), seen, builtin);
     let [live, edited] = [taken_in(&desired), edited(&desired)].map(Arc::new);
     let refused = |actions| plan(&good, actions, compiles(), not_applied(1, why.clone()));
-    let waiting = PolicySnapshot { template: None, ..of(unremembered(None)) };
-    let swept = PolicySnapshot { policy: None, ..of(unremembered(Some(&live))) };
+    let waiting = with_rules(of(unremembered(None)), |rules| rules.template = None);
+    let swept = PolicySnapshot { policy: None, signatures: None, ..of(unremembered(Some(&live))) };
     let empty = policy(1, &serde_json::json!({"allowPrivileged": true}), None);
     let cleared = snapshot(Some(empty.clone()), unremembered(Some(&live)), builtin);
     let lagging = Observed { lag: Some(SOON), ..unremembered(None) };

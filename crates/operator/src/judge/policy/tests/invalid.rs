@@ -1,7 +1,8 @@
 //! Policies that do not compile: what their last valid generation left is kept.
 
 use super::{
-    KIND, NAME, UID, as_applied, enforced, good, not_applied, plan, policy, prepared, snapshot, with_facts_of,
+    KIND, NAME, UID, as_applied, enforced, good, not_applied, plan, policy, prepared, snapshot,
+    with_facts_of, with_rules,
 };
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
@@ -15,7 +16,6 @@ use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::Id;
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
-use crate::watch::observe::PolicySnapshot;
 use gatewright_api::{Guarded, PolicyStatus, Reason, SecurityPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -139,10 +139,8 @@ fn restarted() -> Vec<Row> {
     let [live, bad, theirs] = [taken_in(last_good), edited(last_good), foreign(last_good)].map(Arc::new);
     let remember = vec![Action::Remember(Arc::clone(last_good))];
     let drifts = |what: &str| not_applied(1, drifted(what));
-    let unserved = PolicySnapshot {
-        constraints_served: false,
-        ..snapshot(Some(scene.policy.clone()), unremembered(None), scene.builtin)
-    };
+    let unserved = snapshot(Some(scene.policy.clone()), unremembered(None), scene.builtin);
+    let unserved = with_rules(unserved, |rules| rules.served = false);
     let waiting = Judgement::no(
         Reason::WaitingForGatekeeper,
         "Gatekeeper has not made the kind D8SecurityPolicy from our template; a process with the operation generate does \
@@ -240,8 +238,8 @@ fn otherwise_invalid() -> Vec<Row> {
     };
     let signatures =
         json!({"verifyImageSignatures": [{"reference": "*", "publicKeys": ["-----BEGIN PUBLIC KEY-----"]}]});
-    let unsupported = "spec.policies.verifyImageSignatures: no rule for this field exists yet, so it would not be \
-                       enforced; remove the field";
+    let key = "spec.policies.verifyImageSignatures[0].publicKeys[0]: the PEM block cannot be read: it may be cut off or its \
+               line breaks may be lost";
     let newer = format!(
         "spec.policies.allowTimeTravel is a field that this version of gatewright ({}) does not know, because the installed \
          CRD is newer: update the operator, or remove the field",
@@ -251,7 +249,7 @@ fn otherwise_invalid() -> Vec<Row> {
     vec![
         row("it does not parse", &json!({"allowPrivileged": "no"}), Reason::Invalid, wrong),
         row("its CRD is newer", &json!({"allowTimeTravel": false}), Reason::Unsupported, &newer),
-        row("there is no rule yet", &signatures, Reason::Unsupported, unsupported),
+        row("a key cannot be read", &signatures, Reason::Invalid, key),
     ]
 }
 

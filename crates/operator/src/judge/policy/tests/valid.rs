@@ -2,7 +2,7 @@
 
 use super::{
     KIND, NAME, SOON, as_applied, compiles, enforced, good, not_applied, not_reported, plan, policy,
-    prepared, snapshot, with_facts_of,
+    prepared, snapshot, with_facts_of, with_rules,
 };
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
@@ -185,24 +185,21 @@ fn unready() -> Vec<Row> {
     vec![
         row(
             "no Gatekeeper",
-            &Snapshot {
-                templates_served: false,
-                constraints_served: false,
-                template: None,
-                ..absent.clone()
-            },
+            &with_rules(Snapshot { templates_served: false, ..absent.clone() }, |rules| {
+                (rules.served, rules.template) = (false, None);
+            }),
             waiting("the API server serves no ConstraintTemplates: install Gatekeeper"),
         ),
         row(
             "no template",
-            &Snapshot { template: None, ..absent.clone() },
+            &with_rules(absent.clone(), |rules| rules.template = None),
             waiting(
                 "the ConstraintTemplate d8securitypolicy is not there yet; if this lasts, the operator's log says why",
             ),
         ),
         row(
             "a foreign template",
-            &Snapshot { template: Some(foreign), ..absent.clone() },
+            &with_rules(absent.clone(), |rules| rules.template = Some(foreign)),
             Judgement::no(
                 Reason::Conflict,
                 "ConstraintTemplate d8securitypolicy exists and is not ours (it has no label gatewright.io/owner with \
@@ -211,7 +208,7 @@ fn unready() -> Vec<Row> {
         ),
         row(
             "no kind",
-            &Snapshot { constraints_served: false, ..absent.clone() },
+            &with_rules(absent.clone(), |rules| rules.served = false),
             waiting(
                 "Gatekeeper has not made the kind D8SecurityPolicy from our template; a process with the operation \
                  generate does that",
@@ -219,7 +216,7 @@ fn unready() -> Vec<Row> {
         ),
         row(
             "no kind, because the template does not compile",
-            &Snapshot { constraints_served: false, template: Some(broken), ..absent },
+            &with_rules(absent, |rules| (rules.served, rules.template) = (false, Some(broken))),
             rejected(),
         ),
     ]
@@ -285,7 +282,9 @@ fn unenforced() -> Vec<Row> {
     vec![
         row(
             "the template does not compile",
-            &Snapshot { template: Some(Arc::new(broken_template(scene.builtin))), ..steady.clone() },
+            &with_rules(steady.clone(), |rules| {
+                rules.template = Some(Arc::new(broken_template(scene.builtin)));
+            }),
             rejected(),
         ),
         row(
@@ -330,7 +329,7 @@ fn nothing() -> Vec<Row> {
     };
     let lagging = Observed { lag: Some(SOON), ..unremembered(Some(&ours)) };
     let wait = Plan { next: Next::After(SOON), ..plan(&policy, vec![], compiles(), Outcome::Unsaid) };
-    let unserved = Snapshot { constraints_served: false, ..snapshot(unremembered(Some(&ours))) };
+    let unserved = with_rules(snapshot(unremembered(Some(&ours))), |rules| rules.served = false);
     vec![
         row("nothing", unremembered(None), vec![], Outcome::Nothing),
         row("nothing any more", remembered(&scene.desired, Some(&ours)), vec![delete], Outcome::Unsaid),
@@ -347,7 +346,7 @@ fn gone() -> Vec<Row> {
     let id = Id::new(KIND, NAME);
     let [ours, theirs, going] =
         [taken_in(&scene.desired), foreign(&scene.desired), held(&scene.desired)].map(Arc::new);
-    let gone = |constraint| snapshot(None, constraint, scene.builtin);
+    let gone = |constraint| Snapshot { signatures: None, ..snapshot(None, constraint, scene.builtin) };
     let orphaned = gone(remembered(&scene.desired, Some(&ours)));
     let sweep = Action::Sweep { policy: PolicyKind::SecurityPolicy, id: id.clone(), live: Arc::clone(&ours) };
     let lagging = gone(Observed { lag: Some(SOON), ..unremembered(Some(&ours)) });
@@ -361,7 +360,7 @@ fn gone() -> Vec<Row> {
         ),
         scene.expect(
             "an orphan of no kind",
-            &Snapshot { constraints_served: false, ..orphaned },
+            &with_rules(orphaned, |rules| rules.served = false),
             silent(vec![]),
         ),
         scene.expect("theirs", &gone(unremembered(Some(&theirs))), silent(vec![])),

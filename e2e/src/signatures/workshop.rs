@@ -1,0 +1,194 @@
+//! Where images are made and signed: a folder with keys, a registry on loopback, `crane` and `cosign`.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::image::{Registry, crane};
+use crate::{paths, tools};
+
+/// How cosign attaches a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The older format, by cosign 3.
+    Legacy,
+    /// A Sigstore bundle.
+    Bundle,
+    /// The older format, by cosign 2.
+    Older,
+}
+
+/// A folder of its own, with keys, and a registry that keeps its blobs in it.
+#[derive(Debug)]
+pub struct Workshop {
+    folder: PathBuf,
+    /// The registry.
+    pub registry: Registry,
+}
+
+impl Workshop {
+    /// A folder of this name, a registry without the referrers API, and a pair of keys for each name.
+    ///
+    /// # Errors
+    /// A tool is missing or fails.
+    pub fn new(name: &str, keys: &[&str]) -> Result<Self> {
+        let folder = paths::clusters().join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(folder.join("blobs"))?;
+        let workshop = Self { registry: Registry::start(&folder.join("blobs"))?, folder };
+        for key in keys {
+            workshop.cosign("cosign", &["generate-key-pair", "--output-key-prefix", key])?;
+        }
+        Ok(workshop)
+    }
+
+    /// The public key of this name, in PEM.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn key(&self, name: &str) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.join(format!("{name}.pub")))?)
+    }
+
+    /// Makes an image that holds this text, under this name (repository and tag). Returns its digest.
+    ///
+    /// # Errors
+    /// A tool fails.
+    pub fn image(&self, name: &str, content: &str) -> Result<String> {
+        let file = format!("content-{}", name.replace(['/', ':'], "-"));
+        std::fs::write(self.folder.join(&file), content)?;
+        let layer = format!("{file}.tar");
+        let packed = Command::new("tar").current_dir(&self.folder).args(["-cf", &layer, &file]).status()?;
+        ensure!(packed.success(), "tar");
+        let (layer, image) = (self.folder.join(layer), self.registry.named(name));
+        let layer = layer.to_str().context("not UTF-8")?;
+        crane(&["append", "--new_layer", layer, "--new_tag", &image])?;
+        self.digest(name)
+    }
+
+    /// The digest that a name has now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn digest(&self, name: &str) -> Result<String> {
+        Ok(crane(&["digest", &self.registry.named(name)])?.trim().to_owned())
+    }
+
+    /// Gives an image another name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn copy(&self, from: &str, to: &str) -> Result<()> {
+        crane(&["copy", &self.registry.named(from), &self.registry.named(to)]).map(drop)
+    }
+
+    /// An index over images of one repository.
+    ///
+    /// # Errors
+    /// `crane` fails.
+    pub fn index(&self, name: &str, of: &[&str]) -> Result<String> {
+        let manifests: Vec<_> =
+            of.iter().flat_map(|image| ["-m".to_owned(), self.registry.named(image)]).collect();
+        let manifests: Vec<_> = manifests.iter().map(String::as_str).collect();
+        crane(&[&["index", "append"], &manifests[..], &["-t", &self.registry.named(name)]].concat())?;
+        self.digest(name)
+    }
+
+    /// Signs what a name has now, with this key.
+    ///
+    /// # Errors
+    /// cosign fails.
+    pub fn sign(&self, name: &str, key: &str, format: Format, recursive: bool) -> Result<()> {
+        let (repository, _) = name.split_once([':', '@']).context("no tag")?;
+        let image = self.registry.named(&format!("{repository}@{}", self.digest(name)?));
+        let key = format!("{key}.key");
+        let mut arguments = vec!["sign", "--key", &key, "--yes", "--tlog-upload=false"];
+        match format {
+            Format::Older => {}
+            Format::Legacy => arguments.extend(["--use-signing-config=false", "--new-bundle-format=false"]),
+            Format::Bundle => arguments.extend(["--use-signing-config=false", "--new-bundle-format=true"]),
+        }
+        if recursive {
+            arguments.push("--recursive");
+        }
+        arguments.push(&image);
+        self.cosign(if format == Format::Older { "cosign-2" } else { "cosign" }, &arguments)
+    }
+
+    /// That cosign accepts what a name has now, by this key.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn verify(&self, name: &str, key: &str) -> Result<()> {
+        let (repository, _) = name.split_once([':', '@']).context("no tag")?;
+        let image = self.registry.named(&format!("{repository}@{}", self.digest(name)?));
+        let key = format!("{key}.pub");
+        self.cosign("cosign", &["verify", "--key", &key, "--insecure-ignore-tlog=true", &image])
+    }
+
+    /// The file with the public key of this name.
+    #[must_use]
+    pub fn key_file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.pub"))
+    }
+
+    /// The folder, for files of whoever uses it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn cosign(&self, program: &str, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(tools::path(program));
+        command.current_dir(&self.folder).env("COSIGN_PASSWORD", "").env("HOME", &self.folder);
+        let output = command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .context(tools::path(program).display().to_string())?;
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// The manifest that a name has now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn manifest(&self, name: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&crane(&["manifest", &self.registry.named(name)])?)?)
+    }
+
+    /// Gives a name a manifest that no tool would make.
+    ///
+    /// # Errors
+    /// The registry does not take it.
+    pub fn put_manifest(&self, name: &str, manifest: &Value) -> Result<()> {
+        let (repository, tag) = name.split_once(':').context("no tag")?;
+        let (body, kind) = (manifest.to_string(), manifest["mediaType"].as_str().unwrap_or_default());
+        let mut stream = TcpStream::connect(("127.0.0.1", self.registry.port()))?;
+        write!(
+            stream,
+            "PUT /v2/{repository}/manifests/{tag} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        ensure!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        Ok(())
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        if std::env::var_os("GATEWRIGHT_E2E_KEEP").is_none() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
