@@ -24,8 +24,7 @@ Examples:
   gatewright render -f policies/ | kubectl apply -f -
   gatewright render -f policies/ --standards --output-dir gatekeeper/ --prune
   gatewright render -f policies/ --constraints -o json
-  gatewright render -f policies/ --signatures --verifier-url https://verifier.example.com:8443 \
-    --verifier-ca ca.pem
+  gatewright render -f policies/ --signatures --verifier-url URL --verifier-ca ca.pem
 
 Run no operator beside it on the same policies: both would make constraints of the same names, and
 the operator reports a Conflict that says \"owned by render\".

@@ -98,7 +98,7 @@ fn answer(argument: &Value) -> Result<Value, &'static str> {
     let providers = CURRENT.with_borrow(|current| current.providers.clone());
     let providers = providers.filter(|providers| providers.knows(provider)).ok_or(UNKNOWN)?;
     // Gatekeeper calls nobody for no key.
-    Ok(if keys.is_empty() { shape(0, &Some(vec![]), "") } else { shown(providers.ask(provider, &keys)) })
+    Ok(if keys.is_empty() { shape(0, Some(vec![]), "") } else { shown(providers.ask(provider, &keys)) })
 }
 
 /// The texts of a list or a set.
@@ -117,18 +117,17 @@ fn shown(answer: Answer) -> Value {
             let pair = |(key, value): (String, Json)| {
                 Value::from(vec![Value::from(key), to_rego(&value, Numbers::Floats)])
             };
-            shape(200, &Some(items.into_iter().map(pair).collect()), &system_error)
+            shape(200, Some(items.into_iter().map(pair).collect()), &system_error)
         }
-        Answer::Failed(said) => shape(500, &None, &said),
+        Answer::Failed(said) => shape(500, None, &said),
     }
 }
 
-fn shape(status: i64, responses: &Option<Vec<Value>>, system_error: &str) -> Value {
-    let errors = responses.as_ref().map(|_| vec![]);
-    let list = |items: Option<Vec<Value>>| items.map_or(Value::Null, Value::from);
+fn shape(status: i64, responses: Option<Vec<Value>>, system_error: &str) -> Value {
+    let errors = responses.as_ref().map_or(Value::Null, |_| Value::new_array());
     object([
-        ("responses", list(responses.clone())),
-        ("errors", list(errors)),
+        ("responses", responses.map_or(Value::Null, Value::from)),
+        ("errors", errors),
         ("status_code", status.into()),
         ("system_error", system_error.into()),
     ])
