@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -86,7 +86,7 @@ impl Registry {
     /// How often a tag was asked for.
     pub fn asked(&self, tag: &str) -> usize {
         let wanted = format!("GET /v2/app/manifests/{tag}");
-        self.shelf.lock().unwrap().seen.iter().filter(|seen| **seen == wanted).count()
+        locked(&self.shelf).seen.iter().filter(|seen| **seen == wanted).count()
     }
 
     fn manifest(&self, tag: &str, manifest: &Value) -> Digest {
@@ -98,9 +98,13 @@ impl Registry {
     }
 
     fn put(&self, path: &str, kind: &str, bytes: Vec<u8>) {
-        let mut shelf = self.shelf.lock().unwrap();
-        shelf.stored.insert(format!("/v2/app/{path}"), (kind.to_owned(), bytes));
+        let stored = (kind.to_owned(), bytes);
+        locked(&self.shelf).stored.insert(format!("/v2/app/{path}"), stored);
     }
+}
+
+fn locked(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Answers one request.
@@ -111,7 +115,7 @@ fn serve(stream: &TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
     let mut words = request.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let found = {
-        let mut shelf = shelf.lock().unwrap();
+        let mut shelf = locked(shelf);
         shelf.seen.push(format!("{method} {path}"));
         shelf.stored.get(path).cloned()
     };
