@@ -26,8 +26,8 @@ pub use gatewright_rules::deny_exec_heritage::UnknownPods;
 pub use namespaces::is_system_namespace;
 pub use problem::{Invalid, Problem};
 pub use settings::{
-    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVersion, OnUninstall, PodPolicy, Preset,
-    RegistryEntry, Reports, Routing, Settings, SettingsProblem, Signatures as SignatureSettings,
+    ExecGuard, GuardMode, InvalidSettings, LogLevel, NotAVerifier, NotAVersion, OnUninstall, PodPolicy,
+    Preset, RegistryEntry, Reports, Routing, Settings, SettingsProblem, Signatures as SignatureSettings,
     StandardVersion, Standards, VerifierUrl, settings_reference, settings_schema,
 };
 pub use signatures::{ENABLED as SIGNATURES_ENABLED, Signatures, provider};

@@ -19,7 +19,7 @@ use gatewright_rules::security_policy::host_network::Range;
 
 pub use file::{InvalidSettings, SettingsProblem, settings_reference};
 pub use form::settings_schema;
-pub use signatures::{RegistryEntry, Signatures, VerifierUrl};
+pub use signatures::{NotAVerifier, RegistryEntry, Signatures, VerifierUrl};
 
 /// What holds for the whole cluster: what policies compile to, and what the operator does beside.
 #[derive(Clone, Debug, PartialEq, Eq)]

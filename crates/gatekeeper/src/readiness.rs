@@ -133,7 +133,7 @@ fn messages(report: &PodStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Subject, TemplateError, Verdict, judge};
+    use super::{Subject, TemplateError, Verdict, judge, judge_provider};
     use crate::{PodStatus, Process, expected_processes, pod_statuses};
     use serde_json::json;
     use std::collections::BTreeSet;
@@ -200,6 +200,35 @@ mod tests {
             ),
         ] {
             assert_eq!(judge(&expected(&["a"]), &template(templates), &constraint(constraints)), verdict);
+        }
+    }
+
+    #[test]
+    fn a_provider_is_asked_when_every_expected_process_says_so_of_the_current_one() {
+        let missing = |why: &str| Verdict::NotEnforcedBy(vec![("a".into(), why.into())]);
+        for (entry, verdict) in [
+            (json!({"providerUID": "p", "observedGeneration": 3, "active": true}), Verdict::Enforced),
+            (
+                json!({"providerUID": "p", "observedGeneration": 2, "active": true}),
+                missing("has generation 2 of the Provider, not 3"),
+            ),
+            (
+                json!({"providerUID": "older", "observedGeneration": 3, "active": true}),
+                missing("has not reported on the Provider"),
+            ),
+            (json!({"providerUID": "p", "observedGeneration": 3}), missing("does not ask the Provider")),
+            (
+                json!({"providerUID": "p", "observedGeneration": 3, "errors": [
+                    {"type": "UpsertCache", "message": "bad caBundle", "retryable": true},
+                ]}),
+                missing("cannot use the Provider: bad caBundle"),
+            ),
+        ] {
+            let mut entry = entry;
+            entry["id"] = json!("a");
+            let provider = Subject { uid: "p".into(), generation: 3, reports: reports(&json!([entry])) };
+            assert_eq!(judge_provider(&expected(&["a"]), &provider), verdict, "{entry}");
+            assert_eq!(judge_provider(&expected(&[]), &provider), Verdict::NoProcess);
         }
     }
 

@@ -16,6 +16,7 @@ mod render;
 mod sandbox;
 mod schemas;
 mod settings;
+mod signatures;
 mod status;
 mod test;
 mod uninstall;

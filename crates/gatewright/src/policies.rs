@@ -70,7 +70,8 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
         wrong.extend(refused);
     }
     if let Some(mut compiled) = compiled.filter(|_| wrong.is_empty()) {
-        compiled.constraint.as_mut().map(mark_rendered);
+        let signatures = compiled.signatures.as_mut().map(|signatures| &mut signatures.constraint);
+        compiled.constraint.as_mut().into_iter().chain(signatures).for_each(mark_rendered);
         return Ok(compiled);
     }
     let said = |one: &schema::Refused| at(&one.pointer, format!("{}: {}", field(&one.pointer), one.message));
@@ -87,7 +88,7 @@ pub fn tell(document: &Document, kind: PolicyKind, compiled: &Compiled, scopes: 
         compiled.notes.iter().filter(|note| !pods_too || compiled.waits_for_pods.as_ref() != Some(note));
     notes.for_each(|note| diagnostics::note(format!("{subject}: {note}")));
     unknown_kinds(document, compiled, scopes).iter().for_each(diagnostics::note);
-    if compiled.constraint.is_none() {
+    if compiled.constraint.is_none() && compiled.signatures.is_none() {
         diagnostics::note(format!("{subject} demands nothing, so it becomes no constraint"));
     }
 }

@@ -1,6 +1,7 @@
 //! `gatewright render`: the Gatekeeper objects of policies, for people who apply them by other means.
 
 mod files;
+mod signatures;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -9,8 +10,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use gatewright_api::names;
-use gatewright_compiler::{GuardMode, Settings, exec_guard, standards, sync_set, templates};
-use gatewright_gatekeeper::{Constraint, ConstraintTemplate, SyncSet};
+use gatewright_compiler::{GuardMode, Settings, VerifierUrl, exec_guard, standards, sync_set, templates};
+use gatewright_gatekeeper::{Constraint, ConstraintTemplate, Provider, SyncSet};
 use serde::Serialize;
 
 use crate::check::Scopes;
@@ -23,6 +24,8 @@ Examples:
   gatewright render -f policies/ | kubectl apply -f -
   gatewright render -f policies/ --standards --output-dir gatekeeper/ --prune
   gatewright render -f policies/ --constraints -o json
+  gatewright render -f policies/ --signatures --verifier-url https://verifier.example.com:8443 \
+    --verifier-ca ca.pem
 
 Run no operator beside it on the same policies: both would make constraints of the same names, and
 the operator reports a Conflict that says \"owned by render\".
@@ -68,6 +71,16 @@ struct Parts {
     /// The six constraints of the Pod Security Standards, too
     #[arg(long)]
     standards: bool,
+    /// What verifies signatures of images, too: a template that needs Gatekeeper's external data, and the constraints of
+    /// policies with verifyImageSignatures
+    #[arg(long)]
+    signatures: bool,
+    /// Where the verifier answers, https://HOST[:PORT]: adds the Provider that tells Gatekeeper
+    #[arg(long, value_name = "URL", requires_all = ["signatures", "verifier_ca"])]
+    verifier_url: Option<VerifierUrl>,
+    /// The certificates in PEM that the verifier's own comes from
+    #[arg(long, value_name = "FILE", requires_all = ["signatures", "verifier_url"])]
+    verifier_ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -85,6 +98,7 @@ enum Object {
     Template(Box<ConstraintTemplate>),
     Constraint(Box<Constraint>),
     SyncSet(Box<SyncSet>),
+    Provider(Box<Provider>),
 }
 
 impl Object {
@@ -96,6 +110,7 @@ impl Object {
                 (constraint.kind.to_lowercase(), constraint.metadata.name.as_deref())
             }
             Self::SyncSet(set) => ("syncset".to_owned(), set.metadata.name.as_deref()),
+            Self::Provider(provider) => ("provider".to_owned(), provider.metadata.name.as_deref()),
         };
         format!("{kind}-{}", name.unwrap_or_default())
     }
@@ -105,15 +120,17 @@ impl Object {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reading = args.reading.reading();
     let settings = args.settings.read(&reading.limit)?;
-    let Some(of_policies) = constraints(&args.filenames, &reading, &settings) else {
-        return Ok(ExitCode::from(FAILED));
-    };
+    let provider = signatures::provider(&args.parts, &settings, &reading.limit)?;
+    let of_policies = constraints(&args.filenames, &reading, &settings, args.parts.signatures);
+    let Some(of_policies) = of_policies else { return Ok(ExitCode::from(FAILED)) };
     let all = args.parts.templates == args.parts.constraints;
     let mut objects = vec![];
     if all || args.parts.templates {
-        objects.extend(templates().into_iter().map(rendered_template));
+        let signatures = args.parts.signatures.then(signatures::template);
+        objects.extend(templates().into_iter().chain(signatures).map(rendered_template));
     }
     if all || args.parts.constraints {
+        objects.extend(provider.map(|provider| Object::Provider(Box::new(provider))));
         let mut builtin = if args.parts.standards { standards(&settings) } else { vec![] };
         if settings.exec_guard.mode == GuardMode::Always {
             objects.push(Object::SyncSet(Box::new(rendered_sync_set())));
@@ -138,7 +155,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The constraints of all policies, by kind and name; none if something is wrong with one.
-fn constraints(filenames: &[PathBuf], reading: &Reading, settings: &Settings) -> Option<Vec<Constraint>> {
+fn constraints(
+    filenames: &[PathBuf],
+    reading: &Reading,
+    settings: &Settings,
+    with_signatures: bool,
+) -> Option<Vec<Constraint>> {
     let (mut constraints, mut failed) = (vec![], false);
     let mut fail = |error| {
         diagnostics::error(error);
@@ -167,6 +189,13 @@ fn constraints(filenames: &[PathBuf], reading: &Reading, settings: &Settings) ->
             Ok(compiled) => {
                 policies::tell(&document, kind, &compiled, &Scopes::default(), false);
                 constraints.extend(compiled.constraint);
+                match compiled.signatures {
+                    Some(signatures) if with_signatures => {
+                        constraints.push(signatures::constraint(&document, signatures));
+                    }
+                    Some(_) => fail(signatures::left_out(&document)),
+                    None => {}
+                }
             }
             Err(errors) => errors.into_iter().for_each(&mut fail),
         }

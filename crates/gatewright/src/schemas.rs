@@ -13,6 +13,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("status", generator().into_root_schema_for::<crate::status::Status>()),
         ("test", generator().into_root_schema_for::<crate::test::Document<'_>>()),
         ("uninstall", generator().into_root_schema_for::<crate::uninstall::Document>()),
+        ("verify", generator().into_root_schema_for::<crate::verify::Document>()),
     ]
 }
 

@@ -3,21 +3,23 @@
 mod entries;
 mod print;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
+use gatewright_compiler::Settings;
 use gatewright_signatures::Class;
-use gatewright_signatures::docker_config::DockerConfig;
 use gatewright_verifier::demand::RegistryConfig;
 use gatewright_verifier::registry::{Registry, RegistrySettings};
 use gatewright_verifier::report::{Report, check_image};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::entries::Policy;
 use crate::FAILED;
-use crate::input::{self, Limit, ReadingArgs};
+use crate::input::{self, Reading, ReadingArgs};
 use crate::settings::SettingsArgs;
+use crate::signatures::registry_config;
 
 /// Refused, or not to be known.
 const REFUSED: u8 = 1;
@@ -71,23 +73,32 @@ enum Format {
     Json,
 }
 
-/// What all policies came to.
-#[derive(Debug, Serialize)]
+/// What all policies came to: what `-o json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Outcome {
+#[schemars(rename = "Verify")]
+pub struct Document {
+    /// `Verify`.
+    kind: &'static str,
+    /// The version of this document's shape.
+    version: u32,
+    /// The image as it was named.
     image: String,
+    /// What its name names now; null if that is not known.
     digest: Option<String>,
-    /// Of the first policy that is not satisfied.
+    /// The outcome: of the first policy that is not satisfied, or of all.
     class: Class,
+    /// What that means, in words; empty where the image passes.
     text: String,
+    /// What each policy came to whose entries cover the image.
     policies: Vec<OfPolicy>,
 }
 
 /// What one policy came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct OfPolicy {
-    /// None where the key of the command line decides alone.
+    /// Its name; absent where the key of the command line decides alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
     #[serde(flatten)]
@@ -97,16 +108,10 @@ struct OfPolicy {
 /// Verifies the image by each policy.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reading = args.reading.reading();
-    let limit = &reading.limit;
-    let key = args.key.as_deref().map(|path| read(path, limit)).transpose()?;
-    let policies = if args.filenames.is_empty() {
-        vec![Policy::of_key(key.as_deref().unwrap_or_default())?]
-    } else {
-        entries::read(&args.filenames, &reading, key.as_deref())?
-    };
-    let settings = RegistrySettings::from(args.settings.read(limit)?.signatures);
-    let file = registry_config(args.registry_config.as_deref(), limit)?;
-    let registry = Registry::without_rules_of_addresses(settings);
+    let settings = args.settings.read(&reading.limit)?;
+    let policies = policies(args, &reading, &settings)?;
+    let file = registry_config(args.registry_config.as_deref(), &reading.limit)?;
+    let registry = Registry::without_rules_of_addresses(RegistrySettings::from(settings.signatures));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     let outcome = runtime.block_on(verify(&args.image, policies, &registry, &file));
@@ -118,10 +123,24 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }))
 }
 
-async fn verify(image: &str, policies: Vec<Policy>, registry: &Registry, file: &RegistryConfig) -> Outcome {
+/// The policies, or the key alone.
+fn policies(args: &Args, reading: &Reading, settings: &Settings) -> anyhow::Result<Vec<Policy>> {
+    let read = |path: &PathBuf| {
+        let text = input::text(path, &reading.limit);
+        text.map_err(|problem| anyhow!("{}: {problem}", path.display()))
+    };
+    let key = args.key.as_ref().map(read).transpose()?;
+    if args.filenames.is_empty() {
+        return Ok(vec![Policy::of_keys(key.as_deref().unwrap_or_default())?]);
+    }
+    let keys = key.as_deref().map(entries::keys).transpose()?;
+    entries::read(&args.filenames, reading, settings, keys.as_deref())
+}
+
+async fn verify(image: &str, policies: Vec<Policy>, registry: &Registry, file: &RegistryConfig) -> Document {
     let mut all = vec![];
-    for Policy { name, entries, docker_cfg } in policies {
-        let docker_cfg = |reference: &str| docker_cfg.get(reference).cloned();
+    for Policy { name, entries, docker_configs } in policies {
+        let docker_cfg = |reference: &str| docker_configs.get(reference).cloned();
         let report = check_image(registry, image, entries, docker_cfg, file).await;
         if report.class != Class::NotCovered {
             all.push(OfPolicy { policy: name, report });
@@ -131,33 +150,5 @@ async fn verify(image: &str, policies: Vec<Policy>, registry: &Registry, file: &
     let (class, text) =
         decides.map_or((Class::NotCovered, String::new()), |one| (one.report.class, one.report.text.clone()));
     let digest = all.iter().find_map(|one| one.report.digest.clone());
-    Outcome { image: image.to_owned(), digest, class, text, policies: all }
-}
-
-fn read(path: &Path, limit: &Limit) -> anyhow::Result<String> {
-    input::text(path, limit).map_err(|problem| anyhow!("{}: {problem}", path.display()))
-}
-
-fn registry_config(path: Option<&Path>, limit: &Limit) -> anyhow::Result<RegistryConfig> {
-    if let Some(path) = path {
-        let config = DockerConfig::parse(read(path, limit)?.as_bytes());
-        let config = config.map_err(|problem| anyhow!("{}: {problem}", path.display()))?;
-        let file = RegistryConfig::default();
-        file.set(Some(Ok(config)));
-        return Ok(file);
-    }
-    let Some(path) = users_config().filter(|path| path.exists()) else {
-        return Ok(RegistryConfig::default());
-    };
-    match DockerConfig::parse(read(&path, limit)?.as_bytes()) {
-        Ok(config) => Ok(RegistryConfig::of_user(config)),
-        Err(problem) => bail!("{}: {problem}", path.display()),
-    }
-}
-
-/// Where Docker keeps its user's configuration.
-fn users_config() -> Option<PathBuf> {
-    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
-    folder.or_else(home).map(|folder| folder.join("config.json"))
+    Document { kind: "Verify", version: 1, image: image.to_owned(), digest, class, text, policies: all }
 }

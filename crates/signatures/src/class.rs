@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::TEXT_BYTES;
 use crate::text::cut;
 
 /// The class of an outcome, in kebab case in JSON and metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Every covering entry is satisfied.
@@ -31,7 +32,7 @@ pub enum Class {
     Unreachable,
     /// The registry asks to slow down.
     RateLimited,
-    /// A bound of [`crate::bounds`] is exceeded.
+    /// A bound is exceeded.
     Limit,
     /// The entry has `requireDigest` and the image is named by tag.
     DigestRequired,

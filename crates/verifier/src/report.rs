@@ -3,6 +3,7 @@
 use gatewright_signatures::entry::ReadEntry;
 use gatewright_signatures::reference::Version;
 use gatewright_signatures::{Class, Image};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -12,7 +13,7 @@ use crate::demand::{Demand, DockerCfg, RegistryConfig};
 use crate::registry::{Budget, Registry};
 
 /// What was found about an image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The image as it was named.
@@ -28,7 +29,7 @@ pub struct Report {
 }
 
 /// What one entry came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryReport {
     /// The reference, in normal form.

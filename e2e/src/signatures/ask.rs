@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
@@ -93,7 +93,9 @@ impl Asker {
         let answer = self.0.send(request).await?;
         let took = begun.elapsed();
         let (code, warnings) = (answer.status().as_u16(), answer.headers().get_all(header::WARNING));
-        let warnings: Vec<_> = warnings.iter().filter_map(|warning| warning.to_str().ok()).collect();
+        // Not only ASCII, as a name of an image that is shortened.
+        let text = |warning: &HeaderValue| String::from_utf8_lossy(warning.as_bytes()).into_owned();
+        let warnings: Vec<_> = warnings.iter().map(text).collect();
         let warnings = warnings.join("\n").replace("\\\"", "\"");
         let body: Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
         let message = body["message"].as_str().unwrap_or_default().to_owned();

@@ -1,6 +1,7 @@
 //! Where signatures of images are looked for, and who looks.
 
 use std::fmt;
+use std::str::FromStr;
 
 use gatewright_signatures::key::read_certificates;
 use gatewright_signatures::reference::normal_host;
@@ -87,15 +88,29 @@ impl fmt::Display for VerifierUrl {
     }
 }
 
-/// `https://HOST[:PORT]`, and nothing more.
+/// A text that does not say where a verifier answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a URL such as https://gatewright-verifier.NAMESPACE.svc:8443")]
+pub struct NotAVerifier;
+
+impl FromStr for VerifierUrl {
+    type Err = NotAVerifier;
+
+    /// Reads `https://HOST[:PORT]`, and nothing more.
+    fn from_str(text: &str) -> Result<Self, NotAVerifier> {
+        let uri: Uri = text.parse().map_err(|_| NotAVerifier)?;
+        let plain =
+            uri.scheme() == Some(&Scheme::HTTPS) && matches!(uri.path(), "" | "/") && uri.query().is_none();
+        let authority = uri.authority().filter(|authority| plain && !authority.as_str().contains('@'));
+        let authority = authority.filter(|authority| !authority.host().is_empty()).ok_or(NotAVerifier)?;
+        Ok(Self { host: authority.host().to_owned(), port: authority.port_u16() })
+    }
+}
+
+/// Where the verifier answers.
 pub(super) fn url(node: &Node) -> Result<VerifierUrl, String> {
     let wrong = || format!("{node} is not a URL such as https://gatewright-verifier.NAMESPACE.svc:8443");
-    let uri: Uri = text(node)?.parse().map_err(|_| wrong())?;
-    let plain =
-        uri.scheme() == Some(&Scheme::HTTPS) && matches!(uri.path(), "" | "/") && uri.query().is_none();
-    let authority = uri.authority().filter(|authority| plain && !authority.as_str().contains('@'));
-    let authority = authority.filter(|authority| !authority.host().is_empty()).ok_or_else(wrong)?;
-    Ok(VerifierUrl { host: authority.host().to_owned(), port: authority.port_u16() })
+    text(node)?.parse().map_err(|_| wrong())
 }
 
 /// A network as address and length, such as 10.0.0.0/8.

@@ -1,8 +1,9 @@
 //! Judges one object, and what it creates.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use gatewright_engine::{Request, ReviewError, Violation as Found};
+use gatewright_engine::{Providers, Request, ReviewError, Violation as Found};
 use gatewright_gatekeeper::{Operation, group_and_kind};
 use gatewright_kube_defaults::{About, Assumption, Cluster, apply_in};
 use serde_json::Value;
@@ -16,6 +17,7 @@ use super::world::World;
 use crate::foreign::Foreign;
 use crate::input::{self, Header, InputError};
 use crate::policies;
+use crate::signatures::{Question, Questions, Standing};
 
 /// What is to be judged, and where it stands.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Judge<'a> {
     pub assumed: Vec<String>,
     /// Whether something outside of the input sets what Pods leave out.
     pub assume_defaults: bool,
+    /// Who says whether images are signed.
+    pub signatures: Standing,
 }
 
 /// An object, and the request in which it comes.
@@ -145,7 +149,7 @@ impl Judge<'_> {
         let exemption = placed.exempt_by().and_then(|namespace| self.world.exemption(namespace));
         let chain = Chain::of(&request, &self.world.cluster);
         let unread = chain.0.is_empty() && self.unread(&request);
-        let mut found = Findings { violations: vec![], accepted: vec![] };
+        let mut found = Findings::default();
         if exemption.is_none()
             && let Err(error) = self.find(placed, &request, &chain, &mut found)
         {
@@ -157,6 +161,7 @@ impl Judge<'_> {
         let mut assumed = self.that_matter(of_cluster, &found.violations);
         self.assume(placed, &mut assumed);
         assumed.extend(found.accepted);
+        assumed.extend(found.unverified.iter().map(|question| question.assumption(&self.signatures)));
         assumed.extend(unread.then(|| notes::UNREAD.to_owned()));
         assumed.extend(exemption);
         ObjectResult {
@@ -167,7 +172,14 @@ impl Judge<'_> {
             violations: found.violations,
             assumed: assumed.into_iter().map(Foreign::from).collect(),
             unread,
+            unverified: self.unverified(&found.unverified),
         }
+    }
+
+    /// What has to be said once more after all objects.
+    fn unverified(&self, questions: &[Question]) -> Vec<String> {
+        let here = matches!(self.signatures, Standing::Assumed);
+        questions.iter().filter(|_| here).map(Question::image).collect()
     }
 
     /// What is wrong with an object, and with what it creates. What is wrong with both is said of the object alone.
@@ -178,20 +190,19 @@ impl Judge<'_> {
         chain: &Chain,
         into: &mut Findings,
     ) -> Result<(), ReviewError> {
-        let review = |request: &Request| self.world.engine.review_expanded(request, &self.world.expander);
         let asked = !placed.candidate.is_review();
         let (group, kind) = group_and_kind(request.object());
         let is_pod = group.is_empty() && kind == "Pod";
         let path = if asked { String::new() } else { format!("request.{}.", judged_object(request)) };
         let mut lines = Lines { placed, found: None };
-        for found in self.kept(review(request)?, asked && is_pod, into) {
+        for found in self.kept(self.reviewed(request, into)?, asked && is_pod, into) {
             let violation = self.violation(found, Judged::Object, kind);
             let line = lines.of(&violation, |field| format!("{path}{field}"));
             into.violations.push(Violation { line, ..violation });
         }
         let mut seen: HashSet<_> = into.violations.iter().map(same).collect();
         for (index, made) in chain.0.iter().enumerate() {
-            for found in self.kept(review(&made.request)?, true, into) {
+            for found in self.kept(self.reviewed(&made.request, into)?, true, into) {
                 let violation = self.violation(found, Judged::Pod, made.kind());
                 if seen.insert(same(&violation)) {
                     let line = lines.of(&violation, |field| format!("{path}{}", chain.origin(index, field)));
@@ -200,6 +211,26 @@ impl Judge<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the engine finds. Registries are asked between two looks at the request: an evaluation has little time.
+    fn reviewed(&self, request: &Request, into: &mut Findings) -> Result<Vec<Found>, ReviewError> {
+        let (mut found, mut open) = self.asking(request)?;
+        if let (Standing::Verified(verification), false) = (&self.signatures, open.is_empty()) {
+            verification.verify(&open);
+            (found, open) = self.asking(request)?;
+        }
+        into.leave_open(open, &self.signatures);
+        Ok(found)
+    }
+
+    /// What the engine finds, and what it asked the verifier in vain.
+    fn asking(&self, request: &Request) -> Result<(Vec<Found>, Vec<Question>), ReviewError> {
+        let questions = Questions::new(&self.world.demands, &self.signatures);
+        let providers: Arc<dyn Providers> = Arc::<Questions>::clone(&questions);
+        let (engine, expander) = (&self.world.engine, &self.world.expander);
+        let found = engine.review_expanded_asking(request, expander, Some(&providers))?;
+        Ok((found, questions.open()))
     }
 
     /// Leaves out what something outside of the input may still set, on what is `open` to it.
@@ -273,9 +304,23 @@ impl Judge<'_> {
 }
 
 /// What is wrong, and what was accepted all the same.
+#[derive(Default)]
 struct Findings {
     violations: Vec<Violation>,
     accepted: Vec<String>,
+    unverified: Vec<Question>,
+}
+
+impl Findings {
+    /// Keeps questions that nobody answered, each once: a controller and its Pods have the same images.
+    fn leave_open(&mut self, questions: Vec<Question>, standing: &Standing) {
+        for question in questions {
+            let said = question.assumption(standing);
+            if self.unverified.iter().all(|known| known.assumption(standing) != said) {
+                self.unverified.push(question);
+            }
+        }
+    }
 }
 
 /// The lines of a document, which is looked through once something is wrong.
@@ -359,6 +404,7 @@ fn failed(placed: &Placed, object: ObjectRef, reason: String) -> ObjectResult {
         violations: vec![],
         assumed: vec![reason.into()],
         unread: false,
+        unverified: vec![],
     }
 }
 

@@ -14,19 +14,22 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use gatewright_compiler::Settings;
 use gatewright_engine::Engine;
+use gatewright_verifier::registry::RegistrySettings;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use crate::input::{InputError, ReadingArgs};
+use crate::input::{InputError, Limit, ReadingArgs};
 use crate::sandbox::{Limits, Pool};
 use crate::settings::SettingsArgs;
+use crate::signatures::{Standing, Verification, registry_config};
 use crate::{FAILED, diagnostics};
 use collect::{Collected, collect};
 use judge::{Judge, Placed};
 pub use kinds::Scopes;
 use namespaces::{CommandLine, NamespaceLabels};
-use notes::Unread;
+use notes::{Unread, Unverified};
 pub use report::Document;
 use report::{Format, Report};
 use result::{Summary, Verdict};
@@ -78,6 +81,8 @@ pub struct Args {
     #[command(flatten)]
     accepted: Accepted,
     #[command(flatten)]
+    signatures: SignatureArgs,
+    #[command(flatten)]
     reading: ReadingArgs,
     #[command(flatten)]
     settings: SettingsArgs,
@@ -98,6 +103,30 @@ struct Accepted {
     /// account's token is not mounted
     #[arg(long)]
     assume_defaults: bool,
+}
+
+/// Whether registries are asked.
+#[derive(Clone, Debug, clap::Args)]
+struct SignatureArgs {
+    /// Asks the registries of images that verifyImageSignatures covers whether they are signed, as you; without it nobody
+    /// is contacted, and such images pass
+    #[arg(long)]
+    verify_images: bool,
+    /// The Docker configuration with the credentials of registries; by default yours
+    #[arg(long, value_name = "FILE", requires = "verify_images")]
+    registry_config: Option<PathBuf>,
+}
+
+impl SignatureArgs {
+    /// Who says whether images are signed.
+    fn standing(&self, settings: &Settings, disabled: bool, limit: &Limit) -> anyhow::Result<Standing> {
+        if self.verify_images {
+            let file = registry_config(self.registry_config.as_deref(), limit)?;
+            let verification = Verification::new(RegistrySettings::from(settings.signatures.clone()), file)?;
+            return Ok(Standing::Verified(Arc::new(verification)));
+        }
+        Ok(if disabled { Standing::Disabled } else { Standing::Assumed })
+    }
 }
 
 /// What counts as failed.
@@ -127,6 +156,9 @@ const BATCH: usize = 512;
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reading = args.reading.reading();
     let settings = args.settings.read(&reading.limit)?;
+    // Without a file nothing is known of the cluster.
+    let disabled = args.settings.is_given() && !settings.signatures.enabled;
+    let signatures = args.signatures.standing(&settings, disabled, &reading.limit)?;
     let pool = Pool::new(args.limits);
     let mut collected = collect(&args.filenames, &reading);
     let line = CommandLine { labels: &args.namespace_labels, default: args.namespace.as_deref() };
@@ -145,6 +177,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         diagnostics::error(NOTHING_JUDGED);
         return Ok(ExitCode::from(FAILED));
     }
+    if disabled {
+        notes::of_disabled_signatures(&world).for_each(diagnostics::note);
+    }
     notes::of_system_namespaces(&world).for_each(diagnostics::note);
     notes::of_meaningless_labels(&world, &settings.standards).for_each(diagnostics::note);
     let used = placed.iter().filter_map(Placed::labelled_by).collect();
@@ -153,6 +188,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         world: &world,
         assumed: not_done(&collected, &world.engine),
         assume_defaults: args.accepted.assume_defaults,
+        signatures,
     };
     judge.assumed.iter().for_each(diagnostics::note);
     let summary = judge_all(args, &judge, placed, &collected.problems)?;
@@ -231,7 +267,7 @@ fn judge_all(
     let mut report = Report::new(args.output, args.verbose, args.fail_on);
     let bar = progress(placed.len());
     let (mut summary, mut placed) = (Summary::default(), placed.into_iter());
-    let mut unread = Unread::default();
+    let (mut unread, mut unverified) = (Unread::default(), Unverified::default());
     loop {
         let batch: Vec<_> = placed.by_ref().take(BATCH).collect();
         if batch.is_empty() {
@@ -241,6 +277,7 @@ fn judge_all(
         for result in &results {
             summary.add(result.verdict);
             unread.add(result);
+            unverified.add(result);
             if let (Verdict::Error, [reason, ..]) = (result.verdict, result.assumed.as_slice()) {
                 bar.suspend(|| diagnostics::error(format!("{}: {}: {reason}", result.source, result.object)));
             }
@@ -250,6 +287,7 @@ fn judge_all(
     }
     bar.finish_and_clear();
     unread.notes().for_each(diagnostics::note);
+    unverified.note().into_iter().for_each(diagnostics::note);
     report.finish(summary, &judge.world.namespaces, problems)?;
     Ok(summary)
 }

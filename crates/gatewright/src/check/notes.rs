@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL, Standards, meaningless_labels};
+use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL, SIGNATURES_ENABLED, Standards, meaningless_labels};
 use gatewright_engine::Reach;
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ use super::world::{Given, World};
 use crate::diagnostics;
 use crate::foreign::Foreign;
 use crate::input::Document;
+use crate::signatures::Demand;
 
 /// What is assumed of an object whose Pods nobody judges.
 pub const UNREAD: &str = "not judged: a Pod template that no rule reads";
@@ -53,6 +54,44 @@ impl Unread {
     }
 }
 
+/// The images whose signatures nobody verified.
+#[derive(Debug, Default)]
+pub struct Unverified(BTreeSet<String>);
+
+impl Unverified {
+    /// How many are named.
+    const NAMED: usize = 5;
+
+    /// Counts those of an object.
+    pub fn add(&mut self, result: &ObjectResult) {
+        self.0.extend(result.unverified.iter().cloned());
+    }
+
+    /// A sentence about all of them.
+    pub fn note(&self) -> Option<String> {
+        let named: Vec<_> = self.0.iter().take(Self::NAMED).map(String::as_str).collect();
+        let (named, count) = (named.join(", "), self.0.len());
+        let named = match count.saturating_sub(Self::NAMED) {
+            0 => named,
+            others => format!("{named} and {others} more"),
+        };
+        (count > 0).then(|| {
+            format!(
+                "signatures of images are not verified here: {named}; --verify-images asks their registries"
+            )
+        })
+    }
+}
+
+/// Which policies demand signatures that the cluster does not verify.
+pub fn of_disabled_signatures(world: &World) -> impl Iterator<Item = String> {
+    world.demands.all().into_iter().map(|Demand { subject, location, .. }| {
+        format!(
+            "{location}: {subject}: the cluster verifies no signature: {SIGNATURES_ENABLED} is false in the settings"
+        )
+    })
+}
+
 /// Which labels of system namespaces ask for a standard, and ask in vain.
 pub fn of_system_namespaces(world: &World) -> impl Iterator<Item = String> {
     let names = world.namespaces.names().filter(|name| world.is_system(name));
@@ -89,8 +128,9 @@ pub fn of_unused_namespaces<'a>(
 
 /// Which policies and constraints of the input were applied to no object, and why.
 pub fn of_idle(world: &World) -> impl Iterator<Item = String> {
-    world.given.iter().filter_map(|Given { constraint, subject, location }| {
-        let why = match world.engine.reach(constraint)? {
+    world.given.iter().filter_map(|Given { constraints, subject, location }| {
+        let reached = constraints.iter().filter_map(|constraint| world.engine.reach(constraint));
+        let why = match reached.max()? {
             Reach::Nothing => "none that was judged is of its kinds",
             Reach::Kind => "none of its kinds has the namespace and the labels that it asks for",
             Reach::Applied => return None,
@@ -126,8 +166,20 @@ pub fn elsewhere(constraint: &Document, spec: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::has_pod_template;
+    use super::{Unverified, has_pod_template};
     use serde_json::json;
+
+    #[test]
+    fn some_images_are_named_and_the_others_counted() {
+        let note = |images: &[&str]| {
+            let unverified = Unverified(images.iter().map(|image| (*image).to_owned()).collect());
+            unverified.note().map(|note| note.replace("signatures of images are not verified here: ", ""))
+        };
+        assert_eq!(note(&[]), None);
+        assert_eq!(note(&["b", "a", "b"]).unwrap(), "a, b; --verify-images asks their registries");
+        let many = note(&["1", "2", "3", "4", "5", "6", "7"]).unwrap();
+        assert_eq!(many, "1, 2, 3, 4, 5 and 2 more; --verify-images asks their registries");
+    }
 
     #[test]
     fn pod_templates_are_found_wherever_they_stand() {

@@ -173,6 +173,9 @@ pub struct ObjectResult {
     /// Whether it has a Pod template that no rule reads.
     #[serde(skip)]
     pub unread: bool,
+    /// The images whose signatures a policy demands and nobody verified.
+    #[serde(skip)]
+    pub unverified: Vec<String>,
 }
 
 /// How many items a message lists before it counts the rest.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use gatewright_api::PolicyKind;
-use gatewright_compiler::{Settings, standards, template};
+use gatewright_compiler::{Compiled, Settings, standards, template};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::sandbox::Sandbox;
 use gatewright_engine::{ConstraintRef, Engine, Options, TemplateError};
@@ -13,6 +13,7 @@ use gatewright_gatekeeper::{
 };
 use gatewright_kube_defaults::Cluster;
 use gatewright_rules::kinds::{CONTROLLERS, Kind};
+use gatewright_rules::verify_image_signatures::FIELD;
 use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
 
@@ -24,6 +25,7 @@ use crate::diagnostics;
 use crate::input::{self, Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
+use crate::signatures::Demands;
 
 /// Everything by which objects are judged.
 #[derive(Debug)]
@@ -46,15 +48,17 @@ pub struct World {
     templates: HashMap<String, Location>,
     /// What the input brings to judge by, in its order: policies, and constraints of others.
     pub given: Vec<Given>,
+    /// What is demanded of signatures of images.
+    pub demands: Arc<Demands>,
     /// What keeps the engine from evaluating templates of the input.
     pub beyond: Vec<InputError>,
 }
 
-/// A constraint that comes of the input.
+/// What comes of a policy, or of a constraint, of the input.
 #[derive(Debug)]
 pub struct Given {
-    /// The constraint.
-    pub constraint: ConstraintRef,
+    /// The constraints.
+    pub constraints: Vec<ConstraintRef>,
     /// What people call it: the policy, or the constraint.
     pub subject: String,
     /// Where it stands.
@@ -72,6 +76,7 @@ pub struct Builder<'a> {
     broken: HashSet<String>,
     given_templates: HashMap<String, Location>,
     given: Vec<Given>,
+    demands: Demands,
     foreign: Vec<Matcher>,
     beyond: Vec<InputError>,
     problems: Vec<InputError>,
@@ -95,6 +100,7 @@ impl World {
             broken: HashSet::new(),
             given_templates: HashMap::new(),
             given: vec![],
+            demands: Demands::default(),
             foreign: vec![],
             beyond: vec![],
             problems: vec![],
@@ -117,6 +123,7 @@ impl World {
             gatekeeper_namespace: settings.gatekeeper_namespace.clone(),
             templates: builder.given_templates,
             given: builder.given,
+            demands: Arc::new(builder.demands),
             beyond: builder.beyond,
         };
         (world, builder.problems)
@@ -187,25 +194,27 @@ impl Builder<'_> {
 
     /// Ours that something in the input needs, unless the input brings them, and those of the input.
     fn templates(&mut self, collected: &Collected) {
-        let documents = &collected.templates;
+        let documents = || collected.templates.iter().filter(|document| !is_own_asking(document));
         let needed = |own: &Template| match own.owner() {
             Owner::Standards => true,
             Owner::Policy(kind) => {
                 collected.policies.iter().any(|(_, given)| *given == kind)
                     || collected.constraints.iter().any(|given| given.header.kind == own.kind())
             }
-            Owner::ExecGuard | Owner::Signatures => {
-                collected.constraints.iter().any(|given| given.header.kind == own.kind())
+            Owner::ExecGuard => collected.constraints.iter().any(|given| given.header.kind == own.kind()),
+            Owner::Signatures => {
+                collected.policies.iter().any(|(policy, _)| demands_signatures(policy))
+                    || collected.constraints.iter().any(|given| given.header.kind == own.kind())
             }
         };
-        let given: HashSet<_> = documents.iter().map(|document| document.header.name.as_str()).collect();
+        let given: HashSet<_> = documents().map(|document| document.header.name.as_str()).collect();
         for own in Template::ALL.iter().filter(|own| needed(own)) {
             let template = template(*own);
             if !given.contains(template.metadata.name.as_deref().unwrap_or_default()) {
                 self.own_template(&json!(template), compiled::of(*own));
             }
         }
-        for document in documents {
+        for document in documents() {
             if self.is_first("ConstraintTemplate", document) {
                 self.template(document);
             }
@@ -252,15 +261,41 @@ impl Builder<'_> {
             match policies::compiled(document, *kind, self.settings) {
                 Ok(compiled) => {
                     policies::tell(document, *kind, &compiled, &collected.scopes, true);
-                    let Some(constraint) = compiled.constraint else { continue };
-                    let owner =
-                        PolicyRef { kind: kind.to_string(), name: document.header.name.clone().into() };
-                    let subject = owner.to_string();
-                    let constraint = self.compiled(&constraint, owner, &document.location);
-                    self.given.push(Given { constraint, subject, location: document.location.clone() });
+                    self.policy(document, *kind, compiled);
                 }
                 Err(errors) => self.problems.extend(errors),
             }
+        }
+    }
+
+    fn policy(
+        &mut self,
+        document: &Document,
+        kind: PolicyKind,
+        Compiled { constraint, signatures, .. }: Compiled,
+    ) {
+        let owner = PolicyRef { kind: kind.to_string(), name: document.header.name.clone().into() };
+        let (subject, location) = (owner.to_string(), document.location.clone());
+        let signatures = signatures.map(|signatures| signatures.constraint);
+        if let Some(constraint) = &signatures {
+            self.demand(&json!(constraint), &document.value(), subject.clone(), &location);
+        }
+        let constraints: Vec<_> = constraint
+            .iter()
+            .chain(&signatures)
+            .map(|constraint| self.compiled(constraint, owner.clone(), &location))
+            .collect();
+        if !constraints.is_empty() {
+            self.given.push(Given { constraints, subject, location });
+        }
+    }
+
+    /// Takes what a constraint demands of signatures, and the policy that it was compiled from; null for others.
+    fn demand(&mut self, constraint: &Value, policy: &Value, subject: String, location: &Location) {
+        if let Err(unknown) = self.demands.add(constraint, policy, subject.clone(), location.clone()) {
+            diagnostics::note(format!(
+                "{location}: {subject}: {unknown}: the verifier would refuse all images that it may cover"
+            ));
         }
     }
 
@@ -333,12 +368,15 @@ impl Builder<'_> {
             notes::elsewhere(document, &value["spec"]);
             let constraint = ConstraintRef { kind: kind.clone(), name: document.header.name.clone() };
             let owner = rendered_owner(&value);
+            let unowned = || format!("{kind}/{}", constraint.name);
+            let subject = owner.as_ref().map_or_else(unowned, ToString::to_string);
+            if Template::of_kind(kind).is_some_and(Template::needs_verifier) {
+                self.demand(&value, &Value::Null, subject.clone(), &document.location);
+            }
             // Of the standards' constraints most always wait for a namespace's label.
             if owner.as_ref().is_none_or(|owner| owner.kind != STANDARD) {
-                let unowned = || format!("{kind}/{}", constraint.name);
-                let subject = owner.as_ref().map_or_else(unowned, ToString::to_string);
-                let location = document.location.clone();
-                self.given.push(Given { constraint: constraint.clone(), subject, location });
+                let constraints = vec![constraint.clone()];
+                self.given.push(Given { constraints, subject, location: document.location.clone() });
             }
             match owner {
                 Some(owner) => drop(self.owners.insert(constraint, owner)),
@@ -354,6 +392,20 @@ const STANDARD: &str = "PodSecurityStandard";
 fn system_namespaces(settings: &Settings) -> Vec<String> {
     let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
     settings.system_namespaces.iter().chain(own).cloned().collect()
+}
+
+/// Whether a policy has entries of signatures.
+fn demands_signatures(policy: &Document) -> bool {
+    let entries = policy.value().pointer(&format!("/spec/policies/{FIELD}")).cloned();
+    entries.is_some_and(|entries| entries.as_array().is_some_and(|entries| !entries.is_empty()))
+}
+
+/// Whether it is the template that asks the verifier, as `render` wrote it. In a sandbox nobody would answer it.
+fn is_own_asking(document: &Document) -> bool {
+    let mut asking = Template::ALL.iter().copied().filter(|own| own.needs_verifier());
+    asking.any(|own| {
+        document.header.name == own.name() && document.value()["spec"] == json!(template(own))["spec"]
+    })
 }
 
 fn built_in() -> Location {

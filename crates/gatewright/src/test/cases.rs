@@ -7,11 +7,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, ensure};
 use gatewright_api::{POLICY_API_VERSION, PolicyKind, with_policy_type};
 use gatewright_compiler::{Compile as _, POLICY_LABEL, Settings, standards, template};
-use gatewright_engine::{EnforcementPoint, Engine, Options, Request};
+use gatewright_engine::{EnforcementPoint, Engine, Options, Providers, Request};
 use gatewright_rules::cases::{Case, Cases, Input, NAMESPACE, StandardCases};
 use gatewright_rules::{PodTemplates, Template};
 use serde_json::{Value, json};
 
+use super::answers::Answering;
 use super::connect;
 use super::files::File;
 use super::filter::Filter;
@@ -219,32 +220,36 @@ fn judged(
     location: &Location,
     engines: &mut BTreeMap<String, Engine>,
 ) -> Result<Vec<String>, Vec<String>> {
-    let (constraint, labels) = match judge {
-        Judge::Constraint(constraint, labels) => (Some((**constraint).clone()), labels.clone()),
+    let (constraints, labels) = match judge {
+        Judge::Constraint(constraint, labels) => (vec![(**constraint).clone()], labels.clone()),
         Judge::Policy(kind, spec) => (compiled(*kind, spec, case.pod_templates, location)?, json!({})),
     };
-    let Some(constraint) = constraint else {
-        return Ok(differences(case.inputs().iter().map(|input| (input, vec![])), case));
-    };
-    let kind = constraint["kind"].as_str().unwrap_or_default().to_owned();
-    let engine = engines.entry(kind).or_insert_with_key(|kind| engine(kind));
-    engine.forget_constraints();
-    engine.add_object(&json!({
-        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels},
-    }));
-    engine.add_constraint(&constraint).map_err(|error| vec![format!("{}: {error}", error.pointer)])?;
+    let answering = Answering::of(case, &constraints, location);
     let inputs = case.inputs();
-    let found: Result<Vec<_>, Vec<String>> =
-        inputs.iter().map(|input| Ok((input, messages(engine, input)?))).collect();
-    Ok(differences(found?.into_iter(), case))
+    let mut found = vec![vec![]; inputs.len()];
+    for constraint in &constraints {
+        let kind = constraint["kind"].as_str().unwrap_or_default().to_owned();
+        let engine = engines.entry(kind).or_insert_with_key(|kind| engine(kind));
+        engine.forget_constraints();
+        engine.add_object(&json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels},
+        }));
+        engine.add_constraint(constraint).map_err(|error| vec![format!("{}: {error}", error.pointer)])?;
+        for (input, found) in inputs.iter().zip(&mut found) {
+            found.extend(messages(engine, input, Some(&answering.providers()))?);
+        }
+    }
+    answering.tell(location);
+    Ok(differences(inputs.iter().zip(found), case))
 }
 
+/// The constraints of a policy; none if it demands nothing.
 fn compiled(
     kind: PolicyKind,
     spec: &Value,
     pod_templates: PodTemplates,
     location: &Location,
-) -> Result<Option<Value>, Vec<String>> {
+) -> Result<Vec<Value>, Vec<String>> {
     let policy = json!({
         "apiVersion": POLICY_API_VERSION, "kind": kind.as_ref(), "metadata": {"name": "case"}, "spec": spec,
     });
@@ -253,7 +258,8 @@ fn compiled(
     let settings = Settings { pod_templates, ..Settings::default() };
     let compiled = policies::compiled(&document, kind, &settings)
         .map_err(|errors| errors.into_iter().map(said).collect::<Vec<_>>())?;
-    Ok(compiled.constraint.map(|constraint| json!(constraint)))
+    let signatures = compiled.signatures.map(|signatures| signatures.constraint);
+    Ok(compiled.constraint.into_iter().chain(signatures).map(|constraint| json!(constraint)).collect())
 }
 
 /// An engine with one of the built-in templates, which compile.
@@ -270,14 +276,19 @@ pub fn engine(kind: &str) -> Engine {
 ///
 /// # Errors
 /// Why nobody can say.
-pub fn messages(engine: &Engine, input: &Input) -> Result<Vec<String>, Vec<String>> {
+pub fn messages(
+    engine: &Engine,
+    input: &Input,
+    providers: Option<&Arc<dyn Providers>>,
+) -> Result<Vec<String>, Vec<String>> {
     let document = input.document.clone();
     let request = match document["kind"].as_str() {
         Some("AdmissionReview") => Request::from_admission_review(document)
             .map_err(|error| vec![format!("{}: {}: {error}", input.short, error.pointer)])?,
         _ => Request::audit(document),
     };
-    let found = engine.review(&request).map_err(|error| vec![format!("{}: {error}", input.short)])?;
+    let found = engine.review_asking(&request, providers);
+    let found = found.map_err(|error| vec![format!("{}: {error}", input.short)])?;
     Ok(found.into_iter().map(|violation| violation.message).collect())
 }
 

@@ -1,5 +1,6 @@
 //! `gatewright test`: Gatekeeper's suites, and cases of policies.
 
+mod answers;
 mod cases;
 mod connect;
 mod files;

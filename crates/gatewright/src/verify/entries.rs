@@ -1,16 +1,18 @@
 //! The entries `verifyImageSignatures` of policies.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 use gatewright_api::PolicyKind;
-use gatewright_signatures::docker_config::DockerConfig;
+use gatewright_compiler::Settings;
+use gatewright_rules::verify_image_signatures::FIELD;
+use gatewright_signatures::PublicKey;
 use gatewright_signatures::entry::ReadEntry;
-use gatewright_verifier::demand::DockerCfg;
-use serde::Deserialize;
+use gatewright_signatures::key::read_keys;
+use serde_json::json;
 
 use crate::input::{self, Document, InputError, Reading};
+use crate::signatures::{self, DockerConfigs, docker_configs};
 use crate::{diagnostics, policies};
 
 /// The entries of a policy.
@@ -19,71 +21,56 @@ pub struct Policy {
     /// Its name; none where the command line has the key.
     pub name: Option<String>,
     pub entries: Vec<ReadEntry>,
-    /// The docker configs, by reference: that of the first entry with it.
-    pub docker_cfg: BTreeMap<String, DockerCfg>,
+    pub docker_configs: DockerConfigs,
 }
 
-/// An entry as a policy has it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Written {
-    reference: String,
-    public_keys: Vec<String>,
-    docker_cfg: Option<String>,
-    ca: Option<String>,
-    #[serde(default)]
-    require_digest: bool,
+/// The keys of `--key`.
+///
+/// # Errors
+/// A key cannot be used.
+pub fn keys(text: &str) -> anyhow::Result<Vec<PublicKey>> {
+    read_keys(&[text]).map_err(|error| anyhow!("--key: {error}"))
 }
-
-const FIELD: &str = "/spec/policies/verifyImageSignatures";
 
 impl Policy {
-    /// Every image, by this key.
-    pub fn of_key(key: &str) -> anyhow::Result<Self> {
+    /// Every image, by these keys.
+    pub fn of_keys(text: &str) -> anyhow::Result<Self> {
         let entry =
-            ReadEntry::new("*", &[key], None, false, false).map_err(|error| anyhow!("--key: {error}"))?;
-        Ok(Self { name: None, entries: vec![entry], docker_cfg: BTreeMap::new() })
+            ReadEntry::new("*", &[text], None, false, false).map_err(|error| anyhow!("--key: {error}"))?;
+        Ok(Self { name: None, entries: vec![entry], docker_configs: DockerConfigs::new() })
     }
 
-    fn of(document: &Document, key: Option<&str>) -> Result<Self, Vec<InputError>> {
-        let value = document.value();
-        let written = value.pointer(FIELD).cloned().unwrap_or_default();
-        let written: Option<Vec<Written>> = serde_json::from_value(written).map_err(|error| {
-            let message = format!("verifyImageSignatures: {}", input::without_values(&error.to_string()));
-            vec![InputError { location: document.locate(FIELD), message }]
+    /// The entries of a policy, read as for a cluster; none if it has none.
+    fn of(document: &Document, settings: &Settings) -> Result<Option<Self>, Vec<InputError>> {
+        let compiled = policies::compiled(document, PolicyKind::SecurityPolicy, settings)?;
+        let Some(signatures) = compiled.signatures else { return Ok(None) };
+        let (_, entries) = signatures::entries(&json!(signatures.constraint)).map_err(|unknown| {
+            let location = document.locate(&format!("/spec/policies/{FIELD}"));
+            vec![InputError { location, message: unknown.to_string() }]
         })?;
-        let mut policy =
-            Self { name: Some(document.header.name.clone()), entries: vec![], docker_cfg: BTreeMap::new() };
-        let mut errors = vec![];
-        for (index, written) in written.unwrap_or_default().into_iter().enumerate() {
-            if let Err(message) = policy.add(written, key) {
-                let location = document.locate(&format!("{FIELD}/{index}"));
-                let message = format!("SecurityPolicy {}: entry {index}: {message}", document.header.name);
-                errors.push(InputError { location, message });
-            }
-        }
-        if errors.is_empty() { Ok(policy) } else { Err(errors) }
+        let docker_configs = docker_configs(&document.value(), &entries);
+        Ok(Some(Self { name: Some(document.header.name.clone()), entries, docker_configs }))
     }
 
-    fn add(&mut self, written: Written, key: Option<&str>) -> Result<(), String> {
-        let Written { reference, public_keys, docker_cfg, ca, require_digest } = written;
-        let keys = key.map_or(public_keys, |key| vec![key.to_owned()]);
-        let entry = ReadEntry::new(&reference, &keys, ca.as_deref(), require_digest, docker_cfg.is_some());
-        let entry = entry.map_err(|error| error.to_string())?;
-        if let Some(text) = docker_cfg {
-            let config = DockerConfig::from_base64(&text).map_err(|error| error.to_string());
-            self.docker_cfg.entry(entry.reference.to_string()).or_insert(config);
+    /// The same with other keys.
+    fn with_keys(mut self, keys: &[PublicKey]) -> Self {
+        for entry in &mut self.entries {
+            entry.keys = keys.to_vec();
         }
-        self.entries.push(entry);
-        Ok(())
+        self
     }
 }
 
-/// The policies of some files. The key, if there is one, stands in the place of all others.
+/// The policies of some files that have entries. The keys, if there are any, stand in the place of all others.
 ///
 /// # Errors
 /// Something cannot be read; each problem was shown with its line.
-pub fn read(filenames: &[PathBuf], reading: &Reading, key: Option<&str>) -> anyhow::Result<Vec<Policy>> {
+pub fn read(
+    filenames: &[PathBuf],
+    reading: &Reading,
+    settings: &Settings,
+    keys: Option<&[PublicKey]>,
+) -> anyhow::Result<Vec<Policy>> {
     let (mut found, mut problems) = (vec![], 0);
     let mut fail = |error| {
         diagnostics::error(error);
@@ -93,8 +80,8 @@ pub fn read(filenames: &[PathBuf], reading: &Reading, key: Option<&str>) -> anyh
     for document in documents.by_ref() {
         match document {
             Ok(document) if policies::kind_of(&document) == Some(PolicyKind::SecurityPolicy) => {
-                match Policy::of(&document, key) {
-                    Ok(policy) => found.push(policy),
+                match Policy::of(&document, settings) {
+                    Ok(policy) => found.extend(policy),
                     Err(errors) => errors.into_iter().for_each(&mut fail),
                 }
             }
@@ -111,5 +98,8 @@ pub fn read(filenames: &[PathBuf], reading: &Reading, key: Option<&str>) -> anyh
     if problems > 0 {
         bail!("the policies cannot be read");
     }
-    Ok(found)
+    Ok(match keys {
+        Some(keys) => found.into_iter().map(|policy| policy.with_keys(keys)).collect(),
+        None => found,
+    })
 }

@@ -6,14 +6,14 @@ use gatewright_signatures::Class;
 use gatewright_signatures::text::printable;
 use gatewright_verifier::report::EntryReport;
 
-use super::{Format, OfPolicy, Outcome};
+use super::{Document, Format, OfPolicy};
 use crate::diagnostics::{GREEN, RED};
 
 /// Prints the outcome.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn print(outcome: &Outcome, format: Format) -> anyhow::Result<()> {
+pub fn print(outcome: &Document, format: Format) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     match format {
         Format::Json => writeln!(out, "{:#}", serde_json::to_value(outcome)?)?,
@@ -23,7 +23,7 @@ pub fn print(outcome: &Outcome, format: Format) -> anyhow::Result<()> {
 }
 
 /// What people read.
-fn text(outcome: &Outcome) -> String {
+fn text(outcome: &Document) -> String {
     let image = printable(&outcome.image);
     let mut shown = match outcome.class {
         Class::Verified => format!("{GREEN}verified{GREEN:#}: {image}\n"),
@@ -55,7 +55,7 @@ mod tests {
     use gatewright_signatures::Class;
     use gatewright_verifier::report::Report;
 
-    use super::{OfPolicy, Outcome, text};
+    use super::{Document, OfPolicy, text};
 
     #[test]
     fn names_cannot_change_the_terminal() {
@@ -66,7 +66,9 @@ mod tests {
             text: String::new(),
             entries: vec![],
         };
-        let outcome = Outcome {
+        let outcome = Document {
+            kind: "Verify",
+            version: 1,
             image: "a\u{1b}[2J\u{202e}".into(),
             digest: None,
             class: Class::InvalidName,

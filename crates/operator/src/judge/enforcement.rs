@@ -46,7 +46,11 @@ pub(crate) fn enforced(
 }
 
 /// The processes that must enforce a constraint; none where the operator may not watch their Pods.
-pub(crate) fn expected(gatekeeper: &Gatekeeper, template: &Live, constraint: &Live) -> Option<BTreeSet<String>> {
+pub(crate) fn expected(
+    gatekeeper: &Gatekeeper,
+    template: &Live,
+    constraint: &Live,
+) -> Option<BTreeSet<String>> {
     let reports = [&template.reports[..], &constraint.reports[..]].concat();
     let processes = gatekeeper.processes.as_ref()?;
     Some(expected_processes(processes.iter().map(AsRef::as_ref), &reports))

@@ -100,7 +100,7 @@ pub(crate) fn deckhouse(
 }
 
 fn checksum(spec: &Value) -> String {
-    digest(&spec.to_string())
+    digest(spec.to_string())
 }
 
 #[cfg(test)]

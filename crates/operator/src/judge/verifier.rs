@@ -153,7 +153,6 @@ fn blocked(obstacle: &Obstacle) -> Judgement {
 
 /// What keeps the verifier from deciding about the images of a policy with the entries of this revision; none where the
 /// verifier is in order. `expected` are the processes of Gatekeeper that must enforce.
-#[allow(dead_code, reason = "the decision about a policy with entries asks it")]
 pub(crate) fn obstacle(
     view: &VerifierView,
     settings: &Settings,

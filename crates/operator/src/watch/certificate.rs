@@ -178,7 +178,9 @@ impl From<Secret> for Held {
 
 /// Overwrites the values of a Secret.
 pub(crate) fn wipe(data: &mut BTreeMap<String, ByteString>) {
-    data.values_mut().for_each(|value| value.0.zeroize());
+    for value in data.values_mut() {
+        value.0.zeroize();
+    }
 }
 
 fn slot(data: &BTreeMap<String, ByteString>, (certificate, key): (&str, &str)) -> Slot {

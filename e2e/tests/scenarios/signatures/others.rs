@@ -22,6 +22,9 @@ const SLOWER: Duration = Duration::from_secs(4);
 /// What the API server gives Gatekeeper before it lets a Pod pass.
 const WEBHOOK: Duration = Duration::from_secs(3);
 
+/// A request that is under way.
+type Pending = tokio::task::JoinHandle<Result<Answer>>;
+
 struct Scene<'a> {
     cluster: &'a Cluster,
     asker: Asker,
@@ -40,6 +43,16 @@ impl Scene<'_> {
     async fn tries(&self, name: &str) -> Result<Answer> {
         let images = self.images(name);
         self.asker.tries(&pod_of("tried", &[&images[0], &images[1]])).await
+    }
+
+    /// Many Pods at once, each with images of its own.
+    fn many(&self, name: &str, count: usize) -> Vec<Pending> {
+        let one = |number| {
+            let images = self.images(&format!("{name}-{number}"));
+            let asker = self.asker.clone();
+            tokio::spawn(async move { asker.tries(&pod_of("tried", &[&images[0], &images[1]])).await })
+        };
+        (0..count).map(one).collect()
     }
 }
 
@@ -60,39 +73,69 @@ async fn probes(asker: &Asker, count: usize) -> Result<Duration> {
     Ok(longest)
 }
 
+/// With silent registries, and upstream's settings of Gatekeeper, which answers as many requests at once as there are
+/// processors.
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_registries_and_a_broken_verifier_cost_nobody_else() -> Result<()> {
-    let options = Options { failure_policy: FailurePolicy::Ignore, ..Options::new("test-suffering") };
-    let scenario = Scenario::on(options).without_operator().objects([namespace("shop"), namespace("calm")]);
-    Scenario::run(scenario, async |cluster| {
-        let silent = Manners { silent: true, ..Manners::default() };
-        let silent = [Front::start(0, silent.clone()).await?, Front::start(0, silent).await?];
-        let verifier = Verifier::prepare(cluster)?;
-        let hosts: Value =
-            silent.iter().map(|front| json!({"host": front.host(), "insecure": true})).collect();
-        let settings = verifier.settings(&hosts)?;
-        cluster.install_signatures(&settings, &verifier.pair.certificate).await?;
-        verifier.start(cluster).await?;
-        for (number, front) in silent.iter().enumerate() {
-            let entry = json!({"reference": format!("{}/*", front.host()), "publicKeys": [KEY]});
-            let matches = json!({"namespaceSelector": {"matchNames": ["shop"]}});
-            let rules = json!({"verifyImageSignatures": [entry]});
-            let policy = policy("SecurityPolicy", &format!("silent-{number}"), &matches, &rules);
-            cluster.put(&policy).await?;
-            cluster.enforces_signatures(&policy, &settings).await?;
-        }
-        calm(cluster, &settings).await?;
-        let asker = Asker(cluster.client().await?);
-        until("others are judged", SOON, async || probe(&asker).await.map(|_| true)).await?;
-        let usual = probes(&asker, PROBES).await?;
-        println!("others: {usual:?} at most before anything goes wrong");
-        let scene = Scene { cluster, asker, verifier, silent, usual };
-        two_silent_registries(&scene).await.context("two silent registries")?;
-        fifty_hanging_checks(&scene).await.context("50 hanging checks")?;
-        hung(&scene).await.context("a verifier that hangs")?;
-        gone(&scene).await.context("a verifier that is gone")
+async fn silent_registries_cost_nobody_else() -> Result<()> {
+    run("test-silent", vec![], async |scene| {
+        two_silent_registries(scene).await.context("two silent registries")?;
+        fifty_hanging_checks(scene).await.context("50 hanging checks")
     })
     .await
+}
+
+/// A verifier that takes connections and says nothing holds a thread of Gatekeeper for a second in every call: there must
+/// be more of them than such calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_verifier_lets_nothing_pass() -> Result<()> {
+    run("test-broken", vec!["--max-serving-threads=64".to_owned()], async |scene| {
+        hung(scene).await.context("a verifier that hangs")?;
+        gone(scene).await.context("a verifier that is gone")
+    })
+    .await
+}
+
+/// On a cluster where Pods pass that Gatekeeper does not answer about in time, with a policy for each silent registry.
+async fn run(
+    name: &str,
+    gatekeeper: Vec<String>,
+    scene: impl AsyncFnOnce(&Scene<'_>) -> Result<()>,
+) -> Result<()> {
+    let options = Options {
+        failure_policy: FailurePolicy::Ignore,
+        gatekeeper_arguments: gatekeeper,
+        ..Options::new(name)
+    };
+    let scenario = Scenario::on(options).without_operator().objects([namespace("shop"), namespace("calm")]);
+    Scenario::run(scenario, async |cluster| {
+        let prepared = prepare(cluster).await?;
+        println!("others: {:?} at most before anything goes wrong", prepared.usual);
+        scene(&prepared).await
+    })
+    .await
+}
+
+async fn prepare(cluster: &Cluster) -> Result<Scene<'_>> {
+    let silent = Manners { silent: true, ..Manners::default() };
+    let silent = [Front::start(0, silent.clone()).await?, Front::start(0, silent).await?];
+    let verifier = Verifier::prepare(cluster)?;
+    let hosts: Value = silent.iter().map(|front| json!({"host": front.host(), "insecure": true})).collect();
+    let settings = verifier.settings(&hosts)?;
+    cluster.install_signatures(&settings, &verifier.pair.certificate).await?;
+    verifier.start(cluster).await?;
+    for (number, front) in silent.iter().enumerate() {
+        let entry = json!({"reference": format!("{}/*", front.host()), "publicKeys": [KEY]});
+        let matches = json!({"namespaceSelector": {"matchNames": ["shop"]}});
+        let rules = json!({"verifyImageSignatures": [entry]});
+        let policy = policy("SecurityPolicy", &format!("silent-{number}"), &matches, &rules);
+        cluster.put(&policy).await?;
+        cluster.enforces_signatures(&policy, &settings).await?;
+    }
+    calm(cluster, &settings).await?;
+    let asker = Asker(cluster.client().await?);
+    until("others are judged", SOON, async || probe(&asker).await.map(|_| true)).await?;
+    let usual = probes(&asker, PROBES).await?;
+    Ok(Scene { cluster, asker, verifier, silent, usual })
 }
 
 /// A policy that has nothing to do with signatures.
@@ -123,36 +166,39 @@ async fn two_silent_registries(scene: &Scene<'_>) -> Result<()> {
 async fn fifty_hanging_checks(scene: &Scene<'_>) -> Result<()> {
     // The registries are asked again once they are no longer known to be silent.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let tasks: Vec<_> = (0..50)
-        .map(|number| {
-            let images = scene.images(&format!("hanging-{number}"));
-            let asker = scene.asker.clone();
-            tokio::spawn(async move { asker.tries(&pod_of("tried", &[&images[0], &images[1]])).await })
-        })
-        .collect();
+    let checks = scene.many("hanging", 50);
     let begun = Instant::now();
     let others = probes(&scene.asker, PROBES * 2).await?;
     println!("others: {others:?} at most while 50 checks hang, {:?} in all", begun.elapsed());
-    let mut longest = Duration::ZERO;
-    for task in tasks {
-        let answer = task.await??;
-        answer.refuses("[silent-0] [verify-image-signatures]")?;
-        longest = longest.max(answer.took);
-    }
+    let longest = all_refused(checks, "[silent-0] [verify-image-signatures]").await?;
     println!("50 hanging checks: each is refused, after {longest:?} at most");
     ensure!(others < scene.usual + SLOWER, "others took {others:?}");
     Ok(())
 }
 
+/// That each is refused, saying this. Returns how long the last one took.
+async fn all_refused(tasks: Vec<Pending>, says: &str) -> Result<Duration> {
+    let mut longest = Duration::ZERO;
+    for task in tasks {
+        let answer = task.await??;
+        answer.refuses(says)?;
+        longest = longest.max(answer.took);
+    }
+    Ok(longest)
+}
+
 /// Nothing is let pass while the verifier is stopped in its tracks.
 async fn hung(scene: &Scene<'_>) -> Result<()> {
     scene.cluster.freeze(VERIFIER)?;
-    let answer = scene.tries("hung").await;
-    let others = probes(&scene.asker, 5).await;
+    let covered = scene.many("hung", 20);
+    let others = probes(&scene.asker, PROBES * 2).await;
+    let longest = all_refused(covered, UNAVAILABLE).await;
     scene.cluster.thaw(VERIFIER)?;
-    let answer = answer?;
-    answer.refuses(UNAVAILABLE)?;
-    println!("a verifier that hangs: refused after {:?}; others then {:?} at most", answer.took, others?);
+    let (others, longest) = (others?, longest?);
+    println!(
+        "a verifier that hangs: 20 are refused, after {longest:?} at most; others then {others:?} at most"
+    );
+    ensure!(others < scene.usual + SLOWER, "others took {others:?}");
     until("the verifier answers again", SOON, async || {
         let answer = scene.tries("thawed").await?;
         ensure!(!answer.message.contains(UNAVAILABLE), "{answer:?}");

@@ -39,9 +39,9 @@ fn both(pair: Certificate, next: Certificate) -> Held {
     held(Slot::Held(pair), Slot::Held(next), &[])
 }
 
-fn rewrite(pair: Pair, next: Coming, previous: &[&str]) -> Option<Rewrite> {
+fn rewrite(pair: Pair, next: Coming, previous: &[&str]) -> Rewrite {
     let previous = previous.iter().map(|name| format!("{name};")).collect();
-    Some(Rewrite { pair, next, previous })
+    Rewrite { pair, next, previous }
 }
 
 /// What is decided on a day, where every process trusts these.
@@ -57,7 +57,7 @@ fn decided(
 
 #[test]
 fn a_certificate_is_renewed_before_it_ends_and_served_once_it_is_trusted() {
-    let kept = |next, previous: &[&str]| rewrite(Pair::Kept, next, previous);
+    let kept = |next, previous: &[&str]| Some(rewrite(Pair::Kept, next, previous));
     let after = |certificate: Certificate, previous: &[Certificate]| {
         held(Slot::Held(certificate), Slot::Nothing, previous)
     };
@@ -71,7 +71,7 @@ fn a_certificate_is_renewed_before_it_ends_and_served_once_it_is_trusted() {
             both(made("a", 0), made("b", 60)),
             vec!["a", "b"],
             60,
-            rewrite(Pair::Next, Coming::Nothing, &["a"]),
+            Some(rewrite(Pair::Next, Coming::Nothing, &["a"])),
         ),
         ("served", after(made("b", 60), &[made("a", 0)]), vec!["a", "b"], 61, None),
         (
@@ -88,14 +88,14 @@ fn a_certificate_is_renewed_before_it_ends_and_served_once_it_is_trusted() {
             both(made("a", 0), made("b", 60)),
             vec!["a"],
             90,
-            rewrite(Pair::Next, Coming::Nothing, &[]),
+            Some(rewrite(Pair::Next, Coming::Nothing, &[])),
         ),
         (
             "both ended",
             both(made("a", 0), made("b", 60)),
             vec!["a"],
             150,
-            rewrite(Pair::New, Coming::Nothing, &[]),
+            Some(rewrite(Pair::New, Coming::Nothing, &[])),
         ),
         ("next due as well", both(made("a", 60), made("b", 0)), vec!["a"], 90, kept(Coming::Nothing, &[])),
     ] {
@@ -105,7 +105,7 @@ fn a_certificate_is_renewed_before_it_ends_and_served_once_it_is_trusted() {
 
 #[test]
 fn what_is_lost_or_of_no_use_is_made_anew_at_once() {
-    let new = |previous: &[&str]| rewrite(Pair::New, Coming::Nothing, previous);
+    let new = |previous: &[&str]| Some(rewrite(Pair::New, Coming::Nothing, previous));
     let unreadable = held(Slot::Unusable, Slot::Nothing, &[made("z", -50)]);
     let with_next = |slot| held(slot, Slot::Held(made("b", 1)), &[]);
     for (what, held, expected) in [
@@ -116,9 +116,13 @@ fn what_is_lost_or_of_no_use_is_made_anew_at_once() {
         (
             "the next one is good",
             Some(with_next(Slot::Unusable)),
-            rewrite(Pair::Next, Coming::Nothing, &["t"]),
+            Some(rewrite(Pair::Next, Coming::Nothing, &["t"])),
         ),
-        ("only the next one", Some(with_next(Slot::Nothing)), rewrite(Pair::Next, Coming::Nothing, &["t"])),
+        (
+            "only the next one",
+            Some(with_next(Slot::Nothing)),
+            Some(rewrite(Pair::Next, Coming::Nothing, &["t"])),
+        ),
         ("the url has changed", Some(both(elsewhere("a", 0), elsewhere("b", 1))), new(&["a", "t"])),
         ("ended", Some(pair(made("a", -90))), new(&["t"])),
     ] {
@@ -140,7 +144,7 @@ fn a_next_pair_of_no_use_goes_or_is_made_anew() {
         for (on, expected) in [(1, Coming::Nothing), (60, Coming::New)] {
             let held = held(Slot::Held(made("a", 0)), slot.clone(), &[]);
             let found = decided(Some(&held), &["a", "b"], &[], day(on));
-            assert_eq!(found, rewrite(Pair::Kept, expected, &[]), "{slot:?} {on}");
+            assert_eq!(found, Some(rewrite(Pair::Kept, expected, &[])), "{slot:?} {on}");
         }
     }
 }
@@ -149,13 +153,16 @@ fn a_next_pair_of_no_use_goes_or_is_made_anew() {
 fn a_clock_that_jumps_leaves_nothing_behind() {
     // A leader whose clock is a year ahead finds everything ended.
     let before = pair(made("a", 0));
-    assert_eq!(decided(Some(&before), &["a"], &[], day(365)), rewrite(Pair::New, Coming::Nothing, &[]));
+    assert_eq!(decided(Some(&before), &["a"], &[], day(365)), Some(rewrite(Pair::New, Coming::Nothing, &[])));
     // Back again, what it made is not valid yet.
     let ahead = pair(made("b", 365));
-    assert_eq!(decided(Some(&ahead), &["b"], &[], day(1)), rewrite(Pair::New, Coming::Nothing, &["b"]));
+    assert_eq!(decided(Some(&ahead), &["b"], &[], day(1)), Some(rewrite(Pair::New, Coming::Nothing, &["b"])));
     // A month ahead it makes the next one, which is dropped when the clock is right again.
     let early = both(made("a", 0), made("b", 60));
-    assert_eq!(decided(Some(&early), &["a", "b"], &[], day(2)), rewrite(Pair::Kept, Coming::Nothing, &[]));
+    assert_eq!(
+        decided(Some(&early), &["a", "b"], &[], day(2)),
+        Some(rewrite(Pair::Kept, Coming::Nothing, &[]))
+    );
     // Two leaders, one a few minutes behind the other: what one made is valid for the other.
     let other = pair(made("a", 0));
     assert_eq!(decided(Some(&other), &["a"], &[], day(0) - Duration::from_mins(10)), None);
@@ -165,9 +172,9 @@ fn a_clock_that_jumps_leaves_nothing_behind() {
 fn earlier_certificates_are_few_and_each_once() {
     let previous: Vec<_> = (0..6).map(|it| made(&format!("p{it}"), it)).collect();
     let twice = held(Slot::Held(made("a", 9)), Slot::Nothing, &[previous[0].clone(), previous[0].clone()]);
-    assert_eq!(decided(Some(&twice), &[], &[], day(10)), rewrite(Pair::Kept, Coming::Nothing, &["p0"]));
+    assert_eq!(decided(Some(&twice), &[], &[], day(10)), Some(rewrite(Pair::Kept, Coming::Nothing, &["p0"])));
     let many = held(Slot::Held(made("a", 9)), Slot::Held(made("b", 9)), &previous);
-    let expected = rewrite(Pair::Next, Coming::Nothing, &["a", "p0", "p1", "p2"]);
+    let expected = Some(rewrite(Pair::Next, Coming::Nothing, &["a", "p0", "p1", "p2"]));
     assert_eq!(decided(Some(&many), &["b"], &[], day(10)), expected);
 }
 

@@ -14,7 +14,7 @@ use crate::watch::observe::{VerifierSnapshot, VerifierView};
 use crate::watch::published::{NoAnswer, VerifierReplica, Verifiers};
 use gatewright_api::Reason;
 use k8s_openapi::jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(crate) const CONSTRAINT: &str = "strict";
@@ -69,79 +69,72 @@ fn found(view: &VerifierView) -> Option<Judgement> {
 const SERVICE: &str = "https://gatewright-verifier.gatewright-system.svc:8443";
 
 /// What a policy can wait for: what is the matter, the reason, and the message.
-fn obstacles() -> Vec<(VerifierView, Reason, String)> {
-    let builtin = signing();
-    let (good, prepared) = (good(builtin), desired(&good(builtin), builtin));
+type Obstacle = (VerifierView, Reason, String);
+
+const LOG: &str = "if this lasts, look at the log of that Pod";
+
+fn obstacles() -> Vec<Obstacle> {
+    [of_answers(), of_processes(), of_objects()].into_iter().flatten().collect()
+}
+
+fn of_answers() -> Vec<Obstacle> {
+    let good = good(signing());
     let silent = |failure: Option<NoAnswer>| {
-        saying(&good, move |said| {
-            *said = Verifiers { replicas: Default::default(), failure: failure.clone() }
-        })
+        let verifiers = Verifiers { replicas: BTreeMap::default(), failure };
+        saying(&good, |said| said.clone_from(&verifiers))
     };
     let refused = NoAnswer::Other("10.0.0.1:8443: connection refused".to_owned());
     let look =
         "images that policies cover are refused: look at the Pods gatewright-verifier and at NetworkPolicies";
-    let replica = |change: fn(&mut VerifierReplica)| {
-        saying(&good, move |said| {
+    let unreachable = |view, why: &str| {
+        (view, Reason::VerifierUnreachable, format!("no verifier answers at {SERVICE}{why}; {look}"))
+    };
+    let behind = |change: fn(&mut VerifierReplica), why: &str| {
+        let view = saying(&good, |said| {
             let mut behind = said.replicas["verifier-1"].clone();
             change(&mut behind);
             said.replicas.insert("verifier-2".to_owned(), behind);
-        })
+        });
+        (view, Reason::VerifierBehind, format!("the verifier verifier-2 {why}; {LOG}"))
     };
-    let log = "if this lasts, look at the log of that Pod";
+    let older = |it: &mut VerifierReplica| *it.constraints.get_mut(CONSTRAINT).unwrap() = "older".to_owned();
+    vec![
+        unreachable(silent(None), ""),
+        unreachable(silent(Some(refused)), ": 10.0.0.1:8443: connection refused"),
+        unreachable(VerifierView { said: None, ..good.clone() }, ""),
+        behind(|it| it.ready = false, "is not ready"),
+        behind(|it| it.constraints.clear(), "does not know the policy yet"),
+        behind(older, "does not know the policy's entries yet"),
+    ]
+}
+
+/// What the processes of Gatekeeper say of the Provider.
+fn of_processes() -> Vec<Obstacle> {
+    let good = good(signing());
+    let prepared = desired(&good, signing());
+    let mut inactive = reported(live(&prepared));
+    inactive.reports[0].enforced = false;
+    [
+        (live(&prepared), "has not reported on the Provider"),
+        (Live { generation: 2, ..reported(live(&prepared)) }, "has generation 1 of the Provider, not 2"),
+        (inactive, "does not ask the Provider"),
+    ]
+    .map(|(live, why)| (with_provider(&good, live), Reason::NotEnforcedBy, format!("{PROCESS} {why}; {LOG}")))
+    .into()
+}
+
+fn of_objects() -> Vec<Obstacle> {
+    let good = good(signing());
+    let prepared = desired(&good, signing());
     let operator = "if this lasts, look at the operator's log";
     let secret = "Secret gatewright-system/gatewright-verifier-tls";
+    let not_ours =
+        "exists and is not ours (it has no label gatewright.io/owner with our value); delete or rename it";
     vec![
-        (silent(None), Reason::VerifierUnreachable, format!("no verifier answers at {SERVICE}; {look}")),
-        (
-            silent(Some(refused)),
-            Reason::VerifierUnreachable,
-            format!("no verifier answers at {SERVICE}: 10.0.0.1:8443: connection refused; {look}"),
-        ),
-        (
-            VerifierView { said: None, ..good.clone() },
-            Reason::VerifierUnreachable,
-            format!("no verifier answers at {SERVICE}; {look}"),
-        ),
-        (
-            replica(|it| it.ready = false),
-            Reason::VerifierBehind,
-            format!("the verifier verifier-2 is not ready; {log}"),
-        ),
-        (
-            replica(|it| it.constraints.clear()),
-            Reason::VerifierBehind,
-            format!("the verifier verifier-2 does not know the policy yet; {log}"),
-        ),
-        (
-            replica(|it| *it.constraints.get_mut(CONSTRAINT).unwrap() = "older".to_owned()),
-            Reason::VerifierBehind,
-            format!("the verifier verifier-2 does not know the policy's entries yet; {log}"),
-        ),
-        (
-            with_provider(&good, live(&prepared)),
-            Reason::NotEnforcedBy,
-            format!("{PROCESS} has not reported on the Provider; {log}"),
-        ),
-        (
-            with_provider(&good, Live { generation: 2, ..reported(live(&prepared)) }),
-            Reason::NotEnforcedBy,
-            format!("{PROCESS} has generation 1 of the Provider, not 2; {log}"),
-        ),
-        (
-            with_provider(&good, {
-                let mut live = reported(live(&prepared));
-                live.reports[0].enforced = false;
-                live
-            }),
-            Reason::NotEnforcedBy,
-            format!("{PROCESS} does not ask the Provider; {log}"),
-        ),
         (
             with_provider(&good, foreign(&prepared)),
             Reason::Conflict,
-            "Provider gatewright-verifier exists and is not ours (it has no label gatewright.io/owner with our value); \
-             delete or rename it"
-                .to_owned(),
+            format!("Provider gatewright-verifier {not_ours}"),
         ),
         (
             with_provider(&good, held(&prepared)),
@@ -168,9 +161,7 @@ fn obstacles() -> Vec<(VerifierView, Reason, String)> {
         (
             VerifierView { secret: Some(Arc::new(Held::default())), ..good.clone() },
             Reason::Conflict,
-            format!(
-                "{secret} exists and is not ours (it has no label gatewright.io/owner with our value); delete or rename it"
-            ),
+            format!("{secret} {not_ours}"),
         ),
         (
             VerifierView { served: false, ..good.clone() },
@@ -228,9 +219,9 @@ fn plan(actions: Vec<Action>) -> Plan {
     Plan { next: Next::After(LOOK_AGAIN), ..silent(actions) }
 }
 
-fn write(pair: Pair, next: Coming, previous: &[&str]) -> Option<SecretAction> {
+fn write(pair: Pair, next: Coming, previous: &[&str]) -> SecretAction {
     let previous = previous.iter().map(|name| format!("{name};")).collect();
-    Some(SecretAction::Write(Rewrite { pair, next, previous }))
+    SecretAction::Write(Rewrite { pair, next, previous })
 }
 
 fn enabled() -> Vec<(&'static str, Decision, Decision)> {
@@ -242,7 +233,7 @@ fn enabled() -> Vec<(&'static str, Decision, Decision)> {
     let without = VerifierView { provider: None, ..good.clone() };
     let secret = |secret: Option<Held>| VerifierView { secret: secret.map(Arc::new), ..good.clone() };
     let lost = secret(None);
-    let anew = write(Pair::New, Coming::Nothing, &[]);
+    let anew = Some(write(Pair::New, Coming::Nothing, &[]));
     let due = VerifierSnapshot { now: made("b", 60).ends - super::certificate::LIFETIME, ..snapshot(&good) };
     let foreign_secret = secret(Some(Held { ours: false, ..Held::clone(good.secret.as_ref().unwrap()) }));
     [
@@ -253,7 +244,7 @@ fn enabled() -> Vec<(&'static str, Decision, Decision)> {
         // The Provider stays as it is until there is something to trust.
         ("lost Secret", snapshot(&lost), plan(vec![]), anew),
         ("foreign Secret", snapshot(&foreign_secret), Plan::default(), None),
-        ("due", due, remember(), write(Pair::Kept, Coming::New, &[])),
+        ("due", due, remember(), Some(write(Pair::Kept, Coming::New, &[]))),
     ]
     .map(|(what, snapshot, plan, secret)| (what, decide(&snapshot, builtin), Decision { plan, secret }))
     .into()

@@ -1,40 +1,40 @@
 //! Policies with entries of image signatures: a second constraint, which goes with the release.
 
-use super::{NAME, compiles, enforced, not_applied, plan, policy, prepared, snapshot, with_rules};
+use super::{NAME, SOON, compiles, enforced, not_applied, plan, policy, prepared, snapshot, with_rules};
 use crate::judge::builtin::Builtin;
 use crate::judge::conditions::Judgement;
 use crate::judge::draft::{Draft, Outcome};
 use crate::judge::fixtures::{
-    Row, builtin, check, edited, foreign, release, remembered, silent, taken_in, template, unremembered,
-    update,
+    Row, builtin, check, edited, foreign, release, remembered, signing, silent, taken_in, template,
+    unremembered, update,
 };
 use crate::judge::ownership::{of_release, owned};
-use crate::judge::plan::{Action, Plan, Status};
+use crate::judge::plan::{Action, Next, Plan, Status};
 use crate::judge::policy::decide;
+use crate::judge::verifier::tests::{good, saying};
 use crate::watch::desired::{Prepared, Write};
 use crate::watch::kind::{Id, Kind};
 use crate::watch::last_applied::Observed;
 use crate::watch::live::Live;
-use crate::watch::observe::PolicySnapshot;
+use crate::watch::observe::{PolicySnapshot, VerifierView};
 use gatewright_api::{Guarded, PolicyKind, PolicyStatus, Reason, SecurityPolicy};
-use gatewright_compiler::Settings;
 use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 const KEY: &str = include_str!("../../../../../signatures/tests/fixtures/keys/p256.pub");
 const OF: Template = Template::VerifyImageSignatures;
 const KIND: Kind = Kind::Constraint(OF);
 
 pub(crate) fn rows() -> Vec<Row> {
-    [switched_on(), switched_off(), invalid(), gone()].into_iter().flatten().collect()
+    [switched_signing(), switched_off(), invalid(), gone()].into_iter().flatten().collect()
 }
 
 #[test]
 fn entries_have_a_constraint_of_their_own() {
-    check(switched_on());
+    check(switched_signing());
 }
 
 #[test]
@@ -50,16 +50,6 @@ fn the_last_good_keys_are_kept() {
 #[test]
 fn both_constraints_go_with_the_policy() {
     check(gone());
-}
-
-/// Settings that verify signatures.
-fn on() -> &'static Builtin {
-    static ON: LazyLock<Builtin> = LazyLock::new(|| {
-        let mut settings = Settings::default();
-        settings.signatures.enabled = true;
-        Builtin::new(settings)
-    });
-    &ON
 }
 
 fn entries() -> Value {
@@ -78,11 +68,24 @@ fn broken(status: Option<&PolicyStatus>) -> Guarded<SecurityPolicy> {
 /// What the entries compile to, owned by the release.
 fn of_entries(policy: &Guarded<SecurityPolicy>) -> Arc<Prepared> {
     let parsed = policy.parsed.as_ref().unwrap();
-    let compiled = gatewright_compiler::compile(&**parsed, &on().settings).unwrap();
+    let compiled = gatewright_compiler::compile(&**parsed, &signing().settings).unwrap();
     let constraint = compiled.signatures.unwrap().constraint;
     let prepared =
         Prepared::new(KIND, &constraint.metadata, &constraint).made_from(policy.metadata.generation);
     owned(&Arc::new(prepared), of_release(Some(&release())))
+}
+
+fn revision(prepared: &Prepared) -> String {
+    prepared.content.value()["parameters"]["revision"].as_str().unwrap().to_owned()
+}
+
+/// The verifier is as it should be, and knows the policy in this revision.
+fn knowing(revision: &str) -> VerifierView {
+    saying(&good(signing()), |said| {
+        for replica in said.replicas.values_mut() {
+            replica.constraints = [(NAME.to_owned(), revision.to_owned())].into();
+        }
+    })
 }
 
 /// A policy with rules and entries. The constraint of its rules is there as it should be.
@@ -96,18 +99,19 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let policy = with_entries(1, None);
-        let rules = prepared(&policy, on());
+        let rules = prepared(&policy, signing());
         let live_rules = Arc::new(taken_in(&rules));
         Self { signatures: of_entries(&policy), policy, rules, live_rules }
     }
 
     fn snapshot(&self, constraint: Observed) -> PolicySnapshot<SecurityPolicy> {
         let rules = remembered(&self.rules, Some(&self.live_rules));
-        let mut snapshot = snapshot(Some(self.policy.clone()), rules, on());
+        let mut snapshot = snapshot(Some(self.policy.clone()), rules, signing());
         let signatures = snapshot.signatures.as_mut().unwrap();
         signatures.served = true;
         signatures.constraint = constraint;
-        signatures.template = Some(template(on(), OF));
+        signatures.template = Some(template(signing(), OF));
+        snapshot.verifier = knowing(&revision(&self.signatures));
         snapshot
     }
 
@@ -125,7 +129,7 @@ impl Scene {
     }
 
     fn row(&self, what: &str, constraint: Observed, actions: Vec<Action>, signatures: Outcome) -> Row {
-        let found = decide(&self.snapshot(constraint), on());
+        let found = decide(&self.snapshot(constraint), signing());
         Row::new(what, found, self.plan(actions, compiles(), signatures))
     }
 }
@@ -147,7 +151,7 @@ fn said(
     plan
 }
 
-fn switched_on() -> Vec<Row> {
+fn switched_signing() -> Vec<Row> {
     let scene = Scene::new();
     let prepared = &scene.signatures;
     let [live, bad, theirs] = [taken_in(prepared), edited(prepared), foreign(prepared)].map(Arc::new);
@@ -175,11 +179,34 @@ fn switched_on() -> Vec<Row> {
         ),
         Row::new(
             "no template",
-            decide(&unready, on()),
+            decide(&unready, signing()),
             scene.plan(vec![], compiles(), not_applied(1, waiting)),
         ),
         entries_alone(),
+        behind(&scene),
     ]
+}
+
+/// Gatekeeper enforces the constraint, and a verifier does not know its keys yet.
+fn behind(scene: &Scene) -> Row {
+    let live = Arc::new(taken_in(&scene.signatures));
+    let mut snapshot = scene.snapshot(remembered(&scene.signatures, Some(&live)));
+    snapshot.verifier = knowing("another");
+    let says = "the verifier verifier-1 does not know the policy's entries yet; if this lasts, look at the log of that Pod";
+    let lags = Judgement::no(Reason::VerifierBehind, says);
+    let outcome = super::as_applied(&scene.signatures, &live, lags);
+    Row::new("a verifier lags behind", decide(&snapshot, signing()), scene.plan(vec![], compiles(), outcome))
+}
+
+#[test]
+fn a_verifier_gets_a_moment_to_take_in_what_was_written() {
+    let scene = Scene::new();
+    let live = Arc::new(taken_in(&scene.signatures));
+    let settling = Observed { settling: Some(SOON), ..remembered(&scene.signatures, Some(&live)) };
+    let mut snapshot = scene.snapshot(settling);
+    snapshot.verifier = knowing("another");
+    let expected = Plan { next: Next::After(SOON), ..scene.plan(vec![], compiles(), Outcome::Unsaid) };
+    assert_eq!(decide(&snapshot, signing()), expected);
 }
 
 /// Without rules the policy has one constraint.
@@ -192,7 +219,7 @@ fn entries_alone() -> Row {
         rules.constraint = Observed::default();
     });
     let expected = said(&alone, vec![], compiles(), Outcome::Nothing, scene.signatures_applied(&live));
-    Row::new("entries alone", decide(&snapshot, on()), expected)
+    Row::new("entries alone", decide(&snapshot, signing()), expected)
 }
 
 fn switched_off() -> Vec<Row> {
@@ -238,16 +265,22 @@ fn invalid() -> Vec<Row> {
     let kept = || scene.signatures_applied(&live);
     let remember = Action::Remember(Arc::clone(prepared));
     vec![
-        expect("kept", remembered(prepared, Some(&live)), vec![], kept(), on()),
+        expect("kept", remembered(prepared, Some(&live)), vec![], kept(), signing()),
         expect(
             "repaired",
             remembered(prepared, Some(&bad)),
             vec![repair(update(&bad))],
             Outcome::Unsaid,
-            on(),
+            signing(),
         ),
-        expect("made anew", remembered(prepared, None), vec![repair(Write::Create)], Outcome::Unsaid, on()),
-        expect("proven after a restart", unremembered(Some(&live)), vec![remember], kept(), on()),
+        expect(
+            "made anew",
+            remembered(prepared, None),
+            vec![repair(Write::Create)],
+            Outcome::Unsaid,
+            signing(),
+        ),
+        expect("proven after a restart", unremembered(Some(&live)), vec![remember], kept(), signing()),
         expect("switched off", remembered(prepared, Some(&live)), vec![delete], Outcome::Nothing, builtin()),
     ]
 }
@@ -307,10 +340,10 @@ fn gone() -> Vec<Row> {
     let mut half = gone.clone();
     half.signatures.as_mut().unwrap().constraint = Observed::default();
     vec![
-        Row::new("both are there", decide(&gone, on()), silent(both)),
+        Row::new("both are there", decide(&gone, signing()), silent(both)),
         Row::new(
             "one is there",
-            decide(&half, on()),
+            decide(&half, signing()),
             silent(vec![rules, Action::Forget(Id::new(KIND, NAME))]),
         ),
     ]

@@ -36,7 +36,7 @@ fn faults() -> Vec<(VerifierView, Reason, &'static str)> {
         ),
         (
             replica(|said| {
-                said.failure = Some(NoAnswer::Certificate("10.0.0.1:8443: UnknownIssuer".to_owned()))
+                said.failure = Some(NoAnswer::Certificate("10.0.0.1:8443: UnknownIssuer".to_owned()));
             }),
             Reason::CertificateStale,
             "a verifier serves a certificate that Gatekeeper does not trust (10.0.0.1:8443: UnknownIssuer)",
