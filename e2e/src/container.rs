@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use k8s_openapi::api::core::v1::{Container, EnvVar, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, EnvVar, Pod, PodSpec, Volume};
 
 /// The entry point of the image.
 const ENTRYPOINT: &str = "/gatewright";
@@ -24,15 +24,46 @@ pub struct Place {
     pub kubeconfig: PathBuf,
 }
 
-/// A volume of a `ConfigMap` and where the container sees it.
+/// A volume and where the container sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// The name of the volume.
     pub volume: String,
-    /// The name of the `ConfigMap`.
-    pub config_map: String,
+    /// What is in it.
+    pub source: Source,
     /// The folder in the container.
     pub path: String,
+}
+
+/// What a volume shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// All keys of the `ConfigMap` of this name.
+    ConfigMap(String),
+    /// Keys of a Secret.
+    Secret {
+        /// Its name.
+        name: String,
+        /// Whether the container starts without it.
+        optional: bool,
+        /// Which keys; all if empty.
+        keys: Vec<String>,
+    },
+}
+
+impl Source {
+    fn of(volume: &Volume) -> Result<Self> {
+        let unknown = || format!("the volume {} is neither a ConfigMap nor a Secret", volume.name);
+        if let Some(map) = &volume.config_map {
+            return Ok(Self::ConfigMap(map.name.clone()));
+        }
+        let secret = volume.secret.as_ref().with_context(unknown)?;
+        Ok(Self::Secret {
+            name: secret.secret_name.clone().with_context(unknown)?,
+            optional: secret.optional == Some(true),
+            keys: secret.items.iter().flatten().map(|item| item.key.clone()).collect(),
+        })
+    }
 }
 
 fn container(pod: &Pod) -> Result<(&PodSpec, &Container)> {
@@ -44,19 +75,16 @@ fn container(pod: &Pod) -> Result<(&PodSpec, &Container)> {
 /// What the container mounts.
 ///
 /// # Errors
-/// It mounts something else than a `ConfigMap`.
+/// It mounts something else than a `ConfigMap` or a Secret.
 pub fn mounts(pod: &Pod) -> Result<Vec<Mount>> {
     let (spec, container) = container(pod)?;
     let mut mounts = vec![];
     for mount in container.volume_mounts.iter().flatten().filter(|mount| !is_token(&mount.mount_path)) {
         let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
         let volume = volume.with_context(|| format!("there is no volume {}", mount.name))?;
-        let config_map = volume.config_map.as_ref();
-        let config_map =
-            config_map.with_context(|| format!("the volume {} is not a ConfigMap", mount.name))?;
         mounts.push(Mount {
             volume: mount.name.clone(),
-            config_map: config_map.name.clone(),
+            source: Source::of(volume)?,
             path: mount.mount_path.clone(),
         });
     }
@@ -150,6 +178,7 @@ pub fn write_volume(folder: &Path, data: &BTreeMap<String, String>) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart;
     use serde_json::{Value, json};
 
     fn pod(container: &Value) -> Pod {
@@ -198,7 +227,32 @@ mod tests {
         let expected = [("KUBECONFIG", "/kubeconfig"), ("POD_NAME", "gatewright-7d9f-x2k"), ("WORD", "x")];
         assert_eq!(environment, expected.into());
         assert_eq!(ports(&pod).unwrap(), [8080]);
-        assert_eq!(mounts(&pod).unwrap()[0].config_map, "gatewright-settings");
+        assert_eq!(mounts(&pod).unwrap()[0].source, Source::ConfigMap("gatewright-settings".to_owned()));
+    }
+
+    /// As the chart has it.
+    #[test]
+    fn the_verifier_becomes_a_process() {
+        let rendered = chart::template(&["verifier.enabled=true", chart::NO_IMAGE]).unwrap();
+        let mut rendered = chart::objects(&rendered).unwrap();
+        let mut deployment = rendered.remove("Deployment/gatewright-verifier").unwrap();
+        let mut pod: Pod = serde_json::from_value(deployment["spec"]["template"].take()).unwrap();
+        pod.metadata.name = Some("gatewright-verifier-0".to_owned());
+        assert_eq!(ports(&pod).unwrap(), [8443, 8080]);
+        let (name, keys) =
+            ("gatewright-verifier-tls".to_owned(), vec!["tls.crt".to_owned(), "tls.key".to_owned()]);
+        assert_eq!(mounts(&pod).unwrap()[1].source, Source::Secret { name, optional: true, keys });
+        let place = Place { ports: [(8080, 20_001), (8443, 20_002)].into(), ..place() };
+        let command = command(&pod, &place).unwrap();
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
+        let expected = [
+            "verifier",
+            "--config=/volumes/settings/settings.yaml",
+            "--tls-dir=/volumes/tls/",
+            "--address=127.0.0.1:20002",
+            "--listen=127.0.0.1:20001",
+        ];
+        assert_eq!(arguments, expected);
     }
 
     #[test]

@@ -45,6 +45,7 @@ use std::time::Duration;
 
 pub use cluster::{Cluster, Condition, FailurePolicy, Options, Output, Running, down, reap, running, until};
 pub use gatewright_tools as tools;
+pub use runner::VERIFIER_PORT;
 pub use scenario::Scenario;
 
 /// Much more than anything here takes, also on a machine under load.

@@ -1,26 +1,34 @@
-//! What runs the operator's Pods: no node of a local cluster runs containers, so that real processes are started here for
-//! those Pods, as their Deployment says. So `helm install` ends in a real operator.
+//! What runs the Pods of the operator and the verifier: no node of a local cluster runs containers, so that real processes
+//! are started here for those Pods, as their Deployments say. So `helm install` ends in a real operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 
-use crate::container::{self, Place};
+use crate::container::{self, Place, Source};
 use crate::{Cluster, operator};
 
 /// Which Pods.
-const SELECTOR: &str = "app.kubernetes.io/name=gatewright,app.kubernetes.io/component=operator";
+const SELECTOR: &str =
+    "app.kubernetes.io/name=gatewright,app.kubernetes.io/component in (operator, verifier)";
+
+/// The port of metrics and probes, in the container.
+const PROBES: u16 = 8080;
+
+/// What the port is reserved for where the verifier answers Gatekeeper. No local process can resolve the name of a Service,
+/// so `signatures.url` must be this port of the machine, and there can be one replica.
+pub const VERIFIER_PORT: &str = "verifier of the chart";
 
 /// How often Pods, volumes and readiness are looked at.
 const INTERVAL: Duration = Duration::from_millis(300);
 
 impl Cluster {
-    /// Runs the operator's Pods while something else is done.
+    /// Runs the Pods of operator and verifier while something else is done.
     ///
     /// # Errors
     /// Those of `scene`, or a Pod says what cannot be run.
@@ -43,7 +51,7 @@ impl Cluster {
         }
     }
 
-    /// Runs the operator's Pods forever.
+    /// Runs the Pods of operator and verifier forever.
     ///
     /// # Errors
     /// A Pod says what cannot be run.
@@ -108,15 +116,36 @@ impl Runner<'_> {
 
     /// Brings the volumes up to date; false where there is none to mount.
     async fn write_volumes(&self, pod: &Pod) -> Result<bool> {
-        let namespace = pod.namespace().unwrap_or_default();
-        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &namespace);
         for mount in container::mounts(pod)? {
-            let Ok(Some(map)) = maps.get_opt(&mount.config_map).await else { return Ok(false) };
+            let Some(data) = self.data(pod, &mount.source).await? else { return Ok(false) };
             let folder = self.volumes(pod).join(&mount.volume);
             std::fs::create_dir_all(&folder)?;
-            container::write_volume(&folder, &map.data.unwrap_or_default())?;
+            container::write_volume(&folder, &data)?;
         }
         Ok(true)
+    }
+
+    /// The files of a volume; none where its object must be there and is not.
+    async fn data(&self, pod: &Pod, source: &Source) -> Result<Option<BTreeMap<String, String>>> {
+        let namespace = pod.namespace().unwrap_or_default();
+        match source {
+            Source::ConfigMap(name) => {
+                let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &namespace);
+                let Ok(Some(map)) = maps.get_opt(name).await else { return Ok(None) };
+                Ok(Some(map.data.unwrap_or_default()))
+            }
+            Source::Secret { name, optional, keys } => {
+                let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
+                // While the API server does not answer, a volume stays as it is.
+                let Ok(found) = secrets.get_opt(name).await else { return Ok(None) };
+                let Some(secret) = found else { return Ok(optional.then(BTreeMap::new)) };
+                let data = secret.data.unwrap_or_default().into_iter();
+                let data = data.filter(|(key, _)| keys.is_empty() || keys.contains(key));
+                data.map(|(key, bytes)| Ok((key, String::from_utf8(bytes.0)?)))
+                    .collect::<Result<_>>()
+                    .map(Some)
+            }
+        }
     }
 
     async fn start(&self, name: &str, pod: &Pod) -> Result<()> {
@@ -125,7 +154,8 @@ impl Runner<'_> {
         let server = self.cluster.server()?;
         let kubeconfig =
             self.cluster.service_account_kubeconfig_at(&server, &namespace, &account, &file).await?;
-        let ports = container::ports(pod)?.into_iter().map(|port| Ok((port, self.cluster.port(name)?)));
+        let reserved = |port| self.cluster.port(if port == PROBES { name } else { VERIFIER_PORT });
+        let ports = container::ports(pod)?.into_iter().map(|port| Ok((port, reserved(port)?)));
         let (program, volumes) = (self.binary.to_owned(), self.volumes(pod));
         let place = Place { program, volumes, ports: ports.collect::<Result<_>>()?, kubeconfig };
         self.cluster.spawn(name, &container::command(pod, &place)?, None).await

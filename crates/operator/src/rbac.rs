@@ -79,6 +79,12 @@ impl Rule {
         Self { place, ..self }
     }
 
+    /// Whether it is given only where the verifier is installed: to tell Gatekeeper of it, and to give it its certificate.
+    #[must_use]
+    pub fn needs_verifier(&self) -> bool {
+        self.group == PROVIDER_GROUP || self.resources.iter().any(|resource| resource == "secrets")
+    }
+
     /// The rule as it stands in a role.
     #[must_use]
     pub fn policy_rule(&self) -> PolicyRule {
@@ -306,10 +312,12 @@ pub fn rbac_reference() -> String {
     let code = |words: &[String]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     let row = |rule: &Rule| {
         let Rule { place, purpose, group, resources, names, verbs } = rule;
+        let with = if rule.needs_verifier() { ", with the verifier" } else { "" };
         let group = if group.is_empty() { "core" } else { group };
         let (verbs, names) =
             (verbs.join(", "), if names.is_empty() { "all".to_owned() } else { code(names) });
-        format!("| {group}: {} | {verbs} | {names} | {} | {purpose} |\n", code(resources), place.describe())
+        let (resources, place) = (code(resources), place.describe());
+        format!("| {group}: {resources} | {verbs} | {names} | {place}{with} | {purpose} |\n")
     };
     PAGE.to_owned() + &rules().iter().map(row).collect::<String>()
 }
@@ -323,6 +331,9 @@ own namespace, and one in `default`. It has no Role in Gatekeeper's namespace, s
 No rule has a wildcard in its verbs, in its groups, or in what may be written. The one wildcard is for reading
 `constraints.gatekeeper.sh`, because users name the kinds of that group themselves. The operator reads no Secret but its own,
 `gatewright-verifier-tls`.
+
+Rights that come *with the verifier* are in the roles only with the chart's value `verifier.enabled` or the component `verifier`.
+The verifier has a ServiceAccount and a ClusterRole of its own, and reads only ([verifier.md](verifier.md#install-it)).
 
 This page is generated from the table in `crates/operator/src/rbac.rs`, and so are the roles of the chart and the manifest; `make generated` writes them.
 

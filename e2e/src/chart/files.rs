@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use gatewright_operator::rbac::{self, Place, Rule};
+use gatewright_operator::rbac::{self, Place};
 use serde_json::json;
 
 use super::{NAMESPACE, NO_IMAGE, folder, objects, schema, template, values};
@@ -93,19 +93,13 @@ fn rights() -> Result<String> {
     let places = [("cluster", Place::Cluster), ("own", Place::Own), ("default", Place::Default)];
     let of = |place: Place, for_verifier: bool| -> Vec<_> {
         let rules = rbac::rules().into_iter();
-        let rules = rules.filter(|rule| rule.place == place && needs_verifier(rule) == for_verifier);
+        let rules = rules.filter(|rule| rule.place == place && rule.needs_verifier() == for_verifier);
         rules.map(|rule| rule.policy_rule()).collect()
     };
     let all = |for_verifier| places.map(|(name, place)| (name, json!(of(place, for_verifier))));
     let mut rules: BTreeMap<_, _> = all(false).into();
     rules.insert("verifier", json!(BTreeMap::from(all(true))));
     Ok(serde_saphyr::to_string(&rules)?)
-}
-
-/// Whether a right is needed only while signatures are verified: to tell Gatekeeper of the verifier, and to give that its
-/// certificate.
-fn needs_verifier(rule: &Rule) -> bool {
-    rule.group == "externaldata.gatekeeper.sh" || rule.resources.iter().any(|resource| resource == "secrets")
 }
 
 const VALUES_HEAD: &str = "# Values of the chart
@@ -208,5 +202,7 @@ mod tests {
         assert_eq!(count(&rules) + count(&rules["verifier"]), rbac::rules().len());
         let without: Vec<_> = ["cluster", "own", "default"].map(|place| rules[place].to_string()).into();
         assert!(without.iter().all(|rules| !rules.contains("secrets") && !rules.contains("externaldata")));
+        let [cluster, own] = ["cluster", "own"].map(|place| rules["verifier"][place].to_string());
+        assert!(cluster.contains("providers") && own.contains("gatewright-verifier-tls"), "{cluster} {own}");
     }
 }

@@ -1,6 +1,7 @@
 //! The Helm chart and the components of kustomize: every value rendered and taken by a real API server, Gatekeeper that comes
 //! later, a second release, and a release that takes over what another left.
 
+mod signatures;
 mod values;
 mod verifier;
 

@@ -76,9 +76,17 @@ fn sources() -> impl Iterator<Item = (Template, &'static str)> {
     Template::ALL.iter().filter_map(category)
 }
 
+/// Whether all constraints of a template are known. Where signatures are not verified its kind is not served, and there are
+/// none.
+fn is_known(world: &World, template: Template) -> bool {
+    let knowledge = world.constraints(template).knowledge();
+    let is_off = template.needs_verifier() && !world.settings.signatures.enabled;
+    knowledge == Knowledge::Complete || is_off && knowledge == Knowledge::Absent
+}
+
 impl ReportKinds {
     pub(crate) fn observe(world: &World) -> Self {
-        let constraints = sources().all(|(template, _)| world.constraints(template).is_complete());
+        let constraints = sources().all(|(template, _)| is_known(world, template));
         Self {
             namespaced: preferred(&world.reports.namespaced),
             cluster: preferred(&world.reports.cluster),
@@ -121,4 +129,26 @@ fn audited(world: &World, (template, category): (Template, &'static str)) -> Vec
         Some(Audited { category, policy, action: live.action?, audit, hidden })
     };
     constraints.names().into_iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReportKinds;
+    use crate::watch::fixtures::empty_world;
+    use gatewright_rules::Template;
+
+    /// Without the verifier the kind of signatures is not served, and reports on all else go on.
+    // The client of the world needs a runtime.
+    #[tokio::test]
+    async fn reports_wait_for_signatures_only_while_these_are_verified() {
+        let mut world = empty_world();
+        assert!(ReportKinds::observe(&world).sources_known);
+        world.constraints(Template::VerifyImageSignatures).absent();
+        assert!(ReportKinds::observe(&world).sources_known);
+        world.settings.signatures.enabled = true;
+        assert!(!ReportKinds::observe(&world).sources_known);
+        world.settings.signatures.enabled = false;
+        world.constraints(Template::SecurityPolicy).absent();
+        assert!(!ReportKinds::observe(&world).sources_known);
+    }
 }
