@@ -160,9 +160,9 @@ pub(super) async fn becomes(scene: &Scene<'_>, image: &str, says: &str, most: Du
     until(&format!("{image}: {says:?}"), most, async || {
         let answer = scene.judge("changes", image).await?;
         if says.is_empty() {
-            answer.passes()?
+            answer.passes()?;
         } else {
-            answer.refuses(says)?
+            answer.refuses(says)?;
         }
         Ok(true)
     })
