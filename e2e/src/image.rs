@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -103,6 +104,17 @@ pub fn crane(arguments: &[&str]) -> Result<String> {
     run(Command::new(tools::path("crane")).arg("--insecure").args(arguments))
 }
 
+/// What a registry with TLS and a login needs: files.
+#[derive(Clone, Debug)]
+pub struct Secure {
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
+    /// Its users, with passwords hashed by bcrypt.
+    pub htpasswd: PathBuf,
+}
+
 /// A registry on loopback that ends with this value.
 #[derive(Debug)]
 pub struct Registry {
@@ -123,6 +135,54 @@ impl Registry {
             .env("PORT", port.to_string());
         command.arg("--disk").arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().context("cannot run crane: `make image` builds it")?;
+        Self::listening(process, port)
+    }
+
+    /// Starts the registry of the distribution project, which has no referrers API. It keeps everything in a folder, which
+    /// several of them may share.
+    ///
+    /// # Errors
+    /// It is not built, or does not serve in time.
+    pub fn distribution(folder: &Path, secure: Option<&Secure>) -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut http = json!({"addr": format!("127.0.0.1:{port}")});
+        let mut config = json!({
+            "version": "0.1", "log": {"level": "error", "accesslog": {"disabled": true}},
+            "storage": {"filesystem": {"rootdirectory": folder}},
+        });
+        if let Some(Secure { certificate, key, htpasswd }) = secure {
+            http["tls"] = json!({"certificate": certificate, "key": key});
+            config["auth"] = json!({"htpasswd": {"realm": "registry", "path": htpasswd}});
+        }
+        config["http"] = http;
+        // YAML has all of JSON.
+        let file = folder.join(format!("config-{port}.yml"));
+        fs::create_dir_all(folder)?;
+        fs::write(&file, config.to_string())?;
+        let mut command = Command::new(tools::path("registry"));
+        command.arg("serve").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self::listening(command.spawn().context("cannot run registry: `make tools` builds it")?, port)
+    }
+
+    /// Starts a registry in memory that has the referrers API.
+    ///
+    /// # Errors
+    /// It is not built, or does not serve in time.
+    pub fn with_referrers() -> Result<Self> {
+        let mut command = Command::new(tools::path("registry-referrers"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().context("cannot run registry-referrers: `make tools` builds it")?;
+        let mut line = String::new();
+        let output = process.stdout.as_mut().context("no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let port = line.trim().parse();
+        // Ends with the value also where it says something else.
+        let mut registry = Self { process, port: 0 };
+        registry.port = port.context("it does not say its port")?;
+        Ok(registry)
+    }
+
+    fn listening(process: Child, port: u16) -> Result<Self> {
         let registry = Self { process, port };
         let deadline = Instant::now() + Duration::from_secs(30);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

@@ -80,9 +80,9 @@ impl Asker {
     ///
     /// # Errors
     /// The API server does not answer.
-    pub async fn patches(&self, namespace: &str, pod: &str, patch: &Value) -> Result<Answer> {
+    pub async fn patches(&self, namespace: &str, pod: &str, change: &Value) -> Result<Answer> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
-        self.send(Method::PATCH, &path, "application/strategic-merge-patch+json", patch).await
+        self.send(Method::PATCH, &path, "application/strategic-merge-patch+json", change).await
     }
 
     async fn send(&self, method: Method, path: &str, kind: &str, body: &Value) -> Result<Answer> {

@@ -1,5 +1,5 @@
-//! A registry with bad manners, in front of a real one: it wants a login, serves TLS, has the referrers API, is slow,
-//! silent, or breaks where signatures are.
+//! A registry with bad manners, in front of a real one: it wants a login, serves TLS, is slow, silent,
+//! or breaks where signatures are.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,8 +27,6 @@ pub struct Manners {
     pub login: Option<(String, String)>,
     /// Its serving pair; none is plain HTTP.
     pub tls: Option<Pair>,
-    /// It has the referrers API, and no fallback tags.
-    pub referrers: bool,
     /// Each answer takes this long.
     pub delay: Duration,
     /// Where signatures would be, it answers 500.
@@ -145,14 +143,7 @@ async fn answer(shared: Shared, mut request: Request<Incoming>) -> Result<Answer
     if manners.no_signatures && is_signatures {
         return Ok(status(StatusCode::INTERNAL_SERVER_ERROR));
     }
-    if !manners.referrers {
-        return pass(shared.backend, request).await;
-    }
-    match path.split_once("/referrers/sha256:") {
-        Some((repository, hex)) => referrers(shared.backend, request, repository, hex).await,
-        None if is_signatures && !path.ends_with(".sig") => Ok(status(StatusCode::NOT_FOUND)),
-        None => pass(shared.backend, request).await,
-    }
+    pass(shared.backend, request).await
 }
 
 /// The path of the same thing in another repository.
@@ -160,25 +151,6 @@ fn within(path: &str, repository: &str) -> Option<String> {
     let kinds = ["/manifests/", "/blobs/", "/referrers/"];
     let (at, kind) = kinds.iter().find_map(|kind| Some((path.rfind(kind)?, kind)))?;
     Some(format!("/v2/{repository}{kind}{}", &path[at + kind.len()..]))
-}
-
-/// The registry behind keeps what refers to an image under a tag, as one without the API does.
-async fn referrers(
-    backend: u16,
-    mut request: Request<Incoming>,
-    repository: &str,
-    hex: &str,
-) -> Result<Answer> {
-    *request.uri_mut() = format!("{repository}/manifests/sha256-{hex}").parse::<Uri>()?;
-    let mut answer = pass(backend, request).await?;
-    if answer.status() == StatusCode::NOT_FOUND {
-        let empty =
-            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
-        answer = Response::new(Full::from(empty));
-    }
-    let kind = header::HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
-    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(answer)
 }
 
 fn has_login(request: &Request<Incoming>, (user, password): &(String, String)) -> bool {

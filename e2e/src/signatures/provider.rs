@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use gatewright_signatures::protocol::{Key, Outcome, ProviderRequest, ProviderResponse};
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -51,9 +51,6 @@ impl Reply {
 }
 
 /// The answer that the verifier would give with these outcomes, by image.
-///
-/// # Panics
-/// Never: outcomes are JSON.
 #[must_use]
 pub fn answers(asked: &[Asked], outcome: impl Fn(&Key) -> Outcome) -> Reply {
     let outcomes = asked.iter().map(|one| (one.text.clone(), one.key.image.clone(), outcome(&one.key)));
@@ -121,13 +118,11 @@ impl ScriptedProvider {
     }
 
     /// The calls of admissions since this was last asked, each with its keys.
-    #[expect(clippy::must_use_candidate, reason = "asked also to forget them")]
     pub fn calls(&self) -> Vec<Vec<Asked>> {
         self.take(true)
     }
 
     /// The calls of audits since this was last asked, each with its keys.
-    #[expect(clippy::must_use_candidate, reason = "asked also to forget them")]
     pub fn audits(&self) -> Vec<Vec<Asked>> {
         self.take(false)
     }
@@ -183,7 +178,7 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) {
 }
 
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
     let texts = ProviderRequest::parse(&body).unwrap_or_default();
     let asked: Vec<_> =
         texts.into_iter().filter_map(|text| Some(Asked { key: Key::parse(&text)?, text })).collect();

@@ -48,6 +48,23 @@ impl Workshop {
         Ok(workshop)
     }
 
+    /// Another workshop, with the keys of this one and this registry.
+    ///
+    /// # Errors
+    /// The keys cannot be copied.
+    pub fn beside(&self, name: &str, registry: Registry) -> Result<Self> {
+        let folder = paths::clusters().join(name);
+        std::fs::create_dir_all(&folder)?;
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let is_key = path.extension().is_some_and(|extension| extension == "key" || extension == "pub");
+            if let Some(file) = path.file_name().filter(|_| is_key) {
+                std::fs::copy(&path, folder.join(file))?;
+            }
+        }
+        Ok(Self { folder, registry })
+    }
+
     /// The public key of this name, in PEM.
     ///
     /// # Errors

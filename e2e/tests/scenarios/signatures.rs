@@ -1,5 +1,6 @@
 //! Signatures of images through the real API server and real Gatekeeper.
 
+mod cases;
 mod changes;
 mod others;
 mod parity;

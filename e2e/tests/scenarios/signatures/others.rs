@@ -11,6 +11,7 @@ use gatewright_e2e::signatures::{
 };
 use gatewright_e2e::{Cluster, FailurePolicy, Options, SOON, Scenario, until};
 use gatewright_rules::Template;
+use gatewright_signatures::Class;
 use serde_json::{Value, json};
 
 use super::{KEY, UNAVAILABLE, pod_of};
@@ -164,27 +165,44 @@ async fn two_silent_registries(scene: &Scene<'_>) -> Result<()> {
 }
 
 async fn fifty_hanging_checks(scene: &Scene<'_>) -> Result<()> {
-    // The registries are asked again once they are no longer known to be silent.
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let checks = scene.many("hanging", 50);
-    let begun = Instant::now();
-    let others = probes(&scene.asker, PROBES * 2).await?;
-    println!("others: {others:?} at most while 50 checks hang, {:?} in all", begun.elapsed());
-    let longest = all_refused(checks, "[silent-0] [verify-image-signatures]").await?;
-    println!("50 hanging checks: each is refused, after {longest:?} at most");
+    // A check is silent for 3 seconds; for 10 more the registries are known to be silent, and nobody asks them.
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let (mut checks, mut others, begun) = (vec![], Duration::ZERO, Instant::now());
+    // In the first seconds: then the registries are known to be silent.
+    for wave in 0..3 {
+        checks.extend(scene.many(&format!("hanging-{wave}"), 50));
+        let end = begun + Duration::from_secs(wave + 1);
+        while Instant::now() < end {
+            others = others.max(probe(&scene.asker).await?);
+        }
+    }
+    println!("others: {others:?} at most while checks hang, 50 more in each of three seconds");
+    let answers = all_refused(checks, "[silent-0] [verify-image-signatures]").await?;
+    let unfinished = Class::InProgress.row().words;
+    let hanging = answers.iter().filter(|answer| answer.message.contains(unfinished)).count();
+    println!(
+        "{} are refused, {hanging} of them unfinished, after {:?} at most",
+        answers.len(),
+        longest(&answers)
+    );
+    ensure!(hanging >= 50, "only {hanging} checks were unfinished");
     ensure!(others < scene.usual + SLOWER, "others took {others:?}");
     Ok(())
 }
 
-/// That each is refused, saying this. Returns how long the last one took.
-async fn all_refused(tasks: Vec<Pending>, says: &str) -> Result<Duration> {
-    let mut longest = Duration::ZERO;
+/// That each is refused, saying this.
+async fn all_refused(tasks: Vec<Pending>, says: &str) -> Result<Vec<Answer>> {
+    let mut answers = vec![];
     for task in tasks {
         let answer = task.await??;
         answer.refuses(says)?;
-        longest = longest.max(answer.took);
+        answers.push(answer);
     }
-    Ok(longest)
+    Ok(answers)
+}
+
+fn longest(answers: &[Answer]) -> Duration {
+    answers.iter().map(|answer| answer.took).max().unwrap_or_default()
 }
 
 /// Nothing is let pass while the verifier is stopped in its tracks.
@@ -192,9 +210,9 @@ async fn hung(scene: &Scene<'_>) -> Result<()> {
     scene.cluster.freeze(VERIFIER)?;
     let covered = scene.many("hung", 20);
     let others = probes(&scene.asker, PROBES * 2).await;
-    let longest = all_refused(covered, UNAVAILABLE).await;
+    let answers = all_refused(covered, UNAVAILABLE).await;
     scene.cluster.thaw(VERIFIER)?;
-    let (others, longest) = (others?, longest?);
+    let (others, longest) = (others?, longest(&answers?));
     println!(
         "a verifier that hangs: 20 are refused, after {longest:?} at most; others then {others:?} at most"
     );

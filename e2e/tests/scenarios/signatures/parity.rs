@@ -141,16 +141,20 @@ fn images() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A character that Go takes for unprintable, beyond the first 65,536: OPA hands it on in a form that Gatekeeper cannot read.
-const UNPRINTABLE: char = '\u{1e5e2}';
+/// Characters that JSON leaves as they are and Go takes for unprintable: OPA hands them on in a form that Gatekeeper cannot
+/// read. With each how a message shows it.
+const UNREADABLE: [(char, &str); 2] = [('\u{7f}', r"\x7f"), ('\u{1e5e2}', r"\U0001e5e2")];
 
 /// Nothing in such a Pod passes, and nobody is asked.
 async fn unreadable(stage: &Stage<'_>) -> Result<()> {
     stage.provider.script(|asked| answers(asked, |_| outcome(Class::Verified)));
-    let image = format!("r.io/a/{UNPRINTABLE}");
-    let answer = stage.tries(&[&image, "r.io/a/verified:1"]).await?;
-    for shown in [r#""r.io/a/\U0001e5e2""#, "r.io/a/verified:1"] {
-        answer.refuses(&format!("{shown}: {UNAVAILABLE}"))?;
+    for (character, shown) in UNREADABLE {
+        stage.provider.calls();
+        let answer = stage.tries(&[&format!("r.io/a/{character}"), "r.io/a/verified:1"]).await?;
+        for shown in [format!("\"r.io/a/{shown}\""), "r.io/a/verified:1".to_owned()] {
+            answer.refuses(&format!("{shown}: {UNAVAILABLE}"))?;
+        }
+        ensure!(stage.provider.calls().is_empty(), "{character:?}");
     }
     Ok(())
 }
@@ -162,8 +166,9 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<()> {
     stage.provider.script(|asked| answers(asked, |_| outcome(Class::Unsigned)));
     let mut random = Random::from_env()?;
     // What the API server itself does not take, and what is tested apart.
-    let fits =
-        |image: &String| !image.is_empty() && image.trim() == image && image.chars().all(|c| c <= '\u{ffff}');
+    let fits = |image: &String| {
+        !image.is_empty() && image.trim() == image && image.chars().all(|c| c <= '\u{ffff}' && c != '\u{7f}')
+    };
     let names: BTreeSet<_> = random.values(&images(), cases(720)?)?.into_iter().filter(fits).collect();
     let references = REFERENCES.iter().map(|it| Reference::parse(it)).collect::<Result<Vec<_>, _>>()?;
     let covers =
