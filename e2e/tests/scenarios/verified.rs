@@ -88,11 +88,7 @@ async fn the_operator_keeps_what_verifies_signatures() -> Result<()> {
     let options = Options { audit_interval: 3, ..Options::new("test-verified") };
     let scenario = Scenario::on(options).without_operator().objects([namespace("shop"), namespace("quiet")]);
     Scenario::run(scenario, async |cluster| {
-        let front = Front::start(
-            workshop.registry.port(),
-            Manners { login: Some(("user".to_owned(), CANARY.to_owned())), ..Manners::default() },
-        )
-        .await?;
+        let front = Front::start(workshop.registry.port(), good_manners()).await?;
         let verifier = Verifier::awaiting(cluster)?;
         let registries = json!([{"host": front.host(), "insecure": true}]);
         cluster.install_verifier().await?;
@@ -202,7 +198,7 @@ async fn nobody_needs_a_registry_to_edit_a_label(stage: &Stage<'_>) -> Result<()
     labelled.passes()?;
     ensure!(labelled.took < Duration::from_secs(2), "{labelled:?}");
     ensure!(stage.front.requests() == before, "a label edit asked the registry");
-    stage.front.behave(stage.good_manners());
+    stage.front.behave(good_manners());
     stage
         .cluster
         .kubectl_ok(&["delete", "pod/runs", "-n", "shop", "--grace-period=0", "--force"])
@@ -210,10 +206,8 @@ async fn nobody_needs_a_registry_to_edit_a_label(stage: &Stage<'_>) -> Result<()
         .map(drop)
 }
 
-impl Stage<'_> {
-    fn good_manners(&self) -> Manners {
-        Manners { login: Some(("user".to_owned(), CANARY.to_owned())), ..Manners::default() }
-    }
+fn good_manners() -> Manners {
+    Manners { login: Some(("user".to_owned(), CANARY.to_owned())), ..Manners::default() }
 }
 
 /// A verifier that is gone is said of the policy and of the system, and images are refused meanwhile.
