@@ -43,7 +43,7 @@ pub struct Args {
     #[command(flatten)]
     parts: Parts,
     #[command(flatten)]
-    signatures: signatures::Parts,
+    signatures: signatures::SignatureParts,
     /// The format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,

@@ -18,7 +18,7 @@ use crate::signatures::entries;
 
 /// What is rendered of signatures of images.
 #[derive(Debug, clap::Args)]
-pub struct Parts {
+pub struct SignatureParts {
     /// What verifies signatures of images, too: a template that needs Gatekeeper's external data, and the constraints of
     /// policies with verifyImageSignatures
     #[arg(long)]
@@ -40,7 +40,11 @@ pub fn template() -> ConstraintTemplate {
 ///
 /// # Errors
 /// The file of certificates cannot be read, or holds none.
-pub fn provider(parts: &Parts, settings: &Settings, limit: &Limit) -> anyhow::Result<Option<Provider>> {
+pub fn provider(
+    parts: &SignatureParts,
+    settings: &Settings,
+    limit: &Limit,
+) -> anyhow::Result<Option<Provider>> {
     let (Some(url), Some(path)) = (&parts.verifier_url, &parts.verifier_ca) else { return Ok(None) };
     let text = input::text(path, limit).map_err(|problem| anyhow!("{}: {problem}", path.display()))?;
     let certificates = read_certificates(&text).map_err(|fault| anyhow!("{}: {fault}", path.display()))?;
