@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use gatewright_api::names;
-use gatewright_compiler::{GuardMode, Settings, VerifierUrl, exec_guard, standards, sync_set, templates};
+use gatewright_compiler::{GuardMode, Settings, exec_guard, standards, sync_set, templates};
 use gatewright_gatekeeper::{Constraint, ConstraintTemplate, Provider, SyncSet};
 use serde::Serialize;
 
@@ -24,8 +24,7 @@ Examples:
   gatewright render -f policies/ | kubectl apply -f -
   gatewright render -f policies/ --standards --output-dir gatekeeper/ --prune
   gatewright render -f policies/ --constraints -o json
-  gatewright render -f policies/ --signatures --verifier-url https://verifier.example.com:8443 \
-    --verifier-ca ca.pem
+  gatewright render -f policies/ --signatures --verifier-url URL --verifier-ca ca.pem
 
 Run no operator beside it on the same policies: both would make constraints of the same names, and
 the operator reports a Conflict that says \"owned by render\".
@@ -43,6 +42,8 @@ pub struct Args {
     filenames: Vec<PathBuf>,
     #[command(flatten)]
     parts: Parts,
+    #[command(flatten)]
+    signatures: signatures::Parts,
     /// The format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -71,16 +72,6 @@ struct Parts {
     /// The six constraints of the Pod Security Standards, too
     #[arg(long)]
     standards: bool,
-    /// What verifies signatures of images, too: a template that needs Gatekeeper's external data, and the constraints of
-    /// policies with verifyImageSignatures
-    #[arg(long)]
-    signatures: bool,
-    /// Where the verifier answers, https://HOST[:PORT]: adds the Provider that tells Gatekeeper
-    #[arg(long, value_name = "URL", requires_all = ["signatures", "verifier_ca"])]
-    verifier_url: Option<VerifierUrl>,
-    /// The certificates in PEM that the verifier's own comes from
-    #[arg(long, value_name = "FILE", requires_all = ["signatures", "verifier_url"])]
-    verifier_ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -120,13 +111,13 @@ impl Object {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reading = args.reading.reading();
     let settings = args.settings.read(&reading.limit)?;
-    let provider = signatures::provider(&args.parts, &settings, &reading.limit)?;
-    let of_policies = constraints(&args.filenames, &reading, &settings, args.parts.signatures);
+    let provider = signatures::provider(&args.signatures, &settings, &reading.limit)?;
+    let of_policies = constraints(&args.filenames, &reading, &settings, args.signatures.signatures);
     let Some(of_policies) = of_policies else { return Ok(ExitCode::from(FAILED)) };
     let all = args.parts.templates == args.parts.constraints;
     let mut objects = vec![];
     if all || args.parts.templates {
-        let signatures = args.parts.signatures.then(signatures::template);
+        let signatures = args.signatures.signatures.then(signatures::template);
         objects.extend(templates().into_iter().chain(signatures).map(rendered_template));
     }
     if all || args.parts.constraints {

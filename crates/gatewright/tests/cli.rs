@@ -11,8 +11,12 @@ use serde_json::Value;
 mod hostile;
 #[path = "cli/pods.rs"]
 mod pods;
+#[path = "cli/registry.rs"]
+mod registry;
 #[path = "cli/rows.rs"]
 mod rows;
+#[path = "cli/signatures.rs"]
+mod signatures;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

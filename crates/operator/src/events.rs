@@ -146,11 +146,12 @@ fn event(r#type: EventType, reason: &str, note: &str) -> Event {
     }
 }
 
-/// That a process has not taken in a change yet is the way of things for a moment. A kind that is not served makes
+/// That a process or a verifier has not taken in a change yet is the way of things for a moment. A kind that is not served makes
 /// nothing fail, and may be a typo.
 fn event_type(ready: &Condition) -> EventType {
     let holds = ready.status == "True" && ready.reason != Reason::UnknownKind.as_str();
-    let fine = holds || ready.reason == Reason::NotEnforcedBy.as_str();
+    let in_time = [Reason::NotEnforcedBy, Reason::VerifierBehind].map(Reason::as_str);
+    let fine = holds || in_time.contains(&ready.reason.as_str());
     if fine { EventType::Normal } else { EventType::Warning }
 }
 
@@ -237,6 +238,8 @@ mod tests {
             ("True", Reason::NoNamespaces, false),
             ("True", Reason::UnknownKind, true),
             ("False", Reason::NotEnforcedBy, false),
+            ("False", Reason::VerifierBehind, false),
+            ("False", Reason::VerifierUnreachable, true),
             ("False", Reason::Broken, true),
         ] {
             assert_eq!(is_warning(status, reason), expected, "{status} {reason:?}");

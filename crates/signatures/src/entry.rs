@@ -10,9 +10,8 @@ use crate::key::{self, Certificate, KeyError, PublicKey};
 use crate::reference::{Compared, Image, InvalidReference, Reference};
 use sha2::{Digest as _, Sha256};
 
+// The fields are in the order of their names in JSON: a revision is made of JSON with sorted keys.
 /// An entry of a constraint, in normal form.
-///
-/// The fields are in the order of their names in JSON: a revision is made of JSON with sorted keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
@@ -35,23 +34,20 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Covers {
     /// Whole names.
-    #[serde(default)]
     pub repositories: BTreeSet<String>,
     /// Beginnings of names; the empty one is that of every name.
-    #[serde(default)]
     pub prefixes: BTreeSet<String>,
 }
 
 /// The parameters of a constraint `D8VerifyImageSignatures`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Parameters {
+    // All are required: an API server would otherwise fill in that the entries cover nothing.
     /// The name of the constraint: Gatekeeper shows a template its parameters alone.
-    #[serde(default)]
     pub constraint: String,
-    /// Names the entries: see [`Parameters::new`].
+    /// Names the entries: a hash of them.
     pub revision: String,
     /// What the template compares.
-    #[serde(default)]
     pub covers: Covers,
     /// The entries, in the order of the policy.
     pub entries: Vec<Entry>,

@@ -278,7 +278,7 @@ impl Builder<'_> {
         let (subject, location) = (owner.to_string(), document.location.clone());
         let signatures = signatures.map(|signatures| signatures.constraint);
         if let Some(constraint) = &signatures {
-            self.demand(&json!(constraint), &document.value(), subject.clone(), &location);
+            self.demand(&json!(constraint), &document.value(), &subject, &location);
         }
         let constraints: Vec<_> = constraint
             .iter()
@@ -291,8 +291,8 @@ impl Builder<'_> {
     }
 
     /// Takes what a constraint demands of signatures, and the policy that it was compiled from; null for others.
-    fn demand(&mut self, constraint: &Value, policy: &Value, subject: String, location: &Location) {
-        if let Err(unknown) = self.demands.add(constraint, policy, subject.clone(), location.clone()) {
+    fn demand(&mut self, constraint: &Value, policy: &Value, subject: &str, location: &Location) {
+        if let Err(unknown) = self.demands.add(constraint, policy, subject.to_owned(), location.clone()) {
             diagnostics::note(format!(
                 "{location}: {subject}: {unknown}: the verifier would refuse all images that it may cover"
             ));
@@ -371,7 +371,7 @@ impl Builder<'_> {
             let unowned = || format!("{kind}/{}", constraint.name);
             let subject = owner.as_ref().map_or_else(unowned, ToString::to_string);
             if Template::of_kind(kind).is_some_and(Template::needs_verifier) {
-                self.demand(&value, &Value::Null, subject.clone(), &document.location);
+                self.demand(&value, &Value::Null, &subject, &document.location);
             }
             // Of the standards' constraints most always wait for a namespace's label.
             if owner.as_ref().is_none_or(|owner| owner.kind != STANDARD) {

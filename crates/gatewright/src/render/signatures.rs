@@ -1,7 +1,9 @@
 //! What is rendered of `verifyImageSignatures`.
 
+use std::path::PathBuf;
+
 use anyhow::anyhow;
-use gatewright_compiler::{Settings, Signatures};
+use gatewright_compiler::{Settings, Signatures, VerifierUrl};
 use gatewright_gatekeeper::{Constraint, ConstraintTemplate, Provider};
 use gatewright_rules::Template;
 use gatewright_rules::verify_image_signatures::FIELD;
@@ -9,10 +11,25 @@ use gatewright_signatures::Parameters;
 use gatewright_signatures::key::{Certificate, read_certificates};
 use serde_json::json;
 
-use super::{Parts, rendered_labels};
+use super::rendered_labels;
 use crate::diagnostics;
 use crate::input::{self, Document, InputError, Limit};
 use crate::signatures::entries;
+
+/// What is rendered of signatures of images.
+#[derive(Debug, clap::Args)]
+pub struct Parts {
+    /// What verifies signatures of images, too: a template that needs Gatekeeper's external data, and the constraints of
+    /// policies with verifyImageSignatures
+    #[arg(long)]
+    pub signatures: bool,
+    /// Where the verifier answers, https://HOST[:PORT]: adds the Provider that tells Gatekeeper
+    #[arg(long, value_name = "URL", requires_all = ["signatures", "verifier_ca"])]
+    verifier_url: Option<VerifierUrl>,
+    /// The certificates in PEM that the verifier's own comes from
+    #[arg(long, value_name = "FILE", requires_all = ["signatures", "verifier_url"])]
+    verifier_ca: Option<PathBuf>,
+}
 
 /// The template.
 pub fn template() -> ConstraintTemplate {
@@ -46,7 +63,9 @@ pub fn constraint(document: &Document, Signatures { mut constraint, .. }: Signat
              file of its --registry-config",
             document.location, document.header.kind, document.header.name
         ));
-        read.iter_mut().for_each(|entry| entry.credentials = false);
+        for entry in &mut read {
+            entry.credentials = false;
+        }
         let name = constraint.metadata.name.clone().unwrap_or_default();
         if let Ok(parameters) = Parameters::new(&name, &read) {
             constraint.spec.parameters = json!(parameters);

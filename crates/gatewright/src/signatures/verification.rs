@@ -58,7 +58,8 @@ impl Verification {
     }
 
     async fn one(&self, question: &Question) {
-        let find = async {
+        // It is large, and there may be many.
+        let find = Box::pin(async {
             // It is never closed.
             let _turn = self.turns.acquire().await;
             let docker_configs = &question.demand.docker_configs;
@@ -67,7 +68,7 @@ impl Verification {
             let report =
                 check_image(&self.registry, &question.key.image, entries, docker_cfg, &self.file).await;
             said(&report)
-        };
+        });
         self.cell(question).get_or_init(|| find).await;
     }
 

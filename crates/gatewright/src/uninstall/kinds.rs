@@ -164,7 +164,7 @@ mod tests {
         ] {
             assert!(at(first) < at(then), "{first} {then}");
         }
-        assert_eq!(order.len(), 17, "{order:?}");
+        assert_eq!(order.len(), 18, "{order:?}");
         assert_eq!(at("customresourcedefinitions"), order.len() - 1);
     }
 }

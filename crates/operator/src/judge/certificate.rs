@@ -98,7 +98,7 @@ impl Facts<'_> {
     fn kept(&self, held: &Held, pair: &Certificate, next: Option<&Certificate>) -> Option<Rewrite> {
         let next = match next {
             Some(_) => Coming::Kept,
-            None if self.now >= pair.ends - RENEWAL => Coming::New,
+            None if self.now + RENEWAL >= pair.ends => Coming::New,
             None => Coming::Nothing,
         };
         let previous = self.previous(held, None, &[], Some(pair));

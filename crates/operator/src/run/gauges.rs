@@ -98,8 +98,15 @@ const REPORTS_FAILED: Description = described(
     "Reports that are not as they should be, because somebody else's stands in the way or the API server refuses them",
 );
 
+const CERTIFICATE: Description = described(
+    "gatewright_signature_certificate_not_after_seconds",
+    Kind::Gauge,
+    &[],
+    "When the certificate ends that the leader holds for the verifier of image signatures, in seconds since 1970; absent without one",
+);
+
 /// All gauges of what the operator sees.
-pub(crate) const SEEN: [&Description; 14] = [
+pub(crate) const SEEN: [&Description; 15] = [
     &LEADER,
     &POLICIES,
     &CONSTRAINTS,
@@ -114,6 +121,7 @@ pub(crate) const SEEN: [&Description; 14] = [
     &TRUNCATED,
     &REPORT_RESULTS,
     &REPORTS_FAILED,
+    &CERTIFICATE,
 ];
 
 /// The values of a gauge, by their labels.
@@ -143,6 +151,7 @@ pub(crate) fn samples(snapshot: &ScrapeSnapshot, builtin: &Builtin) -> Vec<(&'st
         (&OBJECTS, by_cache(snapshot, |cache| number(cache.objects))),
         (&ABSENT, by_cache(snapshot, |cache| f64::from(u8::from(cache.knowledge == Knowledge::Absent)))),
         (&PROCESSES, single(number(snapshot.processes))),
+        (&CERTIFICATE, snapshot.certificate.map(|ends| single(number(ends))).unwrap_or_default()),
     ];
     samples.extend(snapshot.reports.iter().flat_map(reports));
     samples

@@ -14,7 +14,7 @@ use crate::judge::age::{held, too_old};
 use crate::judge::builtin::Builtin;
 use crate::judge::plan::{Next, Plan};
 use crate::judge::reports::{Decisions, Outcome};
-use crate::judge::verifier::Decision;
+use crate::judge::verifier::{Decision, SecretAction};
 use crate::metrics::Metrics;
 use crate::watch::key::Key;
 use crate::watch::observe::{
@@ -94,20 +94,28 @@ async fn routing(work: &Work) -> Result<Next, Error> {
     asked.map(|()| next)
 }
 
-/// First the certificate: what Gatekeeper is told follows when that is seen.
+/// The certificate, and what Gatekeeper is told: that follows when the certificate is seen. One that fails does not keep
+/// the other from being done.
 async fn verifier(work: &Work) -> Result<Next, Error> {
     let Some(snapshot) = VerifierSnapshot::observe(&work.world) else { return Ok(Next::Change) };
     let Decision { plan, secret } = judge::verifier::decide(&snapshot, &work.builtin);
-    if too_old(&Gatekeeper::observe(&work.world)).is_none()
-        && let Some(action) = secret
-    {
-        let settings = &work.world.settings;
-        let url = settings.verifier_url();
-        let place = Place { namespace: &settings.operator_namespace, host: url.host() };
-        let seen = snapshot.view.secret.as_deref();
-        act::certificate::carry_out(&work.world.client, place, seen, &action).await?;
-    }
-    work.carry_out(plan).await
+    let written = match secret.filter(|_| too_old(&Gatekeeper::observe(&work.world)).is_none()) {
+        Some(action) => secret_of_verifier(work, &snapshot, &action).await,
+        None => Ok(()),
+    };
+    let next = work.carry_out(plan).await?;
+    written.map(|()| next)
+}
+
+async fn secret_of_verifier(
+    work: &Work,
+    snapshot: &VerifierSnapshot,
+    action: &SecretAction,
+) -> Result<(), Error> {
+    let settings = &work.world.settings;
+    let url = settings.verifier_url();
+    let place = Place { namespace: &settings.operator_namespace, host: url.host() };
+    act::certificate::carry_out(&work.world.client, place, snapshot.view.secret.as_deref(), action).await
 }
 
 async fn standard(work: &Work, name: &str) -> Result<Next, Error> {

@@ -22,6 +22,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
@@ -34,6 +35,8 @@ use crate::watch::published::{NoAnswer, Published, VerifierReplica, Verifiers};
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How often it is looked whether they can be asked.
 const AT_FIRST: Duration = Duration::from_secs(1);
+/// How long a verifier may take to see a constraint that has changed, before it is asked about it.
+const SEEN: Duration = Duration::from_millis(500);
 /// How long a replica counts that was heard.
 const FRESH: Duration = Duration::from_secs(30);
 /// How long one answer may take, from connecting to the last byte.
@@ -41,7 +44,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// How long an answer may be, in bytes.
 const LONGEST: usize = 256 << 10;
 /// A Service gives each connection to one of its replicas: so often one address is tried.
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = 6;
 /// Not more addresses of a name are asked, and not more replicas are remembered.
 const MOST: usize = 32;
 /// No name of a Pod is longer.
@@ -50,11 +53,13 @@ const LONGEST_NAME: usize = 253;
 /// The path of the status.
 const PATH: &str = "/status";
 
-/// Asks forever, and publishes what was said. Calls `changed` when that is something else.
+/// Asks forever, and publishes what was said. Calls `changed` when that is something else. `news` says that a constraint
+/// has changed: whether the verifiers know it is asked soon, and not only when it is time.
 pub(super) async fn ask(
     url: VerifierUrl,
     providers: Cache<Live>,
     published: Arc<Published<Arc<Verifiers>>>,
+    news: Arc<Notify>,
     changed: impl Fn(),
 ) {
     let mut heard = Heard::default();
@@ -68,7 +73,11 @@ pub(super) async fn ask(
         if is_known && published.publish(Arc::new(heard.lately(Instant::now()))) {
             changed();
         }
-        tokio::time::sleep_until(begun + if trusted.is_some() { INTERVAL } else { AT_FIRST }).await;
+        let next = begun + if trusted.is_some() { INTERVAL } else { AT_FIRST };
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            () = news.notified() => tokio::time::sleep(SEEN).await,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
+use tokio::sync::Notify;
 use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
@@ -51,6 +52,8 @@ pub(crate) struct World {
     pub(crate) certificate: Cache<Held>,
     /// What the verifiers say of themselves; none until they were asked. Only the leader asks.
     pub(crate) verifiers: Arc<Published<Arc<Verifiers>>>,
+    /// That a constraint has changed which the verifiers should know.
+    ask_verifiers: Arc<Notify>,
     pub(crate) foreign: ForeignConstraints,
     pub(crate) served: ServedKinds,
     /// What became of the exec guard and of the routing; none until something is known.
@@ -125,6 +128,7 @@ impl World {
             providers: Cache::new(),
             certificate: Cache::new(),
             verifiers: Arc::default(),
+            ask_verifiers: Arc::default(),
             served: ServedKinds::default(),
             routing: Published::default(),
             namespaces: Namespaces::new(),

@@ -72,7 +72,7 @@ fn not_ready(said: Option<&Verifiers>) -> Option<Judgement> {
 
 /// When the certificate of a replica ends, if that is soon.
 fn ending(replica: &VerifierReplica, now: &Time) -> Option<String> {
-    replica.ends.filter(|ends| *ends - SOON <= now.0).map(|ends| ends.to_string())
+    replica.ends.filter(|ends| *ends <= now.0 + SOON).map(|ends| ends.to_string())
 }
 
 fn names(said: &Verifiers) -> String {

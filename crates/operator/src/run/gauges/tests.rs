@@ -114,6 +114,7 @@ fn everything_else_that_is_seen() {
         audit: Some("1970-01-01T00:01:00Z".to_owned()),
         ignored: Some(vec!["kube-system".to_owned(), "tenant".to_owned()]),
         reports: Some(reports),
+        certificate: Some(1_800_000_000),
         policies: vec![policy(PolicyKind::SecurityPolicy, "a", json!({}))],
     };
     let lines = lines(&snapshot);
@@ -134,6 +135,7 @@ fn everything_else_that_is_seen() {
         "gatewright_report_results {warn} 6",
         "gatewright_report_results {skip} 7",
         "gatewright_reports_unwritten {} 1",
+        "gatewright_signature_certificate_not_after_seconds {} 1800000000",
     ] {
         assert!(lines.contains(&expected.to_owned()), "{expected} is not in {lines:#?}");
     }

@@ -23,6 +23,8 @@ pub(crate) struct ScrapeSnapshot {
     /// The namespaces that carry Gatekeeper's ignore label; none while not all are known.
     pub(crate) ignored: Option<Vec<String>>,
     pub(crate) reports: Option<ReportsOutcome>,
+    /// When the verifier's certificate ends, in seconds since 1970; none where this replica knows of none.
+    pub(crate) certificate: Option<i64>,
 }
 
 /// A policy, and what is said of it.
@@ -60,8 +62,14 @@ impl ScrapeSnapshot {
             audit: world.last_audit(),
             ignored: ignored(world),
             reports: world.reports.outcome.get(),
+            certificate: certificate(world),
         }
     }
+}
+
+fn certificate(world: &World) -> Option<i64> {
+    let held = world.certificate.get(&world.secret_key())?;
+    held.pair.certificate().map(|certificate| certificate.ends.as_second())
 }
 
 fn policies<P: Watched>(policies: &Policies) -> Vec<PolicySeen> {

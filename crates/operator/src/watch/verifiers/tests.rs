@@ -1,4 +1,4 @@
-use super::{Answer, FRESH, Heard, LONGEST, MOST, ask, read, round};
+use super::{Answer, CONNECTIONS, FRESH, Heard, INTERVAL, LONGEST, MOST, ask, read, round};
 use crate::watch::cache::Cache;
 use crate::watch::fixtures::{fill, live};
 use crate::watch::live::Live;
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
@@ -101,7 +102,7 @@ async fn what_is_served_must_be_trusted() {
     for bundle in [other.0.as_str(), ""] {
         let answers = round(&url, bundle.as_bytes()).await;
         let failures = failures(&answers);
-        assert_eq!(failures.len(), 4);
+        assert_eq!(failures.len(), CONNECTIONS);
         assert!(failures.iter().all(|it| matches!(it, NoAnswer::Certificate(_))), "{failures:?}");
     }
     let old = service(&pair, &[&TLS12], vec![response("200 OK", &status("verifier-1"))]).await;
@@ -127,7 +128,7 @@ async fn an_answer_has_an_end_in_size_and_time() {
         let begun = Instant::now();
         let answers = round(&url, pair.0.as_bytes()).await;
         let failures = failures(&answers);
-        assert!(failures.len() == 4 && failures[0].text().contains(says), "{says}: {failures:?}");
+        assert!(failures.len() == CONNECTIONS && failures[0].text().contains(says), "{says}: {failures:?}");
         assert!(begun.elapsed() < Duration::from_secs(10), "{says}");
     }
     let nobody = VerifierUrl::of_service("no.such.host.invalid");
@@ -187,26 +188,45 @@ fn provider(bundle: &str) -> Live {
 #[tokio::test]
 async fn whoever_is_trusted_is_asked_and_only_news_are_told() {
     let pair = made();
-    let url = service(&pair, &[&TLS13], vec![response("200 OK", &status("verifier-1"))]).await;
+    // The second time another replica answers.
+    let answers =
+        ["verifier-1", "verifier-2"].map(|name| vec![response("200 OK", &status(name)); CONNECTIONS]);
+    let url = service(&pair, &[&TLS13], answers.concat()).await;
+    let news = Arc::new(Notify::new());
     let (providers, published) = (Cache::new(), Arc::<Published<Arc<Verifiers>>>::default());
     let told = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&told);
-    let asking = ask(url, providers.clone(), Arc::clone(&published), move || {
+    let asking = ask(url, providers.clone(), Arc::clone(&published), Arc::clone(&news), move || {
         counted.fetch_add(1, Ordering::SeqCst);
     });
     let asking = tokio::spawn(asking);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(published.get(), None, "it is not known yet whether there is a Provider");
     fill(&providers, []);
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    assert_eq!(published.get(), Some(Arc::default()), "there is none");
+    until(|| published.get() == Some(Arc::default()), "there is none").await;
     // Somebody else's Provider says nothing of our verifiers.
     fill(&providers, [(PROVIDER, Live { ours: false, ..provider(&pair.0) })]);
     tokio::time::sleep(Duration::from_millis(1200)).await;
     assert_eq!(told.load(Ordering::SeqCst), 1);
     fill(&providers, [(PROVIDER, provider(&pair.0))]);
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let heard = published.get().unwrap();
-    assert_eq!((heard.replicas.len(), told.load(Ordering::SeqCst)), (1, 2));
+    let heard = |replicas| {
+        let published = published.get().is_some_and(|said| said.replicas.len() == replicas);
+        published && told.load(Ordering::SeqCst) == 1 + replicas
+    };
+    until(|| heard(1), "one").await;
+    // A constraint has changed: whether it is known is asked at once.
+    news.notify_one();
+    let begun = Instant::now();
+    until(|| heard(2), "two").await;
+    assert!(begun.elapsed() < INTERVAL);
     asking.abort();
+}
+
+async fn until(holds: impl Fn() -> bool, what: &str) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), wait).await.expect(what);
 }

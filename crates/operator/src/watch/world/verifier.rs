@@ -98,7 +98,8 @@ impl World {
         tasks.spawn(self.secret());
         if self.settings.signatures.enabled {
             let (url, published) = (self.settings.verifier_url(), Arc::clone(&self.verifiers));
-            tasks.spawn(ask(url, self.providers.clone(), published, self.of_verifier()));
+            let news = Arc::clone(&self.ask_verifiers);
+            tasks.spawn(ask(url, self.providers.clone(), published, news, self.of_verifier()));
         }
         tasks
     }

@@ -88,13 +88,18 @@ impl World {
     /// Wakes whom a constraint concerns.
     pub(super) fn constraint_changed(&self, template: Template) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, changes) = (self.changed(template), self.changes.clone());
-        let is_leaving = template.needs_verifier() && !self.settings.signatures.enabled;
+        let (asks, enabled) = (template.needs_verifier(), self.settings.signatures.enabled);
+        let ask_verifiers = Arc::clone(&self.ask_verifiers);
         move |change| {
-            if change != Change::Nothing {
-                changes.send(Key::Reports);
+            if change == Change::Nothing {
+                return;
+            }
+            changes.send(Key::Reports);
+            if asks && enabled {
+                ask_verifiers.notify_one();
             }
             // With the last of its constraints goes what they needed.
-            if change != Change::Nothing && is_leaving {
+            if asks && !enabled {
                 changes.send(Key::Verifier);
                 changes.send(Key::Template(template));
             }
