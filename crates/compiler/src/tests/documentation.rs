@@ -17,7 +17,10 @@ fn blocks(page: &str) -> Vec<String> {
             (None, "```yaml") => open = Some((depth, String::new())),
             (None, _) => {}
             (Some(_), "```") => blocks.extend(open.take().map(|(_, block)| block)),
-            (Some((depth, block)), _) => *block += &format!("{}\n", line.get(*depth..).unwrap_or_default()),
+            (Some((depth, block)), _) => {
+                block.push_str(line.get(*depth..).unwrap_or_default());
+                block.push('\n');
+            }
         }
     }
     blocks
