@@ -59,7 +59,7 @@ async fn measure() -> Result<()> {
         let revision = cluster.enforces_signatures(&policy, &settings).await?;
         let stage = Stage { cluster, front, verifier, digest, revision };
         say("\n## Signatures of images\n\nOne policy, one image under many names, signed by cosign 3 with a P-256 key.");
-        stage.from_the_cache().await?;
+        stage.answers_of_the_cache().await?;
         stage.cold().await?;
         stage.pods_at_once().await?;
         stage.memory().await?;
@@ -119,7 +119,7 @@ impl Stage<'_> {
     }
 
     /// What the verifier answers without asking a registry.
-    async fn from_the_cache(&self) -> Result<()> {
+    async fn answers_of_the_cache(&self) -> Result<()> {
         let mut table = Table::new(["a pass from the cache", "p50, ms", "p99, ms"]);
         let mut connection = self.connect().await?;
         for (what, image) in [("a digest", self.by_digest("warm")), ("a tag", self.by_tag("warm"))] {
