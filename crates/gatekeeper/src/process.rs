@@ -56,6 +56,14 @@ pub struct Process {
     pub exempt: Vec<String>,
 }
 
+/// The tag of an image, or the digest where it has no tag.
+#[must_use]
+pub fn image_version(image: &str) -> Option<&str> {
+    let name = image.rsplit('/').next()?;
+    let (name, digest) = name.split_once('@').map_or((name, None), |(name, digest)| (name, Some(digest)));
+    name.split_once(':').map(|(_, tag)| tag).or(digest)
+}
+
 /// The entries of an object's `status.byPod`. An entry that does not parse is left out: it cannot say "enforced".
 #[must_use]
 pub fn pod_statuses(status: &Value) -> Vec<PodStatus> {

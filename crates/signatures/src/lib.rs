@@ -24,6 +24,7 @@ pub mod entry;
 pub mod format;
 pub mod key;
 pub mod merge;
+pub mod named;
 pub mod protocol;
 pub mod reference;
 pub mod text;

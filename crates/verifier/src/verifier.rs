@@ -6,9 +6,9 @@ mod tests;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use gatewright_signatures::named::{Named, by_name};
 use gatewright_signatures::protocol::{Key, Outcome, ProviderRequest, ProviderResponse, RequestError};
-use gatewright_signatures::reference::Version;
-use gatewright_signatures::{Class, Digest, Image};
+use gatewright_signatures::{Class, Digest};
 use tokio::time::{Instant, timeout_at};
 
 use crate::bounds;
@@ -111,21 +111,14 @@ impl Verifier {
         let Some(demands) = self.policies.demands(&key.constraint, &key.revision) else {
             return refused(Class::UnknownPolicy);
         };
-        let Ok(image) = Image::parse(&key.image) else { return refused(Class::InvalidName) };
-        let covering: Vec<_> =
-            demands.iter().filter(|demand| demand.entry.reference.covers(&image)).collect();
-        let is_tag = matches!(image.version, Version::Tag(_));
-        if let Some(demand) = covering.iter().find(|demand| demand.entry.require_digest && is_tag) {
-            return State::Done(refusal(demand, Judged::failed(Class::DigestRequired.plain())));
-        }
-        match (&image.version, covering.first()) {
-            (_, None) => return State::Done(Outcome::NotCovered),
-            (Version::OtherDigest(_), Some(demand)) => {
-                return State::Done(refusal(demand, Judged::failed(Class::InvalidName.plain())));
-            }
-            _ => {}
-        }
-        let image = Arc::new(image);
+        let of_entry = |demand: &Arc<Demand>, class: Class| State::Done(refusal(demand, Judged::failed(class.plain())));
+        let (image, covering) = match by_name(&demands, |demand| &demand.entry, &key.image) {
+            Named::Invalid(None) => return refused(Class::InvalidName),
+            Named::Invalid(Some(demand)) => return of_entry(demand, Class::InvalidName),
+            Named::NotCovered => return State::Done(Outcome::NotCovered),
+            Named::DigestRequired(demand) => return of_entry(demand, Class::DigestRequired),
+            Named::Covered(image, covering) => (Arc::new(image), covering),
+        };
         let mut entries = vec![];
         for demand in covering {
             let question = self.checks.question(&image, demand);

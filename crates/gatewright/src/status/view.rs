@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gatewright_api::{ConditionType, ExemptNamespaces, SystemCondition, SystemStatus};
 use gatewright_compiler::{Settings, is_system_namespace};
-use gatewright_gatekeeper::{IGNORE_LABEL, PodStatus, WEBHOOK_OPERATION};
+use gatewright_gatekeeper::{IGNORE_LABEL, PodStatus, WEBHOOK_OPERATION, image_version};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -202,10 +202,7 @@ fn exempt(exempt: &ExemptNamespaces) -> Option<Foreign> {
 
 /// The tag of the image, or the digest where it has no tag.
 fn version(pod: &Pod) -> Option<&str> {
-    let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
-    let name = image.rsplit('/').next()?;
-    let (name, digest) = name.split_once('@').map_or((name, None), |(name, digest)| (name, Some(digest)));
-    name.split_once(':').map(|(_, tag)| tag).or(digest)
+    image_version(pod.spec.as_ref()?.containers.first()?.image.as_deref()?)
 }
 
 #[cfg(test)]

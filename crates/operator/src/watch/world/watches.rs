@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use gatewright_api::{GatewrightStatus, Guarded, PolicyKind, SYSTEM_STATUS_NAME};
 use gatewright_compiler::{SYNC_SET, standards};
-use gatewright_gatekeeper::{Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exempt_by_flags, exemptions};
+use gatewright_gatekeeper::{
+    Process, SYSTEM_LABEL, WEBHOOK_CONFIGURATION, exempt_by_flags, exemptions, image_version,
+};
 use gatewright_rules::deny_exec_heritage::HERITAGE_LABEL;
 use gatewright_rules::{Owner, Template};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -306,10 +308,7 @@ fn has_ended(pod: &Pod) -> bool {
 /// no tag.
 fn version(pod: &Pod) -> Option<String> {
     let image = pod.spec.as_ref()?.containers.first()?.image.as_deref()?;
-    let name = image.rsplit('/').next()?;
-    let (name, digest) = name.split_once('@').map_or((name, None), |(name, digest)| (name, Some(digest)));
-    let tag = name.split_once(':').map(|(_, tag)| tag);
-    tag.or(digest).map(str::to_owned)
+    image_version(image).map(str::to_owned)
 }
 
 fn pod_resource() -> ApiResource {
