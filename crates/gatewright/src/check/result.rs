@@ -173,6 +173,9 @@ pub struct ObjectResult {
     /// Whether it has a Pod template that no rule reads.
     #[serde(skip)]
     pub unread: bool,
+    /// Whether something that it creates is refused, also where it is refused for the same.
+    #[serde(skip)]
+    pub pods_refused: bool,
 }
 
 /// How many items a message lists before it counts the rest.

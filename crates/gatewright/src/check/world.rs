@@ -1,5 +1,7 @@
 //! What objects are judged by: the engine with all templates and constraints, and what is known of namespaces.
 
+mod origin;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ use crate::diagnostics;
 use crate::input::{self, Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
+use origin::Origin;
 
 /// Everything by which objects are judged.
 #[derive(Debug)]
@@ -36,6 +39,7 @@ pub struct World {
     pub namespaces: Namespaces,
     /// What is known of their LimitRanges and ServiceAccounts.
     pub cluster: Cluster,
+    origin: Origin,
     owners: HashMap<ConstraintRef, PolicyRef>,
     /// What constraints match that are nobody's policy.
     foreign: Vec<Matcher>,
@@ -85,6 +89,16 @@ impl World {
         line: CommandLine<'_>,
         sandbox: &Arc<Pool>,
     ) -> (Self, Vec<InputError>) {
+        Self::built(collected, settings, line, sandbox, Origin::Input)
+    }
+
+    fn built(
+        collected: &mut Collected,
+        settings: &Settings,
+        line: CommandLine<'_>,
+        sandbox: &Arc<Pool>,
+        origin: Origin,
+    ) -> (Self, Vec<InputError>) {
         let sandbox: Arc<dyn Sandbox> = Arc::<Pool>::clone(sandbox);
         let mut builder = Builder {
             settings,
@@ -99,10 +113,15 @@ impl World {
             beyond: vec![],
             problems: vec![],
         };
+        if origin == Origin::Input {
+            builder.own_templates(collected);
+        }
         builder.templates(collected);
         builder.policies(collected);
         builder.constraints(&collected.constraints);
-        builder.standards();
+        if origin == Origin::Input {
+            builder.standards();
+        }
         builder.expansions(&collected.expansions);
         let exempt = builder.exempt(&collected.configs, line.default);
         let world = Self {
@@ -110,6 +129,7 @@ impl World {
             expander: builder.expander,
             namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), line.labels),
             cluster: Cluster::default(),
+            origin,
             owners: builder.owners,
             foreign: builder.foreign,
             exempt,
@@ -185,8 +205,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Ours that something in the input needs, unless the input brings them, and those of the input.
-    fn templates(&mut self, collected: &Collected) {
+    /// Ours that something in the input needs, unless the input brings them.
+    fn own_templates(&mut self, collected: &Collected) {
         let documents = &collected.templates;
         let needed = |own: &Template| match own.owner() {
             Owner::Standards => true,
@@ -205,7 +225,10 @@ impl Builder<'_> {
                 self.own_template(&json!(template), compiled::of(*own));
             }
         }
-        for document in documents {
+    }
+
+    fn templates(&mut self, collected: &Collected) {
+        for document in &collected.templates {
             if self.is_first("ConstraintTemplate", document) {
                 self.template(document);
             }
@@ -317,20 +340,28 @@ impl Builder<'_> {
         constraint
     }
 
+    fn constraint(&mut self, document: &Document, value: &Value) {
+        let kind = &document.header.kind;
+        if let Err(error) = self.engine.add_constraint(value) {
+            let field = policies::field(&error.pointer);
+            let message = format!("{kind} {}: {field}: {error}", document.header.name);
+            self.fail(document.locate(&error.pointer), message);
+        }
+        notes::elsewhere(document, &value["spec"]);
+    }
+
     fn constraints(&mut self, documents: &[Document]) {
         for document in documents {
             let kind = &document.header.kind;
             // Its template was complained about already.
-            if self.broken.contains(kind) || !self.is_first(kind, document) {
+            let broken = self.broken.contains(kind);
+            if !broken && !self.is_first(kind, document) {
                 continue;
             }
             let value = document.value();
-            if let Err(error) = self.engine.add_constraint(&value) {
-                let field = policies::field(&error.pointer);
-                let message = format!("{kind} {}: {field}: {error}", document.header.name);
-                self.fail(document.locate(&error.pointer), message);
+            if !broken {
+                self.constraint(document, &value);
             }
-            notes::elsewhere(document, &value["spec"]);
             let constraint = ConstraintRef { kind: kind.clone(), name: document.header.name.clone() };
             let owner = rendered_owner(&value);
             // Of the standards' constraints most always wait for a namespace's label.
@@ -342,6 +373,7 @@ impl Builder<'_> {
             }
             match owner {
                 Some(owner) => drop(self.owners.insert(constraint, owner)),
+                None if broken => {}
                 None => self.foreign.push(Matcher::of_spec(&value["spec"])),
             }
         }
