@@ -154,7 +154,7 @@ impl Engine {
         Ok(())
     }
 
-    fn index(&mut self, constraint: Arc<Constraint>) {
+    pub(crate) fn index(&mut self, constraint: Arc<Constraint>) {
         let reference = &constraint.reference;
         self.for_any_kind.remove(reference);
         self.by_kind.values_mut().for_each(|constraints| drop(constraints.remove(reference)));

@@ -151,6 +151,21 @@ impl Expander {
         next.any(|(name, _)| name == to || self.reaches(name, to, steps - 1))
     }
 
+    /// Everything that the object of a request implies. It is in the request's namespace, also where it names none.
+    ///
+    /// # Errors
+    /// As of [`Expander::expand`].
+    pub(crate) fn implied_by(&self, request: &Request) -> Result<Vec<Implied>, ExpansionError> {
+        let mut parent = request.object().clone();
+        if parent.is_null() || self.is_empty() {
+            return Ok(vec![]);
+        }
+        if !request.namespace().is_empty() && parent.is_object() {
+            parent["metadata"]["namespace"] = request.namespace().into();
+        }
+        self.expand(&parent)
+    }
+
     /// Everything that an object implies, directly and by what it implies.
     ///
     /// # Errors
@@ -241,14 +256,7 @@ impl Engine {
         providers: Option<&Arc<dyn Providers>>,
     ) -> Result<Vec<Violation>, ReviewError> {
         let mut violations = self.review_asking(request, providers)?;
-        let mut parent = request.object().clone();
-        if parent.is_null() || expander.is_empty() {
-            return Ok(violations);
-        }
-        if !request.namespace().is_empty() && parent.is_object() {
-            parent["metadata"]["namespace"] = request.namespace().into();
-        }
-        for Implied { object, template, action } in expander.expand(&parent)? {
+        for Implied { object, template, action } in expander.implied_by(request)? {
             let found = self.review_asking(&Request::implied(object, request), providers)?;
             violations.extend(found.into_iter().map(|violation| Violation {
                 action: action.unwrap_or(violation.action),

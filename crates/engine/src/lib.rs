@@ -2,6 +2,7 @@
 //! but the time limit of an evaluation.
 
 mod action;
+mod applies;
 mod cel;
 mod client;
 mod constraint;
@@ -19,6 +20,7 @@ mod template;
 mod tests;
 
 pub use action::EnforcementPoint;
+pub use applies::NotApplied;
 pub use client::{ConstraintRef, Engine, Options, Violation};
 pub use error::{ConstraintError, ExpansionError, RequestError, ReviewError, TemplateError};
 pub use reach::Reach;

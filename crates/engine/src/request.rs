@@ -39,6 +39,17 @@ impl Request {
         Self { review, source: Source::Original }
     }
 
+    /// The change of an object, as the webhook sees it: what it becomes, and what it was.
+    #[must_use]
+    pub fn update(object: Value, mut old: Value) -> Self {
+        label_namespace(&mut old);
+        let mut request = Self::create(object);
+        let options = json!({"apiVersion": "meta.k8s.io/v1", "kind": "UpdateOptions"});
+        let changed = [("operation", json!(Operation::Update)), ("oldObject", old), ("options", options)];
+        request.review.extend(changed.map(|(field, value)| (field.to_owned(), value)));
+        request
+    }
+
     /// The creation of an object by a controller of kube-controller-manager, which has a service account of its own in
     /// `kube-system`. Where the API server makes up the name, the request has none yet.
     #[must_use]

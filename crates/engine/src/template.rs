@@ -113,6 +113,11 @@ impl Template {
         self.operations.is_empty() || operation.is_some_and(|operation| self.operations.contains(&operation))
     }
 
+    /// The operations that it judges at the webhook; none if it judges all.
+    pub fn operations(&self) -> Vec<Operation> {
+        self.operations.clone()
+    }
+
     /// Its program. That of a proven template is compiled when it is first needed.
     ///
     /// # Errors

@@ -69,11 +69,49 @@ impl LabelSelector {
     /// Whether it selects an object with these labels.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
-        self.requirements.iter().all(|requirement| requirement.holds(labels))
+        self.missed(labels).is_none()
+    }
+
+    /// The first requirement that labels do not meet, and what they have of its key, both as texts; none if the selector
+    /// selects them.
+    #[must_use]
+    pub fn why_not(&self, labels: &Labels) -> Option<(String, String)> {
+        self.missed(labels).map(|requirement| (requirement.wanted(), requirement.found(labels)))
+    }
+
+    /// All requirements, and what labels have of their keys, both as texts.
+    #[must_use]
+    pub fn explained(&self, labels: &Labels) -> (String, String) {
+        let joined = |texts: Vec<String>| texts.join(", ");
+        let wants = self.requirements.iter().map(Requirement::wanted).collect();
+        let has = self.requirements.iter().map(|requirement| requirement.found(labels)).collect();
+        (joined(wants), joined(has))
+    }
+
+    fn missed(&self, labels: &Labels) -> Option<&Requirement> {
+        self.requirements.iter().find(|requirement| !requirement.holds(labels))
     }
 }
 
 impl Requirement {
+    fn wanted(&self) -> String {
+        let Self { key, operator, values } = self;
+        let listed = || values.join(", ");
+        match (operator, values.as_slice()) {
+            (Operator::In, [value]) => format!("{key}={value}"),
+            (Operator::NotIn, [value]) => format!("{key}!={value}"),
+            (Operator::In, _) => format!("{key} in ({})", listed()),
+            (Operator::NotIn, _) => format!("{key} notin ({})", listed()),
+            (Operator::Exists, _) => format!("a label {key}"),
+            (Operator::DoesNotExist, _) => format!("no label {key}"),
+        }
+    }
+
+    fn found(&self, labels: &Labels) -> String {
+        let key = &self.key;
+        labels.get(key).map_or_else(|| format!("no label {key}"), |value| format!("{key}={value}"))
+    }
+
     fn holds(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         let listed = || value.is_some_and(|value| self.values.contains(value));

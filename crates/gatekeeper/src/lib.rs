@@ -29,8 +29,12 @@ pub use exemption::{Exemption, IGNORE_LABEL, exempt_by_flags, exemptions};
 pub use finding::Finding;
 pub use glob::NamespaceGlob;
 pub use label_selector::{LabelSelector, Labels, SelectorError};
-pub use matching::{Candidate, MatchError, Matcher, Namespace, Source, group_and_kind, labels};
-pub use process::{PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, image_version, pod_statuses};
+pub use matching::{
+    Candidate, MatchError, MatchField, Matcher, Namespace, Source, WhyNot, group_and_kind, labels,
+};
+pub use process::{
+    PodStatus, PodStatusError, Process, WEBHOOK_OPERATION, expected_processes, image_version, pod_statuses,
+};
 pub use provider::{PROVIDER_GROUP, PROVIDER_TIMEOUT, PROVIDER_VERSION, Provider, ProviderSpec};
 pub use readiness::{Subject, TemplateError, Verdict, judge, judge_provider, judge_template};
 pub use routing::{

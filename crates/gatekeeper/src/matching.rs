@@ -1,8 +1,11 @@
 //! Which objects a constraint is about: `spec.match`, with Gatekeeper's oddities.
 
+mod why_not;
+
 use serde_json::Value;
 
 use crate::{LabelSelector, Labels, NamespaceGlob, SelectorError};
+pub use why_not::{MatchField, WhyNot};
 
 /// Where an object comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::Display, strum::EnumString)]
@@ -191,16 +194,34 @@ impl Matcher {
         namespace: Option<&Namespace>,
         source: Source,
     ) -> Result<bool, MatchError> {
+        Ok(self.first_miss(object, namespace, source)?.is_none())
+    }
+
+    /// The first part that leaves an object out.
+    fn first_miss(
+        &self,
+        object: &Candidate,
+        namespace: Option<&Namespace>,
+        source: Source,
+    ) -> Result<Option<MatchField>, MatchError> {
         let judged = object.judged_namespace(namespace);
-        let matches = self.matches_kind(&object.group, &object.kind)
-            && self.matches_scope(object, namespace)
-            && (self.namespaces.is_empty() || judged.is_none_or(|name| listed(&self.namespaces, name)))
-            && !judged.is_some_and(|name| listed(&self.excluded_namespaces, name))
-            && self.label_selector.as_ref().is_none_or(|selector| selector.matches(&object.labels))
-            && self.matches_namespace_labels(object, namespace)?
-            && self.matches_name(object)
-            && self.source.is_none_or(|wanted| wanted == source);
-        Ok(matches)
+        let listed = |patterns: &[String]| judged.is_some_and(|name| first_listed(patterns, name).is_some());
+        let in_namespaces = || self.namespaces.is_empty() || judged.is_none() || listed(&self.namespaces);
+        let has_labels =
+            || self.label_selector.as_ref().is_none_or(|selector| selector.matches(&object.labels));
+        let missed = |holds: bool, field: MatchField| (!holds).then_some(field);
+        let by_object = missed(self.matches_kind(&object.group, &object.kind), MatchField::Kinds)
+            .or_else(|| missed(self.matches_scope(object, namespace), MatchField::Scope))
+            .or_else(|| missed(in_namespaces(), MatchField::Namespaces))
+            .or_else(|| missed(!listed(&self.excluded_namespaces), MatchField::ExcludedNamespaces))
+            .or_else(|| missed(has_labels(), MatchField::LabelSelector));
+        if by_object.is_some() {
+            return Ok(by_object);
+        }
+        let has_namespace_labels = self.matches_namespace_labels(object, namespace)?;
+        Ok(missed(has_namespace_labels, MatchField::NamespaceSelector)
+            .or_else(|| missed(self.matches_name(object), MatchField::Name))
+            .or_else(|| missed(self.source.is_none_or(|wanted| wanted == source), MatchField::Source)))
     }
 
     /// Whether objects that stand in a namespace can be matched, whatever they are.
@@ -306,7 +327,12 @@ impl Kinds {
 }
 
 fn listed(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| NamespaceGlob::new(pattern).matches(name))
+    first_listed(patterns, name).is_some()
+}
+
+/// The first pattern that a name matches.
+fn first_listed<'a>(patterns: &'a [String], name: &str) -> Option<&'a String> {
+    patterns.iter().find(|pattern| NamespaceGlob::new(pattern).matches(name))
 }
 
 fn texts(list: &Value) -> Vec<String> {

@@ -2,11 +2,13 @@
 
 mod check;
 mod cluster;
+mod columns;
 mod compiled;
 mod completions;
 mod crds;
 mod diagnostics;
 mod docs;
+mod explain;
 mod foreign;
 mod log;
 mod operator;
@@ -81,6 +83,9 @@ enum Command {
     /// Shows whether policies and standards are enforced, and what violates them
     #[command(long_about = status::LONG_ABOUT)]
     Status(status::Args),
+    /// Says which policies apply to an object, which do not, and why
+    #[command(long_about = explain::LONG_ABOUT)]
+    Explain(explain::Args),
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
@@ -141,6 +146,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Operator(args) => operator::run(args),
         Command::Verifier(args) => verifier::run(args),
         Command::Status(args) => status::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),

@@ -9,6 +9,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
     let generator = || SchemaSettings::draft2020_12().for_serialize().into_generator();
     vec![
         ("check", generator().into_root_schema_for::<crate::check::Document<'_>>()),
+        ("explain", generator().into_root_schema_for::<crate::explain::Explain>()),
+        ("explain-list", generator().into_root_schema_for::<crate::explain::ExplainList>()),
         ("probe", generator().into_root_schema_for::<crate::status::ProbeDocument>()),
         ("status", generator().into_root_schema_for::<crate::status::Status>()),
         ("test", generator().into_root_schema_for::<crate::test::Document<'_>>()),

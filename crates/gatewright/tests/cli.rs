@@ -7,6 +7,8 @@ use assert_cmd::Command;
 use quick_xml::events::Event;
 use serde_json::Value;
 
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/pods.rs"]

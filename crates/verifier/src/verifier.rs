@@ -111,7 +111,8 @@ impl Verifier {
         let Some(demands) = self.policies.demands(&key.constraint, &key.revision) else {
             return refused(Class::UnknownPolicy);
         };
-        let of_entry = |demand: &Arc<Demand>, class: Class| State::Done(refusal(demand, Judged::failed(class.plain())));
+        let of_entry =
+            |demand: &Arc<Demand>, class: Class| State::Done(refusal(demand, Judged::failed(class.plain())));
         let (image, covering) = match by_name(&demands, |demand| &demand.entry, &key.image) {
             Named::Invalid(None) => return refused(Class::InvalidName),
             Named::Invalid(Some(demand)) => return of_entry(demand, Class::InvalidName),

@@ -8,6 +8,7 @@ mod cluster;
 mod created;
 mod defaults;
 mod exec;
+mod explain;
 mod gitops;
 mod manifests;
 mod openshift;

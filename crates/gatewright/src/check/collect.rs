@@ -85,7 +85,8 @@ pub fn collect(filenames: &[PathBuf], reading: &Reading) -> Collected {
 }
 
 impl Collected {
-    fn sort(&mut self, document: Document) {
+    /// Puts a document where it belongs.
+    pub fn sort(&mut self, document: Document) {
         if let Some(kind) = policies::kind_of(&document) {
             return self.policies.push((document, kind));
         }

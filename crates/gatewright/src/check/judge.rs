@@ -26,6 +26,8 @@ pub struct Placed {
     scope: Scope,
     namespace: Option<String>,
     namespace_assumed: bool,
+    /// What it is now, where it is judged as a change of that.
+    old: Option<Value>,
 }
 
 /// What every verdict rests on beside the object itself.
@@ -58,7 +60,8 @@ impl Placed {
             let review = candidate.0.value();
             let namespace = review.pointer("/request/namespace").and_then(Value::as_str);
             let namespace = namespace.filter(|name| !name.is_empty()).map(str::to_owned);
-            return Ok(Self { candidate, scope: Scope::Namespaced, namespace, namespace_assumed: false });
+            let (scope, namespace_assumed) = (Scope::Namespaced, false);
+            return Ok(Self { candidate, scope, namespace, namespace_assumed, old: None });
         }
         let scope = match scopes.of(candidate.header()) {
             Ok(scope) => scope,
@@ -68,7 +71,17 @@ impl Placed {
         let namespace_assumed = own.is_none() && default.is_none() && scope != Scope::Cluster;
         let inside = || own.unwrap_or_else(|| default.unwrap_or("default").to_owned());
         let namespace = (scope != Scope::Cluster).then(inside);
-        Ok(Self { candidate, scope, namespace, namespace_assumed })
+        Ok(Self { candidate, scope, namespace, namespace_assumed, old: None })
+    }
+
+    /// The same as a change of what is stored: with its uid and what else the API server keeps of it.
+    pub fn replacing(self, old: Value) -> Self {
+        Self { old: Some(old), ..self }
+    }
+
+    /// Whether it is a Namespace.
+    pub fn is_namespace(&self) -> bool {
+        self.candidate.is_namespace()
     }
 
     /// The namespace it stands in.
@@ -125,8 +138,13 @@ impl Placed {
     fn asked(&self, cluster: &Cluster) -> Result<Asked, Box<ObjectResult>> {
         let value = self.candidate.0.value();
         if !self.candidate.is_review() {
-            let (object, assumed) = created(self, value, cluster);
-            return Ok(Asked { object: self.object(), request: Request::create(object), assumed });
+            let Some(old) = self.old.clone() else {
+                let (object, assumed) = created(self, value, cluster);
+                return Ok(Asked { object: self.object(), request: Request::create(object), assumed });
+            };
+            let (object, assumed) = created(self, kept(value, &old), cluster);
+            let (old, _) = created(self, old, cluster);
+            return Ok(Asked { object: self.object(), request: Request::update(object, old), assumed });
         }
         let object = reviewed(&value);
         match Request::from_admission_review(value) {
@@ -142,9 +160,24 @@ impl Placed {
 impl Judge<'_> {
     /// Judges an object, and what it creates.
     pub fn judge(&self, placed: &Placed) -> ObjectResult {
+        self.try_judge(placed).unwrap_or_else(|(failed, _)| *failed)
+    }
+
+    /// The requests that are judged for an object: its own first, then those of what it creates.
+    pub fn requests(&self, placed: &Placed) -> Vec<Request> {
+        let Ok(Asked { request, .. }) = placed.asked(&self.world.cluster) else { return vec![] };
+        let chain = Chain::of(&request, &self.world.cluster);
+        [request].into_iter().chain(chain.0.into_iter().map(|made| made.request)).collect()
+    }
+
+    /// The same as [`Judge::judge`].
+    ///
+    /// # Errors
+    /// The engine has no verdict: the result that says so, and why. A request that cannot be read is no such error.
+    pub fn try_judge(&self, placed: &Placed) -> Result<ObjectResult, (Box<ObjectResult>, ReviewError)> {
         let Asked { object, request, assumed } = match placed.asked(&self.world.cluster) {
             Ok(asked) => asked,
-            Err(failed) => return *failed,
+            Err(failed) => return Ok(*failed),
         };
         let exemption = placed.exempt_by().and_then(|namespace| self.world.exemption(namespace));
         let chain = Chain::of(&request, &self.world.cluster);
@@ -154,7 +187,8 @@ impl Judge<'_> {
             && let Err(error) = self.find(placed, &request, &chain, &mut found)
         {
             let failed = failed(placed, object, reason(&error));
-            return ObjectResult { operation: operation(&request), ..failed };
+            let failed = ObjectResult { operation: operation(&request), ..failed };
+            return Err((Box::new(failed), error));
         }
         let of_created = chain.0.iter().flat_map(|made| made.assumed.iter().cloned());
         let of_cluster = assumed.into_iter().chain(of_created);
@@ -164,7 +198,7 @@ impl Judge<'_> {
         assumed.extend(found.unverified.iter().map(|question| question.assumption(&self.signatures)));
         assumed.extend(unread.then(|| notes::UNREAD.to_owned()));
         assumed.extend(exemption);
-        ObjectResult {
+        Ok(ObjectResult {
             object,
             source: placed.source(),
             operation: operation(&request),
@@ -173,7 +207,8 @@ impl Judge<'_> {
             assumed: assumed.into_iter().map(Foreign::from).collect(),
             unread,
             unverified: self.unverified(&found.unverified),
-        }
+            pods_refused: found.pods_refused,
+        })
     }
 
     /// What has to be said once more after all objects.
@@ -204,6 +239,7 @@ impl Judge<'_> {
         for (index, made) in chain.0.iter().enumerate() {
             for found in self.kept(self.reviewed(&made.request, into)?, true, into) {
                 let violation = self.violation(found, Judged::Pod, made.kind());
+                into.pods_refused |= violation.enforcement_action == Verdict::Deny;
                 if seen.insert(same(&violation)) {
                     let line = lines.of(&violation, |field| format!("{path}{}", chain.origin(index, field)));
                     into.violations.push(Violation { line, ..violation });
@@ -276,7 +312,8 @@ impl Judge<'_> {
         if let Some(namespace) =
             placed.namespace.as_deref().filter(|name| self.world.namespaces.is_assumed(name))
         {
-            assumed.push(format!("namespace {namespace} has no labels: it is not in the input"));
+            let place = self.world.place();
+            assumed.push(format!("namespace {namespace} has no labels: it is not in the {place}"));
         }
         if let Some(namespace) = placed.namespace.as_deref().filter(|name| self.world.is_system(name)) {
             let reach = "the standards do not reach it, policies only if they name it";
@@ -309,6 +346,8 @@ struct Findings {
     violations: Vec<Violation>,
     accepted: Vec<String>,
     unverified: Vec<Question>,
+    /// Whether something that the object creates is refused, also where the object is refused for the same.
+    pods_refused: bool,
 }
 
 impl Findings {
@@ -348,6 +387,19 @@ fn same(violation: &Violation) -> (ConstraintName, String) {
 /// The field of a request that holds what is judged.
 fn judged_object(request: &Request) -> &'static str {
     if request.operation() == Some(Operation::Delete) { "oldObject" } else { "object" }
+}
+
+/// A change with what the API server keeps of the stored object, whatever is sent.
+fn kept(mut new: Value, old: &Value) -> Value {
+    for field in ["uid", "creationTimestamp", "deletionTimestamp", "generation"] {
+        if let Some(value) = old["metadata"].get(field) {
+            new["metadata"][field] = value.clone();
+        }
+    }
+    if let Some(status) = old.get("status") {
+        new["status"] = status.clone();
+    }
+    new
 }
 
 /// An object as the API server would create it, and what had to be assumed.
@@ -405,6 +457,7 @@ fn failed(placed: &Placed, object: ObjectRef, reason: String) -> ObjectResult {
         assumed: vec![reason.into()],
         unread: false,
         unverified: vec![],
+        pods_refused: false,
     }
 }
 

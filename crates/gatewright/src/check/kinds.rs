@@ -34,6 +34,11 @@ impl Scopes {
         self.custom.insert((text("/spec/group"), text("/spec/names/kind")), scope);
     }
 
+    /// Learns all that others have learned.
+    pub fn extend(&mut self, others: Self) {
+        self.custom.extend(others.custom);
+    }
+
     /// Why a kind that somebody names may not exist, if nothing here defines it.
     #[must_use]
     pub fn unknown(&self, group: &str, kind: &str) -> Option<String> {

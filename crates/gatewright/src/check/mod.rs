@@ -1,14 +1,14 @@
 //! `gatewright check`: verdicts on manifests, without a cluster.
 
-mod collect;
-mod judge;
+pub mod collect;
+pub mod judge;
 mod kinds;
-mod namespaces;
+pub mod namespaces;
 mod notes;
 mod pods;
-mod report;
-mod result;
-mod world;
+pub mod report;
+pub mod result;
+pub mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -131,7 +131,7 @@ impl SignatureArgs {
 
 /// What counts as failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum FailOn {
+pub enum FailOn {
     /// Refused objects
     #[default]
     Deny,
@@ -240,9 +240,7 @@ fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) ->
             Err(problem) => collected.problems.push(problem),
         }
     }
-    for namespace in world.namespaces.objects() {
-        world.engine.add_object(namespace);
-    }
+    world.add_namespaces();
     if world.engine.reads_inventory() {
         let stored = all.iter().filter_map(|placed| placed.stored(&world.cluster));
         stored.for_each(|object| world.engine.add_object(&object));

@@ -4,8 +4,8 @@ mod github;
 mod junit;
 mod pages;
 mod sarif;
-mod table;
-mod wrap;
+pub mod table;
+pub mod wrap;
 
 use std::io::Write as _;
 

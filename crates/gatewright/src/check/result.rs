@@ -176,6 +176,9 @@ pub struct ObjectResult {
     /// The images whose signatures a policy demands and nobody verified.
     #[serde(skip)]
     pub unverified: Vec<String>,
+    /// Whether something that it creates is refused, also where it is refused for the same.
+    #[serde(skip)]
+    pub pods_refused: bool,
 }
 
 /// How many items a message lists before it counts the rest.

@@ -1,5 +1,7 @@
 //! What objects are judged by: the engine with all templates and constraints, and what is known of namespaces.
 
+mod origin;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ use crate::input::{self, Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
 use crate::signatures::Demands;
+use origin::Origin;
 
 /// Everything by which objects are judged.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ pub struct World {
     pub namespaces: Namespaces,
     /// What is known of their LimitRanges and ServiceAccounts.
     pub cluster: Cluster,
+    origin: Origin,
     owners: HashMap<ConstraintRef, PolicyRef>,
     /// What constraints match that are nobody's policy.
     foreign: Vec<Matcher>,
@@ -90,6 +94,16 @@ impl World {
         line: CommandLine<'_>,
         sandbox: &Arc<Pool>,
     ) -> (Self, Vec<InputError>) {
+        Self::built(collected, settings, line, sandbox, Origin::Input)
+    }
+
+    fn built(
+        collected: &mut Collected,
+        settings: &Settings,
+        line: CommandLine<'_>,
+        sandbox: &Arc<Pool>,
+        origin: Origin,
+    ) -> (Self, Vec<InputError>) {
         let sandbox: Arc<dyn Sandbox> = Arc::<Pool>::clone(sandbox);
         let mut builder = Builder {
             settings,
@@ -105,10 +119,15 @@ impl World {
             beyond: vec![],
             problems: vec![],
         };
-        builder.templates(collected);
+        if origin == Origin::Input {
+            builder.own_templates(collected);
+        }
+        builder.templates(collected, origin);
         builder.policies(collected);
         builder.constraints(&collected.constraints);
-        builder.standards();
+        if origin == Origin::Input {
+            builder.standards();
+        }
         builder.expansions(&collected.expansions);
         let exempt = builder.exempt(&collected.configs, line.default);
         let world = Self {
@@ -116,6 +135,7 @@ impl World {
             expander: builder.expander,
             namespaces: Namespaces::new(std::mem::take(&mut collected.namespaces), line.labels),
             cluster: Cluster::default(),
+            origin,
             owners: builder.owners,
             foreign: builder.foreign,
             exempt,
@@ -192,9 +212,9 @@ impl Builder<'_> {
         }
     }
 
-    /// Ours that something in the input needs, unless the input brings them, and those of the input.
-    fn templates(&mut self, collected: &Collected) {
-        let documents = || collected.templates.iter().filter(|document| !is_own_asking(document));
+    /// Ours that something in the input needs, unless the input brings them.
+    fn own_templates(&mut self, collected: &Collected) {
+        let documents = || collected.templates.iter().filter(|document| own_asking(document).is_none());
         let needed = |own: &Template| match own.owner() {
             Owner::Standards => true,
             Owner::Policy(kind) => {
@@ -214,9 +234,16 @@ impl Builder<'_> {
                 self.own_template(&json!(template), compiled::of(*own));
             }
         }
-        for document in documents() {
-            if self.is_first("ConstraintTemplate", document) {
-                self.template(document);
+    }
+
+    fn templates(&mut self, collected: &Collected, origin: Origin) {
+        for document in &collected.templates {
+            match own_asking(document) {
+                // Of files it is added where something needs it.
+                Some(_) if origin == Origin::Input => {}
+                Some(own) => self.own_template(&json!(template(own)), compiled::of(own)),
+                None if self.is_first("ConstraintTemplate", document) => self.template(document),
+                None => {}
             }
         }
     }
@@ -352,20 +379,28 @@ impl Builder<'_> {
         constraint
     }
 
+    fn constraint(&mut self, document: &Document, value: &Value) {
+        let kind = &document.header.kind;
+        if let Err(error) = self.engine.add_constraint(value) {
+            let field = policies::field(&error.pointer);
+            let message = format!("{kind} {}: {field}: {error}", document.header.name);
+            self.fail(document.locate(&error.pointer), message);
+        }
+        notes::elsewhere(document, &value["spec"]);
+    }
+
     fn constraints(&mut self, documents: &[Document]) {
         for document in documents {
             let kind = &document.header.kind;
             // Its template was complained about already.
-            if self.broken.contains(kind) || !self.is_first(kind, document) {
+            let broken = self.broken.contains(kind);
+            if !broken && !self.is_first(kind, document) {
                 continue;
             }
             let value = document.value();
-            if let Err(error) = self.engine.add_constraint(&value) {
-                let field = policies::field(&error.pointer);
-                let message = format!("{kind} {}: {field}: {error}", document.header.name);
-                self.fail(document.locate(&error.pointer), message);
+            if !broken {
+                self.constraint(document, &value);
             }
-            notes::elsewhere(document, &value["spec"]);
             let constraint = ConstraintRef { kind: kind.clone(), name: document.header.name.clone() };
             let owner = rendered_owner(&value);
             let unowned = || format!("{kind}/{}", constraint.name);
@@ -380,6 +415,7 @@ impl Builder<'_> {
             }
             match owner {
                 Some(owner) => drop(self.owners.insert(constraint, owner)),
+                None if broken => {}
                 None => self.foreign.push(Matcher::of_spec(&value["spec"])),
             }
         }
@@ -401,10 +437,10 @@ fn demands_signatures(policy: &Document) -> bool {
 }
 
 /// Whether it is the template that asks the verifier, as `render` wrote it. In a sandbox nobody would answer it.
-fn is_own_asking(document: &Document) -> bool {
+fn own_asking(document: &Document) -> Option<Template> {
     let mut asking = Template::ALL.iter().copied().filter(|own| own.needs_verifier());
-    asking.any(|own| {
-        document.header.name == own.name() && document.value()["spec"] == json!(template(own))["spec"]
+    asking.find(|own| {
+        document.header.name == own.name() && document.value()["spec"] == json!(template(*own))["spec"]
     })
 }
 

@@ -2,11 +2,13 @@
 //! not see.
 
 mod connect;
+mod discovery;
 mod list;
 mod names;
 
 pub use connect::{ClusterArgs, Connection, duration};
-pub use list::{Listed, Unseen, list, list_whole};
+pub use discovery::{Discovery, Served};
+pub use list::{Listed, Unseen, list, list_whole, right};
 pub use names::object_name;
 
 /// Where the operator runs, if nobody says otherwise.

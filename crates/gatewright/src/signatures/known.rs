@@ -1,9 +1,9 @@
 //! What can be said of an image without its registry: as the verifier, which looks at the same first.
 
+use gatewright_signatures::Class;
 use gatewright_signatures::entry::ReadEntry;
 use gatewright_signatures::named::{self, Named};
 use gatewright_signatures::protocol::{Passed, Refusal};
-use gatewright_signatures::Class;
 
 /// What is said of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,22 +3,23 @@
 mod document;
 mod print;
 mod probe;
-mod read;
+pub mod read;
 mod view;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use gatewright_api::PolicyKind;
-use terminal_size::{Width, terminal_size};
 use tokio::time::Instant;
 
-pub use self::document::Status;
+pub use self::document::{State, Status};
 use self::probe::Probe;
 pub use self::probe::ProbeDocument;
+pub use self::view::state;
 use crate::cluster::{ClusterArgs, Connection, Format, OPERATOR_NAMESPACE, duration};
+use crate::columns::terminal_width;
 use crate::{FAILED, diagnostics};
 
 /// Something is not ready.
@@ -114,8 +115,8 @@ async fn look(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let text = match (args.output, &args.policy) {
         (Format::Json, _) => format!("{}\n", serde_json::to_string_pretty(&status)?),
-        (Format::Table, None) => print::text(&status, width()),
-        (Format::Table, Some(_)) => print::policy(&status, width()),
+        (Format::Table, None) => print::text(&status, terminal_width()),
+        (Format::Table, Some(_)) => print::policy(&status, terminal_width()),
     };
     std::io::stdout().write_all(text.as_bytes())?;
     for unseen in &status.incomplete {
@@ -164,12 +165,6 @@ async fn probe(
         Probe::Passed => Ok(ExitCode::from(NOT_READY)),
         Probe::Unknown { because } => Err(anyhow!("{because}")),
     }
-}
-
-/// How wide the terminal is; none where the output goes elsewhere.
-fn width() -> Option<u16> {
-    let (Width(width), _) = terminal_size().filter(|_| std::io::stdout().is_terminal())?;
-    Some(width)
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! The document as people read it.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
 use gatewright_api::PolicyKind;
 
 use super::document::{ObjectName, Policy, Process, State, Status};
+use crate::columns::{rows, table};
 
 /// How many policies of a kind are listed. JSON has all of them.
 const LISTED: usize = 20;
@@ -64,23 +63,6 @@ fn said(process: &Process) -> String {
     let errors = process.errors.iter().map(ToString::to_string);
     let facts = [Some(enforces.to_owned()), generation].into_iter().flatten().chain(errors);
     format!("{} {}", process.name, facts.collect::<Vec<_>>().join(", "))
-}
-
-fn table(width: Option<u16>) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    table
-}
-
-/// The rows of a table, without the space that a table puts around cells.
-fn rows(mut table: Table, lines: &mut Vec<String>) {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 3));
-    }
-    lines.extend(table.lines().map(|line| line.trim_end().to_owned()));
 }
 
 fn facts(status: &Status, width: Option<u16>, lines: &mut Vec<String>) {

@@ -81,7 +81,8 @@ pub async fn read(connection: &Connection, namespace: Option<&str>) -> anyhow::R
     Ok(seen)
 }
 
-type Listed<K> = anyhow::Result<crate::cluster::Listed<K>>;
+/// What a list holds, or why it could not be read.
+pub type Listed<K> = anyhow::Result<crate::cluster::Listed<K>>;
 
 async fn system(connection: &Connection) -> Listed<DynamicObject> {
     let resource = ApiResource::erase::<GatewrightStatus>(&());
@@ -140,9 +141,7 @@ fn timeout(provider: &DynamicObject) -> (String, i64) {
 }
 
 async fn policies(connection: &Connection, kind: PolicyKind, seen: &mut Seen) -> anyhow::Result<()> {
-    let resource = with_policy_type!(kind, P => ApiResource::erase::<P>(&()));
-    let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), &resource);
-    let listed = list_whole(&api, &resource, ListParams::default()).await?;
+    let listed = list_policies(connection, kind).await?;
     seen.policies.extend(listed.or_note(&mut seen.incomplete).iter().map(|it| policy(kind, it)));
     for template in Template::ALL.iter().filter(|it| it.owner() == Owner::Policy(kind)) {
         let named = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind());
@@ -159,8 +158,18 @@ async fn policies(connection: &Connection, kind: PolicyKind, seen: &mut Seen) ->
     Ok(())
 }
 
+/// The policies of a kind. They may hold credentials of registries: keep what [`policy`] keeps.
+///
+/// # Errors
+/// As of [`read`].
+pub async fn list_policies(connection: &Connection, kind: PolicyKind) -> Listed<DynamicObject> {
+    let resource = with_policy_type!(kind, P => ApiResource::erase::<P>(&()));
+    let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), &resource);
+    list_whole(&api, &resource, ListParams::default()).await
+}
+
 /// Of the spec nothing is kept but the action: it may hold credentials of registries.
-fn policy(kind: PolicyKind, object: &DynamicObject) -> SeenPolicy {
+pub fn policy(kind: PolicyKind, object: &DynamicObject) -> SeenPolicy {
     SeenPolicy {
         kind,
         name: object.name_any(),

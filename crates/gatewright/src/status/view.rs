@@ -138,7 +138,7 @@ fn of_policy(policy: &SeenPolicy, seen: &Seen) -> Policy {
 }
 
 /// How far the policy is, and the reason and message of the condition that says so: the first that is not True.
-fn state(policy: &SeenPolicy) -> (State, String, String) {
+pub fn state(policy: &SeenPolicy) -> (State, String, String) {
     let status = &policy.status;
     if status.observed_generation.is_none_or(|seen| Some(seen) < policy.generation) {
         let generation = policy.generation.unwrap_or_default();

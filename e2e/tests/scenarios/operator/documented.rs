@@ -44,8 +44,10 @@ async fn become_ready(cluster: &Cluster, folder: &Path) -> Result<usize> {
         let kind = policy["kind"].as_str().unwrap_or_default().to_lowercase();
         let name = format!("{kind}/{}", policy["metadata"]["name"].as_str().unwrap_or_default());
         if text.contains("verifyImageSignatures") {
-            let says = "spec.policies.verifyImageSignatures: no rule";
-            cluster.condition(&name, Condition::no("Valid", "Unsupported", says)).await?;
+            let cannot = "verifyImageSignatures[1].dockerCfg cannot be read: it is not base64";
+            cluster.condition(&name, Condition::yes("Valid", "Compiled", cannot)).await?;
+            let says = "the setting signatures.enabled is false";
+            cluster.condition(&name, Condition::no("Applied", "VerifierDisabled", says)).await?;
         } else {
             cluster.ready(&name).await.with_context(|| path.display().to_string())?;
         }

@@ -79,10 +79,11 @@ fn write_group(out: &mut impl Write, group: &[&Violation], width: Option<usize>)
     Ok(())
 }
 
-/// A violation, and those of other containers that say the same.
-type Joined<'a> = (&'a Violation, Vec<(&'a str, usize)>);
+/// A violation, and those of other containers that say the same, each with its line.
+pub type Joined<'a> = (&'a Violation, Vec<(&'a str, usize)>);
 
-fn joined<'a>(group: &[&'a Violation]) -> Vec<Joined<'a>> {
+/// Joins the containers of one reason.
+pub fn joined<'a>(group: &[&'a Violation]) -> Vec<Joined<'a>> {
     let mut all: Vec<(Option<(&str, &str)>, Joined<'a>)> = vec![];
     for violation in group {
         let parts = of_container(violation);

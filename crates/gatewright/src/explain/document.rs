@@ -1,0 +1,111 @@
+//! What `explain` says: the shape of its JSON.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::check::result::{ConstraintName, Judged, ObjectRef, Source, Verdict};
+use crate::cluster::Unseen;
+use crate::foreign::Foreign;
+use crate::policies::PolicyRef;
+
+/// Why an object gets its verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Explain {
+    /// `Explain`.
+    pub kind: &'static str,
+    /// The version of this document's shape.
+    pub version: u32,
+    /// The object.
+    pub object: ObjectRef,
+    /// Where it stands; none for an object of the cluster.
+    pub source: Option<Source>,
+    /// What is done with it: `CREATE` or `UPDATE`.
+    pub operation: String,
+    /// What becomes of it: the worst that an applied policy says, of the object or of the Pods that it creates. `error`
+    /// where nobody can say. Signatures of images are not verified here and do not count.
+    pub verdict: Verdict,
+    /// Why the object cannot be judged at all: Gatekeeper fails to review it, or it is no request.
+    pub not_judged: Option<Foreign>,
+    /// Whether the object itself is let through and what it creates is refused.
+    pub refused_later: bool,
+    /// Policies, standards and constraints of others, first those that apply.
+    pub policies: Vec<Row>,
+    /// How many running Pods would be refused if they were made anew: the object itself, or Pods of the controller.
+    pub not_coming_back: u64,
+    /// What had to be assumed.
+    pub assumed: Vec<Foreign>,
+    /// What the user may not see.
+    pub incomplete: Vec<Unseen>,
+}
+
+/// Why the objects of files get their verdicts.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ExplainList {
+    /// `ExplainList`.
+    pub kind: &'static str,
+    /// The version of this document's shape.
+    pub version: u32,
+    /// One entry for each object, in the order of the files.
+    pub items: Vec<Explain>,
+}
+
+/// A policy, a standard or a constraint of others, and what it has to do with the object.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// The policy or standard; none for constraints of others. The name of a standard is `*` where none applies for a
+    /// reason that all have.
+    pub policy: Option<PolicyRef>,
+    /// The constraint; none where the policy has none.
+    pub constraint: Option<ConstraintName>,
+    /// Whether it judges the object, or what the object creates.
+    pub applies: bool,
+    /// Why it does not apply, or what chose it; none where nothing is to be said.
+    pub because: Option<Because>,
+    /// What it says of the object; none where it does not apply. `error` where it cannot be judged here: `notJudged` says
+    /// why.
+    pub verdict: Option<Verdict>,
+    /// Why it cannot be judged here.
+    pub not_judged: Option<Foreign>,
+    /// What is wrong.
+    pub violations: Vec<Violation>,
+    /// Whether Gatekeeper enforces it as it stands in the cluster; none without a cluster.
+    pub enforced: Option<bool>,
+    /// Why it is not enforced.
+    pub not_enforced: Option<Foreign>,
+}
+
+/// A field of a policy or a constraint, and how it fits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Because {
+    /// The field below `spec.match`, or a word for what stands in no field: `systemNamespaces`, `operation`,
+    /// `enforcementPoint`, `exemption`, `namespace label`, `constraint`.
+    pub field: String,
+    /// What it wants.
+    pub wants: Foreign,
+    /// What there is.
+    pub has: Foreign,
+    /// The same as a sentence.
+    pub text: Foreign,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Violation {
+    /// `deny`, `warn` or `dryrun`.
+    pub enforcement_action: Verdict,
+    /// What is wrong.
+    pub message: Foreign,
+    /// The same as data.
+    pub details: Value,
+    /// Whether the object itself is at fault, or what it creates.
+    pub judged: Judged,
+    /// The line of the field in the file; none for an object of the cluster.
+    pub line: Option<usize>,
+    /// The same as people read it, with others that say the same of other containers; empty in those others.
+    #[serde(skip)]
+    pub text: String,
+}
