@@ -161,9 +161,19 @@ fn with_example(sentence: &str, example: &str) -> String {
     format!("{sentence}, for example {example}")
 }
 
-/// A text in quotes. Texts that may be long are keys and credentials: they stay out of messages and logs.
+/// How much of a text a message repeats, in characters.
+const LONGEST_SHOWN: usize = 120;
+
+/// A text in quotes, of a long one the beginning. Texts that may be long are keys and credentials: they stay out of
+/// messages and logs, and so does a key in the wrong field.
 fn shown(text: &str, max: usize) -> String {
-    if max > LONGEST_FOR_CEL { format!("a text of {} bytes", text.len()) } else { format!("{text:?}") }
+    if max > LONGEST_FOR_CEL || text.contains("-----BEGIN") {
+        return format!("a text of {} bytes", text.len());
+    }
+    match text.char_indices().nth(LONGEST_SHOWN) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
 }
 
 /// The greatest length of a text that a CEL rule may look at. A rule's price counts against the CRD's budget

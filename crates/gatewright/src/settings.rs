@@ -20,11 +20,6 @@ pub struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    /// Whether there is a file of settings.
-    pub const fn is_given(&self) -> bool {
-        self.config.is_some()
-    }
-
     /// Reads the settings.
     ///
     /// # Errors

@@ -141,8 +141,8 @@ pub const TABLE: [Row; 16] = [
                 address is refused.",
         words: "the registry does not answer",
         detail: BRACKETS,
-        remedy: "Check the network, the ca of the entry, and signatures.allowedNetworks for registries at special \
-                 addresses.",
+        remedy: "Check the network, the ca of the entry, signatures.allowedNetworks for registries at special addresses, \
+                 and signatures.registries[].insecure for one without TLS.",
     },
     Row {
         class: Class::RateLimited,

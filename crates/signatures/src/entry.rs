@@ -160,10 +160,14 @@ impl Parameters {
         Ok(Self { constraint: constraint.to_owned(), revision: revision(&entries)?, covers, entries })
     }
 
-    /// Whether the revision is that of the entries: somebody may have edited the constraint.
+    /// Whether the revision and what the template compares are those of the entries: somebody may have edited the
+    /// constraint.
     #[must_use]
     pub fn is_intact(&self) -> bool {
-        revision(&self.entries).is_ok_and(|revision| revision == self.revision)
+        let references: Result<Vec<_>, _> =
+            self.entries.iter().map(|entry| Reference::parse(&entry.reference)).collect();
+        references.is_ok_and(|references| Covers::of(&references) == self.covers)
+            && revision(&self.entries).is_ok_and(|revision| revision == self.revision)
     }
 }
 
@@ -277,9 +281,14 @@ mod tests {
 
     #[test]
     fn an_edited_constraint_is_noticed() {
-        let mut parameters = Parameters::new("p", &[entry("nginx")]).unwrap();
-        parameters.entries[0].require_digest = true;
-        assert!(!parameters.is_intact());
+        let parameters = Parameters::new("p", &[entry("nginx")]).unwrap();
+        let mut weaker = parameters.clone();
+        weaker.entries[0].require_digest = true;
+        assert!(!weaker.is_intact());
+        let mut blind = parameters.clone();
+        blind.covers.repositories.clear();
+        assert!(!blind.is_intact());
+        assert!(parameters.is_intact());
     }
 
     #[test]

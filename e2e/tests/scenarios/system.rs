@@ -81,7 +81,7 @@ async fn what_is_no_policy(cluster: &Cluster) -> Result<()> {
         reasons
             == "PoliciesServed=Served GatekeeperFound=Found TemplatesInstalled=Installed \
                 StandardsEnforced=Enforced ExecGuard=NotNeeded Routing=Routed Reports=NotNeeded \
-                Settings=InForce Operator=Leading Ready=Ready",
+                Verifier=NotNeeded Settings=InForce Operator=Leading Ready=Ready",
         "{reasons}"
     );
     let processes = status["processes"].as_array().context("no processes")?;

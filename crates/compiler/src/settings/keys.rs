@@ -171,7 +171,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "`false`",
         allowed: Form::Boolean,
         meaning: "Whether `verifyImageSignatures` of policies is enforced. It needs the verifier; the chart's `verifier.enabled` sets both",
-        set: |settings, node| put(&mut settings.signatures.enabled, boolean(node)),
+        set: |settings, node| put(&mut settings.signatures.enabled, boolean(node).map(Some)),
     },
     Key {
         path: "signatures.url",

@@ -15,8 +15,8 @@ use super::yaml::{At, Node};
 /// Signatures of images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signatures {
-    /// Whether entries `verifyImageSignatures` are enforced.
-    pub enabled: bool,
+    /// Whether entries `verifyImageSignatures` are enforced; none where the settings do not say so.
+    pub enabled: Option<bool>,
     /// Where the verifier answers; without it, at its Service in the operator's namespace.
     pub url: Option<VerifierUrl>,
     /// Whether the verifier answers Gatekeeper's certificate alone.
@@ -29,7 +29,15 @@ pub struct Signatures {
 
 impl Default for Signatures {
     fn default() -> Self {
-        Self { enabled: false, url: None, client_auth: true, allowed_networks: vec![], registries: vec![] }
+        Self { enabled: None, url: None, client_auth: true, allowed_networks: vec![], registries: vec![] }
+    }
+}
+
+impl Signatures {
+    /// Whether entries `verifyImageSignatures` are enforced in a cluster with these settings: not by default.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.enabled == Some(true)
     }
 }
 
@@ -103,14 +111,22 @@ impl FromStr for VerifierUrl {
             uri.scheme() == Some(&Scheme::HTTPS) && matches!(uri.path(), "" | "/") && uri.query().is_none();
         let authority = uri.authority().filter(|authority| plain && !authority.as_str().contains('@'));
         let authority = authority.filter(|authority| !authority.host().is_empty()).ok_or(NotAVerifier)?;
-        Ok(Self { host: authority.host().to_owned(), port: authority.port_u16() })
+        let port = authority.port_u16();
+        // A port that cannot be read must not become that of https.
+        if port.is_none() && authority.as_str() != authority.host() {
+            return Err(NotAVerifier);
+        }
+        Ok(Self { host: authority.host().to_owned(), port })
     }
 }
 
 /// Where the verifier answers.
 pub(super) fn url(node: &Node) -> Result<VerifierUrl, String> {
-    let wrong = || format!("{node} is not a URL such as https://gatewright-verifier.NAMESPACE.svc:8443");
-    text(node)?.parse().map_err(|_| wrong())
+    let text = text(node)?;
+    // What stands before an @ may be a password.
+    let found = if text.contains('@') { "a text with @".to_owned() } else { node.to_string() };
+    let wrong = || format!("{found} is not a URL such as https://gatewright-verifier.NAMESPACE.svc:8443");
+    text.parse().map_err(|_| wrong())
 }
 
 /// A network as address and length, such as 10.0.0.0/8.

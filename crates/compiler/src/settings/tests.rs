@@ -92,7 +92,7 @@ fn every_key_changes_something() {
     assert_ne!(settings.routing.delete, default.routing.delete);
     assert!(!settings.reports.enabled && settings.reports.max_results == 100);
     let signatures = &settings.signatures;
-    assert!(signatures.enabled && signatures.url.is_some() && !signatures.client_auth);
+    assert!(signatures.is_enabled() && signatures.url.is_some() && !signatures.client_auth);
     assert_eq!((signatures.allowed_networks.len(), signatures.registries.len()), (1, 2));
     assert_eq!(settings.log_level, Some(LogLevel::Debug));
     for key in KEYS {

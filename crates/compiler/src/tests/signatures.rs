@@ -167,7 +167,7 @@ signatures:
     insecure: true
 ";
     let signatures = settings(text).unwrap().signatures;
-    assert!(signatures.enabled && !signatures.client_auth);
+    assert!(signatures.is_enabled() && !signatures.client_auth);
     let url = signatures.url.unwrap();
     assert_eq!((url.to_string().as_str(), url.host()), ("https://127.0.0.1:8443", "127.0.0.1"));
     let networks: Vec<_> = signatures.allowed_networks.iter().map(ToString::to_string).collect();
@@ -179,9 +179,11 @@ signatures:
 }
 
 #[rstest]
+#[case("url: https://a:99999", "line 2: signatures.url: \"https://a:99999\" is not a URL such as")]
+#[case("url: 'https://a:'", "line 2: signatures.url: \"https://a:\" is not a URL such as")]
 #[case("url: http://a", "line 2: signatures.url: \"http://a\" is not a URL such as https://")]
 #[case("url: https://a/b", "line 2: signatures.url: \"https://a/b\" is not a URL such as")]
-#[case("url: https://user@a", "line 2: signatures.url: \"https://user@a\" is not a URL such as")]
+#[case("url: https://user@a", "line 2: signatures.url: a text with @ is not a URL such as")]
 #[case(
     "allowedNetworks: [10.0.0.0]",
     "line 2: signatures.allowedNetworks: \"10.0.0.0\" is not a network such as 10.0.0.0/8"

@@ -157,7 +157,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reading = args.reading.reading();
     let settings = args.settings.read(&reading.limit)?;
     // Without a file nothing is known of the cluster.
-    let disabled = args.settings.is_given() && !settings.signatures.enabled;
+    let disabled = settings.signatures.enabled == Some(false);
     let signatures = args.signatures.standing(&settings, disabled, &reading.limit)?;
     let pool = Pool::new(args.limits);
     let mut collected = collect(&args.filenames, &reading);

@@ -200,6 +200,15 @@ pub fn plural(kind: &Foreign) -> String {
 }
 
 impl ObjectResult {
+    /// For each image whose signature nobody verified, a sentence that says so.
+    pub fn unverified_words(&self) -> impl Iterator<Item = String> {
+        let said = |image: &String| {
+            let image = Foreign::from(image.as_str());
+            format!("the signature of {image} is not verified here; check --verify-images asks its registry")
+        };
+        self.unverified.iter().map(said)
+    }
+
     /// The kind of what it creates that is refused, where the object itself is let through.
     pub fn refused_later(&self) -> Option<&Foreign> {
         let refused = |judged| {

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::input::Location;
 
 pub use access::registry_config;
+pub use known::{Said, by_name};
 pub use questions::{Question, Questions, Standing};
 pub use verification::Verification;
 
@@ -104,7 +105,7 @@ impl Demands {
     }
 
     /// What a revision of a constraint demands.
-    fn of(&self, constraint: &str, revision: &str) -> Option<&Arc<Demand>> {
+    pub fn of(&self, constraint: &str, revision: &str) -> Option<&Arc<Demand>> {
         self.0.get(&(constraint.to_owned(), revision.to_owned()))
     }
 

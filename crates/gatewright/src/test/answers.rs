@@ -7,15 +7,31 @@ use gatewright_rules::Template;
 use gatewright_rules::cases::Case;
 use gatewright_rules::cases::answers::Answers;
 use gatewright_rules::verify_image_signatures::PROVIDER;
-use serde_json::{Value, json};
+use gatewright_signatures::protocol::{Key, Refusal};
+use serde_json::{Map, Value, json};
 
 use crate::diagnostics;
 use crate::input::Location;
-use crate::signatures::{Demands, Question, Questions, Standing};
+use crate::signatures::{Demands, Question, Questions, Said, Standing, by_name};
 
-/// The verifier, as `answers` of a case say it.
+/// The verifier, as `answers` of a case say it. What the name of an image alone decides no answer changes.
 #[derive(Debug)]
-struct Scripted(Answers);
+struct Scripted {
+    answers: Answers,
+    demands: Demands,
+}
+
+impl Scripted {
+    /// The refusal that the name of an image alone decides, if it decides that.
+    fn refusal(&self, text: &str) -> Option<(String, Refusal)> {
+        let key = Key::parse(text)?;
+        let demand = self.demands.of(&key.constraint, &key.revision)?;
+        match by_name(&demand.entries, &key.image)? {
+            Said::Refused(refusal) => Some((key.image, refusal)),
+            Said::Passes(_) => None,
+        }
+    }
+}
 
 impl Providers for Scripted {
     fn knows(&self, provider: &str) -> bool {
@@ -23,11 +39,17 @@ impl Providers for Scripted {
     }
 
     fn ask(&self, _: &str, keys: &[String]) -> Answer {
-        let Some(response) = self.0.response(keys) else {
+        let refused: Vec<_> = keys.iter().filter_map(|text| self.refusal(text)).collect();
+        let open: Vec<_> = keys.iter().filter(|text| self.refusal(text).is_none()).cloned().collect();
+        let Some(response) = self.answers.response(&open) else {
             return Answer::Failed("the verifier is down".to_owned());
         };
         let items = response.items.into_iter().map(|item| (item.key, json!(item.value)));
-        Answer::Response { items: items.collect(), system_error: response.system_error }
+        let mut refusals: Map<String, Value> =
+            serde_json::from_str(&response.system_error).unwrap_or_default();
+        refusals.extend(refused.into_iter().map(|(image, refusal)| (image, json!(refusal))));
+        let system_error = if refusals.is_empty() { String::new() } else { json!(refusals).to_string() };
+        Answer::Response { items: items.collect(), system_error }
     }
 }
 
@@ -42,9 +64,6 @@ pub enum Answering {
 impl Answering {
     /// Of a case without answers the constraints say what is decided all the same.
     pub fn of(case: &Case, constraints: &[Value], location: &Location) -> Self {
-        if let Some(answers) = &case.answers {
-            return Self::Scripted(Arc::new(Scripted(answers.clone())));
-        }
         let mut demands = Demands::default();
         let asks = |it: &&Value| {
             it["kind"].as_str().and_then(Template::of_kind).is_some_and(Template::needs_verifier)
@@ -53,7 +72,10 @@ impl Answering {
             // The compiler made it just now.
             drop(demands.add(constraint, &Value::Null, case.name.clone(), location.clone()));
         }
-        Self::Nobody(Questions::new(&Arc::new(demands), &Standing::Assumed))
+        match &case.answers {
+            Some(answers) => Self::Scripted(Arc::new(Scripted { answers: answers.clone(), demands })),
+            None => Self::Nobody(Questions::new(&Arc::new(demands), &Standing::Assumed)),
+        }
     }
 
     /// For the engine.

@@ -61,10 +61,9 @@ fn what_nobody_verified_is_named() -> Result {
         "note: signatures of images are not verified here: registry.example.com/app:1; --verify-images asks";
     assert!(said.contains(note) && !said.contains("signature of nginx"), "{said}");
     let (code, said) = folder.run(&[&CHECK[..], &["-v", "--config", "settings.yaml"]].concat())?;
-    let note =
-        "policy.yaml:1: SecurityPolicy/shop: the cluster verifies no signature: signatures.enabled is false";
+    let note = "policy.yaml:1: SecurityPolicy/shop: the cluster verifies no signature: signatures.is_enabled() is false";
     assert!(code == 0 && said.contains(note), "{said}");
-    assert!(said.contains("is not verified in the cluster: signatures.enabled is false"), "{said}");
+    assert!(said.contains("is not verified in the cluster: signatures.is_enabled() is false"), "{said}");
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn builtin() -> &'static Builtin {
 pub(crate) fn signing() -> &'static Builtin {
     static BUILTIN: LazyLock<Builtin> = LazyLock::new(|| {
         let mut settings = Settings::default();
-        settings.signatures.enabled = true;
+        settings.signatures.enabled = Some(true);
         Builtin::new(settings)
     });
     &BUILTIN

@@ -69,7 +69,7 @@ fn carried<P: Compile>(
         apply(snapshot, part, &builtin.settings, &prepared, routes, plan)
     };
     let rules = constraint.map(|constraint| made(&snapshot.rules, &constraint, &routes));
-    let enabled = builtin.settings.signatures.enabled;
+    let enabled = builtin.settings.signatures.is_enabled();
     let of_signatures = signatures.as_ref().filter(|_| enabled).zip(snapshot.signatures.as_ref());
     let demanded = signatures.is_some();
     let signatures =
@@ -105,7 +105,7 @@ fn kept<P: Compile>(
     let status = policy.status.as_ref();
     let rules = keep(snapshot, &snapshot.rules, last_hash(status), settings, policy, plan);
     let signatures = match &snapshot.signatures {
-        Some(part) if settings.signatures.enabled => {
+        Some(part) if settings.signatures.is_enabled() => {
             keep(snapshot, part, last_signatures_hash(status), settings, policy, plan)
         }
         Some(part) => {

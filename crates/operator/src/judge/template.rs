@@ -10,7 +10,7 @@ use crate::watch::observe::TemplateSnapshot;
 
 /// Whether a template is to be there: one that needs the verifier only while signatures are verified.
 pub(crate) fn is_wanted(template: Template, settings: &Settings) -> bool {
-    settings.signatures.enabled || !template.needs_verifier()
+    settings.signatures.is_enabled() || !template.needs_verifier()
 }
 
 /// Brings a template into the API, or takes it away. One of the same name that is not ours stays; the policies say so.

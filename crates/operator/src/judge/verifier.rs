@@ -45,7 +45,7 @@ pub(crate) enum SecretAction {
 
 /// Brings the Provider and its certificate into the API; or takes them away, once no constraint needs them.
 pub(crate) fn decide(snapshot: &VerifierSnapshot, builtin: &Builtin) -> Decision {
-    if !builtin.settings.signatures.enabled {
+    if !builtin.settings.signatures.is_enabled() {
         return clear(snapshot);
     }
     let (view, mut decision) = (&snapshot.view, Decision::default());

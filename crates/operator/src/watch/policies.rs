@@ -74,7 +74,7 @@ impl<P: Compile> AnyPolicy for Guarded<P> {
     fn routes(&self, settings: &Settings) -> Vec<Route> {
         let compiled = self.parsed.as_ref().ok().and_then(|policy| compile(&**policy, settings).ok());
         let Some(compiled) = compiled else { return vec![] };
-        let signatures = compiled.signatures.filter(|_| settings.signatures.enabled);
+        let signatures = compiled.signatures.filter(|_| settings.signatures.is_enabled());
         compiled.routes.into_iter().chain(signatures.into_iter().flat_map(|it| it.routes)).collect()
     }
 }

@@ -40,8 +40,10 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// A port has one spelling: runtimes dial `0443` as 443, and a reference must cover both or neither.
 fn is_port(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    digits && text.parse::<u16>().is_ok()
 }
 
 /// Without a port a host may also be what the grammar takes for a part of a path: `my_registry.example.com`.

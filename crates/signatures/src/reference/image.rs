@@ -40,7 +40,9 @@ pub enum Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
     /// The host.
-    #[error("a host has letters, digits and dashes between its dots, and its port is a number")]
+    #[error(
+        "a host has letters, digits and dashes between its dots, and its port is a number from 1 to 65535 without zeros before it"
+    )]
     Host,
     /// The path.
     #[error("the parts of a path have lower-case letters and digits, and . _ - only between these")]

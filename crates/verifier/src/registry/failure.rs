@@ -92,8 +92,15 @@ fn tls_words(error: &rustls::Error) -> &'static str {
         rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
             "its certificate is for another name"
         }
+        rustls::Error::InvalidCertificate(Bad::Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "its certificate is that of an authority, which no server may have: give it one of its own"
+        }
         rustls::Error::InvalidCertificate(_) => "its certificate is not valid",
-        _ => "TLS fails",
+        _ => {
+            "TLS fails; for a registry that speaks plain HTTP, the settings need signatures.registries[].insecure: true"
+        }
     }
 }
 

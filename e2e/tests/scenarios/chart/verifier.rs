@@ -246,7 +246,7 @@ fn the_settings_follow_it() -> Result<()> {
     ] {
         let rendered = render(&[&values[..], std::slice::from_ref(&networks)].concat())?;
         let signatures = settings_of(&rendered)?.signatures;
-        ensure!(signatures.enabled == expected, "{values:?}");
+        ensure!(signatures.is_enabled() == expected, "{values:?}");
         ensure!(signatures.allowed_networks.len() == 1, "{values:?}: the other settings are lost");
     }
     Ok(())
@@ -257,11 +257,11 @@ fn what_contradicts_itself_is_refused() -> Result<()> {
     for (values, says) in [
         (
             &["verifier.enabled=true", "settings.signatures.enabled=false"][..],
-            "settings.signatures.enabled is false and verifier.enabled is true. Leave settings.signatures.enabled out",
+            "settings.signatures.is_enabled() is false and verifier.enabled is true. Leave settings.signatures.is_enabled() out",
         ),
         (
             &["settings.signatures.enabled=true"],
-            "settings.signatures.enabled is true and verifier.enabled is false: nobody would verify",
+            "settings.signatures.is_enabled() is true and verifier.enabled is false: nobody would verify",
         ),
         (&["verifier.suspended=true"], "verifier.suspended is for an installed verifier"),
         (

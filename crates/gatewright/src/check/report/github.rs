@@ -22,6 +22,10 @@ pub fn document(results: &[ObjectResult], problems: &[InputError], summary: Summ
                 &format!("{}: {reason}", result.object),
             );
         }
+        for said in result.unverified_words() {
+            let message = format!("{}: {said}", result.object);
+            command(&mut text, Verdict::Pass, &result.source, "not verified", &message);
+        }
         for violation in &result.violations {
             let Violation { enforcement_action: action, line, .. } = violation;
             let source = Source { file: result.source.file.clone(), line: *line };

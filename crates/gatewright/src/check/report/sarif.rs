@@ -25,6 +25,7 @@ pub fn document(results: &[ObjectResult], problems: &[InputError]) -> Value {
     let found: Vec<_> = violations().map(|(result, violation)| found(result, violation, &rules)).collect();
     let failed = !problems.is_empty() || results.iter().any(|result| result.verdict == Verdict::Error);
     let notifications = problems.iter().map(problem).chain(results.iter().filter_map(not_judged));
+    let notifications = notifications.chain(results.iter().flat_map(unverified));
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -110,6 +111,13 @@ fn not_judged(result: &ObjectResult) -> Option<Value> {
     let text = result.assumed.first().filter(|_| result.verdict == Verdict::Error)?;
     Some(
         json!({"level": "error", "message": {"text": text.to_string()}, "locations": [location(&result.source)]}),
+    )
+}
+
+/// What passed though nobody verified it.
+fn unverified(result: &ObjectResult) -> impl Iterator<Item = Value> {
+    result.unverified_words().map(
+        |text| json!({"level": "note", "message": {"text": text}, "locations": [location(&result.source)]}),
     )
 }
 

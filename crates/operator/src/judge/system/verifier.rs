@@ -23,8 +23,8 @@ const NAMED: usize = 10;
 /// Whether the verifier answers, and what may hold Gatekeeper beside it.
 pub(super) fn judge(view: &VerifierView, settings: &Settings, now: &Time) -> Judgement {
     let mut judgement =
-        if settings.signatures.enabled { answering(view, settings, now) } else { not_needed() };
-    if let Some(slow) = slow(&view.others).filter(|_| settings.signatures.enabled) {
+        if settings.signatures.is_enabled() { answering(view, settings, now) } else { not_needed() };
+    if let Some(slow) = slow(&view.others).filter(|_| settings.signatures.is_enabled()) {
         judgement.message = format!("{}; {slow}", judgement.message);
     }
     judgement

@@ -150,7 +150,7 @@ fn is_unknown<P: Watched>(world: &World) -> bool {
         world.own_webhook.knowledge(),
         world.namespaces.knowledge(),
     ];
-    let verifies = P::SIGNATURES.is_some() && world.settings.signatures.enabled;
+    let verifies = P::SIGNATURES.is_some() && world.settings.signatures.is_enabled();
     let lacks_verifier = verifies && !VerifierView::is_known(world, true);
     !world.may_be_judged() || lacks_verifier || knowledge.contains(&Knowledge::Unknown)
 }

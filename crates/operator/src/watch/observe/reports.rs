@@ -80,7 +80,7 @@ fn sources() -> impl Iterator<Item = (Template, &'static str)> {
 /// none.
 fn is_known(world: &World, template: Template) -> bool {
     let knowledge = world.constraints(template).knowledge();
-    let is_off = template.needs_verifier() && !world.settings.signatures.enabled;
+    let is_off = template.needs_verifier() && !world.settings.signatures.is_enabled();
     knowledge == Knowledge::Complete || is_off && knowledge == Knowledge::Absent
 }
 
@@ -145,9 +145,9 @@ mod tests {
         assert!(ReportKinds::observe(&world).sources_known);
         world.constraints(Template::VerifyImageSignatures).absent();
         assert!(ReportKinds::observe(&world).sources_known);
-        world.settings.signatures.enabled = true;
+        world.settings.signatures.enabled = Some(true);
         assert!(!ReportKinds::observe(&world).sources_known);
-        world.settings.signatures.enabled = false;
+        world.settings.signatures.enabled = Some(false);
         world.constraints(Template::SecurityPolicy).absent();
         assert!(!ReportKinds::observe(&world).sources_known);
     }

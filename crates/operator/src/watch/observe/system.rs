@@ -134,7 +134,7 @@ fn is_known(world: &World) -> bool {
     let judged = world.namespaces.knowledge() != Knowledge::Unknown;
     judged
         && world.may_be_judged()
-        && VerifierView::is_known(world, world.settings.signatures.enabled)
+        && VerifierView::is_known(world, world.settings.signatures.is_enabled())
         && world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
 }
 

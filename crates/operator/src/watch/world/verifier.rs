@@ -72,7 +72,7 @@ impl World {
         K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
         T: Entry,
     {
-        let (enabled, templates) = (self.settings.signatures.enabled, self.templates.clone());
+        let (enabled, templates) = (self.settings.signatures.is_enabled(), self.templates.clone());
         async move {
             concerned(enabled, &templates, &cache, &changed).await;
             keep_filled(source, cache, reduce, changed).await;
@@ -96,7 +96,7 @@ impl World {
     pub(crate) fn follow_verifier(&self) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.secret());
-        if self.settings.signatures.enabled {
+        if self.settings.signatures.is_enabled() {
             let (url, published) = (self.settings.verifier_url(), Arc::clone(&self.verifiers));
             let news = Arc::clone(&self.ask_verifiers);
             tasks.spawn(ask(url, self.providers.clone(), published, news, self.of_verifier()));

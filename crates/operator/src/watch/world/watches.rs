@@ -90,7 +90,7 @@ impl World {
     /// Wakes whom a constraint concerns.
     pub(super) fn constraint_changed(&self, template: Template) -> impl Fn(Change) + Send + Sync + 'static {
         let (wake, changes) = (self.changed(template), self.changes.clone());
-        let (asks, enabled) = (template.needs_verifier(), self.settings.signatures.enabled);
+        let (asks, enabled) = (template.needs_verifier(), self.settings.signatures.is_enabled());
         let ask_verifiers = Arc::clone(&self.ask_verifiers);
         move |change| {
             if change == Change::Nothing {
