@@ -97,7 +97,10 @@ fn missing(
     trouble: Option<String>,
 ) -> Vec<String> {
     let Some(caches) = caches else { return vec!["nothing is watched yet".to_owned()] };
-    let is_ours = |name: &str| name.parse::<PolicyKind>().is_ok() || Template::of_kind(name).is_some();
+    // Signatures are off by default, and what is wrong with them is said of the policies that need them.
+    let is_installed =
+        |name: &str| Template::of_kind(name).is_some_and(|template| !template.needs_verifier());
+    let is_ours = |name: &str| name.parse::<PolicyKind>().is_ok() || is_installed(name);
     let absent = |name: &str| ESSENTIAL.contains(&name) || is_ours(name);
     let caches = caches.iter().filter_map(|(name, known)| match known {
         Knowledge::Unknown => Some(format!("not listed yet: {name}")),
@@ -133,7 +136,10 @@ mod tests {
             missing(Some(&caches(Absent)), &[], None),
             ["not served, or not to the operator: SecurityPolicy"]
         );
-        assert!(missing(Some(&[("Config".to_owned(), Absent)]), &[], None).is_empty());
+        for other in ["Config", "D8VerifyImageSignatures"] {
+            assert!(missing(Some(&[(other.to_owned(), Absent)]), &[], None).is_empty(), "{other}");
+        }
+        assert_eq!(missing(Some(&[("D8SecurityPolicy".to_owned(), Absent)]), &[], None).len(), 1);
         let failing = ["/api/v1/pods: 500".to_owned()];
         assert_eq!(
             missing(Some(&caches(Complete)), &failing, Some("no".into())),
