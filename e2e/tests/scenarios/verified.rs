@@ -256,7 +256,7 @@ async fn switched_off_nothing_is_left(stage: &Stage<'_>) -> Result<()> {
     until("the Secret is gone", SOON, async || Ok(cluster.find(&secret).await?.is_null())).await?;
     cluster.condition(SYSTEM, Condition::yes("Verifier", "NotNeeded", "")).await?;
     cluster
-        .condition(POLICY, Condition::no("Applied", "VerifierDisabled", "signatures.is_enabled() is false"))
+        .condition(POLICY, Condition::no("Applied", "VerifierDisabled", "signatures.enabled is false"))
         .await?;
     stage.passes("nothing is verified any more", &stage.image("other:1"), SOON).await.map(drop)
 }

@@ -39,7 +39,7 @@ impl Question {
         let (image, subject) = (self.image(), &self.demand.subject);
         match standing {
             Standing::Disabled => format!(
-                "the signature of {image} is not verified in the cluster: signatures.is_enabled() is false ({subject})"
+                "the signature of {image} is not verified in the cluster: signatures.enabled is false ({subject})"
             ),
             _ => format!("the signature of {image} is not verified here ({subject})"),
         }
@@ -173,10 +173,7 @@ mod tests {
         let (_, revision) = constraint();
         let (class, open) = asked(&Standing::Disabled, "r.io/app:1", &revision);
         assert_eq!(class, None);
-        assert!(
-            open[0].contains("not verified in the cluster: signatures.is_enabled() is false"),
-            "{open:?}"
-        );
+        assert!(open[0].contains("not verified in the cluster: signatures.enabled is false"), "{open:?}");
     }
 
     #[test]

@@ -51,8 +51,14 @@ const CHECK: [&str; 5] = ["check", "-f", "policy.yaml", "-f", "objects.yaml"];
 #[test]
 fn what_nobody_verified_is_named() -> Result {
     let objects = objects("registry.example.com/app:1", "nginx");
-    let folder =
-        folder(&entries("registry.example.com/*"), &objects, &[("settings.yaml", "preset: none\n")])?;
+    let folder = folder(
+        &entries("registry.example.com/*"),
+        &objects,
+        &[
+            ("settings.yaml", "signatures: {enabled: false}\n"),
+            ("silent.yaml", "signatures: {allowedNetworks: [10.0.0.0/8]}\n"),
+        ],
+    )?;
     let (code, said) = folder.run(&[&CHECK[..], &["-v"]].concat())?;
     let assumed =
         "assumed: the signature of registry.example.com/app:1 is not verified here (SecurityPolicy/shop)\n";
@@ -61,9 +67,20 @@ fn what_nobody_verified_is_named() -> Result {
         "note: signatures of images are not verified here: registry.example.com/app:1; --verify-images asks";
     assert!(said.contains(note) && !said.contains("signature of nginx"), "{said}");
     let (code, said) = folder.run(&[&CHECK[..], &["-v", "--config", "settings.yaml"]].concat())?;
-    let note = "policy.yaml:1: SecurityPolicy/shop: the cluster verifies no signature: signatures.is_enabled() is false";
+    let note =
+        "policy.yaml:1: SecurityPolicy/shop: the cluster verifies no signature: signatures.enabled is false";
     assert!(code == 0 && said.contains(note), "{said}");
-    assert!(said.contains("is not verified in the cluster: signatures.is_enabled() is false"), "{said}");
+    assert!(said.contains("is not verified in the cluster: signatures.enabled is false"), "{said}");
+    // Settings that do not say whether are no settings that say no.
+    let (code, said) = folder.run(&[&CHECK[..], &["-v", "--config", "silent.yaml"]].concat())?;
+    assert!(code == 0 && said.contains(assumed) && !said.contains("signatures.enabled"), "{said}");
+    for (format, says) in
+        [("junit", "<system-out>"), ("sarif", r#""level": "note""#), ("github", "::notice ")]
+    {
+        let (_, said) = folder.run(&[&CHECK[..], &["-o", format]].concat())?;
+        let words = "the signature of registry.example.com/app:1 is not verified here";
+        assert!(said.contains(says) && said.contains(words), "{format}: {said}");
+    }
     Ok(())
 }
 

@@ -257,11 +257,11 @@ fn what_contradicts_itself_is_refused() -> Result<()> {
     for (values, says) in [
         (
             &["verifier.enabled=true", "settings.signatures.enabled=false"][..],
-            "settings.signatures.is_enabled() is false and verifier.enabled is true. Leave settings.signatures.is_enabled() out",
+            "settings.signatures.enabled is false and verifier.enabled is true. Leave settings.signatures.enabled out",
         ),
         (
             &["settings.signatures.enabled=true"],
-            "settings.signatures.is_enabled() is true and verifier.enabled is false: nobody would verify",
+            "settings.signatures.enabled is true and verifier.enabled is false: nobody would verify",
         ),
         (&["verifier.suspended=true"], "verifier.suspended is for an installed verifier"),
         (

@@ -46,7 +46,7 @@ async fn become_ready(cluster: &Cluster, folder: &Path) -> Result<usize> {
         if text.contains("verifyImageSignatures") {
             let cannot = "verifyImageSignatures[1].dockerCfg cannot be read: it is not base64";
             cluster.condition(&name, Condition::yes("Valid", "Compiled", cannot)).await?;
-            let says = "the setting signatures.is_enabled() is false";
+            let says = "the setting signatures.enabled is false";
             cluster.condition(&name, Condition::no("Applied", "VerifierDisabled", says)).await?;
         } else {
             cluster.ready(&name).await.with_context(|| path.display().to_string())?;

@@ -118,7 +118,7 @@ const ALL_IS_WELL: [&str; 11] = [
     "ExecGuard | True | NotNeeded | the exec guard does not stand: there is no Pod labelled heritage: deckhouse",
     "Routing | True | Routed | Gatekeeper is asked about all that constraints are about",
     "Reports | True | Written | audit's results are written as Report of openreports.io",
-    "Verifier | True | NotNeeded | no signatures are verified: signatures.is_enabled() is false in the settings",
+    "Verifier | True | NotNeeded | no signatures are verified: signatures.enabled is false in the settings",
     "Settings | True | InForce | the settings file is in force",
     "Operator | True | Leading | gatewright-0_1 works alone, without a Lease",
     "Ready | True | Ready | the system works",

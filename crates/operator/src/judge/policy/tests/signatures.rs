@@ -224,7 +224,7 @@ fn entries_alone() -> Row {
 
 fn switched_off() -> Vec<Row> {
     let scene = Scene::new();
-    let why = "image signatures are not verified: the setting signatures.is_enabled() is false; the policy's other rules are \
+    let why = "image signatures are not verified: the setting signatures.enabled is false; the policy's other rules are \
                enforced";
     let off = || not_applied(1, Judgement::no(Reason::VerifierDisabled, why));
     let live = Arc::new(taken_in(&scene.signatures));
