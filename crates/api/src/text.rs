@@ -455,8 +455,16 @@ mod tests {
         let error = NamespacePattern::try_from("a".repeat(254)).unwrap_err();
         let said = error.to_string();
         assert!(
-            said.contains("\" has 254 characters: ") && said.contains(", at most 253 characters"),
+            said.contains("a\"… has 254 characters: ") && said.contains(", at most 253 characters"),
             "{said}"
         );
+        assert!(!said.contains(&"a".repeat(121)), "{said}");
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_field_is_not_repeated() {
+        let key = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----";
+        let said = ImageReference::try_from(key).unwrap_err().to_string();
+        assert!(said.starts_with("a text of ") && !said.contains("hunter2"), "{said}");
     }
 }
