@@ -32,16 +32,21 @@ in_pod(finding, sentence) := object.union(finding, {
 in_object(finding, sentence) := object.union(finding, {"container": null, "sentence": sentence})
 
 # `rule` is the field of the policy, so that the person refused knows which line of the policy did it.
-violation(rule, finding) := {
-	"msg": sprintf("%s: %s", [rule, finding.sentence]),
-	"details": {
-		"rule": rule,
-		"container": finding.container,
-		"field": finding.field,
-		"found": finding.found,
-		"allowed": finding.allowed,
-	},
-}
+violation(rule, finding) := with_help(sprintf("%s: %s", [rule, finding.sentence]), {
+	"rule": rule,
+	"container": finding.container,
+	"field": finding.field,
+	"found": finding.found,
+	"allowed": finding.allowed,
+})
+
+# A violation whose message ends with where the person refused can ask.
+with_help(msg, details) := {
+	"msg": sprintf("%s (help: %s)", [msg, url]),
+	"details": object.union(details, {"help": url}),
+} if {
+	url := input.parameters.helpUrl
+} else := {"msg": msg, "details": details}
 
 # "a, b and 3 more": audit cuts a message at 256 bytes.
 listed(names) := concat(", ", names) if {

@@ -40,14 +40,11 @@ in_annotation(key, demand, value) := {
 	"found": value,
 }
 
-violation(control, faults) := {
-	"msg": sprintf("%s: %s", [control, concat("; ", sentences(faults))]),
-	"details": {
-		"control": control,
-		"containers": sort({fault.name | some fault in faults; fault.noun == "container"}),
-		"fields": sort({fault.field | some fault in faults}),
-	},
-}
+violation(control, faults) := finding.with_help(sprintf("%s: %s", [control, concat("; ", sentences(faults))]), {
+	"control": control,
+	"containers": sort({fault.name | some fault in faults; fault.noun == "container"}),
+	"fields": sort({fault.field | some fault in faults}),
+})
 
 sentences(faults) := [sentence |
 	some demand in sort({fault.demand | some fault in faults})

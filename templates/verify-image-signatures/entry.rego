@@ -23,7 +23,7 @@ violation contains refused(reference, result) if {
 	not awaited(result)
 }
 
-violation contains {"msg": msg, "details": details} if {
+violation contains finding.with_help(msg, details) if {
 	not update.let_through
 	count(asked) > most
 	msg := concat("", [prefix, sprintf("it exceeds a limit: %d images to verify, at most %d", [count(asked), most])])
@@ -161,9 +161,9 @@ awaited(result) if {
 	not somebody_waits
 }
 
-refused(reference, result) := {
-	"msg": concat("", [prefix, shown(reference), ": ", result.text, " (", found.holder, ")"]),
-	"details": {
+refused(reference, result) := finding.with_help(msg, details) if {
+	msg := concat("", [prefix, shown(reference), ": ", result.text, " (", found.holder, ")"])
+	details := {
 		"rule": "verifyImageSignatures",
 		"container": found.container,
 		"field": found.field,
@@ -171,8 +171,7 @@ refused(reference, result) := {
 		"allowed": object.get(result, "reference", ""),
 		"class": result["class"],
 		"digest": object.get(result, "digest", ""),
-	},
-} if {
+	}
 	places := [it | some it in place; it[0] == reference]
 	found := standing(places[0][1], places[0][2])
 }

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::text::{ImageTag, LabelKey, Name, Regex, RepositoryPattern, WatchKind};
+use crate::text::{HelpUrl, ImageTag, LabelKey, Name, Regex, RepositoryPattern, WatchKind};
 use crate::{Field, List, Match, PolicyStatus};
 
 /// What an `OperationPolicy` says.
@@ -49,6 +49,9 @@ pub struct OperationPolicySpec {
     pub enforcement_action: Action,
     /// What the policy applies to.
     pub r#match: Match,
+    /// Where people whose objects are refused can ask: each message of the policy ends with it.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub help_url: Field<HelpUrl>,
     /// The checks. A field that is absent is not checked.
     pub policies: OperationRules,
 }

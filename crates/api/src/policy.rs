@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use strum::{AsRefStr, Display, EnumString, VariantArray};
 
+use crate::text::HelpUrl;
 use crate::{Match, OperationPolicy, PolicyStatus, SecurityPolicy};
 
 /// The group of the policy kinds.
@@ -38,6 +39,9 @@ pub trait Policy:
 
     /// What the policy applies to.
     fn matcher(&self) -> &Match;
+
+    /// Where people whose objects are refused can ask.
+    fn help_url(&self) -> Option<&HelpUrl>;
 
     /// The `spec` as JSON, in which `null` can be found wherever it stands.
     fn spec_json(&self) -> Value;
@@ -93,6 +97,10 @@ macro_rules! policy_kinds {
 
             fn matcher(&self) -> &Match {
                 &self.spec.r#match
+            }
+
+            fn help_url(&self) -> Option<&HelpUrl> {
+                self.spec.help_url.value()
             }
 
             fn spec_json(&self) -> Value {

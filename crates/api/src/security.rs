@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{
-    Base64, CertificatePem, ClusterRolePattern, ImageReference, Name, PathPrefix, PublicKeyPem, SysctlPattern,
+    Base64, CertificatePem, ClusterRolePattern, HelpUrl, ImageReference, Name, PathPrefix, PublicKeyPem, SysctlPattern,
 };
 use crate::{Field, List, Match, PolicyStatus};
 
@@ -51,6 +51,9 @@ pub struct SecurityPolicySpec {
     pub enforcement_action: Action,
     /// What the policy applies to.
     pub r#match: Match,
+    /// Where people whose objects are refused can ask: each message of the policy ends with it.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub help_url: Field<HelpUrl>,
     /// The checks. A field that is absent is not checked.
     pub policies: SecurityRules,
 }

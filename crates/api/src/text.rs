@@ -254,6 +254,12 @@ text!(
     "edit"
 );
 text!(
+    /// Where people can ask for help. Without a user name: everyone who is refused reads it.
+    HelpUrl, 256, r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?([/?#][!-~]*)?$",
+    "a help URL starts with https:// and a host, and has no spaces and no user name",
+    "https://wiki.example.com/admission"
+);
+text!(
     /// A kind as `group/Kind`; `/Kind` for the core group.
     WatchKind, 317, r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?/[A-Za-z][A-Za-z0-9]*$",
     "a watched kind is group/Kind, for example apps/Deployment, and /Kind for the core group",
@@ -448,6 +454,18 @@ mod tests {
         );
         assert!(SysctlPattern::try_from(SysctlPattern::EXAMPLE).is_ok());
         assert!(ClusterRolePattern::try_from(ClusterRolePattern::EXAMPLE).is_ok());
+        assert!(HelpUrl::try_from(HelpUrl::EXAMPLE).is_ok());
+    }
+
+    /// Everyone who is refused reads it: no password, nothing that ends the parenthesis of a line, no other scheme.
+    #[test]
+    fn a_help_url_is_one_that_everybody_may_read() {
+        for url in ["https://a", "https://wiki.example.com:8443/a?b=c#d", "https://a?q", "https://a#q"] {
+            assert!(HelpUrl::try_from(url).is_ok(), "{url}");
+        }
+        for url in ["http://a", "https://", "https://user:hunter2@a/", "https://a/b c", "https://a/\n", "javascript:x", "a"] {
+            assert!(HelpUrl::try_from(url).is_err(), "{url}");
+        }
     }
 
     #[test]

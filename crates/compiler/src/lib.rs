@@ -158,7 +158,7 @@ fn rules<P: Compile>(policy: &P, parameters: &Value, mut matcher: Match, reach: 
     } else {
         notes.extend(only_in_namespaces(&looked_at));
     }
-    let parameters = waiting.demand(parameters.clone());
+    let parameters = with_help(policy, waiting.demand(parameters.clone()));
     let spec = ConstraintSpec { enforcement_action: policy.action(), r#match: matcher, parameters };
     let constraint = Constraint::new(P::TEMPLATE.kind(), metadata(policy), spec);
     Compiled {
@@ -169,6 +169,14 @@ fn rules<P: Compile>(policy: &P, parameters: &Value, mut matcher: Match, reach: 
         waits_for_pods: waiting.note(),
         named_kinds: policy.named_kinds(),
     }
+}
+
+/// The parameters of a constraint of the policy, with where the person refused can ask.
+fn with_help(policy: &impl Policy, mut parameters: Value) -> Value {
+    if let Some(url) = policy.help_url() {
+        parameters["helpUrl"] = url.as_str().into();
+    }
+    parameters
 }
 
 /// A scale carries no labels: under a selector on labels either none is reached, or those of all objects.

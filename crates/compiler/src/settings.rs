@@ -11,6 +11,7 @@ mod yaml;
 use std::fmt;
 use std::str::FromStr;
 
+use gatewright_api::text::HelpUrl;
 use gatewright_gatekeeper::{Action, RoutingMode};
 use gatewright_rules::PodTemplates;
 use gatewright_rules::deny_exec_heritage::UnknownPods;
@@ -150,6 +151,8 @@ pub struct Standards {
     pub known_host_ports: Vec<Range>,
     /// Whether `hostUsers: false` relaxes controls as it does from v1.35.
     pub user_namespaces_relaxation: bool,
+    /// Where people whose Pods are refused can ask.
+    pub help_url: Option<HelpUrl>,
 }
 
 /// The value of a namespace's label that chooses a standard.
@@ -218,6 +221,7 @@ impl Default for Standards {
             version: StandardVersion::default(),
             known_host_ports: vec![],
             user_namespaces_relaxation: true,
+            help_url: None,
         }
     }
 }

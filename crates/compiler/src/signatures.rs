@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
-use crate::{Settings, builtin};
+use crate::{Settings, builtin, with_help};
 
 /// The most bytes of the entries' public part: all constraints together are in the memory of each Gatekeeper process.
 const MOST_BYTES: usize = 256 << 10;
@@ -164,7 +164,7 @@ impl Entries {
         let spec = ConstraintSpec {
             enforcement_action: policy.action(),
             r#match: Match { kinds: kinds::match_kinds(&SUBJECT.kinds(reach, &Value::Null)), ..r#match },
-            parameters: json!(self.parameters),
+            parameters: with_help(policy, json!(self.parameters)),
         };
         // With the policy as an owner it would outlive the verifier: see `docs/image-signatures.md`.
         let metadata = ObjectMeta { owner_references: None, ..metadata };

@@ -54,6 +54,7 @@ fn standard(settings: &Settings, level: Level, action: Action) -> Constraint {
         version: standards.version.to_string(),
         known_host_ports: standards.known_host_ports.clone(),
         user_namespaces_relaxation: standards.user_namespaces_relaxation,
+        help_url: standards.help_url.as_ref().map(ToString::to_string),
     };
     let name = format!("d8-pod-security-{}-{action}", level.as_ref());
     let spec =
@@ -218,6 +219,15 @@ mod tests {
     fn label(valid: &'static [&'static str]) -> impl Strategy<Value = Option<&'static str>> {
         let meaningless = ["", "Restricted", "resticted", "Deny", "none", "privileged "];
         prop::option::of(prop::sample::select([valid, &meaningless].concat()))
+    }
+
+    #[test]
+    fn each_standard_says_where_to_ask() {
+        let mut settings = Settings::default();
+        settings.standards.help_url = HelpUrl::try_from("https://wiki.example.com/pods").ok();
+        for constraint in standards(&settings) {
+            assert_eq!(constraint.spec.parameters["helpUrl"], "https://wiki.example.com/pods");
+        }
     }
 
     proptest! {

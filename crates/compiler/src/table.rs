@@ -11,7 +11,7 @@ macro_rules! parameters {
     ) => {
         fn parameters(rules: &$rules, $problems: &mut Vec<Problem>) -> Parameters {
             let $rules { $($($field,)+)+ $($other: _,)* } = rules;
-            Parameters { $($rule: $group::$rule($($field,)+ $($list)?),)+ pod_templates: None }
+            Parameters { $($rule: $group::$rule($($field,)+ $($list)?),)+ help_url: None, pod_templates: None }
         }
     };
 }

@@ -42,6 +42,9 @@ pub struct Case {
     /// `spec.match` of the policy; all of [`NAMESPACE`] unless the case says otherwise.
     #[serde(default = "everything")]
     pub r#match: Value,
+    /// `spec.helpUrl` of the policy.
+    #[serde(default)]
+    pub help_url: Option<String>,
     /// The pod spec.
     #[serde(default)]
     pub spec: Option<Value>,
@@ -135,6 +138,7 @@ impl StandardCase {
             version: self.version.clone(),
             known_host_ports: known.map(|&(min, max)| Range { min, max }).collect(),
             user_namespaces_relaxation: !self.no_user_namespaces_relaxation,
+            help_url: self.case.help_url.clone(),
         }
     }
 }
@@ -164,6 +168,16 @@ pub struct Input {
 }
 
 impl Case {
+    /// The `spec` of the case's policy, with these `policies`.
+    #[must_use]
+    pub fn policy_spec(&self, policies: &Value) -> Value {
+        let mut spec = json!({"match": self.r#match, "policies": policies});
+        if let Some(url) = &self.help_url {
+            spec["helpUrl"] = json!(url);
+        }
+        spec
+    }
+
     /// Whether the case is an UPDATE.
     #[must_use]
     pub const fn is_update(&self) -> bool {

@@ -27,6 +27,9 @@ pub struct Parameters {
     pub known_host_ports: Vec<Range>,
     /// Whether hostUsers: false relaxes controls as it does from v1.35.
     pub user_namespaces_relaxation: bool,
+    /// Where people who are refused can ask: each message ends with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help_url: Option<String>,
 }
 
 /// A standard that forbids something.

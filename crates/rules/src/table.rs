@@ -16,6 +16,9 @@ macro_rules! rules {
                 #[serde(flatten)]
                 pub $rule: $rule::Parameters,
             )+
+            /// Where people who are refused can ask: each message ends with it.
+            #[serde(rename = "helpUrl", default, skip_serializing_if = "Option::is_none")]
+            pub help_url: Option<String>,
             /// Strict demands of controllers, too, what something may still fill in on their Pods. Absent is Lenient.
             #[serde(rename = "podTemplates", default, skip_serializing_if = "Option::is_none")]
             #[schemars(with = "crate::PodTemplates")]

@@ -51,6 +51,9 @@ pub struct Parameters {
     pub covers: Covers,
     /// The entries, in the order of the policy.
     pub entries: Vec<Entry>,
+    /// Where people who are refused can ask: each message ends with it.
+    #[serde(rename = "helpUrl", default, skip_serializing_if = "Option::is_none")]
+    pub help_url: Option<String>,
 }
 
 /// An entry whose reference, keys and certificates are read.
@@ -157,7 +160,7 @@ impl Parameters {
     pub fn new(constraint: &str, entries: &[ReadEntry]) -> Result<Self, serde_json::Error> {
         let covers = Covers::of(entries.iter().map(|entry| &entry.reference));
         let entries: Vec<_> = entries.iter().map(ReadEntry::normal).collect();
-        Ok(Self { constraint: constraint.to_owned(), revision: revision(&entries)?, covers, entries })
+        Ok(Self { constraint: constraint.to_owned(), revision: revision(&entries)?, covers, entries, help_url: None })
     }
 
     /// Whether the revision and what the template compares are those of the entries: somebody may have edited the

@@ -164,7 +164,7 @@ fn policy<P: Compile>(case: &Case) -> Result<P> {
         "apiVersion": "deckhouse.io/v1alpha1",
         "kind": P::KIND.as_ref(),
         "metadata": {"name": "case"},
-        "spec": {"match": case.r#match, "policies": case.policies},
+        "spec": case.policy_spec(&case.policies),
     }))?)
 }
 

@@ -405,7 +405,8 @@ async fn namespaces_that_are_reserved(cluster: &Cluster) -> Result<()> {
     .await
 }
 
-/// What the documentation lists the operator shows, each with its labels.
+/// What the documentation lists the operator shows, each with its labels. What is absent without signatures, the scenario
+/// `verified` looks for.
 async fn every_metric_is_shown(cluster: &Cluster) -> Result<()> {
     // So that a namespace is exempt, something failed, and something was put back.
     cluster.kubectl_ok(&["delete", "validatingadmissionpolicybinding/gatewright-ignored-namespaces"]).await?;
@@ -427,6 +428,7 @@ async fn every_metric_is_shown(cluster: &Cluster) -> Result<()> {
     let documented = std::fs::read_to_string(paths::repository().join("docs/metrics.md"))?;
     let rows: Vec<Vec<_>> = documented
         .lines()
+        .filter(|line| !line.contains("absent without one"))
         .filter_map(|line| line.strip_prefix("| `gatewright_"))
         .map(|row| row.split(" | ").map(|cell| cell.trim().replace('`', "")).collect())
         .collect();

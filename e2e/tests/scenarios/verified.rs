@@ -173,7 +173,8 @@ async fn the_last_good_keys_stay(stage: &Stage<'_>) -> Result<()> {
     cluster.condition(POLICY, Condition::yes("Applied", "Applied", "last valid generation")).await?;
     stage.passes("the last good key admits", &stage.image("kept:1"), SOON).await?;
     stage.refuses("and no other", &stage.image("other:1"), OTHER_KEY, SOON).await?;
-    // Somebody who edits the constraint is not faster than the operator.
+    // Somebody who edits the constraint is not faster than the operator, once it has the Lease again.
+    cluster.readiness(OPERATOR, 200, "ok: leader\n").await?;
     let constraint = cluster.get(&[CONSTRAINT]).await?["spec"].take();
     cluster
         .patch(CONSTRAINT, "merge", &json!({"spec": {"parameters": {"covers": {"prefixes": []}}}}))
@@ -238,6 +239,8 @@ async fn the_canary_is_nowhere(stage: &Stage<'_>) -> Result<()> {
     seen.push(("the policy's status".to_owned(), policy["status"].to_string()));
     seen.push(("the operator's metrics".to_owned(), cluster.ask_replica(OPERATOR, "/metrics").await?.1));
     seen.push(("the verifier's metrics".to_owned(), stage.verifier.asks("/metrics").await?));
+    let shown = |series: &str| seen.iter().any(|(what, text)| what.contains("operator's") && text.contains(series));
+    ensure!(shown("gatewright_signature_certificate_not_after_seconds 1"), "no metric of the certificate");
     let config = docker_config(&[(&stage.front.host(), "user", CANARY)]);
     for (what, text) in &seen {
         ensure!(!text.is_empty(), "{what}: nothing was looked at");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gatewright_api::text::HelpUrl;
 use serde_json::{Value, json};
 
 use super::file::is_below;
@@ -26,6 +27,8 @@ pub(super) enum Form {
     Version,
     /// Where the verifier answers.
     Url,
+    /// Where people can ask for help.
+    HelpUrl,
     /// Networks: an address and a length.
     Networks,
     /// What differs for single registries.
@@ -43,6 +46,7 @@ impl fmt::Display for Form {
             Self::Ranges => f.write_str("a list of `{min, max}`, ports from 1 to 65535"),
             Self::Version => f.write_str("`latest`, `v1.N`"),
             Self::Url => f.write_str("`https://HOST[:PORT]`"),
+            Self::HelpUrl => f.write_str("`https://…`, at most 256 characters"),
             Self::Networks => f.write_str("a list of networks such as `10.0.0.0/8`"),
             Self::Registries => f.write_str("a list of `{host, mirrors, tokenHosts, insecure, ca}`"),
         }
@@ -61,6 +65,7 @@ impl Form {
             Self::Ranges => json!({"type": "array", "items": range()}),
             Self::Version => text(r"^(latest|v1\.(0|[1-9][0-9]{0,8}))$"),
             Self::Url => text(r"^https://[^/@?#]+/?$"),
+            Self::HelpUrl => json!({"type": "string", "maxLength": 256, "pattern": HelpUrl::PATTERN}),
             Self::Networks => json!({"type": "array", "items": text(r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")}),
             Self::Registries => json!({"type": "array", "items": registry()}),
         }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use gatewright_api::text::NamespacePattern;
+use gatewright_api::text::{HelpUrl, NamespacePattern};
 use gatewright_gatekeeper::Action;
 use gatewright_rules::security_policy::host_network::Range;
 use gatewright_typed::nearest;
@@ -116,6 +116,13 @@ pub(super) const KEYS: &[Key] = &[
         allowed: Form::Boolean,
         meaning: "Whether `hostUsers: false` relaxes controls as upstream does from v1.35",
         set: |settings, node| put(&mut settings.standards.user_namespaces_relaxation, boolean(node)),
+    },
+    Key {
+        path: "podSecurityStandards.helpUrl",
+        default: "none",
+        allowed: Form::HelpUrl,
+        meaning: "Where people whose Pods are refused can ask: each message of the standards ends with it, as those of a policy end with its `spec.helpUrl`",
+        set: |settings, node| put(&mut settings.standards.help_url, help_url(node).map(Some)),
     },
     Key {
         path: "podTemplates",
@@ -267,6 +274,10 @@ pub(super) fn text(node: &Node) -> Result<&str, String> {
 }
 
 /// A name of an object: what DNS allows.
+fn help_url(node: &Node) -> Result<HelpUrl, String> {
+    HelpUrl::try_from(text(node)?).map_err(|error| error.to_string())
+}
+
 fn name(node: &Node) -> Result<String, String> {
     let fits = |text: &str| {
         let within = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';

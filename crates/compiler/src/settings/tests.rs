@@ -1,6 +1,7 @@
 use super::keys::KEYS;
 use super::{LogLevel, PodPolicy, Preset, Settings, StandardVersion, settings_reference};
 use crate::{GuardMode, PodTemplates};
+use gatewright_api::text::HelpUrl;
 use gatewright_gatekeeper::Action;
 
 const NAMESPACE: &str = "gatewright-system";
@@ -84,6 +85,7 @@ fn every_key_changes_something() {
     assert_eq!(settings.standards.enforcement_action, Action::Warn);
     assert_eq!(settings.standards.version, StandardVersion::V1(36));
     assert_eq!(settings.standards.known_host_ports.len(), 1);
+    assert_eq!(settings.standards.help_url, HelpUrl::try_from("https://wiki.example.com/pods").ok());
     assert!(!settings.standards.user_namespaces_relaxation && !settings.controller_validation);
     assert_eq!(settings.pod_templates, PodTemplates::Strict);
     assert_eq!(settings.exec_guard.mode, GuardMode::Off);

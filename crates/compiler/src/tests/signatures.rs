@@ -24,6 +24,7 @@ fn parameters(entries: &Value) -> Parameters {
 fn entries_become_a_constraint_of_their_own() {
     let spec = json!({
         "enforcementAction": "Warn",
+        "helpUrl": "https://wiki.example.com/signatures",
         "match": {"namespaceSelector": {"matchNames": ["shop"]}, "labelSelector": {"matchLabels": {"app": "web"}}},
         "policies": {
             "allowPrivileged": false,
@@ -35,8 +36,11 @@ fn entries_become_a_constraint_of_their_own() {
     });
     let compiled = compile(&policy::<SecurityPolicy>(&spec), &Settings::default()).unwrap();
     let rules = compiled.constraint.unwrap();
-    assert_eq!(rules.spec.parameters, json!({"allowPrivileged": false}));
+    let help = "https://wiki.example.com/signatures";
+    assert_eq!(rules.spec.parameters, json!({"allowPrivileged": false, "helpUrl": help}));
+
     let signatures = compiled.signatures.unwrap();
+    assert_eq!(signatures.constraint.spec.parameters["helpUrl"], help);
     insta::assert_yaml_snapshot!(signatures.constraint);
     let routes: Vec<_> =
         signatures.routes.iter().map(|r| format!("{} {}", r.operation, r.resource)).collect();

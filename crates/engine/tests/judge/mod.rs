@@ -207,7 +207,7 @@ fn compiled<P: Compile>(case: &Case) -> Result<Compiled> {
         "apiVersion": POLICY_API_VERSION,
         "kind": P::KIND.as_ref(),
         "metadata": {"name": "case"},
-        "spec": {"match": case.r#match, "policies": case.policies},
+        "spec": case.policy_spec(&case.policies),
     }))?;
     let settings = Settings { pod_templates: case.pod_templates, ..Settings::default() };
     Ok(compile(&policy, &settings)?)

@@ -156,7 +156,7 @@ fn policy_cases(tested: Cases, path: &Path, reading: &Reading) -> anyhow::Result
             }
             (own, _) => own.clone(),
         };
-        let spec = json!({"match": case.r#match, "policies": policies});
+        let spec = case.policy_spec(&policies);
         Ok((case, Judge::Policy(kind, spec)))
     };
     cases.into_iter().map(judge).collect()

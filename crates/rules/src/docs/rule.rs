@@ -96,11 +96,19 @@ fn examples<'a>(
     Ok(shown)
 }
 
-/// What is created, and holds for Pods.
+/// What is created, holds for Pods, and shows nothing but the rule.
+fn is_plain(case: &Case) -> bool {
+    !case.is_update()
+        && case.kinds != CaseKinds::Controllers
+        && case.request.is_none()
+        && case.help_url.is_none()
+}
+
+/// What is shown to people.
 fn candidates(cases: &[Case]) -> Result<Vec<Candidate<'_>>, Error> {
     let created = cases
         .iter()
-        .filter(|case| !case.is_update() && case.kinds != CaseKinds::Controllers && case.request.is_none());
+        .filter(|case| is_plain(case));
     let candidate = |case: &'_ Case| {
         let mut setting = json!({"policies": case.policies});
         if case.r#match.get("labelSelector").is_some() {

@@ -42,6 +42,7 @@ struct Workload {
     spec: Value,
     old_spec: Option<Value>,
     annotations: Option<Value>,
+    help_url: Option<String>,
     violations: Vec<String>,
 }
 
@@ -49,7 +50,8 @@ impl StandardCase {
     /// What is created, under nothing but a level and a version.
     fn is_plain(&self) -> bool {
         let Self { known_host_ports, no_user_namespaces_relaxation, case, .. } = self;
-        known_host_ports.is_none() && no_user_namespaces_relaxation.is_none() && case.old_spec.is_none()
+        let is_created = case.old_spec.is_none() && case.help_url.is_none();
+        known_host_ports.is_none() && no_user_namespaces_relaxation.is_none() && is_created
     }
 
     fn candidate(&self) -> Result<Candidate<'_>, Error> {

@@ -26,7 +26,7 @@ async fn cases_of_the_template() -> Result<()> {
         let Cases { cases, .. } = serde_saphyr::from_str(&std::fs::read_to_string(path)?)?;
         let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
         for case in cases {
-            groups.entry(format!("{}{}", case.policies, case.r#match)).or_default().push(case);
+            groups.entry(case.policy_spec(&case.policies).to_string()).or_default().push(case);
         }
         let authority = std::fs::read_to_string(cluster.certificate_authority())?;
         let address = ([127, 0, 0, 1], cluster.port("gatekeeper-0/webhook")?).into();
@@ -34,7 +34,8 @@ async fn cases_of_the_template() -> Result<()> {
         let mut judged = 0;
         for group in groups.values() {
             let Some(first) = group.first() else { continue };
-            let policy = policy("SecurityPolicy", "case", &first.r#match, &first.policies);
+            let mut policy = policy("SecurityPolicy", "case", &first.r#match, &first.policies);
+            policy["spec"] = first.policy_spec(&first.policies);
             cluster.enforces_signatures(&policy, &stage.settings).await?;
             for case in group {
                 let requests = judge(&stage, &mut gatekeeper, case).await;
