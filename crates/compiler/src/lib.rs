@@ -117,7 +117,7 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
     problems.extend(problem::name(policy.meta()));
     let parameters = policy.parameters(&mut problems);
     let name = policy.meta().name.as_deref().unwrap_or_default();
-    let entries = signatures::entries(name, policy.signatures(), &mut problems);
+    let entries = signatures::entries(name, policy.signatures(), settings, &mut problems);
     let matcher = namespaces::matcher(policy.matcher(), settings, &mut problems);
     Invalid::unless_empty(problems)?;
 

@@ -31,6 +31,8 @@ pub struct Settings {
     pub gatekeeper_namespace: String,
     /// The operator's namespace, which no policy reaches.
     pub operator_namespace: String,
+    /// The image that the operator runs from, where it knows: policies say when they cover it.
+    pub own_image: Option<String>,
     /// Whether pod rules also judge the Pod templates of controllers.
     pub controller_validation: bool,
     /// Whether controllers must set what something may still fill in on their Pods.
@@ -250,6 +252,7 @@ impl Settings {
             system_namespaces: names.iter().chain(patterns).map(|name| (*name).to_owned()).collect(),
             gatekeeper_namespace: gatekeeper_namespace.to_owned(),
             operator_namespace: operator_namespace.to_owned(),
+            own_image: None,
             controller_validation: true,
             pod_templates: PodTemplates::default(),
             standards: Standards::default(),

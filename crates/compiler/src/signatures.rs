@@ -6,9 +6,9 @@ use gatewright_gatekeeper::{Constraint, ConstraintSpec, Match, Provider, Route};
 use gatewright_rules::verify_image_signatures::{FIELD, PROVIDER, SUBJECT};
 use gatewright_rules::{Reach, Template, kinds};
 use gatewright_signatures::docker_config::DockerConfig;
-use gatewright_signatures::entry::ReadEntry;
+use gatewright_signatures::entry::{self, ReadEntry};
 use gatewright_signatures::key::{self, Certificate, KeyError, PublicKey};
-use gatewright_signatures::{Parameters, Reference, protocol};
+use gatewright_signatures::{Image, Parameters, Reference, protocol};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
@@ -56,11 +56,12 @@ pub(crate) fn forget_credentials(requirement: &mut SignatureRequirement) {
 pub(crate) fn entries(
     name: &str,
     requirements: &[SignatureRequirement],
+    settings: &Settings,
     problems: &mut Vec<Problem>,
 ) -> Option<Entries> {
     let before = problems.len();
     let read: Vec<_> =
-        requirements.iter().enumerate().filter_map(|(number, it)| entry(number, it, problems)).collect();
+        requirements.iter().enumerate().filter_map(|(number, it)| read_entry(number, it, problems)).collect();
     if read.is_empty() || problems.len() > before {
         return None;
     }
@@ -79,14 +80,29 @@ pub(crate) fn entries(
         problems.push(Problem::new(path(), message));
         return None;
     }
-    Some(Entries { notes: notes(requirements, &read), parameters })
+    let mut notes = notes(requirements, &read);
+    notes.extend(covers_ourselves(&read, settings));
+    Some(Entries { notes, parameters })
+}
+
+/// Whoever covers gatewright's own image may expect that an unsigned one cannot start. The operator's namespace is out of
+/// reach of every policy, so that nobody locks out what lets images in.
+fn covers_ourselves(read: &[ReadEntry], settings: &Settings) -> Option<String> {
+    let image = settings.own_image.as_ref()?;
+    let parsed = Image::parse(image).ok()?;
+    let (number, _) = entry::covering(read, &parsed).next()?;
+    Some(format!(
+        "{FIELD}[{number}] covers {image}, gatewright's own image; its Pods in the namespace {} are not judged, since no \
+         policy reaches that namespace",
+        settings.operator_namespace
+    ))
 }
 
 fn path() -> String {
     format!("spec.policies.{FIELD}")
 }
 
-fn entry(
+fn read_entry(
     number: usize,
     requirement: &SignatureRequirement,
     problems: &mut Vec<Problem>,

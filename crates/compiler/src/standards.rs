@@ -128,6 +128,7 @@ mod tests {
 
     use super::{ACTION_LABEL, POLICY_LABEL, meaningless_labels, standards};
     use crate::{PodPolicy, Preset, Settings, Standards};
+    use gatewright_api::text::HelpUrl;
     use gatewright_gatekeeper::{Action, Constraint, NamespaceGlob};
     use gatewright_rules::security_policy::host_network::Range;
     use proptest::prelude::*;

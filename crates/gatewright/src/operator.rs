@@ -19,6 +19,9 @@ pub struct Args {
     /// The namespace that the operator runs in, with its Lease; no policy reaches it
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME", default_value = "gatewright-system")]
     operator_namespace: String,
+    /// The image that the operator runs from. Policies whose verifyImageSignatures covers it say so in their status
+    #[arg(long, env = "GATEWRIGHT_IMAGE", value_name = "IMAGE")]
+    image: Option<String>,
     /// The name of this replica in the Lease, in events and in the API server's audit log: its Pod's
     #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = host())]
     replica: String,
@@ -56,6 +59,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = Options {
         config: args.config.clone(),
         namespace: args.operator_namespace.clone(),
+        image: args.image.clone().filter(|image| !image.is_empty()),
         replica: args.replica.clone(),
         lease: args.leader_elect.then(|| Duration::from_secs(args.lease_seconds)),
         listen: args.listen,

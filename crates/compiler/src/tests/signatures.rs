@@ -48,6 +48,27 @@ fn entries_become_a_constraint_of_their_own() {
     assert!(routes.contains(&"CREATE deployments".to_owned()), "{routes:?}");
 }
 
+#[test]
+fn who_covers_our_own_image_reads_what_that_does() {
+    let spec = |reference: &str| {
+        json!({
+            "match": {"namespaceSelector": {"matchNames": ["shop"]}},
+            "policies": {"verifyImageSignatures": [{"reference": reference, "publicKeys": [P256], "requireDigest": true}]},
+        })
+    };
+    let settings = Settings { own_image: Some("r.io/gatewright:1".to_owned()), ..Settings::default() };
+    let notes = |reference: &str, settings: &Settings| {
+        compile(&policy::<SecurityPolicy>(&spec(reference)), settings).unwrap().notes
+    };
+    assert_eq!(
+        notes("r.io/*", &settings),
+        ["verifyImageSignatures[0] covers r.io/gatewright:1, gatewright's own image; its Pods in the namespace \
+          gatewright-system are not judged, since no policy reaches that namespace"]
+    );
+    assert_eq!(notes("r.io/shop/*", &settings), [""; 0]);
+    assert_eq!(notes("r.io/*", &Settings::default()), [""; 0]);
+}
+
 /// Nothing of it may be guessed at: neither its text nor a digest of it.
 #[test]
 fn of_docker_cfg_only_whether_it_is_there_leaves_the_policy() {

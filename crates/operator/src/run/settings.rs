@@ -20,6 +20,8 @@ const LONGEST: u64 = 1 << 20;
 pub(crate) struct Source {
     pub(crate) path: Option<PathBuf>,
     pub(crate) namespace: String,
+    /// The image that the operator runs from, where it was given.
+    image: Option<String>,
     pub(crate) metrics: Metrics,
     /// What was last looked at, good or broken.
     seen: Option<Result<Settings, String>>,
@@ -27,8 +29,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(path: Option<PathBuf>, namespace: String, metrics: Metrics) -> Self {
-        Self { path, namespace, metrics, seen: None, problem: watch::Sender::new(None) }
+    pub(crate) fn new(path: Option<PathBuf>, namespace: String, image: Option<String>, metrics: Metrics) -> Self {
+        Self { path, namespace, image, metrics, seen: None, problem: watch::Sender::new(None) }
     }
 
     /// Why the file, as it is now, is not in force; none while it is.
@@ -94,7 +96,8 @@ impl Source {
             None => Ok(String::new()),
         };
         let read = read.and_then(|text| {
-            Settings::from_yaml(&text, &self.namespace).map_err(|invalid| {
+            let settings = Settings::from_yaml(&text, &self.namespace);
+            settings.map(|settings| Settings { own_image: self.image.clone(), ..settings }).map_err(|invalid| {
                 invalid.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
             })
         });
@@ -129,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_without_an_end_is_refused() {
-        let mut source = Source::new(Some("/dev/zero".into()), "gatewright-system".into(), Metrics::new());
+        let mut source = Source::new(Some("/dev/zero".into()), "gatewright-system".into(), None, Metrics::new());
         assert_eq!(source.look().await.unwrap_err(), "the file is longer than 1048576 bytes");
     }
 
@@ -139,7 +142,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("settings.yaml");
         let write = |text: &str| std::fs::write(&path, text).unwrap();
-        let new = || Source::new(Some(path.clone()), "gatewright-system".into(), Metrics::new());
+        let new = || Source::new(Some(path.clone()), "gatewright-system".into(), None, Metrics::new());
 
         write("routing: {connect: on}\nnonsense: 1");
         let mut source = new();

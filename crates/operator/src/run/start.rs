@@ -41,6 +41,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The namespace that the operator runs in.
     pub namespace: String,
+    /// The image that the operator runs from, where it was given.
+    pub image: Option<String>,
     /// The name of this replica: its Pod's.
     pub replica: String,
     /// How long a leader that is gone holds up the others; none where there is only one replica ever.
@@ -87,7 +89,7 @@ fn client_of(config: &Config, replica: &str, gate: Option<&Gate>) -> Result<Clie
 /// The address is taken, or the lease was lost.
 pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(), Error> {
     let metrics = Metrics::new();
-    let source = Source::new(options.config, options.namespace.clone(), metrics.clone());
+    let source = Source::new(options.config, options.namespace.clone(), options.image, metrics.clone());
     let config = configuration().await?;
     let leadership = Leadership::new(leadership::clock());
     let throttle = Throttle::default();
