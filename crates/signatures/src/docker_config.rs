@@ -62,10 +62,10 @@ pub enum Unreadable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unusable {
     /// `credsStore`.
-    #[error("credsStore names a program of another machine: give auth, or username and password")]
+    #[error("credsStore names a program, and none is run: give auth, or username and password")]
     CredsStore,
     /// `credHelpers`.
-    #[error("credHelpers names programs of another machine: give auth, or username and password")]
+    #[error("credHelpers names programs, and none is run: give auth, or username and password")]
     CredHelpers,
     /// `identitytoken`.
     #[error("identitytoken is not supported: give auth, or username and password")]

@@ -36,7 +36,7 @@ pub enum Fault {
     Unreadable,
     /// A private key.
     #[error(
-        "this is a private key: take it out of the policy and replace the pair, since whoever reads policies has it; the \
+        "this is a private key: take it out and replace the pair, since whoever can read this has it; the \
          public key is what `cosign public-key --key KEY` or `openssl pkey -in KEY -pubout` prints"
     )]
     PrivateKey,
