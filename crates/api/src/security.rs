@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{
-    Base64, CertificatePem, ClusterRolePattern, HelpUrl, ImageReference, Name, PathPrefix, PublicKeyPem, SysctlPattern,
+    Base64, CertificatePem, ClusterRolePattern, HelpUrl, ImageReference, Name, PathPrefix, PublicKeyPem,
+    SysctlPattern,
 };
 use crate::{Field, List, Match, PolicyStatus};
 

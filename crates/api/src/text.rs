@@ -351,8 +351,8 @@ impl JsonSchema for Regex {
 #[cfg(test)]
 mod tests {
     use super::{
-        Base64, ClusterRolePattern, ImageReference, ImageTag, LabelKey, LabelValue, NamespacePattern,
-        PathPrefix, Regex, RepositoryPattern, SyntaxError, SysctlPattern, WatchKind,
+        Base64, ClusterRolePattern, HelpUrl, ImageReference, ImageTag, LabelKey, LabelValue,
+        NamespacePattern, PathPrefix, Regex, RepositoryPattern, SyntaxError, SysctlPattern, WatchKind,
     };
 
     fn accepted<T: TryFrom<String>>(texts: &[&str]) -> Vec<String> {
@@ -463,7 +463,15 @@ mod tests {
         for url in ["https://a", "https://wiki.example.com:8443/a?b=c#d", "https://a?q", "https://a#q"] {
             assert!(HelpUrl::try_from(url).is_ok(), "{url}");
         }
-        for url in ["http://a", "https://", "https://user:hunter2@a/", "https://a/b c", "https://a/\n", "javascript:x", "a"] {
+        for url in [
+            "http://a",
+            "https://",
+            "https://user:hunter2@a/",
+            "https://a/b c",
+            "https://a/\n",
+            "javascript:x",
+            "a",
+        ] {
             assert!(HelpUrl::try_from(url).is_err(), "{url}");
         }
     }

@@ -160,7 +160,13 @@ impl Parameters {
     pub fn new(constraint: &str, entries: &[ReadEntry]) -> Result<Self, serde_json::Error> {
         let covers = Covers::of(entries.iter().map(|entry| &entry.reference));
         let entries: Vec<_> = entries.iter().map(ReadEntry::normal).collect();
-        Ok(Self { constraint: constraint.to_owned(), revision: revision(&entries)?, covers, entries, help_url: None })
+        Ok(Self {
+            constraint: constraint.to_owned(),
+            revision: revision(&entries)?,
+            covers,
+            entries,
+            help_url: None,
+        })
     }
 
     /// Whether the revision and what the template compares are those of the entries: somebody may have edited the

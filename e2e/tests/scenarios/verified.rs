@@ -239,7 +239,8 @@ async fn the_canary_is_nowhere(stage: &Stage<'_>) -> Result<()> {
     seen.push(("the policy's status".to_owned(), policy["status"].to_string()));
     seen.push(("the operator's metrics".to_owned(), cluster.ask_replica(OPERATOR, "/metrics").await?.1));
     seen.push(("the verifier's metrics".to_owned(), stage.verifier.asks("/metrics").await?));
-    let shown = |series: &str| seen.iter().any(|(what, text)| what.contains("operator's") && text.contains(series));
+    let shown =
+        |series: &str| seen.iter().any(|(what, text)| what.contains("operator's") && text.contains(series));
     ensure!(shown("gatewright_signature_certificate_not_after_seconds 1"), "no metric of the certificate");
     let config = docker_config(&[(&stage.front.host(), "user", CANARY)]);
     for (what, text) in &seen {

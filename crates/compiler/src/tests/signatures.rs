@@ -62,8 +62,10 @@ fn who_covers_our_own_image_reads_what_that_does() {
     };
     assert_eq!(
         notes("r.io/*", &settings),
-        ["verifyImageSignatures[0] covers r.io/gatewright:1, gatewright's own image; its Pods in the namespace \
-          gatewright-system are not judged, since no policy reaches that namespace"]
+        [
+            "verifyImageSignatures[0] covers r.io/gatewright:1, gatewright's own image; its Pods in the namespace \
+          gatewright-system are not judged, since no policy reaches that namespace"
+        ]
     );
     assert_eq!(notes("r.io/shop/*", &settings), [""; 0]);
     assert_eq!(notes("r.io/*", &Settings::default()), [""; 0]);

@@ -29,7 +29,12 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(path: Option<PathBuf>, namespace: String, image: Option<String>, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        path: Option<PathBuf>,
+        namespace: String,
+        image: Option<String>,
+        metrics: Metrics,
+    ) -> Self {
         Self { path, namespace, image, metrics, seen: None, problem: watch::Sender::new(None) }
     }
 
@@ -97,9 +102,9 @@ impl Source {
         };
         let read = read.and_then(|text| {
             let settings = Settings::from_yaml(&text, &self.namespace);
-            settings.map(|settings| Settings { own_image: self.image.clone(), ..settings }).map_err(|invalid| {
-                invalid.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-            })
+            settings.map(|settings| Settings { own_image: self.image.clone(), ..settings }).map_err(
+                |invalid| invalid.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            )
         });
         self.metrics.settings_valid(read.is_ok());
         let problem = read.as_ref().err().cloned();
@@ -132,7 +137,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_without_an_end_is_refused() {
-        let mut source = Source::new(Some("/dev/zero".into()), "gatewright-system".into(), None, Metrics::new());
+        let mut source =
+            Source::new(Some("/dev/zero".into()), "gatewright-system".into(), None, Metrics::new());
         assert_eq!(source.look().await.unwrap_err(), "the file is longer than 1048576 bytes");
     }
 

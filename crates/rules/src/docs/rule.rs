@@ -106,9 +106,7 @@ fn is_plain(case: &Case) -> bool {
 
 /// What is shown to people.
 fn candidates(cases: &[Case]) -> Result<Vec<Candidate<'_>>, Error> {
-    let created = cases
-        .iter()
-        .filter(|case| is_plain(case));
+    let created = cases.iter().filter(|case| is_plain(case));
     let candidate = |case: &'_ Case| {
         let mut setting = json!({"policies": case.policies});
         if case.r#match.get("labelSelector").is_some() {
