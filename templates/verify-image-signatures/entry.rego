@@ -162,6 +162,8 @@ awaited(result) if {
 }
 
 refused(reference, result) := finding.with_help(msg, details) if {
+	places := [it | some it in place; it[0] == reference]
+	found := standing(places[0][1], places[0][2])
 	msg := concat("", [prefix, shown(reference), ": ", result.text, " (", found.holder, ")"])
 	details := {
 		"rule": "verifyImageSignatures",
@@ -172,8 +174,6 @@ refused(reference, result) := finding.with_help(msg, details) if {
 		"class": result["class"],
 		"digest": object.get(result, "digest", ""),
 	}
-	places := [it | some it in place; it[0] == reference]
-	found := standing(places[0][1], places[0][2])
 }
 
 standing(number, i) := {

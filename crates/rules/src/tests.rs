@@ -25,8 +25,8 @@ fn every_parameter_has_a_check_and_every_check_a_parameter() {
         let schema = (template.parameters)();
         let parameters: BTreeSet<_> =
             schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-        // The setting `podTemplates` holds for several checks.
-        let fields = template.checks().map(|(_, check)| check.field).chain(["podTemplates"]);
+        // These hold for several checks.
+        let fields = template.checks().map(|(_, check)| check.field).chain(["podTemplates", "helpUrl"]);
         let checks: BTreeSet<_> = fields.collect();
         assert_eq!(parameters, checks, "{}", template.kind);
     }
