@@ -82,7 +82,7 @@ pub(crate) fn entries(
     }
     let mut notes = notes(requirements, &read);
     notes.extend(covers_ourselves(&read, settings));
-    Some(Entries { notes, parameters })
+    Some(Entries { parameters, notes })
 }
 
 /// Whoever covers gatewright's own image may expect that an unsigned one cannot start. The operator's namespace is out of
