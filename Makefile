@@ -293,7 +293,7 @@ install-offline-test: tools-program ## Install from target/release-files and tar
 .PHONY: generated
 generated: ## Write what is generated from the code: CRDs, rights, the chart, documentation, and compiled templates
 	$(PROGRAM) gatewright -- crds --output-dir crds
-	$(PROGRAM) gatewright -- docs --output-dir docs/rules --json-dir docs/json
+	$(PROGRAM) gatewright -- generate-docs --output-dir docs/rules --json-dir docs/json
 	$(PROGRAM) gatewright -- compile-templates --output-dir crates/gatewright/compiled
 	@$(MAKE) --no-print-directory cluster-tools
 	$(PROGRAM) gatewright-generate

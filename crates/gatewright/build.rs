@@ -1,21 +1,35 @@
-//! Makes a table of the generated CRDs: the name of each file without its ending, and its text. Which there are says
-//! `gatewright_api::crds()`, and a test holds the folder to it.
+//! Makes tables of files that are compiled in: the name of each without its ending, and its text. Of the generated CRDs
+//! `gatewright_api::crds()` says which there are, and a test holds the folder to it; of the documentation every page is
+//! taken.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("../../crds");
-    println!("cargo::rerun-if-changed={}", folder.display());
+    let repository = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../..");
+    table("crds.rs", "yaml", &[("", repository.join("crds"))])?;
+    let docs = repository.join("docs");
+    table("pages.rs", "md", &[("", docs.clone()), ("rules/", docs.join("rules"))])
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(io::Error::other)
+}
+
+/// Of the files in these folders that end so; what stands with a folder comes before their names.
+fn table(target: &str, end: &str, folders: &[(&str, PathBuf)]) -> io::Result<()> {
     let mut rows = vec![];
-    for entry in fs::read_dir(&folder)? {
-        let path = entry?.path().canonicalize()?;
-        if let Some(name) = path.file_stem() {
-            let (name, path) = (name.to_string_lossy(), path.to_string_lossy());
-            rows.push(format!("({name:?}, include_str!({path:?}))"));
+    for (before, folder) in folders {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path().canonicalize()?;
+            if let (Some(name), true) = (path.file_stem(), path.extension().is_some_and(|found| found == end))
+            {
+                let (name, path) = (name.to_string_lossy(), path.to_string_lossy());
+                rows.push(format!("({:?}, include_str!({path:?}))", format!("{before}{name}")));
+            }
         }
     }
     rows.sort();
-    let target = Path::new(&env::var("OUT_DIR").map_err(io::Error::other)?).join("crds.rs");
-    fs::write(target, format!("[{}]", rows.join(", ")))
+    fs::write(Path::new(&variable("OUT_DIR")?).join(target), format!("[{}]", rows.join(", ")))
 }

@@ -22,6 +22,7 @@ pub mod chart;
 mod cluster;
 pub mod container;
 pub mod desired;
+pub mod documents;
 pub mod fixtures;
 pub mod gator;
 pub mod generate;

@@ -1,5 +1,5 @@
 //! Installs from the files of `make release` alone: the image, the chart and the command line. `make install-offline-test` runs
-//! this where there is no network but loopback.
+//! this where there is no network but loopback. docs/air-gap.md shows the commands.
 
 use std::fs;
 use std::path::{Path, PathBuf};

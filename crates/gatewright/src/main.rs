@@ -10,7 +10,9 @@ mod diagnostics;
 mod docs;
 mod explain;
 mod foreign;
+mod generate_docs;
 mod log;
+mod man;
 mod operator;
 mod policies;
 mod read;
@@ -75,7 +77,7 @@ enum Command {
     /// Verifies the signatures of an image, and shows why they do not count
     #[command(long_about = verify::LONG_ABOUT)]
     Verify(verify::Args),
-    /// Keeps Gatekeeper's templates and constraints right for all policies, and reports on their status
+    /// Keeps Gatekeeper's objects right for all policies, and reports on their status
     Operator(operator::Args),
     /// Answers Gatekeeper whether images are signed as policies want it
     #[command(long_about = verifier::LONG_ABOUT)]
@@ -89,12 +91,15 @@ enum Command {
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
+    /// Prints a page of the documentation, or lists the pages
+    #[command(long_about = docs::LONG_ABOUT)]
+    Docs(docs::Args),
     /// Prints the CustomResourceDefinitions of the policy kinds
     Crds(crds::Args),
     /// Prints a script that completes this command in a shell
     Completions(completions::Args),
     /// Prints the manual's page, or writes those of all commands
-    Man(completions::ManArgs),
+    Man(man::Args),
     /// Evaluates templates for another process of this program, under limits
     #[command(name = sandbox::NAME, hide = true)]
     EvaluateTemplates(sandbox::WorkerArgs),
@@ -106,7 +111,7 @@ enum Command {
     CompileTemplates(compiled::Args),
     /// Writes the pages about the rules, from the catalogue and the cases in the source tree
     #[command(hide = true)]
-    Docs(docs::Args),
+    GenerateDocs(generate_docs::Args),
 }
 
 /// Wrong usage or input.
@@ -148,13 +153,14 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Status(args) => status::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Uninstall(args) => uninstall::run(args),
+        Command::Docs(args) => docs::run(args),
         Command::Crds(args) => crds::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
-        Command::Man(args) => completions::man(args, Cli::command()),
+        Command::Man(args) => man::run(args, Cli::command()),
         Command::EvaluateTemplates(args) => sandbox::run(*args),
         Command::Read(args) => read::run(args),
         Command::CompileTemplates(args) => compiled::run(args),
-        Command::Docs(args) => docs::run(args),
+        Command::GenerateDocs(args) => generate_docs::run(args),
     }
 }
 

@@ -8,6 +8,7 @@ mod example;
 mod field;
 mod message;
 mod metadata;
+mod notes;
 mod rule;
 mod standards;
 

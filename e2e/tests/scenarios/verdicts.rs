@@ -23,7 +23,7 @@ const OURS: &str = "security.deckhouse.io/pod-policy";
 
 /// What is said to a Pod.
 #[derive(Clone, Debug, PartialEq)]
-enum Answer {
+pub enum Answer {
     Admitted,
     /// Refused, for these reasons.
     Refused(BTreeSet<String>),
@@ -158,7 +158,7 @@ fn reason(control: &str) -> Result<String> {
 }
 
 /// Creates a Pod in a dry run.
-async fn ask(client: &Client, namespace: &str, pod: &Value) -> Result<Answer> {
+pub async fn ask(client: &Client, namespace: &str, pod: &Value) -> Result<Answer> {
     let mut pod: DynamicObject = serde_json::from_value(pod.clone())?;
     pod.metadata.namespace = Some(namespace.to_owned());
     // Fixtures are named after controls, with underscores.
@@ -300,7 +300,7 @@ async fn apply(cluster: &Cluster, manifest: &str) -> Result<()> {
 }
 
 /// Creates a namespace, and waits until it takes good Pods and refuses bad ones.
-async fn ready_namespace(cluster: &Cluster, client: &Client, name: &str, labels: &Value) -> Result<()> {
+pub async fn ready_namespace(cluster: &Cluster, client: &Client, name: &str, labels: &Value) -> Result<()> {
     cluster.put(&labelled_namespace(name, labels)).await?;
     let pod = |host_pid| {
         let context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});

@@ -2,7 +2,7 @@
 
 mod github;
 mod junit;
-mod pages;
+pub mod pages;
 mod sarif;
 pub mod table;
 pub mod wrap;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::example::{self, Candidate};
 use super::metadata::Metadata;
-use super::{Error, Page, Read, anchor, field, load, message, parse, standards};
+use super::{Error, Page, Read, anchor, field, load, message, notes, parse, standards};
 use crate::cases::{Case, CaseKinds, Cases};
 use crate::kinds::{POD, plural};
 use crate::{Definition, PodTemplates, Reach, Rule, Subject, Volatile};
@@ -34,7 +34,7 @@ fn head(kind: PolicyKind) -> String {
     format!(
         "# {kind}: the rules\n\n\
          Each field belongs under `spec.policies`; one that is absent is not checked. [What a policy means](../policies.md) \
-         describes the frame, `match` and what the rules do not stop. [All rules](README.md).\n\n\
+         describes the frame, `match`, the three states of a field, and what the rules do not stop. [All rules](README.md).\n\n\
          The examples are short: of a policy its `policies`, of a workload its pod spec, whichever kind it is, without \
          images. A whole policy looks like this:\n\n\
          ```yaml\n\
@@ -89,7 +89,7 @@ fn examples<'a>(
         let found = example::pair(field, &candidates);
         let (good, bad) =
             found.ok_or_else(|| Error::Missing { rule: rule.name, field: (*field).to_owned() })?;
-        let _ = write!(text, "\n### {field}\n\n{}\n", example::block(&bad.setting)?);
+        let _ = write!(text, "\n### {field}\n\n{}{}\n", notes::of(field), example::block(&bad.setting)?);
         text.push_str(&example::text(good, bad)?);
         shown.extend(bad.messages.iter().map(String::as_str));
     }

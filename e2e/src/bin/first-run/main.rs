@@ -1,23 +1,18 @@
 //! `make first-run`: the README's sessions, as they stand there, in an empty folder, on a fresh control plane.
 
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use gatewright_e2e::operator::binary;
-use gatewright_e2e::transcript::{Step, normal, rewritten, steps, without_client_logs};
+use gatewright_e2e::documents::Shell;
+use gatewright_e2e::transcript::{Step, normal, rewritten, steps};
 use gatewright_e2e::{Cluster, FailurePolicy, Options, down, paths};
-use tokio::process::Command;
 
 const NAME: &str = "first-run";
 
 /// What a reader has after cloning, as far as the sessions use it.
 const CLONED: [&str; 2] = ["deploy", "examples"];
-
-/// How long one command may take.
-const COMMAND: Duration = Duration::from_mins(3);
 
 /// How long the cluster may take to show what the README says.
 const SETTLED: Duration = Duration::from_secs(20);
@@ -62,14 +57,11 @@ async fn run(record: bool) -> Result<()> {
 
 /// What each step prints, all of them in the same folder.
 async fn session(cluster: &Cluster, steps: &[Step]) -> Result<Vec<String>> {
-    let folder = cluster.directory().join("folder");
-    for part in CLONED {
-        copy(&paths::repository().join(part), &folder.join(part))?;
-    }
+    let shell = Shell::new(&cluster.directory().join("folder"), &cluster.kubeconfig(), &CLONED)?;
     let mut outputs = vec![];
     for step in steps {
         println!("$ {}", step.command);
-        let output = settled(cluster, &folder, step).await?;
+        let output = settled(&shell, step).await?;
         print!("{output}");
         outputs.push(output);
     }
@@ -77,54 +69,16 @@ async fn session(cluster: &Cluster, steps: &[Step]) -> Result<Vec<String>> {
 }
 
 /// What is shown of the cluster takes a moment to be as the README says.
-async fn settled(cluster: &Cluster, folder: &Path, step: &Step) -> Result<String> {
+async fn settled(shell: &Shell, step: &Step) -> Result<String> {
     let end = Instant::now() + SETTLED;
     loop {
-        let output = run_step(cluster, folder, step).await?;
+        let output = shell.run(&step.command).await.with_context(|| format!("README.md:{}", step.line))?.text;
         let may_change = step.command.starts_with("kubectl get ") && !step.command.contains('|');
         if !may_change || normal(&output) == normal(&step.output) || Instant::now() > end {
             return Ok(output);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-}
-
-/// Standard output and error output as a terminal shows them.
-async fn run_step(cluster: &Cluster, folder: &Path, step: &Step) -> Result<String> {
-    let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("exec 2>&1\n{}", step.command)]).current_dir(folder);
-    shell.env("PATH", search_path()?).env("HOME", folder).env("KUBECONFIG", cluster.kubeconfig());
-    shell.env_remove("CLICOLOR_FORCE").env("COLUMNS", "120");
-    shell.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-    let output = tokio::time::timeout(COMMAND, shell.output());
-    let output =
-        output.await.with_context(|| format!("README.md:{}: does not end in {COMMAND:?}", step.line))?;
-    Ok(without_client_logs(&String::from_utf8_lossy(&output?.stdout)))
-}
-
-/// Our binary, and the tools; then what the machine has.
-fn search_path() -> Result<std::ffi::OsString> {
-    let binary = binary()?;
-    let own = binary.parent().map(Path::to_path_buf).context("no folder")?;
-    let tools =
-        gatewright_e2e::tools::path("kubectl").parent().map(Path::to_path_buf).context("no folder")?;
-    let machine = std::env::var_os("PATH").unwrap_or_default();
-    let all: Vec<PathBuf> = [own, tools].into_iter().chain(std::env::split_paths(&machine)).collect();
-    Ok(std::env::join_paths(all)?)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 /// Ages, ports, uids and times may differ; nothing else.

@@ -1,5 +1,5 @@
 //! A release with the verifier, from `helm install` to where it is taken away again: operator and verifier run as the chart's
-//! Pods say, each with the rights that the chart gives it.
+//! Pods say, each with the rights that the chart gives it. It is taken away as docs/verifier.md says.
 
 use anyhow::{Result, ensure};
 use gatewright_e2e::chart::{self, NAMESPACE, NO_IMAGE, RELEASE};

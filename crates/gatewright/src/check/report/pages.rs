@@ -7,6 +7,18 @@ const PAGES: [(&str, &str); 3] = [
     ("PodSecurityStandard", include_str!("../../../../../docs/rules/pod-security-standards.md")),
 ];
 
+/// What the pages say of a rule, whichever kind it is of: a field of a policy kind, or a control of the standards.
+pub fn of_a_rule(rule: &str) -> Option<String> {
+    PAGES.iter().find_map(|(kind, _)| page(kind, rule))
+}
+
+/// The names of all rules.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    let headings =
+        PAGES.iter().flat_map(|(_, page)| page.lines()).filter_map(|line| line.strip_prefix("### "));
+    headings.map(|heading| heading.trim_start_matches("Control "))
+}
+
 /// What a page says of a rule, in Markdown: what it is about, its fields, and an example. The rule is a field of a
 /// policy kind, or a control of the standards.
 pub fn page(kind: &str, rule: &str) -> Option<String> {
