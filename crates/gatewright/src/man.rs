@@ -60,7 +60,8 @@ fn page(command: &Command, to: &mut dyn Write) -> std::io::Result<()> {
     if command.get_after_help().or(command.get_after_long_help()).is_some() {
         man.render_extra_section(to)?;
     }
-    man.render_version_section(to)
+    // The library's own takes it for granted.
+    if command.get_version().is_some() { man.render_version_section(to) } else { Ok(()) }
 }
 
 fn synopsis(command: &Command) -> String {

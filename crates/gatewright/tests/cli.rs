@@ -39,30 +39,6 @@ fn transcripts() {
     trycmd::TestCases::new().case("tests/cmd/*.trycmd");
 }
 
-/// What the document shows is what is printed; … stands for any lines. The sessions of the README are run by `make first-run`.
-#[test]
-fn the_example_in_the_documentation_of_check_is_true() -> Result {
-    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let text = std::fs::read_to_string(repository.join("docs/check.md"))?;
-    let (_, example) = text.split_once("```\n$ gatewright check ").ok_or("no example")?;
-    let (command, shown) = example.split_once('\n').ok_or("no command")?;
-    let (shown, _) = shown.split_once("```").ok_or("no end")?;
-    let arguments: Vec<_> = std::iter::once("check").chain(command.split(' ')).collect();
-    let assert = gatewright(&arguments)?.current_dir(repository).assert().code(1);
-    let printed = String::from_utf8(assert.get_output().stdout.clone())?;
-    let mut printed = printed.lines();
-    let mut skipping = false;
-    for line in shown.lines() {
-        if line != "…" {
-            let found = if skipping { printed.find(|it| *it == line) } else { printed.next() };
-            assert_eq!(found, Some(line));
-        }
-        skipping = line == "…";
-    }
-    assert_eq!(printed.next(), None);
-    Ok(())
-}
-
 #[test]
 fn standard_input_is_a_file_like_others() -> Result {
     let manifest = std::fs::read_to_string("tests/cmd/check.in/manifests.yaml")?;
@@ -322,9 +298,31 @@ fn completions_and_manual_pages() -> Result {
     let folder = std::env::temp_dir().join(format!("gatewright-man-{}", std::process::id()));
     output(&["man", "--output-dir", folder.to_str().ok_or("no path")?], 0)?;
     for page in ["gatewright.1", "gatewright-check.1", "gatewright-render.1", "gatewright-operator.1"] {
-        assert!(std::fs::read_to_string(folder.join(page))?.contains(".SH OPTIONS"), "{page}");
+        let text = std::fs::read_to_string(folder.join(page))?;
+        assert!(text.contains(".SH OPTIONS") && text.starts_with(".ie"), "{page}");
+        assert!(text.contains(&format!(".TH {} 1", page.trim_end_matches(".1"))), "{page}: {text}");
+    }
+    let check = std::fs::read_to_string(folder.join("gatewright-check.1"))?;
+    let synopsis = check.lines().skip_while(|line| *line != ".SH SYNOPSIS").nth(1).ok_or("no synopsis")?;
+    for expected in
+        ["\\fBgatewright check\\fR [", " \\fB\\-f\\fR \\fIPATH\\fR...", "[\\fB\\-o\\fR \\fIOUTPUT\\fR]"]
+    {
+        assert!(synopsis.contains(expected), "{expected}: {synopsis}");
     }
     std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+#[test]
+fn a_page_of_the_documentation_is_printed_and_an_unknown_one_is_an_error() -> Result {
+    assert!(output(&["docs"], 0)?.lines().any(|line| line.starts_with("refused ")));
+    assert!(output(&["docs", "refused"], 0)?.starts_with("# My Deployment was refused\n"));
+    assert!(output(&["docs", "allowPrivileged"], 0)?.contains("Refused:"));
+    for (topic, says) in [("refusd", "did you mean refused?"), ("\u{1b}[31m", "no page and no rule")] {
+        let assert = gatewright(&["docs", topic])?.assert().code(2);
+        let said = String::from_utf8(assert.get_output().stderr.clone())?;
+        assert!(said.contains(says) && !said.contains('\u{1b}'), "{said}");
+    }
     Ok(())
 }
 

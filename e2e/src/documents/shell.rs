@@ -131,10 +131,10 @@ impl Shell {
 
 /// A test that runs blocks of a page reads the page: its name stands there.
 fn run_by(test: &Path, page: &Page) -> Result<()> {
-    let text = std::fs::read_to_string(paths::repository().join(test));
-    let text = text.with_context(|| format!("{} does not exist", test.display()))?;
+    let content = std::fs::read_to_string(paths::repository().join(test));
+    let content = content.with_context(|| format!("{} does not exist", test.display()))?;
     let page = page.path.display().to_string();
-    ensure!(text.contains(&page), "{} does not read {page}", test.display());
+    ensure!(content.contains(&page), "{} does not read {page}", test.display());
     Ok(())
 }
 
@@ -177,7 +177,7 @@ fn asked(script: &str) -> String {
         () if line.starts_with("helm uninstall") => format!("{line} --dry-run\n"),
         () => format!("{line} --dry-run=server\n"),
     });
-    asked.collect()
+    asked.collect::<Vec<_>>().concat()
 }
 
 /// Our binary, and the tools; then what the machine has.

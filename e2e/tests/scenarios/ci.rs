@@ -86,10 +86,10 @@ async fn action(project: &Project, given: &[(&str, &str)]) -> Result<Printed> {
             own.push((name.clone(), expression(value, &inputs)?));
         }
         std::fs::write(project.folder.join("step.sh"), script)?;
-        let variables: String =
+        let variables: Vec<_> =
             own.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
         // As GitHub runs `shell: bash`.
-        let run = format!("{variables}bash --noprofile --norc -eo pipefail step.sh");
+        let run = format!("{}bash --noprofile --norc -eo pipefail step.sh", variables.concat());
         let printed = project.shell.run(&run).await?;
         all.text.push_str(&printed.text);
         all.code = printed.code;

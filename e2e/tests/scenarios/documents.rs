@@ -58,6 +58,7 @@ fn pages() -> Result<Vec<Page>> {
 async fn perform(pages: &[&Page], folder: &Path, kubeconfig: &Path) -> Result<()> {
     let mut wrong = vec![];
     for page in pages {
+        let begun = std::time::Instant::now();
         let shell = Shell::new(&folder.join(page.path.with_extension("")), kubeconfig, &CLONED)?;
         for task in &page.tasks {
             if page.path == Path::new(FIRST_RUN) && matches!(task.action, Action::Session { .. }) {
@@ -67,6 +68,7 @@ async fn perform(pages: &[&Page], folder: &Path, kubeconfig: &Path) -> Result<()
                 wrong.push(format!("{}:{}: {error:#}", page.path.display(), task.line));
             }
         }
+        println!("{}: {:.1} s", page.path.display(), begun.elapsed().as_secs_f64());
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     Ok(())
@@ -184,7 +186,8 @@ fn policies(block: &str) -> Option<String> {
     if !block.starts_with("policies:") && !block.starts_with("match:") {
         return None;
     }
-    let spec: String = block.lines().map(|line| format!("  {line}\n")).collect();
+    let lines: Vec<_> = block.lines().map(|line| format!("  {line}\n")).collect();
+    let spec = lines.concat();
     let everywhere = "  match: {namespaceSelector: {matchNames: [\"*\"]}}\n";
     Some(if block.contains("\nmatch:") || block.starts_with("match:") { spec } else { spec + everywhere })
 }

@@ -49,7 +49,7 @@ impl Unread {
     pub fn notes(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(kind, (first, count))| match count - 1 {
             0 => format!("{first}: {UNREAD}"),
-            others => format!("{first}, and {others} more {kind}: {UNREAD}"),
+            others => format!("{first}, and {others} more {kind} (-v lists them): {UNREAD}"),
         })
     }
 }
@@ -73,7 +73,7 @@ impl Unverified {
         let (named, count) = (named.join(", "), self.0.len());
         let named = match count.saturating_sub(Self::NAMED) {
             0 => named,
-            others => format!("{named} and {others} more"),
+            others => format!("{named} and {others} more (-v lists them)"),
         };
         (count > 0).then(|| {
             format!(
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(note(&[]), None);
         assert_eq!(note(&["b", "a", "b"]).unwrap(), "a, b; --verify-images asks their registries");
         let many = note(&["1", "2", "3", "4", "5", "6", "7"]).unwrap();
-        assert_eq!(many, "1, 2, 3, 4, 5 and 2 more; --verify-images asks their registries");
+        assert_eq!(many, "1, 2, 3, 4, 5 and 2 more (-v lists them); --verify-images asks their registries");
     }
 
     #[test]

@@ -183,7 +183,9 @@ fn pod_templates_that_no_rule_reads_are_named() -> Result {
     }
     let (code, said) = Folder::of(&[("a.yaml", text.as_bytes())])?.run(&["check", "-f", "a.yaml"])?;
     assert!(code == 0 && said.contains("4 passed"), "{said}");
-    for named in ["WebSet default/a, and 1 more WebSet", "Rollout default/c", "PodTemplate default/d"] {
+    for named in
+        ["WebSet default/a, and 1 more WebSet (-v lists them)", "Rollout default/c", "PodTemplate default/d"]
+    {
         assert!(said.contains(&format!("{named}: not judged: a Pod template that no rule reads")), "{said}");
     }
     let deployment = text.replace("example.com/v1\nkind: WebSet", "apps/v1\nkind: Deployment");

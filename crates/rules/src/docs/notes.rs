@@ -146,8 +146,8 @@ const NOTES: &[(&str, &[&str])] = &[
 /// The notes on a field as a list in Markdown; nothing without notes.
 pub(super) fn of(field: &str) -> String {
     let notes = NOTES.iter().find(|(of, _)| *of == field).map_or(&[][..], |(_, notes)| notes);
-    let list: String = notes.iter().map(|note| format!("- {note}\n")).collect();
-    if list.is_empty() { list } else { format!("{list}\n") }
+    let list: Vec<_> = notes.iter().map(|note| format!("- {note}\n")).collect();
+    if list.is_empty() { String::new() } else { list.concat() + "\n" }
 }
 
 #[cfg(test)]
