@@ -13,6 +13,7 @@ mod table;
 pub mod cases;
 pub mod deny_exec_heritage;
 pub mod docs;
+pub mod fix;
 pub mod kinds;
 pub mod operation_policy;
 pub mod pod_security_standard;
@@ -23,5 +24,6 @@ mod template;
 mod tests;
 pub mod verify_image_signatures;
 
+pub use fix::{Capabilities, Change, Fix, Literal};
 pub use rule::{Check, Guard, PodTemplates, Reach, Rule, Subject, Volatile, subresources};
 pub use template::{Definition, Entry, Lib, Owner, Template, WRITES};

@@ -1,6 +1,7 @@
 //! The Pod Security Standards of Kubernetes, every version of them.
 
 pub mod controls;
+mod fixes;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

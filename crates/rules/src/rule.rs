@@ -4,6 +4,7 @@ use gatewright_gatekeeper::{Operation, Route};
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
+use crate::fix::Fix;
 use crate::kinds::{self, Kind};
 
 /// A rule: one Rego module, and the fields of the policy that it checks.
@@ -28,6 +29,8 @@ pub struct Check {
     pub findings: &'static str,
     /// What the check looks at.
     pub subject: Subject,
+    /// What undoes its violations, or why nothing does that could be computed.
+    pub fix: Fix,
 }
 
 /// When a check is on. The test comes first in the generated entry and is indexed: a check that is off costs nothing.

@@ -238,7 +238,7 @@ impl Definition {
 }
 
 fn check_rule(rule: &Rule, check: &Check) -> String {
-    let Check { field, guard, findings, subject } = check;
+    let Check { field, guard, findings, subject, fix: _ } = check;
     let guard = guard.expression(field);
     let set = format!("{}.{findings}", rule.identifier());
     let (target, gate) = match subject {

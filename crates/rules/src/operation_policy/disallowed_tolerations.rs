@@ -4,7 +4,7 @@ use gatewright_api::TaintEffect;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Change, Check, Fix, Guard, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -59,6 +59,7 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[Volatile::Tolerations]),
+        fix: Fix::change(Change::RemoveItem("tolerations"), "running on nodes with the taint"),
     }],
 };
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Change, Check, Fix, Guard, Literal, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -23,5 +23,9 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[]),
+        fix: Fix::change(
+            Change::Set("dnsPolicy", Literal::Text("ClusterFirstWithHostNet")),
+            "names that only the resolver of the node knows",
+        ),
     }],
 };

@@ -4,7 +4,7 @@ use gatewright_api::ImagePullPolicy;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Change, Check, Fix, Guard, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -25,5 +25,9 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(
+            Change::SetAllowed(&["imagePullPolicy", "pullPolicy"]),
+            "starting where the registry, or the image on the node, is absent",
+        ),
     }],
 };

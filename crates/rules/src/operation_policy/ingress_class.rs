@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::INGRESS;
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Check, Fix, Guard, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -24,5 +24,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Objects(&[INGRESS]),
+        fix: Fix::none("only you know which controller is to serve it"),
     }],
 };

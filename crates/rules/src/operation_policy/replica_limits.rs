@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{DEPLOYMENT, DEPLOYMENT_SCALE, STATEFUL_SET, STATEFUL_SET_SCALE};
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Change, Check, Fix, Guard, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -36,5 +36,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Objects(&[DEPLOYMENT, DEPLOYMENT_SCALE, STATEFUL_SET, STATEFUL_SET_SCALE]),
+        fix: Fix::change(Change::Clamp("replicas"), "what that many replicas are for"),
     }],
 };

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::keys::{KeyDemand, WatchedKind};
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Check, Fix, Guard, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -34,5 +34,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Watched,
+        fix: Fix::none("only you know the value"),
     }],
 };

@@ -4,7 +4,7 @@ use gatewright_api::ResourceName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Check, Fix, Guard, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -33,5 +33,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::PodAlone(&[Volatile::Resources]),
+        fix: Fix::none("only you know how much the container needs"),
     }],
 };

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{DAEMON_SET, DEPLOYMENT, STATEFUL_SET};
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Change, Check, Fix, Guard, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -24,5 +24,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Objects(&[DAEMON_SET, DEPLOYMENT, STATEFUL_SET]),
+        fix: Fix::change(Change::Clamp("revisionHistoryLimit"), "going back to older revisions"),
     }],
 };

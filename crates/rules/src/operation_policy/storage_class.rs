@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{PERSISTENT_VOLUME_CLAIM, STATEFUL_SET};
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Check, Fix, Guard, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -24,5 +24,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Objects(&[PERSISTENT_VOLUME_CLAIM, STATEFUL_SET]),
+        fix: Fix::none("only you know which storage is needed"),
     }],
 };

@@ -3,6 +3,9 @@
 
 use std::fmt::Write as _;
 
+use super::fixes;
+use crate::Fix;
+
 /// A control: what is found, and when that counts.
 ///
 /// Source: `policy/check_*.go` of the Go module `k8s.io/pod-security-admission`.
@@ -26,6 +29,8 @@ pub struct Control {
     pub relaxations: &'static [Relaxation],
     /// What the faults are read from.
     pub reads: Reads,
+    /// What undoes its violations, or why nothing does that could be computed.
+    pub fix: Fix,
 }
 
 /// Pods of which some controls are not asked.
@@ -52,57 +57,67 @@ const NOT_ON_WINDOWS: &[Relaxation] = &[Relaxation::Windows];
 
 /// All controls.
 pub const CONTROLS: &[Control] = &[
-    Control { reads: Reads::Annotations, ..both("appArmorProfile", "apparmor", "faults") },
+    Control { reads: Reads::Annotations, ..both("appArmorProfile", "apparmor", "faults", fixes::PROFILE) },
     Control {
         until: Some(18),
         reads: Reads::Annotations,
-        ..both("seccompProfile_baseline", "seccomp", "annotated")
+        ..both("seccompProfile_baseline", "seccomp", "annotated", fixes::SECCOMP)
     },
-    both("hostNamespaces", "host-namespaces", "faults"),
-    both("privileged", "privileged", "privileged"),
+    both("hostNamespaces", "host-namespaces", "faults", fixes::HOST_NAMESPACES),
+    both("privileged", "privileged", "privileged", fixes::PRIVILEGED),
     Control {
         replaced_by: Some("capabilities_restricted"),
-        ..both("capabilities_baseline", "capabilities", "baseline")
+        ..both("capabilities_baseline", "capabilities", "baseline", fixes::ADDED)
     },
-    Control { replaced_by: Some("restrictedVolumes"), ..both("hostPathVolumes", "volumes", "host_path") },
-    both("hostPorts", "host-ports", "faults"),
-    Control { since: 34, ..both("hostProbesAndHostLifecycle", "host-probes", "faults") },
-    both("seLinuxOptions", "selinux", "faults"),
+    Control {
+        replaced_by: Some("restrictedVolumes"),
+        ..both("hostPathVolumes", "volumes", "host_path", fixes::VOLUMES)
+    },
+    both("hostPorts", "host-ports", "faults", fixes::HOST_PORTS),
+    Control { since: 34, ..both("hostProbesAndHostLifecycle", "host-probes", "faults", fixes::HOST_PROBES) },
+    both("seLinuxOptions", "selinux", "faults", fixes::SELINUX),
     Control {
         replaced_by: Some("procMount_restricted"),
         relaxations: ROOT_IS_NOBODY,
-        ..both("procMount", "proc-mount", "faults")
+        ..both("procMount", "proc-mount", "faults", fixes::PROC_MOUNT)
     },
     Control {
         since: 19,
         replaced_by: Some("seccompProfile_restricted"),
-        ..both("seccompProfile_baseline", "seccomp", "forbidden")
+        ..both("seccompProfile_baseline", "seccomp", "forbidden", fixes::SECCOMP)
     },
-    both("sysctls", "sysctls", "faults"),
-    both("windowsHostProcess", "privileged", "host_process"),
-    restricted("restrictedVolumes", "volumes", "restricted"),
-    Control { relaxations: ROOT_IS_NOBODY, ..restricted("runAsNonRoot", "non-root", "run_as_non_root") },
-    Control { since: 23, relaxations: ROOT_IS_NOBODY, ..restricted("runAsUser", "non-root", "run_as_user") },
+    both("sysctls", "sysctls", "faults", fixes::SYSCTLS),
+    both("windowsHostProcess", "privileged", "host_process", fixes::HOST_PROCESS),
+    restricted("restrictedVolumes", "volumes", "restricted", fixes::VOLUMES),
+    Control {
+        relaxations: ROOT_IS_NOBODY,
+        ..restricted("runAsNonRoot", "non-root", "run_as_non_root", fixes::NON_ROOT)
+    },
+    Control {
+        since: 23,
+        relaxations: ROOT_IS_NOBODY,
+        ..restricted("runAsUser", "non-root", "run_as_user", fixes::USER)
+    },
     Control {
         since: 8,
         relaxations: NOT_ON_WINDOWS,
-        ..restricted("allowPrivilegeEscalation", "privilege-escalation", "faults")
+        ..restricted("allowPrivilegeEscalation", "privilege-escalation", "faults", fixes::ESCALATION)
     },
     Control {
         since: 19,
         relaxations: NOT_ON_WINDOWS,
-        ..restricted("seccompProfile_restricted", "seccomp", "restricted")
+        ..restricted("seccompProfile_restricted", "seccomp", "restricted", fixes::SECCOMP)
     },
     Control {
         since: 22,
         relaxations: NOT_ON_WINDOWS,
-        ..restricted("capabilities_restricted", "capabilities", "restricted")
+        ..restricted("capabilities_restricted", "capabilities", "restricted", fixes::CAPABILITIES)
     },
-    Control { since: 35, ..restricted("procMount_restricted", "proc-mount", "faults") },
+    Control { since: 35, ..restricted("procMount_restricted", "proc-mount", "faults", fixes::PROC_MOUNT) },
 ];
 
 /// A control of both levels and all versions.
-const fn both(name: &'static str, room: &'static str, faults: &'static str) -> Control {
+const fn both(name: &'static str, room: &'static str, faults: &'static str, fix: Fix) -> Control {
     Control {
         name,
         room,
@@ -113,12 +128,13 @@ const fn both(name: &'static str, room: &'static str, faults: &'static str) -> C
         replaced_by: None,
         relaxations: &[],
         reads: Reads::Spec,
+        fix,
     }
 }
 
 /// A control of the level restricted, in all versions.
-const fn restricted(name: &'static str, room: &'static str, faults: &'static str) -> Control {
-    Control { restricted: true, ..both(name, room, faults) }
+const fn restricted(name: &'static str, room: &'static str, faults: &'static str, fix: Fix) -> Control {
+    Control { restricted: true, ..both(name, room, faults, fix) }
 }
 
 impl Control {

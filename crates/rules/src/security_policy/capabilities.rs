@@ -4,7 +4,7 @@ use gatewright_api::Capability;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Capabilities, Change, Check, Fix, Guard, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -28,18 +28,30 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "added",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(
+                Change::Capabilities(Capabilities::OfViolation),
+                "what the added capabilities are for",
+            ),
         },
         Check {
             field: "requiredDropCapabilities",
             guard: Guard::IsSet,
             findings: "not_dropped",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(
+                Change::Capabilities(Capabilities::OfViolation),
+                "what root does with the capabilities, such as changing owners of files",
+            ),
         },
         Check {
             field: "requiredDropCapabilities",
             guard: Guard::IsSet,
             findings: "added_again",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(
+                Change::Capabilities(Capabilities::OfViolation),
+                "what the added capabilities are for",
+            ),
         },
     ],
 };

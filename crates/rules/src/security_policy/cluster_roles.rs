@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, kinds};
+use crate::{Check, Fix, Guard, Rule, Subject, kinds};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -48,5 +48,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "bound",
         subject: Subject::Objects(&[kinds::ROLE_BINDING]),
+        fix: Fix::none("only you know which rights are needed"),
     }],
 };

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Check, Fix, Guard, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -36,12 +36,14 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsFalse,
             findings: "network",
             subject: Subject::Pod(&[]),
+        fix: Fix::remove(&["hostNetwork"], "clients that reach the Pod at the address of its node"),
         },
         Check {
             field: "allowedHostPorts",
             guard: Guard::IsSet,
             findings: "ports",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::remove(&["hostPort"], "clients that reach the port at the address of the node"),
         },
     ],
 };

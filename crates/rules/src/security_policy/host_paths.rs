@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Change, Check, Fix, Guard, Literal, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -44,12 +44,14 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "volumes",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::none("only you know where else the data can be"),
         },
         Check {
             field: "allowedHostPaths",
             guard: Guard::IsSet,
             findings: "mounts",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(Change::Set("readOnly", Literal::Bool(true)), "writing to the host path"),
         },
     ],
 };

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Check, Fix, Guard, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -22,7 +22,7 @@ pub const RULE: Rule = Rule {
     name: "host-processes",
     module: include_str!("../../../../templates/security-policy/host-processes/rule.rego"),
     checks: &[
-        Check { field: "allowHostPID", guard: Guard::IsFalse, findings: "pid", subject: Subject::Pod(&[]) },
-        Check { field: "allowHostIPC", guard: Guard::IsFalse, findings: "ipc", subject: Subject::Pod(&[]) },
+        Check { field: "allowHostPID", guard: Guard::IsFalse, findings: "pid", subject: Subject::Pod(&[]), fix: Fix::remove(&["hostPID"], "access to processes of the node") },
+        Check { field: "allowHostIPC", guard: Guard::IsFalse, findings: "ipc", subject: Subject::Pod(&[]), fix: Fix::remove(&["hostIPC"], "shared memory with processes of the node") },
     ],
 };

@@ -4,7 +4,7 @@ use gatewright_api::ProcMount;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Check, Fix, Guard, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -26,5 +26,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::remove(&["procMount"], "access to the hidden parts of /proc, as for containers in containers"),
     }],
 };

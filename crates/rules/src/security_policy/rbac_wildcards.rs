@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, kinds};
+use crate::{Check, Fix, Guard, Rule, Subject, kinds};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -23,5 +23,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsFalse,
         findings: "wildcards",
         subject: Subject::Objects(&[kinds::ROLE, kinds::ROLE_BINDING]),
+        fix: Fix::none("only you know the names that are meant"),
     }],
 };

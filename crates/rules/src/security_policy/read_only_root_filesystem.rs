@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Change, Check, Fix, Guard, Literal, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -23,5 +23,9 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(
+            Change::Set("readOnlyRootFilesystem", Literal::Bool(true)),
+            "writing to files of the image, such as /tmp: mount an emptyDir there",
+        ),
     }],
 };

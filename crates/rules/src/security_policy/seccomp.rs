@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Change, Check, Fix, Guard, Rule, Subject, Volatile};
 
 const LOCALHOST: &str = "Localhost";
 
@@ -129,6 +129,7 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(Change::DefaultProfile, "rare system calls that the profile of the container runtime forbids"),
     }],
 };
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Change, Check, Fix, Guard, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -23,5 +23,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsFalse,
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(Change::WithoutToken, "requests to the API server"),
     }],
 };

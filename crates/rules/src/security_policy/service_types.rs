@@ -4,7 +4,7 @@ use gatewright_api::ServiceType;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, kinds};
+use crate::{Check, Fix, Guard, Rule, Subject, kinds};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -24,5 +24,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "types",
         subject: Subject::Objects(&[kinds::SERVICE]),
+        fix: Fix::none("only you know how the Service is to be reached"),
     }],
 };

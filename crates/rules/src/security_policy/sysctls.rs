@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Change, Check, Fix, Guard, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -76,12 +76,14 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "not_allowed",
             subject: Subject::Pod(&[]),
+        fix: Fix::change(Change::RemoveItem("sysctls"), "what the sysctl was set for"),
         },
         Check {
             field: "forbiddenSysctls",
             guard: Guard::IsSet,
             findings: "forbidden",
             subject: Subject::Pod(&[]),
+        fix: Fix::change(Change::RemoveItem("sysctls"), "what the sysctl was set for"),
         },
     ],
 };

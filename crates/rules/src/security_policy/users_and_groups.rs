@@ -4,7 +4,7 @@ use gatewright_api::{IdRule, UserRule};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject, Volatile};
+use crate::{Change, Check, Fix, Guard, Rule, Subject, Volatile};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -52,19 +52,22 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "user",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(Change::Ids, "images that run as root, and files that belong to other users"),
         },
         Check {
             field: "runAsGroup",
             guard: Guard::IsSet,
             findings: "group",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
+        fix: Fix::change(Change::Ids, "access to files that belong to other groups"),
         },
-        Check { field: "fsGroup", guard: Guard::IsSet, findings: "fs_group", subject: Subject::Pod(&[]) },
+        Check { field: "fsGroup", guard: Guard::IsSet, findings: "fs_group", subject: Subject::Pod(&[]), fix: Fix::change(Change::Ids, "access to files in volumes that belong to other groups") },
         Check {
             field: "supplementalGroups",
             guard: Guard::IsSet,
             findings: "supplemental_groups",
             subject: Subject::Pod(&[]),
+        fix: Fix::change(Change::Ids, "access to files that belong to other groups"),
         },
     ],
 };

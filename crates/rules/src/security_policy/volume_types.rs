@@ -4,7 +4,7 @@ use gatewright_api::VolumeType;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Check, Guard, Rule, Subject};
+use crate::{Check, Fix, Guard, Rule, Subject};
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -24,5 +24,6 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[]),
+        fix: Fix::none("only you know where else the data can be"),
     }],
 };

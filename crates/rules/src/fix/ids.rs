@@ -1,0 +1,70 @@
+//! Users and groups.
+
+use serde_json::{Value, json};
+
+use super::change::integer;
+use super::pod::{below, in_spec};
+use super::{Found, Patching, Place};
+
+/// Where what is not set belongs: to the Pod, for all containers that set nothing.
+fn settled(place: &Place, patching: &Patching) -> Option<Place> {
+    if patching.get(place).is_some() {
+        return Some(place.clone());
+    }
+    match in_spec(place, &["securityContext", place.last()?]) {
+        Some(of_pod) => Some(of_pod),
+        None => Some(place.clone()),
+    }
+}
+
+/// Demands that the image does not run as root.
+pub fn non_root(place: &Place, patching: &mut Patching) -> Option<()> {
+    (place.last()? == "runAsNonRoot").then_some(())?;
+    let place = settled(place, patching)?;
+    patching.set(&place, json!(true))
+}
+
+/// Sets an id that is allowed. Where every user but root is, the image decides which.
+pub fn set(found: &Found<'_>, place: &Place, patching: &mut Patching) -> Option<()> {
+    let ranges = ranges(&found.details["allowed"]);
+    match place.last()?.as_str() {
+        "runAsNonRoot" => non_root(place, patching),
+        "runAsUser" if is_not_root(&ranges) => {
+            patching.remove(place)?;
+            let (_, above) = place.split_last()?;
+            patching.set(&below(above, &["runAsNonRoot"]), json!(true))
+        }
+        "supplementalGroups" => groups(place, &ranges, patching),
+        "runAsUser" | "runAsGroup" | "fsGroup" => {
+            let place = settled(place, patching)?;
+            patching.set(&place, json!(ranges.first()?.0))
+        }
+        _ => None,
+    }
+}
+
+/// Keeps the groups that are allowed; one that is, if none is left.
+fn groups(place: &Place, ranges: &[(i64, i64)], patching: &mut Patching) -> Option<()> {
+    let first = ranges.first()?.0;
+    let fits = |id: &Value| {
+        integer(id).is_some_and(|id| ranges.iter().any(|(min, max)| (*min..=*max).contains(&id)))
+    };
+    let groups = patching.get(place).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut kept: Vec<_> = groups.iter().filter(|id| fits(id)).cloned().collect();
+    if kept.is_empty() {
+        kept.push(json!(first));
+    }
+    patching.set(place, Value::Array(kept))
+}
+
+fn ranges(allowed: &Value) -> Vec<(i64, i64)> {
+    let ranges = allowed.as_array().map(Vec::as_slice).unwrap_or_default();
+    ranges.iter().filter_map(|range| Some((integer(&range["min"])?, integer(&range["max"])?))).collect()
+}
+
+/// Whether every id but 0 is allowed, as by `MustRunAsNonRoot`.
+fn is_not_root(ranges: &[(i64, i64)]) -> bool {
+    /// The highest id that Kubernetes takes.
+    const HIGHEST: i64 = i32::MAX as i64;
+    ranges == [(1, HIGHEST)]
+}
