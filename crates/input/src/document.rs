@@ -45,6 +45,19 @@ pub struct Document {
 struct Origin {
     text: String,
     line: usize,
+    /// Whether it was read as JSON: then it may begin in the middle of a line.
+    json: bool,
+}
+
+/// The text of a document, and what of it is the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written<'a> {
+    /// The text: whole lines of the file.
+    pub text: &'a str,
+    /// The line of the file on which it begins, from 1.
+    pub line: usize,
+    /// The object in it: a JSON pointer, empty unless it is an item of a list.
+    pub pointer: &'a str,
 }
 
 impl Header {
@@ -87,7 +100,7 @@ impl Document {
     pub fn made(value: &Value, location: Location) -> Result<Self, InputError> {
         match Header::of(value, Envelope::Full) {
             Ok(header) => {
-                let origin = Arc::new(Origin { text: String::new(), line: location.line });
+                let origin = Arc::new(Origin { text: String::new(), line: location.line, json: false });
                 Ok(Self {
                     header,
                     location,
@@ -111,6 +124,13 @@ impl Document {
     #[must_use]
     pub fn into_json(self) -> String {
         self.json
+    }
+
+    /// What is written of it; none where it is JSON, or has no text.
+    #[must_use]
+    pub fn written(&self) -> Option<Written<'_>> {
+        let Origin { text, line, json } = &*self.origin;
+        (!text.is_empty() && !json).then_some(Written { text, line: *line, pointer: &self.pointer })
     }
 
     /// Where a field stands, or what is there of its path.
@@ -166,7 +186,7 @@ fn yaml_documents(chunk: Chunk, envelope: Envelope) -> Documents {
         Ok(None) => vec![],
         Ok(Some(parsed)) => {
             let Chunk { file, line: first, text, .. } = chunk;
-            let origin = Arc::new(Origin { text, line: first });
+            let origin = Arc::new(Origin { text, line: first, json: false });
             Unpacking { file, origin, first, envelope }.unpack(parsed)
         }
         Err(error) => vec![Err(syntax_error(&chunk, error))],
@@ -196,7 +216,7 @@ fn json_documents(chunk: &Chunk, envelope: Envelope) -> Documents {
     let mut documents = vec![];
     for json::Found { parsed, text } in found {
         let line = chunk.line + parsed.line - 1;
-        let origin = Arc::new(Origin { text: text.to_owned(), line });
+        let origin = Arc::new(Origin { text: text.to_owned(), line, json: true });
         let (file, first) = (Arc::clone(&chunk.file), chunk.line);
         documents.extend(Unpacking { file, origin, first, envelope }.unpack(parsed));
     }

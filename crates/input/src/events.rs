@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 
-use libyaml_safer::{Encoding, Error, EventData, Mark, Parser, ScalarStyle};
+use libyaml_safer::{Encoding, Error, EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle};
 
 use super::guard::Guarded;
 use super::split::newlines;
@@ -14,7 +15,17 @@ use super::yaml::YamlError;
 pub struct Event {
     /// What it is.
     pub part: Part,
+    /// Whether it is a collection in brackets or braces.
+    pub flow: bool,
     mark: Mark,
+    end: Mark,
+}
+
+impl Event {
+    /// Where it is written, in bytes. Of a collection it is the beginning; it ends with its [`Part::End`].
+    pub fn span(&self) -> Range<usize> {
+        place(self.mark)..place(self.end)
+    }
 }
 
 /// A part of a document. Collections are followed by what is in them, and by [`Part::End`].
@@ -65,6 +76,11 @@ impl<'t> Events<'t> {
         Self { parser, guarded, at: 0, line: 1 }
     }
 
+    /// Whether places in the text are places in what was given: not where the text had to be changed to be read.
+    pub const fn is_exact(&self) -> bool {
+        self.guarded.is_exact()
+    }
+
     /// The next part; none at the end.
     ///
     /// # Errors
@@ -72,6 +88,11 @@ impl<'t> Events<'t> {
     pub fn next(&mut self) -> Result<Option<Event>, YamlError> {
         loop {
             let event = self.parser.parse().map_err(|error| self.error(&error))?;
+            let flow = matches!(
+                event.data,
+                EventData::SequenceStart { style: SequenceStyle::Flow, .. }
+                    | EventData::MappingStart { style: MappingStyle::Flow, .. }
+            );
             let part = match event.data {
                 EventData::StreamEnd => return Ok(None),
                 EventData::Alias { anchor } => Part::Alias(anchor),
@@ -86,7 +107,7 @@ impl<'t> Events<'t> {
                 EventData::SequenceEnd | EventData::MappingEnd => Part::End,
                 _ => continue,
             };
-            return Ok(Some(Event { part, mark: event.start_mark }));
+            return Ok(Some(Event { part, flow, mark: event.start_mark, end: event.end_mark }));
         }
     }
 

@@ -86,6 +86,19 @@ impl Node {
     }
 }
 
+/// The parts of a path, which is written as in messages: `spec.containers[0].image`,
+/// `metadata.labels["app.kubernetes.io/name"]`.
+#[must_use]
+pub fn parts(path: &str) -> Vec<String> {
+    let mut rest = path;
+    let next = || {
+        let (part, after) = part(rest)?;
+        rest = after;
+        Some(part)
+    };
+    std::iter::from_fn(next).collect()
+}
+
 /// The first part of a path, and the rest.
 fn part(path: &str) -> Option<(String, &str)> {
     let path = path.strip_prefix('.').unwrap_or(path);
@@ -182,7 +195,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, part};
+    use super::{Fields, part, parts};
 
     const POD: &str = "kind: Pod\nmetadata:\n  labels:\n    a.b/c: d\nspec:\n  containers:\n  - name: a\n    image: b\n  \
                        - name: c\n    resources:\n      limits: {cpu: 1,\n        memory: 2}\n";
@@ -214,6 +227,8 @@ mod tests {
         assert_eq!(part(".d"), Some(("d".to_owned(), "")));
         assert_eq!(part(""), None);
         assert_eq!(part("[\"open"), None);
+        assert_eq!(parts("a.b[0][\"c.d/e\"].f"), ["a", "b", "0", "c.d/e", "f"]);
+        assert_eq!(parts("metadata.annotations[a.b/c]"), ["metadata", "annotations", "a.b/c"]);
     }
 
     #[test]

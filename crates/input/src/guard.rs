@@ -38,6 +38,11 @@ impl<'t> Guarded<'t> {
         Self { text: Cow::Owned(marked), end, mark: (from > 0).then_some(mark) }
     }
 
+    /// Whether there are no marks in the text.
+    pub const fn is_exact(&self) -> bool {
+        self.mark.is_none()
+    }
+
     /// A value of the text as it is without marks.
     pub fn unmarked(&self, value: String) -> String {
         match self.mark {

@@ -4,6 +4,7 @@
 //! its fields.
 
 mod document;
+mod edit;
 mod events;
 mod exclude;
 mod fields;
@@ -23,8 +24,9 @@ mod split;
 mod tests;
 mod yaml;
 
-pub use document::{Document, Envelope, Header};
-pub use fields::Fields;
+pub use document::{Document, Envelope, Header, Written};
+pub use edit::{Change, Edit, NotEdited, edited};
+pub use fields::{Fields, parts};
 pub use files::name;
 pub use limit::{Limit, LimitArgs};
 pub use location::{InputError, Location};
