@@ -9,6 +9,7 @@ mod crds;
 mod diagnostics;
 mod docs;
 mod explain;
+mod fix;
 mod foreign;
 mod generate_docs;
 mod log;

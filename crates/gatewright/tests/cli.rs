@@ -9,6 +9,8 @@ use serde_json::Value;
 
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/fix.rs"]
+mod fix;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/pods.rs"]

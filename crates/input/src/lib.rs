@@ -29,7 +29,7 @@ pub use edit::{Change, Edit, NotEdited, edited};
 pub use fields::{Fields, parts};
 pub use files::name;
 pub use limit::{Limit, LimitArgs};
-pub use location::{InputError, Location};
+pub use location::{InputError, Location, STDIN};
 pub use message::without_values;
 pub use open::text;
 

@@ -113,12 +113,14 @@ async fn a_deployment_is_explained(cluster: &Cluster) -> Result<()> {
     let expected = "\
 Deployment shop/checkout: refused (1 denies, 1 warns)
  applies  SecurityPolicy/baseline          deny    readOnlyRootFilesystem: container \"app\" does not set securityContext.readOnlyRootFilesystem; it must be true
+                                                   fix: set spec.template.spec.containers[0].securityContext.readOnlyRootFilesystem to true   may break: writing to files of the image, such as /tmp: mount an emptyDir there
  applies  OperationPolicy/common           warn    requiredProbes: container \"app\" has no livenessProbe; it must have one
+                                                   no fix: only you know what shows that the container works
  applies  PodSecurityStandard/restricted   passes  namespace label security.deckhouse.io/pod-policy=restricted
  not      OperationPolicy/mixed-warn               namespaceSelector.matchNames wants mixed, the namespace is shop
  not      SecurityPolicy/mixed-deny                namespaceSelector.matchNames wants mixed, the namespace is shop
  not      SecurityPolicy/payments                  namespaceSelector.labelSelector wants tier=pci, namespace shop has tier=web
-3 of 6 apply.
+3 of 6 apply. With the fix: 1 warning left (evaluated).
 2 of its Pods are running, and will not come back after a restart.
 ";
     for kind in ["deploy", "deployment", "deployments.apps", "Deployment", "deployments.v1.apps"] {
@@ -131,10 +133,29 @@ Deployment shop/checkout: refused (1 denies, 1 warns)
     ensure!(document["notComingBack"] == 2 && document["incomplete"] == json!([]), "{document:#}");
     let enforced = document["policies"].as_array().context("no policies")?.iter();
     ensure!(enforced.clone().all(|row| row["enforced"] == true), "{document:#}");
+    its_fix_is_taken(cluster).await?;
     let none = explain(cluster, &["deploy/nothing", "-n", "shop"], 2).await?;
     ensure!(none.stderr.contains("there is no Deployment/nothing in namespace shop"), "{none:?}");
     let none = explain(cluster, &["deploymnt/checkout", "-n", "shop"], 2).await?;
     ensure!(none.stderr.contains("serves no kind that is called \"deploymnt\""), "{none:?}");
+    Ok(())
+}
+
+/// The object with its fix, as it is printed, passes at the API server; as it is, it does not.
+async fn its_fix_is_taken(cluster: &Cluster) -> Result<()> {
+    let fixed = explain(cluster, &["deploy/checkout", "-n", "shop", "-o", "yaml"], 1).await?.stdout;
+    ensure!(!fixed.contains("resourceVersion") && !fixed.contains("\nstatus:"), "{fixed}");
+    let renamed = fixed.replace("name: checkout", "name: fixed");
+    for (manifest, taken) in
+        [(&renamed, true), (&renamed.replace("readOnlyRootFilesystem: true", "runAsNonRoot: true"), false)]
+    {
+        let created = cluster.kubectl(&["create", "--dry-run=server", "-f", "-"], Some(manifest)).await?;
+        ensure!(
+            created.stderr.contains("[baseline] readOnlyRootFilesystem:") != taken,
+            "{created:?}\n{manifest}"
+        );
+        ensure!(created.status.success() == taken, "{created:?}");
+    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use super::pods::{Chain, filled_later};
 use super::result::{ConstraintName, Judged, ObjectRef, ObjectResult, Source, Verdict, Violation};
 use super::world::World;
 use crate::foreign::Foreign;
-use crate::input::{self, Header, InputError};
+use crate::input::{self, Document, Header, InputError, Written};
 use crate::policies;
 use crate::signatures::{Question, Questions, Standing};
 
@@ -77,6 +77,41 @@ impl Placed {
     /// The same as a change of what is stored: with its uid and what else the API server keeps of it.
     pub fn replacing(self, old: Value) -> Self {
         Self { old: Some(old), ..self }
+    }
+
+    /// The same with another content, which stands in no text.
+    ///
+    /// # Errors
+    /// It is no object any more.
+    pub fn changed(&self, object: &Value) -> Result<Self, InputError> {
+        let candidate = Candidate(Document::made(object, self.candidate.0.location.clone())?);
+        let (namespace, old) = (self.namespace.clone(), self.old.clone());
+        Ok(Self { candidate, scope: self.scope, namespace, namespace_assumed: self.namespace_assumed, old })
+    }
+
+    /// The object as it is written.
+    pub fn document(&self) -> Value {
+        self.candidate.0.value()
+    }
+
+    /// The text that it is written in.
+    pub fn written(&self) -> Option<Written<'_>> {
+        self.candidate.0.written()
+    }
+
+    /// The file that it stands in.
+    pub const fn file(&self) -> &Arc<str> {
+        &self.candidate.0.location.file
+    }
+
+    /// Where it stands, and what it is.
+    pub fn said(&self) -> String {
+        format!("{}: {}", self.source(), self.object())
+    }
+
+    /// Whether it is a recorded request.
+    pub fn is_review(&self) -> bool {
+        self.candidate.is_review()
     }
 
     /// Whether it is a Namespace.
@@ -232,8 +267,7 @@ impl Judge<'_> {
         let mut lines = Lines { placed, found: None };
         for found in self.kept(self.reviewed(request, into)?, asked && is_pod, into) {
             let violation = self.violation(found, Judged::Object, kind);
-            let line = lines.of(&violation, |field| format!("{path}{field}"));
-            into.violations.push(Violation { line, ..violation });
+            into.violations.push(lines.placed(violation, |field| format!("{path}{field}")));
         }
         let mut seen: HashSet<_> = into.violations.iter().map(same).collect();
         for (index, made) in chain.0.iter().enumerate() {
@@ -241,8 +275,8 @@ impl Judge<'_> {
                 let violation = self.violation(found, Judged::Pod, made.kind());
                 into.pods_refused |= violation.enforcement_action == Verdict::Deny;
                 if seen.insert(same(&violation)) {
-                    let line = lines.of(&violation, |field| format!("{path}{}", chain.origin(index, field)));
-                    into.violations.push(Violation { line, ..violation });
+                    let place = |field: &str| format!("{path}{}", chain.origin(index, field));
+                    into.violations.push(lines.placed(violation, place));
                 }
             }
         }
@@ -335,6 +369,9 @@ impl Judge<'_> {
             details: found.details,
             judged,
             line: 0,
+            fix: None,
+            no_fix: None,
+            places: vec![],
             kind: kind.into(),
         }
     }
@@ -369,11 +406,13 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of the first field of a violation; `place` finds the field in the document.
-    fn of(&mut self, violation: &Violation, place: impl Fn(&str) -> String) -> usize {
+    /// A violation with the line of its first field, and with all of its fields; `place` finds a field in the document.
+    fn placed(&mut self, violation: Violation, place: impl Fn(&str) -> String) -> Violation {
         let fields = self.found.get_or_insert_with(|| self.placed.candidate.0.fields());
-        let lines = violation.fields().map(|field| fields.line(&place(field)));
-        lines.min().unwrap_or_else(|| fields.line(&place("")))
+        let places: Vec<_> = violation.fields().map(&place).collect();
+        let lines = places.iter().map(|place| fields.line(place));
+        let line = lines.min().unwrap_or_else(|| fields.line(&place("")));
+        Violation { line, places: places.iter().map(|place| input::parts(place)).collect(), ..violation }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `gatewright check`: verdicts on manifests, without a cluster.
 
 pub mod collect;
+mod fixing;
 pub mod judge;
 mod kinds;
 pub mod namespaces;
@@ -20,12 +21,14 @@ use gatewright_verifier::registry::RegistrySettings;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+use crate::fix::Mode;
 use crate::input::{InputError, Limit, ReadingArgs};
 use crate::sandbox::{Limits, Pool};
 use crate::settings::SettingsArgs;
 use crate::signatures::{Standing, Verification, registry_config};
 use crate::{FAILED, diagnostics};
 use collect::{Collected, collect};
+use fixing::{Fixes, Fixing};
 use judge::{Judge, Placed};
 pub use kinds::Scopes;
 use namespaces::{CommandLine, NamespaceLabels};
@@ -41,8 +44,9 @@ Examples:
   helm template shop ./chart | gatewright check -f policies/ -f - --namespace shop
   gatewright check -f policies/ -f pod.yaml --namespace-labels shop:tier=web,team=blue
   gatewright check -f policies/ -f manifests/ -o sarif > gatewright.sarif
+  gatewright check -f policies/ -f manifests/ --fix | patch -p0
 
-Exit codes: 0 nothing is refused, 1 something is, 2 wrong usage or input.";
+Exit codes: 0 nothing is refused, 1 something is, with --fix after the fixes, 2 wrong usage or input.";
 
 /// What the help says at length.
 pub const LONG_ABOUT: &str = "\
@@ -78,6 +82,10 @@ pub struct Args {
     /// Also lists the objects that pass, and what was assumed of each object
     #[arg(short, long)]
     verbose: bool,
+    /// Prints a diff that undoes what is wrong, for patch -p0, and the report on stderr; write edits the files
+    #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true,
+          default_missing_value = "diff")]
+    fix: Option<Mode>,
     #[command(flatten)]
     accepted: Accepted,
     #[command(flatten)]
@@ -191,10 +199,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         signatures,
     };
     judge.assumed.iter().for_each(diagnostics::note);
-    let summary = judge_all(args, &judge, placed, &collected.problems)?;
+    let Judged { summary, unsaved } = judge_all(args, &judge, placed, &collected.problems)?;
     notes::of_idle(&world).for_each(diagnostics::note);
     let exceeded = report_exceeded(&pool, &world);
-    Ok(ExitCode::from(exit_code(args.fail_on, summary, exceeded || !collected.problems.is_empty())))
+    let failed = exceeded || unsaved || !collected.problems.is_empty();
+    Ok(ExitCode::from(exit_code(args.fail_on, summary, failed)))
 }
 
 fn exit_code(fail_on: FailOn, summary: Summary, problems: bool) -> u8 {
@@ -255,15 +264,24 @@ fn not_done(collected: &Collected, engine: &Engine) -> Vec<String> {
     collected.mutators.iter().map(not_applied).chain(engine.reads_inventory().then(alone)).collect()
 }
 
+/// What was found out about all objects.
+struct Judged {
+    /// How many have which verdict, after the fixes.
+    summary: Summary,
+    /// Whether a file that fixes are for could not be read or written.
+    unsaved: bool,
+}
+
 /// Judges in parallel, some objects at a time, and reports in the order of the input.
 fn judge_all(
     args: &Args,
     judge: &Judge<'_>,
     placed: Vec<Placed>,
     problems: &[InputError],
-) -> anyhow::Result<Summary> {
-    let mut report = Report::new(args.output, args.verbose, args.fail_on);
-    let bar = progress(placed.len());
+) -> anyhow::Result<Judged> {
+    let fixing = Fixing::new(args.fix, args.output);
+    let mut report = Report::new(args.output, args.verbose, args.fail_on, fixing.out());
+    let (bar, mut fixes) = (progress(placed.len()), Fixes::new(fixing));
     let (mut summary, mut placed) = (Summary::default(), placed.into_iter());
     let (mut unread, mut unverified) = (Unread::default(), Unverified::default());
     loop {
@@ -271,7 +289,8 @@ fn judge_all(
         if batch.is_empty() {
             break;
         }
-        let results: Vec<_> = batch.par_iter().map(|placed| judge.judge(placed)).collect();
+        let judged: Vec<_> = batch.par_iter().map(|placed| fixing.judge(judge, placed)).collect();
+        let results = fixes.take(&batch, judged);
         for result in &results {
             summary.add(result.verdict);
             unread.add(result);
@@ -287,7 +306,7 @@ fn judge_all(
     unread.notes().for_each(diagnostics::note);
     unverified.note().into_iter().for_each(diagnostics::note);
     report.finish(summary, &judge.world.namespaces, problems)?;
-    Ok(summary)
+    fixes.finish(summary, problems)
 }
 
 /// A bar on a terminal, for input that takes more than a moment.

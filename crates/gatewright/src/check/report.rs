@@ -7,7 +7,7 @@ mod sarif;
 pub mod table;
 pub mod wrap;
 
-use std::io::Write as _;
+use std::io::Write;
 
 use super::FailOn;
 use super::namespaces::Namespaces;
@@ -49,14 +49,33 @@ pub struct Report {
     format: Format,
     verbose: bool,
     fail_on: FailOn,
+    out: Out,
     results: Vec<ObjectResult>,
     width: Option<usize>,
 }
 
+/// Where the table goes. The other formats are documents, which go to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Out {
+    /// Standard output.
+    Stdout,
+    /// Standard error, where something else is the document.
+    Stderr,
+}
+
+impl Out {
+    fn lock(self) -> Box<dyn Write> {
+        match self {
+            Self::Stdout => Box::new(anstream::stdout().lock()),
+            Self::Stderr => Box::new(anstream::stderr().lock()),
+        }
+    }
+}
+
 impl Report {
     /// A report without results.
-    pub fn new(format: Format, verbose: bool, fail_on: FailOn) -> Self {
-        Self { format, verbose, fail_on, results: vec![], width: wrap::terminal_width() }
+    pub fn new(format: Format, verbose: bool, fail_on: FailOn, out: Out) -> Self {
+        Self { format, verbose, fail_on, out, results: vec![], width: wrap::terminal_width() }
     }
 
     /// Takes results, in order.
@@ -65,7 +84,7 @@ impl Report {
             self.results.extend(results);
             return Ok(());
         }
-        let mut out = anstream::stdout().lock();
+        let mut out = self.out.lock();
         results.iter().try_for_each(|result| table::write(&mut out, result, self.verbose, self.width))?;
         out.flush()
     }
@@ -79,7 +98,7 @@ impl Report {
     ) -> anyhow::Result<()> {
         match self.format {
             Format::Table => {
-                table::finish(&mut anstream::stdout().lock(), summary, namespaces, self.width)?;
+                table::finish(&mut self.out.lock(), summary, namespaces, self.width)?;
             }
             Format::Github => {
                 let text = github::document(&self.results, problems, summary);

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use gatewright_gatekeeper::Action;
+use gatewright_rules::fix::Place;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::fix::Fix;
 use crate::foreign::Foreign;
 use crate::policies::PolicyRef;
 
@@ -90,6 +92,13 @@ pub struct Violation {
     pub judged: Judged,
     /// The line of the field in the file, or of what there is of its path.
     pub line: usize,
+    /// What undoes it, tried; none where there is nothing, or nobody asked for it.
+    pub fix: Option<Fix>,
+    /// Why there is no fix; none where there is one, or nobody asked for it.
+    pub no_fix: Option<Foreign>,
+    /// The fields that are at fault, as the object is written: of a Pod, in its controller.
+    #[serde(skip)]
+    pub places: Vec<Place>,
     /// The kind of what is at fault.
     #[serde(skip)]
     pub kind: Foreign,
@@ -240,13 +249,24 @@ impl Summary {
     /// Counts an object.
     pub fn add(&mut self, verdict: Verdict) {
         self.objects += 1;
-        *match verdict {
+        *self.of(verdict) += 1;
+    }
+
+    /// Counts an object under another verdict than before.
+    pub fn change(&mut self, before: Verdict, after: Verdict) {
+        let count = self.of(before);
+        *count = count.saturating_sub(1);
+        *self.of(after) += 1;
+    }
+
+    const fn of(&mut self, verdict: Verdict) -> &mut usize {
+        match verdict {
             Verdict::Pass => &mut self.passed,
             Verdict::Dryrun => &mut self.dryrun,
             Verdict::Warn => &mut self.warned,
             Verdict::Deny => &mut self.denied,
             Verdict::Error => &mut self.errors,
-        } += 1;
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::check::result::{ConstraintName, Judged, ObjectRef, Source, Verdict};
 use crate::cluster::Unseen;
+use crate::fix::Fix;
 use crate::foreign::Foreign;
 use crate::policies::PolicyRef;
 
@@ -34,10 +35,28 @@ pub struct Explain {
     pub policies: Vec<Row>,
     /// How many running Pods would be refused if they were made anew: the object itself, or Pods of the controller.
     pub not_coming_back: u64,
+    /// What becomes of the object once all fixes are made; none where there are none.
+    pub with_fixes: Option<WithFixes>,
     /// What had to be assumed.
     pub assumed: Vec<Foreign>,
     /// What the user may not see.
     pub incomplete: Vec<Unseen>,
+    /// The object with all fixes.
+    #[serde(skip)]
+    pub patched: Value,
+}
+
+/// What becomes of an object once all fixes are made: it was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WithFixes {
+    /// The worst that is left.
+    pub verdict: Verdict,
+    /// How many violations are left that refuse it, or its Pods.
+    pub denied: usize,
+    /// How many are left that warn.
+    pub warned: usize,
+    /// How many are left that say nothing.
+    pub dryrun: usize,
 }
 
 /// Why the objects of files get their verdicts.
@@ -105,6 +124,10 @@ pub struct Violation {
     pub judged: Judged,
     /// The line of the field in the file; none for an object of the cluster.
     pub line: Option<usize>,
+    /// What undoes it, tried; none where there is nothing.
+    pub fix: Option<Fix>,
+    /// Why there is no fix; none where there is one.
+    pub no_fix: Option<Foreign>,
     /// The same as people read it, with others that say the same of other containers; empty in those others.
     #[serde(skip)]
     pub text: String,

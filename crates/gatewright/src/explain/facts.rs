@@ -6,12 +6,13 @@ use gatewright_engine::expand::Expander;
 use gatewright_engine::{ConstraintRef, NotApplied, Request, ReviewError};
 use gatewright_gatekeeper::{Candidate, MatchField, Matcher, Namespace, Source, WhyNot};
 use gatewright_rules::{Owner, Template};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::words::Author;
 use crate::check::judge::{Judge, Placed};
 use crate::check::result::{ConstraintName, Judged, ObjectResult, Verdict, Violation};
 use crate::check::world::World;
+use crate::fix::{Fixed, try_fixes};
 use crate::policies::PolicyRef;
 use crate::signatures::Standing;
 
@@ -63,6 +64,10 @@ pub struct Found {
     pub result: ObjectResult,
     /// What is known of each constraint.
     pub facts: Vec<Facts>,
+    /// The object with everything done that undoes violations; none if nothing does.
+    pub fixed: Option<Fixed>,
+    /// The object as it is written.
+    pub written: Value,
 }
 
 /// Makes reviews leave out what cannot be evaluated here.
@@ -106,6 +111,9 @@ pub fn find(world: &mut World, known: &Known, assumed: &[String], placed: &Place
             }
         }
     };
+    let judge =
+        Judge { world, assumed: assumed.to_vec(), assume_defaults: false, signatures: Standing::Assumed };
+    let fixed = try_fixes(&judge, placed, &mut result);
     for kind in failed.keys() {
         world.engine.take_in(kind);
     }
@@ -113,7 +121,7 @@ pub fn find(world: &mut World, known: &Known, assumed: &[String], placed: &Place
         result.verdict = Verdict::Deny;
     }
     let facts = facts(world, known, placed, &result, &failed);
-    Found { result, facts }
+    Found { result, facts, fixed, written: placed.document() }
 }
 
 fn template_of(error: &ReviewError) -> Option<&str> {
@@ -196,6 +204,9 @@ fn refused_by_error(
         details: json!({}),
         judged: Judged::Object,
         line: 0,
+        fix: None,
+        no_fix: None,
+        places: vec![],
         kind: "".into(),
     })
 }

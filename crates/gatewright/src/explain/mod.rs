@@ -16,13 +16,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use serde_json::Value;
 
 pub use self::document::{Explain, ExplainList};
 use crate::check::collect::Candidate;
 use crate::check::judge::Placed;
 use crate::check::result::Verdict;
 use crate::check::world::World;
-use crate::cluster::{ClusterArgs, Format};
+use crate::cluster::ClusterArgs;
 use crate::columns::terminal_width;
 use crate::input::ReadingArgs;
 use crate::sandbox::{Limits, Pool};
@@ -46,12 +47,15 @@ It judges with the templates and constraints that are in the cluster: what is no
 the cluster is judged as if it were created anew, a controller together with the Pods that it will create. With -f the \
 objects of files are explained against the cluster, and with --policies against other files, without a cluster.
 
+Where a change of the object undoes what is wrong, it says so, and what may break: the changed object was judged again.
+
 It runs as you: what you may not see is named in a line \"not shown\". Signatures of images are not verified.";
 
 const EXAMPLES: &str = "\
 Examples:
   gatewright explain deploy/checkout -n shop
   gatewright explain pod/web-0 -n shop -o json
+  gatewright explain deploy/checkout -n shop -o yaml        # with everything fixed that can be
   gatewright explain -f checkout.yaml                       # before it is applied
   gatewright explain -f checkout.yaml --operation update    # as a change of what is there
   gatewright explain -f checkout.yaml --policies policies/  # without a cluster
@@ -93,6 +97,18 @@ pub struct Args {
     limits: Limits,
 }
 
+/// The formats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Text for people
+    #[default]
+    Table,
+    /// One JSON document, for scripts
+    Json,
+    /// The objects with all fixes made, to be applied
+    Yaml,
+}
+
 /// What is done with an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Operation {
@@ -113,6 +129,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let text = |it: &Explain| print::text(it, args.verbose, terminal_width());
             explained.iter().map(text).collect::<Vec<_>>().join("\n")
         }
+        (Format::Yaml, _) => yaml(&explained)?,
         (Format::Json, true) => json(&explained.first())?,
         (Format::Json, false) => {
             json(&ExplainList { kind: "ExplainList", version: 1, items: explained.clone() })?
@@ -131,6 +148,31 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn json(document: &impl serde::Serialize) -> anyhow::Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(document)?))
+}
+
+/// The objects with all fixes, without what the API server keeps of them.
+fn yaml(explained: &[Explain]) -> anyhow::Result<String> {
+    let mut documents = vec![];
+    for one in explained {
+        if (one.object.api_version.raw(), one.object.kind.raw()) == ("v1", "Secret") {
+            bail!("{}: -o yaml prints no Secret; -o json has the patch", one.object);
+        }
+        documents.push(serde_saphyr::to_string(&applicable(one.patched.clone()))?);
+    }
+    Ok(documents.join("---\n"))
+}
+
+/// An object as people apply it.
+fn applicable(mut object: Value) -> Value {
+    const KEPT_BY_THE_SERVER: [&str; 5] =
+        ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"];
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|field, _| !KEPT_BY_THE_SERVER.contains(&field.as_str()));
+    }
+    object
 }
 
 fn exit_code(explained: &[Explain]) -> u8 {

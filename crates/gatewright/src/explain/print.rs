@@ -22,7 +22,7 @@ pub fn text(explain: &Explain, verbose: bool, width: Option<u16>) -> String {
     }
     let applied = explain.policies.iter().filter(|row| row.applies).count();
     let verb = if applied == 1 { "applies" } else { "apply" };
-    lines.push(format!("{applied} of {} {verb}.", explain.policies.len()));
+    lines.push(format!("{applied} of {} {verb}.{}", explain.policies.len(), with_fixes(explain)));
     lines.extend(explain.not_judged.iter().map(|reason| format!("not judged: {reason}")));
     lines.extend(not_coming_back(explain));
     if verbose {
@@ -79,6 +79,22 @@ fn reasons(row: &Row) -> String {
     let marked = row.not_enforced.iter().filter(|_| row.constraint.is_some());
     lines.extend(marked.map(|reason| format!("not enforced yet: {reason}")));
     lines.join("\n")
+}
+
+/// What is left with all fixes; empty where there are none.
+fn with_fixes(explain: &Explain) -> String {
+    let Some(left) = &explain.with_fixes else { return String::new() };
+    let fixes = explain.policies.iter().flat_map(|row| &row.violations).filter(|it| it.fix.is_some()).count();
+    let fixes = if fixes == 1 { "fix" } else { "fixes" };
+    let count = |count: usize, one: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        _ => Some(format!("{count} {one}s")),
+    };
+    let counts = [count(left.denied, "refusal"), count(left.warned, "warning"), count(left.dryrun, "dryrun")];
+    let counts: Vec<_> = counts.into_iter().flatten().collect();
+    let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
+    format!(" With the {fixes}: {counts} left (evaluated).")
 }
 
 fn not_coming_back(explain: &Explain) -> Option<String> {

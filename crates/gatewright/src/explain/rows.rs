@@ -9,13 +9,14 @@ use gatewright_rules::Template;
 use gatewright_rules::pod_security_standard::Level;
 use strum::IntoEnumIterator as _;
 
-use super::document::{Because, Explain, Row, Violation};
+use super::document::{Because, Explain, Row, Violation, WithFixes};
 use super::facts::{Facts, Found};
 use super::read::Policy;
 use super::words::{self, Author};
 use crate::check::report::table::joined;
 use crate::check::result::{self, ConstraintName, Judged, Verdict, plural};
 use crate::cluster::Unseen;
+use crate::fix;
 use crate::foreign::Foreign;
 use crate::policies::PolicyRef;
 use crate::status::{State, state};
@@ -49,7 +50,7 @@ pub struct Place<'a> {
 
 /// The document.
 pub fn explain(found: Found, place: &Place<'_>) -> Explain {
-    let Found { result, facts } = found;
+    let Found { result, facts, fixed, written } = found;
     let rows = rows(&facts, place, &result.operation);
     // Whoever changes a Pod does not make it anew.
     let made_anew =
@@ -65,8 +66,21 @@ pub fn explain(found: Found, place: &Place<'_>) -> Explain {
         operation: result.operation,
         policies: rows,
         not_coming_back: if made_anew { place.running } else { 0 },
+        with_fixes: fixed.as_ref().map(|fixed| with_fixes(&fixed.after)),
+        patched: fixed.map_or(written, |fixed| fixed.object),
         assumed: result.assumed,
         incomplete: place.blind.iter().chain(&place.incomplete).cloned().collect(),
+    }
+}
+
+/// What is left once all fixes are made.
+fn with_fixes(after: &result::ObjectResult) -> WithFixes {
+    let count = |verdict| after.violations.iter().filter(|it| it.enforcement_action == verdict).count();
+    WithFixes {
+        verdict: after.verdict,
+        denied: count(Verdict::Deny),
+        warned: count(Verdict::Warn),
+        dryrun: count(Verdict::Dryrun),
     }
 }
 
@@ -255,6 +269,8 @@ fn violations(found: &[result::Violation], has_lines: bool) -> Vec<Violation> {
         details: it.details.clone(),
         judged: it.judged,
         line: has_lines.then_some(it.line),
+        fix: it.fix.clone(),
+        no_fix: it.no_fix.clone(),
         text: texts.remove(&at).unwrap_or_default(),
     };
     found.iter().enumerate().map(of).collect()
@@ -273,16 +289,18 @@ fn texts(found: &[result::Violation], has_lines: bool) -> BTreeMap<usize, String
                 String::new()
             };
             let line = if has_lines { format!("line {}: ", first.line) } else { String::new() };
-            texts.insert(at, format!("{line}{whose}{}{}", first.full_message(), also(&others, has_lines)));
+            let text = format!("{line}{whose}{}{}", first.full_message(), also(&others, has_lines));
+            let fixes = fix::lines_of(&(first, others));
+            texts.insert(at, [vec![text], fixes].concat().join("\n"));
         }
     }
     texts
 }
 
-fn also(others: &[(&str, usize)], has_lines: bool) -> String {
-    let named = others.iter().map(|(container, line)| {
+fn also(others: &[(&str, &result::Violation)], has_lines: bool) -> String {
+    let named = others.iter().map(|(container, other)| {
         let container = Foreign::from(*container);
-        if has_lines { format!("{container} (line {line})") } else { container.to_string() }
+        if has_lines { format!("{container} (line {})", other.line) } else { container.to_string() }
     });
     let named: Vec<_> = named.collect();
     if named.is_empty() { String::new() } else { format!("; the same is true of {}", named.join(", ")) }

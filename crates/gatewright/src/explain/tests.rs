@@ -61,6 +61,9 @@ fn violation(action: Verdict, judged: Judged, container: &str, message: &str) ->
         details: json!({"rule": "r", "container": container}),
         judged,
         line: 7,
+        fix: None,
+        no_fix: None,
+        places: vec![],
         kind: "Pod".into(),
     }
 }
@@ -90,7 +93,7 @@ fn of(kind: &str, facts: Vec<Facts>) -> Found {
         unverified: vec![],
         pods_refused,
     };
-    Found { result, facts }
+    Found { result, facts, fixed: None, written: json!({}) }
 }
 
 fn place() -> Place<'static> {

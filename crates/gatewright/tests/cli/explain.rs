@@ -55,12 +55,43 @@ fn row<'a>(said: &'a str, policy: &str) -> Vec<&'a str> {
     said.lines().filter(is_row).collect()
 }
 
+/// Below what is wrong; in JSON a patch; and as YAML the object with all of it.
+#[test]
+fn what_undoes_it_is_said_and_printed() -> Result {
+    let (_, said) = explain(POD, &[])?;
+    for expected in [
+        "fix: remove spec.containers[0].securityContext   may break: access to devices of the node\n",
+        "no fix: only you know what shows that the container works\n",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let (code, said) = explain(POD, &["-o", "json"])?;
+    let document: Value = serde_json::from_str(&said)?;
+    let (item, row) = (&document["items"][0], &document["items"][0]["policies"][0]);
+    let patch = serde_json::json!([{"op": "remove", "path": "/spec/containers/0/securityContext"}]);
+    assert_eq!((code, &row["violations"][0]["fix"]["patch"]), (1, &patch));
+    assert_eq!(
+        item["withFixes"],
+        serde_json::json!({"verdict": "warn", "denied": 0, "warned": 1, "dryrun": 0})
+    );
+    let noted = POD.replace("labels:", "uid: x, labels:") + "status: {phase: Running}\n";
+    let (_, said) = explain(&format!("{noted}---\n{noted}"), &["-o", "yaml"])?;
+    let expected = "apiVersion: v1\nkind: Pod\nmetadata:\n  labels:\n    app: checkout\n  name: web\n  namespace: shop\n\
+                    spec:\n  containers:\n  - image: registry.example.com/app:1\n    name: app\n";
+    assert_eq!(said, format!("{expected}---\n{expected}"));
+    let secret =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: shop}\nstringData: {p: hidden}\n";
+    let (code, said) = explain(secret, &["-o", "yaml"])?;
+    assert!(code == 2 && said.contains("-o yaml prints no Secret") && !said.contains("hidden"), "{said}");
+    Ok(())
+}
+
 #[test]
 fn each_policy_of_the_files_says_whether_it_applies_and_why_not() -> Result {
     let (code, said) = explain(POD, &[])?;
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("Pod shop/web: refused (1 denies, 1 warns, 1 not verified)\n"), "{said}");
-    assert!(said.contains("\n3 of 5 apply.\n"), "{said}");
+    assert!(said.contains("\n3 of 5 apply. With the fix: 1 warning left (evaluated).\n"), "{said}");
     for (policy, at, expected) in [
         (
             "SecurityPolicy/baseline",

@@ -24,12 +24,25 @@ impl Folder {
         Ok(Self(path))
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    /// The exit code, and what is said on each output.
+    pub fn outputs(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
+        let output = Command::cargo_bin("gatewright")?.current_dir(&self.0).args(arguments).output()?;
+        let code = output.status.code().ok_or("ended by a signal")?;
+        Ok((code, String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?))
+    }
+
     /// The exit code, and what is said on both outputs.
     pub fn run(&self, arguments: &[&str]) -> Result<(i32, String)> {
         self.run_with(arguments, "")
     }
 
-    fn run_with(&self, arguments: &[&str], input: &str) -> Result<(i32, String)> {
+    /// The same with something on stdin.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Result<(i32, String)> {
         let mut command = Command::cargo_bin("gatewright")?;
         let output = command.current_dir(&self.0).args(arguments).write_stdin(input).output()?;
         let said = [output.stderr, output.stdout].concat();

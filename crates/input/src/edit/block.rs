@@ -67,6 +67,10 @@ pub fn remove_member(text: &Text, members: &[Member], name: &str) -> Edited {
     let start = member.key.span.start;
     text.begins_line(start)?;
     match next {
+        // Of an item nothing but its dash would be left.
+        None if members.len() == 1 && !text.is_alone(start) && !member.value.ends_with_block() => {
+            Ok(text.with(start..member.value.end(), "{}"))
+        }
         _ if members.len() == 1 => Err(NotEdited::Form),
         // The first field of an item stands behind its dash, where the next one moves to.
         Some(next) if !text.is_alone(start) => text.without(start..next.key.span.start),

@@ -99,6 +99,7 @@ fn fields_and_items_are_removed_with_their_lines() {
     becomes("a: {b: 1, c: 2, d: 3}\n", remove("/a/b"), "a: {c: 2, d: 3}\n");
     becomes("a: {b: 1, c: 2, d: 3}\n", remove("/a/d"), "a: {b: 1, c: 2}\n");
     becomes("a: [1, 2, 3]\n", remove("/a/1"), "a: [1, 3]\n");
+    becomes("a:\n- b: 1 # c\n- d\n", remove("/a/0/b"), "a:\n- {} # c\n- d\n");
     refused("a:\n  b: 1\n", remove("/a/b"), NotEdited::Form);
 }
 

@@ -115,8 +115,10 @@ fn capabilities(
             remove_texts(place, patching, |name| extra.contains(&canonical(name)))
         }
         ("add", Capabilities::Only(kept)) => remove_texts(place, patching, |name| !kept.contains(&name)),
-        ("drop", Capabilities::OfViolation) => drop_all(&texts(&found.details["allowed"]), place, patching),
-        ("drop", Capabilities::Only(_)) => drop_all(&["ALL".to_owned()], place, patching),
+        ("drop", Capabilities::OfViolation) => {
+            drop_all(&texts(&found.details["allowed"]), str::to_uppercase, place, patching)
+        }
+        ("drop", Capabilities::Only(_)) => drop_all(&["ALL".to_owned()], str::to_owned, place, patching),
         _ => None,
     }
 }
@@ -140,11 +142,16 @@ fn remove_texts(list: &Place, patching: &mut Patching, goes: impl Fn(&str) -> bo
     indexes.iter().rev().try_for_each(|index| patching.remove(&below(list, &[index])))
 }
 
-/// `ALL` is enough where it is asked for.
-fn drop_all(wanted: &[String], place: &Place, patching: &mut Patching) -> Option<()> {
+/// `ALL` is enough where it is asked for. `read` is how names that are there count.
+fn drop_all(
+    wanted: &[String],
+    read: fn(&str) -> String,
+    place: &Place,
+    patching: &mut Patching,
+) -> Option<()> {
     let dropped = texts(patching.get(place).unwrap_or(&Value::Null));
     let wanted = wanted.iter().filter(|name| *name == "ALL" || !wanted.iter().any(|it| it == "ALL"));
-    let missing = wanted.filter(|name| !dropped.iter().any(|it| it.to_uppercase() == **name));
+    let missing = wanted.filter(|name| !dropped.iter().any(|it| read(it) == **name));
     missing.cloned().try_for_each(|name| patching.append(place, json!(name)))
 }
 
@@ -161,6 +168,14 @@ fn default_profile(found: &Found<'_>, place: &Place, patching: &mut Patching) ->
         return patching.set(place, json!("runtime/default"));
     };
     let profile = &place[..=at];
+    // Field and annotation must say the same; the API server writes a field for an annotation that has none.
+    let annotation = annotation(place, patching).filter(|annotation| patching.get(annotation).is_some());
+    if let Some(annotation) = annotation.filter(|_| default) {
+        patching.set(&annotation, json!("runtime/default"))?;
+        if patching.get(profile).is_none() {
+            return Some(());
+        }
+    }
     if patching.get(profile).is_some() {
         let unset = allowed.iter().any(|entry| entry == "unset");
         return match (default, unset) {
@@ -172,6 +187,15 @@ fn default_profile(found: &Found<'_>, place: &Place, patching: &mut Patching) ->
     // What the Pod says holds for every container that says nothing.
     let of_pod = in_spec(place, &["securityContext", profile.last()?])?;
     default.then(|| patching.set(&of_pod, json!({"type": "RuntimeDefault"})))?
+}
+
+/// Where the annotation of before Kubernetes 1.30 stands that names a container's `AppArmor` profile.
+fn annotation(place: &Place, patching: &Patching) -> Option<Place> {
+    const PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/";
+    place.iter().any(|part| part == "appArmorProfile").then_some(())?;
+    let name = patching.get(&below(container(place)?, &["name"]))?.as_str()?;
+    let (_, pod) = in_spec(place, &[])?.split_last().map(|(spec, pod)| (spec.clone(), pod.to_vec()))?;
+    Some(below(&pod, &["metadata", "annotations", &format!("{PREFIX}{name}")]))
 }
 
 /// Whether an entry of a policy allows the profile of the runtime. The last is what a seccomp rule without types says.

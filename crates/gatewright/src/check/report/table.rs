@@ -8,6 +8,7 @@ use super::wrap::wrapped;
 use crate::check::namespaces::Namespaces;
 use crate::check::result::{ObjectResult, Summary, Verdict, Violation, plural};
 use crate::diagnostics::{CYAN, GREEN, RED, YELLOW};
+use crate::fix;
 use crate::foreign::Foreign;
 
 const fn style(verdict: Verdict) -> Style {
@@ -75,12 +76,15 @@ fn write_group(out: &mut impl Write, group: &[&Violation], width: Option<usize>)
     for (first, others) in joined(&group) {
         let text = format!("line {}: {}{}", first.line, first.full_message(), also(&others));
         writeln!(out, "    {}", wrapped(&text, 4, 6, width))?;
+        for fix in fix::lines_of(&(first, others)) {
+            writeln!(out, "      {}", wrapped(&fix, 6, 8, width))?;
+        }
     }
     Ok(())
 }
 
-/// A violation, and those of other containers that say the same, each with its line.
-pub type Joined<'a> = (&'a Violation, Vec<(&'a str, usize)>);
+/// A violation, and those of other containers that say the same, each with its container.
+pub type Joined<'a> = (&'a Violation, Vec<(&'a str, &'a Violation)>);
 
 /// Joins the containers of one reason.
 pub fn joined<'a>(group: &[&'a Violation]) -> Vec<Joined<'a>> {
@@ -90,7 +94,7 @@ pub fn joined<'a>(group: &[&'a Violation]) -> Vec<Joined<'a>> {
         let reason = parts.map(|(before, _, after)| (before, after));
         let same = all.iter_mut().find(|(found, _)| reason.is_some() && *found == reason);
         match (same, parts) {
-            (Some((_, (_, others))), Some((_, container, _))) => others.push((container, violation.line)),
+            (Some((_, (_, others))), Some((_, container, _))) => others.push((container, violation)),
             _ => all.push((reason, (violation, vec![]))),
         }
     }
@@ -110,13 +114,13 @@ fn of_container(violation: &Violation) -> Option<(&str, &str, &str)> {
     Some((&message[..noun], &message[noun..end], &message[end..]))
 }
 
-fn also(others: &[(&str, usize)]) -> String {
+fn also(others: &[(&str, &Violation)]) -> String {
     if others.is_empty() {
         return String::new();
     }
     let listed: Vec<_> = others
         .iter()
-        .map(|(container, line)| format!("{} (line {line})", Foreign::from(*container)))
+        .map(|(container, other)| format!("{} (line {})", Foreign::from(*container), other.line))
         .collect();
     format!("; the same is true of {}", listed.join(", "))
 }
@@ -159,6 +163,9 @@ mod tests {
             details: json!({"rule": "rule", "container": container.split('"').nth(1)}),
             judged: Judged::Object,
             line,
+            fix: None,
+            no_fix: None,
+            places: vec![],
             kind: "Pod".into(),
         }
     }

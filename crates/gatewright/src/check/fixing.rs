@@ -1,0 +1,114 @@
+//! What `check --fix` does beside judging.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+
+use super::Judged;
+use super::judge::{Judge, Placed};
+use super::report::{Format, Out};
+use super::result::{ObjectResult, Summary, Verdict};
+use crate::diagnostics;
+use crate::fix::{Files, Fixed, Mode, Outcome, try_fixes};
+use crate::input::InputError;
+
+/// What is done with fixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixing {
+    /// Nobody asked for them.
+    Nothing,
+    /// They stand as patches in the document that is printed.
+    Patches,
+    /// They change the texts of files.
+    Texts(Mode),
+}
+
+impl Fixing {
+    /// A document takes the place of the diff.
+    pub const fn new(mode: Option<Mode>, format: Format) -> Self {
+        match (mode, format) {
+            (None, _) => Self::Nothing,
+            (Some(Mode::Diff), Format::Json | Format::Sarif | Format::Junit | Format::Github) => {
+                Self::Patches
+            }
+            (Some(mode), _) => Self::Texts(mode),
+        }
+    }
+
+    /// Where the table goes: the diff is the document of stdout.
+    pub fn out(self) -> Out {
+        if self == Self::Texts(Mode::Diff) { Out::Stderr } else { Out::Stdout }
+    }
+
+    /// Judges an object, and tries its fixes.
+    pub fn judge(self, judge: &Judge<'_>, placed: &Placed) -> (ObjectResult, Option<Fixed>) {
+        let mut result = judge.judge(placed);
+        let wanted = self != Self::Nothing && !result.violations.is_empty();
+        let fixed = if wanted { try_fixes(judge, placed, &mut result) } else { None };
+        (result, fixed)
+    }
+}
+
+/// The fixes of all objects.
+pub struct Fixes {
+    fixing: Fixing,
+    files: Files,
+    objects: usize,
+    /// Of each object that can be changed its number, and its verdict before and after.
+    verdicts: Vec<(usize, Verdict, Verdict)>,
+}
+
+impl Fixes {
+    /// No fixes yet.
+    pub fn new(fixing: Fixing) -> Self {
+        Self { fixing, files: Files::default(), objects: 0, verdicts: vec![] }
+    }
+
+    /// Takes the fixes of some objects, and gives their results back.
+    pub fn take(
+        &mut self,
+        placed: &[Placed],
+        judged: Vec<(ObjectResult, Option<Fixed>)>,
+    ) -> Vec<ObjectResult> {
+        let mut results = vec![];
+        for (placed, (result, fixed)) in placed.iter().zip(judged) {
+            self.objects += 1;
+            if let Some(Fixed { edits, after, .. }) = fixed {
+                self.verdicts.push((self.objects, result.verdict, after.verdict));
+                if let Fixing::Texts(_) = self.fixing {
+                    self.files.add(self.objects, placed, &edits);
+                }
+            }
+            results.push(result);
+        }
+        results
+    }
+
+    /// Prints the diff or writes the files, and counts what is left.
+    ///
+    /// # Errors
+    /// Stdout is closed.
+    pub fn finish(self, before: Summary, problems: &[InputError]) -> anyhow::Result<Judged> {
+        let Self { fixing, files, verdicts, .. } = self;
+        let mut unsaved = false;
+        let done: HashSet<_> = match fixing {
+            Fixing::Nothing => return Ok(Judged { summary: before, unsaved }),
+            Fixing::Patches => verdicts.iter().map(|(number, ..)| *number).collect(),
+            Fixing::Texts(mode) => {
+                let unsound = problems.iter().map(|problem| problem.location.file.clone()).collect();
+                let Outcome { diff, done, written, notes, errors } = files.finish(mode, &unsound);
+                notes.iter().for_each(diagnostics::note);
+                errors.iter().for_each(diagnostics::error);
+                written.iter().for_each(|file| diagnostics::note(format!("{file}: edited")));
+                std::io::stdout().lock().write_all(diff.as_bytes())?;
+                unsaved = !errors.is_empty();
+                done
+            }
+        };
+        let mut summary = before;
+        for (_, before, after) in verdicts.iter().filter(|(number, ..)| done.contains(number)) {
+            summary.change(*before, *after);
+        }
+        diagnostics::note(format!("with the fixes: {summary}"));
+        Ok(Judged { summary, unsaved })
+    }
+}
