@@ -3,6 +3,7 @@
 mod legal;
 mod object;
 mod patch;
+mod placed;
 mod pod;
 mod policy;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 pub use object::{Update, objects, updates, workloads};
+pub use placed::{deployables, place};
 pub use pod::{Audience, pods};
 pub use policy::{RandomPolicy, policies};
 

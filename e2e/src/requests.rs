@@ -3,7 +3,9 @@
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::{Method, Request, header};
+use http_body_util::BodyExt as _;
 use kube::Client;
+use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use serde_json::Value;
 
 /// How many requests are under way at once: as many as the operator has reconciliations.
@@ -44,6 +46,43 @@ pub async fn send(client: &Client, form: Form, path: &str, body: &Value) -> kube
     let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
     let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, kind).body(body);
     client.request_text(request.map_err(kube::Error::HttpError)?).await.map(drop)
+}
+
+/// What the API server answers to a change, be it yes or no.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status of HTTP.
+    pub code: u16,
+    /// The object as it is stored, or a `Status` that says why it is not.
+    pub body: Value,
+    /// The warnings, as they stand in the headers.
+    pub warnings: Vec<String>,
+}
+
+/// Makes an object, or tries whether it could be made.
+///
+/// # Errors
+/// The API server does not answer, or the object says no kind.
+pub async fn create(client: &Client, object: &Value, dry_run: bool) -> Result<Answer> {
+    let body = serde_json::to_vec(object)?;
+    let uri = format!("{}{}", collection(object)?, if dry_run { "?dryRun=All" } else { "" });
+    let request = Request::post(uri).header(header::CONTENT_TYPE, "application/json").body(body.into())?;
+    let response = client.send(request).await?;
+    let warnings = response.headers().get_all(header::WARNING).iter();
+    let warnings = warnings.map(|warning| String::from_utf8_lossy(warning.as_bytes()).into_owned()).collect();
+    let code = response.status().as_u16();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok(Answer { code, body: serde_json::from_slice(&body)?, warnings })
+}
+
+/// The path of the objects of a kind, in the namespace of this one.
+fn collection(object: &Value) -> Result<String> {
+    let types: TypeMeta = serde_json::from_value(object.clone())?;
+    let kind = ApiResource::from_gvk(&GroupVersionKind::try_from(&types)?);
+    let group = if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
+    let namespace = object["metadata"]["namespace"].as_str();
+    let namespace = namespace.map(|name| format!("/namespaces/{name}")).unwrap_or_default();
+    Ok(format!("{group}/{}{namespace}/{}", kind.version, kind.plural))
 }
 
 /// Reads.

@@ -133,9 +133,12 @@ fn check_rules(
     point: EnforcementPoint,
 ) -> Result<(), ConstraintError> {
     const POINTER: &str = "/spec/parameters";
-    let (Some(value), Some(schema)) = (constraint.pointer(POINTER), parameters) else { return Ok(()) };
-    let checked = schema.rules.check(value, POINTER, point != EnforcementPoint::Gator);
-    checked.map_err(refused)
+    match (constraint.pointer(POINTER), parameters) {
+        (Some(value), Some(schema)) if point != EnforcementPoint::Gator => {
+            schema.rules.check(value, POINTER).map_err(refused)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn refused(fault: schema::Fault) -> ConstraintError {

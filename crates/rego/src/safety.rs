@@ -1,6 +1,8 @@
 //! Unsafe variables: those for which no expression gives a value. OPA refuses them; regorus evaluates on.
 
-use std::collections::{BTreeSet, HashMap};
+mod closures;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHead, Span};
 
@@ -35,6 +37,11 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn own<'b>(&'b self, place: &'b Span) -> &'b str {
         self.scope.find(place).unwrap_or_else(|| place.text())
+    }
+
+    /// Whether a name is that of a document, a rule or an import.
+    fn is_document(&self, place: &Span) -> bool {
+        self.scope.find(place).is_none() && self.names.is_document(place.text())
     }
 
     fn pattern(&self, term: &Expr, found: &mut Variables) {
@@ -78,24 +85,49 @@ impl Checker<'_> {
 
     /// Orders the statements as far as they can be; what is left is unsafe.
     fn body(&mut self, query: &Query, safe: &mut Variables) {
-        let mut left: Vec<(usize, &LiteralStmt)> = query.stmts.iter().enumerate().collect();
+        let around = safe.clone();
+        let variables = self.variables(query);
+        let closed = |statement: &LiteralStmt| -> Variables {
+            let closed = self.closed_over(statement);
+            closed.into_iter().filter(|name| variables.contains(name) && !around.contains(name)).collect()
+        };
+        let mut left: Vec<_> =
+            query.stmts.iter().enumerate().map(|(index, it)| (index, it, closed(it))).collect();
         let mut order = vec![];
+        // What the results of calls gave a value to before their arguments had one.
+        let mut early: BTreeMap<usize, Variables> = BTreeMap::new();
         loop {
             let before = (left.len(), safe.len());
-            left.retain(|(index, statement)| {
-                self.bind(statement, safe);
-                let ready = self.is_ready(statement, safe);
-                order.extend(ready.then_some(*index));
+            left.retain(|(index, statement, closed)| {
+                let bound = self.bound(statement, safe);
+                let is_bound = self.is_ready(statement, &bound);
+                let ready = is_bound && may_follow(closed, safe, &bound);
+                if ready {
+                    order.push(*index);
+                } else if is_bound && closures::is_in_call(statement) {
+                    let outputs = bound.difference(safe).cloned();
+                    early.entry(*index).or_default().extend(outputs);
+                }
+                if ready || early.contains_key(index) {
+                    *safe = bound;
+                }
                 !ready
             });
             if left.is_empty() || before == (left.len(), safe.len()) {
                 break;
             }
         }
+        for (index, outputs) in &early {
+            self.used_early(query, &order, *index, outputs);
+        }
         self.orders.insert(query.span.start, order);
-        for (_, statement) in &left {
+        for (_, statement, closed) in &left {
+            let bound = self.bound(statement, safe);
             let mut found = vec![];
-            self.unsafe_in(statement, safe, &mut found);
+            self.unsafe_in(statement, &bound, &mut found);
+            if found.is_empty() {
+                found.extend(closed.difference(safe).cloned());
+            }
             self.report(statement.span.line, &found);
         }
         for statement in &query.stmts {
@@ -116,6 +148,18 @@ impl Checker<'_> {
         let mut found = vec![];
         self.unsafe_in(statement, safe, &mut found);
         found.is_empty()
+    }
+
+    /// What has a value after a statement.
+    fn bound(&self, statement: &LiteralStmt, safe: &Variables) -> Variables {
+        let mut bound = safe.clone();
+        loop {
+            let before = bound.len();
+            self.bind(statement, &mut bound);
+            if bound.len() == before {
+                return bound;
+            }
+        }
     }
 
     /// Adds what a statement gives values to.
@@ -272,31 +316,12 @@ impl Checker<'_> {
     }
 
     fn unsafe_in_term(&self, term: &Term, safe: &Variables, found: &mut Vec<String>) {
-        match term.as_ref() {
-            Expr::Var { span, .. } => {
-                let name = span.text();
-                let known = self.scope.find(span).is_none() && self.names.is_document(name);
-                if !known && name != "_" && !safe.contains(self.own(span)) {
-                    found.push(name.to_owned());
-                }
+        closures::outside(term, &mut |place| {
+            let name = place.text();
+            if !self.is_document(place) && name != "_" && !safe.contains(self.own(place)) {
+                found.push(name.to_owned());
             }
-            Expr::RefDot { refr, .. } => self.unsafe_in_term(refr, safe, found),
-            Expr::RefBrack { refr, index, .. } => {
-                self.unsafe_in_term(refr, safe, found);
-                self.unsafe_in_term(index, safe, found);
-            }
-            Expr::Call { params, .. } => {
-                for param in params {
-                    self.unsafe_in_term(param, safe, found);
-                }
-            }
-            Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {}
-            other => {
-                for child in visit::children(other) {
-                    self.unsafe_in_term(child, safe, found);
-                }
-            }
-        }
+        });
     }
 
     /// Checks the bodies inside a statement, for which all that it sees is bound.
@@ -333,6 +358,12 @@ impl Checker<'_> {
     }
 }
 
+/// Whether all that a statement closes over has a value before it. Nothing closes over just what it gives values to.
+fn may_follow(closed: &Variables, safe: &Variables, bound: &Variables) -> bool {
+    let own = bound.difference(safe);
+    closed.is_empty() || closed.is_subset(bound) && !closed.iter().eq(own)
+}
+
 fn operands(expr: &Term) -> Vec<&Term> {
     match expr.as_ref() {
         Expr::Call { params, .. } => params.iter().collect(),
@@ -366,3 +397,6 @@ fn is_loose(term: &Expr) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

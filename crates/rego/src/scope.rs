@@ -262,7 +262,7 @@ impl Resolver {
         let mut named = BTreeSet::new();
         visit::term(collection, true, &mut |node| {
             if let visit::Node::Term { term, .. } = node {
-                root(term, &mut named);
+                root_place(term, &mut |place| named.extend([place.text().to_owned()]));
             }
         });
         for item in items.clone() {
@@ -361,11 +361,11 @@ impl Resolver {
     }
 }
 
-/// The name with which a term begins.
-fn root(term: &Expr, found: &mut BTreeSet<String>) {
+/// The place of the name with which a term begins.
+pub fn root_place(term: &Expr, found: &mut dyn FnMut(&Span)) {
     match term {
-        Expr::Var { span, .. } => drop(found.insert(span.text().to_owned())),
-        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => root(refr, found),
+        Expr::Var { span, .. } => found(span),
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => root_place(refr, found),
         _ => {}
     }
 }

@@ -31,6 +31,7 @@ pub fn parse(text: &str, version: RegoVersion) -> Result<Module, Fault> {
 fn rewrite(source: &Source, version: RegoVersion) -> Result<Source, Fault> {
     let tokens = tokens(source)?;
     let mut insertions = separators(&tokens)?;
+    insertions.extend(differences(&tokens));
     if version == RegoVersion::V0 {
         insertions.extend(heads(source.contents(), &tokens));
     }
@@ -106,6 +107,13 @@ fn separators(tokens: &[Token]) -> Result<Vec<(usize, String)>, Fault> {
         }
     }
     Ok(found)
+}
+
+/// After a term, on whatever line, `-3 * x` is subtracted; regorus would subtract the number alone.
+fn differences(tokens: &[Token]) -> impl Iterator<Item = (usize, String)> {
+    let is_number = |token: &Token| token.kind == TokenKind::Number && token.text().starts_with('-');
+    let after_term = tokens.windows(2).filter(move |two| two[0].ends_term() && is_number(&two[1]));
+    after_term.map(|two| (two[1].bytes.start + 1, " ".to_owned()))
 }
 
 /// `head {…} {…}` means `head {…} head {…}`.

@@ -48,6 +48,8 @@ fn what_the_parser_lacks_is_rewritten() {
     assert_eq!(messages(parenthesis, r#"{"a": 2}"#), ["x"]);
     let chain = r#"violation[{"msg": m}] { m := input.review.a } { m := input.review.b }"#;
     assert_eq!(messages(chain, r#"{"a": "1", "b": "2"}"#), ["1", "2"]);
+    let minus = "violation[{\"msg\": \"x\"}] {\n  y := input.review.a\n  -3 * 2\n  y == 1; y-3 * 2 == -5\n}";
+    assert_eq!(messages(minus, r#"{"a": 7}"#), ["x"]);
 }
 
 #[test]

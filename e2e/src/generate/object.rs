@@ -43,8 +43,12 @@ struct Controller {
 
 /// Random Pods, and controllers of all kinds.
 pub fn workloads(audience: Audience) -> impl Strategy<Value = Value> {
-    let controlled = (controllers(), pods(audience)).prop_map(|(controller, pod)| controller.around(&pod));
-    Union::new_weighted(vec![(1, pods(audience).boxed()), (2, controlled.boxed())])
+    Union::new_weighted(vec![(1, pods(audience).boxed()), (2, controlled(audience).boxed())])
+}
+
+/// Random controllers of all kinds.
+pub(super) fn controlled(audience: Audience) -> impl Strategy<Value = Value> {
+    (controllers(), pods(audience)).prop_map(|(controller, pod)| controller.around(&pod))
 }
 
 /// Random objects that are no workloads: Services, Ingresses, Roles, claims and so on.

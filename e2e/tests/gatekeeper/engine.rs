@@ -96,6 +96,58 @@ fn templates_and_constraints_that_gatekeeper_refuses() -> Result<()> {
     directory.remove()
 }
 
+/// Texts by their format, as the engine's own test has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Texts {
+    has: Vec<Value>,
+    lacks: Vec<Value>,
+}
+
+/// Gatekeeper refuses a constraint whose parameter lacks its format: one test for each text.
+#[test]
+fn formats_of_parameters() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/engine/src/cel/formats/values.yaml");
+    let formats: BTreeMap<String, Texts> = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
+    let directory = Directory::new("formats")?;
+    let (mut tests, mut expected) = (vec![], BTreeSet::new());
+    for (format, Texts { has, lacks }) in &formats {
+        directory.write(&format!("{format}.json"), &of_format(format))?;
+        for (text, fits) in has.iter().map(|text| (text, true)).chain(lacks.iter().map(|text| (text, false)))
+        {
+            let name = format!("{format}-{}", tests.len());
+            let constraint = json!({
+                "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Typed", "metadata": {"name": "typed"},
+                "spec": {"parameters": {"texts": [text]}},
+            });
+            let file = format!("{name}-constraint.json");
+            directory.write(&file, &constraint)?;
+            tests.push(
+                json!({"name": name, "template": format!("{format}.json"), "constraint": file, "cases": []}),
+            );
+            expected.extend((!fits).then_some(name));
+        }
+    }
+    let said = directory.verify(&tests)?;
+    let failed: BTreeSet<String> = said.lines().filter_map(failed_test).collect();
+    ensure!(
+        failed == expected && expected.len() > 100,
+        "only gator refuses {:?}, only the engine {:?}\n{said}",
+        diff(&failed, &expected),
+        diff(&expected, &failed)
+    );
+    directory.remove()
+}
+
+/// A template whose parameter `texts` are of a format.
+fn of_format(format: &str) -> Value {
+    let texts = json!({"type": "array", "items": {"type": "string", "format": format}});
+    let mut template = typed("true");
+    template["spec"]["crd"]["spec"]["validation"] =
+        json!({"openAPIV3Schema": {"type": "object", "properties": {"texts": texts}}});
+    template
+}
+
 /// Expressions by whether this engine knows what Kubernetes' compiler makes of them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -97,13 +97,13 @@ async fn explain(cluster: &Cluster, arguments: &[&str], code: i32) -> Result<Out
     Ok(output)
 }
 
-async fn document(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
+pub async fn document(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
     let output = gatewright(cluster, &[&["explain", "-o", "json"], arguments].concat()).await?;
     serde_json::from_str(&output.stdout).with_context(|| format!("{arguments:?}: {output:?}"))
 }
 
 /// Writes objects into a file for `-f`.
-fn file(cluster: &Cluster, objects: &[Value]) -> Result<String> {
+pub fn file(cluster: &Cluster, objects: &[Value]) -> Result<String> {
     let path = cluster.directory().join("asked.json");
     std::fs::write(&path, json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())?;
     Ok(path.to_str().context("not UTF-8")?.to_owned())
@@ -207,11 +207,15 @@ async fn asked(cluster: &Cluster, object: &Value) -> Result<Option<&'static str>
 }
 
 /// The worst verdict on the object itself: of the Pods that it creates the API server is not asked.
-fn of_object(explained: &Value) -> &'static str {
+pub fn of_object(explained: &Value) -> &'static str {
     let rows = explained["policies"].as_array().into_iter().flatten();
-    let violations = rows.flat_map(|row| row["violations"].as_array().into_iter().flatten());
-    let of_object: Vec<_> = violations.filter(|it| it["judged"] == "object").collect();
-    let is = |action: &str| of_object.iter().any(|it| it["enforcementAction"] == action);
+    worst(rows.flat_map(|row| row["violations"].as_array().into_iter().flatten()), "object")
+}
+
+/// The worst of violations about the object, or about the Pods that it creates.
+pub fn worst<'a>(violations: impl Iterator<Item = &'a Value>, judged: &str) -> &'static str {
+    let about: Vec<_> = violations.filter(|it| it["judged"] == judged).collect();
+    let is = |action: &str| about.iter().any(|it| it["enforcementAction"] == action);
     if is("deny") {
         "deny"
     } else if is("warn") {

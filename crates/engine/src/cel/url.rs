@@ -34,13 +34,20 @@ impl Url {
     /// # Errors
     /// What Go says.
     pub fn checked(text: &str) -> Result<Self, String> {
-        let refused = |fault: String| format!("parse {}: {fault}", quote(text));
         // A request has no fragment, so `#` is a character of it at first.
-        read(text, true).map_err(refused)?;
+        Self::of_request(text)?;
         let plain = text.split_once('#').map_or(text, |(plain, _)| plain);
-        let mut url = read(plain, false).map_err(refused)?;
+        let mut url = read(plain, false).map_err(|fault| refused(text, &fault))?;
         text.clone_into(&mut url.text);
         Ok(url)
+    }
+
+    /// Reads what stands in a request: an absolute URL or an absolute path, of which `#` is a character.
+    ///
+    /// # Errors
+    /// What Go says (`net/url.ParseRequestURI`).
+    pub fn of_request(text: &str) -> Result<Self, String> {
+        read(text, true).map_err(|fault| refused(text, &fault))
     }
 
     /// The host without port and brackets.
@@ -69,6 +76,10 @@ impl Url {
         }
         values
     }
+}
+
+fn refused(text: &str, fault: &str) -> String {
+    format!("parse {}: {fault}", quote(text))
 }
 
 fn read(text: &str, is_request: bool) -> Result<Url, String> {

@@ -3,6 +3,8 @@
 use gatewright_re2::cached;
 use serde_json::Value;
 
+use crate::cel::{has_format, is_known_format};
+
 use super::{Fault, INT_OR_STRING, flag, member};
 
 /// The first thing in a value that the schema forbids.
@@ -116,14 +118,50 @@ fn plain(value: &Value) -> String {
 
 fn check_text(schema: &Value, text: &str, pointer: &str) -> Result<(), Fault> {
     check_count(schema, ("minLength", "maxLength"), text.chars().count(), "characters", pointer)?;
-    let Some(pattern) = schema["pattern"].as_str() else { return Ok(()) };
-    if cached(pattern).is_ok_and(|pattern| pattern.is_match(text)) {
-        return Ok(());
+    let fits = |pattern: &&str| cached(pattern).is_ok_and(|pattern| pattern.is_match(text));
+    if let Some(pattern) = schema["pattern"].as_str().filter(|pattern| !fits(pattern)) {
+        return Err(Fault::new(pointer, format!("must match the pattern `{pattern}`")));
     }
-    Err(Fault::new(pointer, format!("must match the pattern `{pattern}`")))
+    match format_of_text(schema).filter(|format| has_format(format, text) == Some(false)) {
+        Some(format) => Err(not_in_format(format, pointer)),
+        None => Ok(()),
+    }
+}
+
+/// The format of texts that the API server checks. It ignores formats of other types.
+fn format_of_text(schema: &Value) -> Option<&str> {
+    let of_text = schema["type"].is_null() || schema["type"] == "string";
+    schema["format"].as_str().filter(|format| of_text && is_known_format(format))
+}
+
+fn not_in_format(format: &str, pointer: &str) -> Fault {
+    Fault::new(pointer, format!("is not in the format {format}"))
+}
+
+/// An integer has 64 bits, or as many as its format says.
+fn check_width(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    let format = schema["format"].as_str().unwrap_or_default();
+    match (schema["type"].as_str(), format) {
+        (Some("integer"), "int32") if whole(value).is_none_or(|number| i32::try_from(number).is_err()) => {
+            Err(not_in_format(format, pointer))
+        }
+        (Some("integer"), _) if whole(value).is_none() => Err(Fault::new(pointer, "needs more than 64 bits")),
+        (Some("number"), "float")
+            if value.as_f64().is_some_and(|number| number.abs() > f64::from(f32::MAX)) =>
+        {
+            Err(not_in_format(format, pointer))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A whole number of 64 bits.
+fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| format!("{:.0}", value.as_f64()?).parse().ok())
 }
 
 fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault> {
+    check_width(schema, value, pointer)?;
     let number = value.as_f64().unwrap_or_default();
     if let Some(least) = schema["minimum"].as_f64() {
         let exclusive = flag(schema, "exclusiveMinimum");

@@ -16,17 +16,38 @@ impl Checker<'_> {
             Literal::SomeIn { key, value, collection, .. } => self.some_in(key.as_ref(), value, collection),
             Literal::Every { domain, query, .. } => {
                 self.value(domain);
-                // OPA looks at the references in it, and no further.
-                visit::query(query, true, &mut |node| {
-                    if let visit::Node::Term { term, .. } = node
-                        && builtins::prefix(term).is_some()
-                        && !matches!(term.as_ref(), Expr::Var { .. })
-                    {
-                        self.value(term);
-                    }
-                });
+                query.stmts.iter().for_each(|statement| self.inside_of_every(statement));
             }
             Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expression(expr),
+        }
+    }
+
+    /// Of the body of `every` OPA looks at references and at the bodies of comprehensions, and no further.
+    fn inside_of_every(&mut self, statement: &LiteralStmt) {
+        let terms: Vec<&Term> = match &statement.literal {
+            Literal::SomeVars { .. } => vec![],
+            Literal::SomeIn { key, value, collection, .. } => key.iter().chain([value, collection]).collect(),
+            Literal::Every { domain, query, .. } => {
+                query.stmts.iter().for_each(|statement| self.inside_of_every(statement));
+                vec![domain]
+            }
+            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => vec![expr],
+        };
+        let values = statement.with_mods.iter().map(|with| &with.r#as);
+        terms.into_iter().chain(values).for_each(|term| self.references(term));
+    }
+
+    fn references(&mut self, term: &Term) {
+        match term.as_ref() {
+            Expr::Var { .. } => {}
+            Expr::Call { params, .. } => params.iter().for_each(|param| self.references(param)),
+            other => {
+                if visit::comprehension(other).is_some() || builtins::prefix(other).is_some() {
+                    self.value(term);
+                    return;
+                }
+                visit::children(other).into_iter().for_each(|child| self.references(child));
+            }
         }
     }
 

@@ -1,9 +1,8 @@
 //! Formats of names, and what is wrong with a text that does not have them.
 
-use std::sync::LazyLock;
-
 use regex::Regex;
 
+use crate::cel::formats::has_format;
 use crate::cel::url::Url;
 use crate::cel::value::{Outcome, Value};
 
@@ -113,7 +112,10 @@ impl Name {
 }
 
 fn faults(format: &str, text: &str) -> Vec<String> {
-    let only = |fits: bool, fault: &str| if fits { vec![] } else { vec![fault.to_owned()] };
+    let known = |fault: &str| match has_format(format, text) {
+        Some(true) => vec![],
+        _ => vec![fault.to_owned()],
+    };
     // What comes after the beginning of a name may end it.
     let begun = || text.strip_suffix('-').map_or_else(|| text.to_owned(), |begin| format!("{begin}a"));
     match format {
@@ -125,11 +127,11 @@ fn faults(format: &str, text: &str) -> Vec<String> {
         "dns1035LabelPrefix" => OLD_LABEL.faults(&begun()),
         "labelValue" => LABEL_VALUE.faults(text),
         "qualifiedName" => qualified(text),
-        "uri" => Url::checked(text).err().into_iter().collect(),
-        "uuid" => only(UUID.is_match(text), "does not match the UUID format"),
-        "byte" => only(BASE64.is_match(text), "invalid base64"),
-        "date" => only(is_date(text), "invalid date"),
-        _ => only(is_time(text), "invalid datetime"),
+        "uri" => Url::of_request(text).err().into_iter().collect(),
+        "uuid" => known("does not match the UUID format"),
+        "byte" => known("invalid base64"),
+        "date" => known("invalid date"),
+        _ => known("invalid datetime"),
     }
 }
 
@@ -155,29 +157,4 @@ fn qualified(text: &str) -> Vec<String> {
     }
     faults.extend(QUALIFIED.faults(name).into_iter().map(|fault| format!("name part {fault}")));
     faults
-}
-
-// The patterns are constants: they compile.
-#[allow(clippy::unwrap_used)]
-static UUID: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("(?i)^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$").unwrap()
-});
-#[allow(clippy::unwrap_used)]
-static BASE64: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$").unwrap()
-});
-#[allow(clippy::unwrap_used)]
-static TIME: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})$").unwrap()
-});
-
-fn is_date(text: &str) -> bool {
-    text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
-}
-
-fn is_time(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let Some((date, time)) = lower.split_once('t') else { return false };
-    let within = |parts: regex::Captures<'_>| &parts[1] <= "23" && &parts[2] <= "59" && &parts[3] <= "59";
-    is_date(date) && TIME.captures(time).is_some_and(within)
 }
