@@ -61,6 +61,13 @@ fn files_of_the_oracle_are_read() -> Result<()> {
         ("check", "field/other-workloads", 1, "a Pod template that no rule reads"),
         ("check", "field/system-namespace", 0, "is a system namespace"),
         ("check", "attacks/sync-only.yaml", 1, "1 denied"),
+        ("check", "attacks/drop-cap-all.yaml", 1, "does not drop ALL"),
+        ("check", "attacks/cel-comment-abort.yaml", 2, "is nested deeper than this engine goes"),
+        ("check", "attacks/cel-error-20MB.yaml", 2, "is nested deeper than this engine goes"),
+        // As `gator` judges it.
+        ("check", "attacks/rego-function-chain-abort.yaml", 1, "1 denied"),
+        ("check", "attacks/rego-range-abort.yaml", 2, "needs more memory than 1024 MiB (--template-memory)"),
+        ("check", "attacks/rego-cidr-hang.yaml", 2, "took longer than 3 s (--template-timeout)"),
         ("check", "attacks/esc.yaml", 1, "Pod n\\u{1b}[2J"),
         ("check", "attacks/gha.yaml", 1, "Pod default/x\\u{a}::warning::injected"),
         ("check", "attacks/othername.yaml", 1, "1 denied"),

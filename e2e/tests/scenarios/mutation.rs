@@ -40,9 +40,7 @@ fn cases() -> [Case; 8] {
             "parameters": {"assign": {"value": value}},
         })
     };
-    let label = |name: &str, value: &str| {
-        json!({"location": format!("metadata.labels.{name}"), "parameters": {"assign": {"value": value}}})
-    };
+    let label = |name: &str, value: &str| json!({"location": format!("metadata.labels.{name}"), "parameters": {"assign": {"value": value}}});
     let set = |operation: &str| {
         json!({
             "location": containers("securityContext.capabilities.drop"),
@@ -52,16 +50,31 @@ fn cases() -> [Case; 8] {
     let domain =
         |domain: &str| json!({"location": containers("image"), "parameters": {"assignDomain": domain}});
     let context = |context: Value| json!({"securityContext": context});
-    let case = |kind, name, spec, container, refused, passes| Case { kind, name, spec, container, refused, passes };
+    let case =
+        |kind, name, spec, container, refused, passes| Case { kind, name, spec, container, refused, passes };
     let (readable, undropped) = ("readOnlyRootFilesystem:", "requiredDropCapabilities:");
     [
-        case("Assign", "assign-good", assign(true), context(json!({"readOnlyRootFilesystem": false})), readable, true),
+        case(
+            "Assign",
+            "assign-good",
+            assign(true),
+            context(json!({"readOnlyRootFilesystem": false})),
+            readable,
+            true,
+        ),
         case("Assign", "assign-bad", assign(false), json!({}), readable, false),
         case("AssignMetadata", "metadata-good", label("team", "web"), json!({}), "requiredLabels:", true),
         case("AssignMetadata", "metadata-bad", label("tier", "strict"), json!({}), "imagePullPolicy:", false),
         case("ModifySet", "set-good", set("merge"), context(json!({"capabilities": null})), undropped, true),
         case("ModifySet", "set-bad", set("prune"), json!({}), undropped, false),
-        case("AssignImage", "image-good", domain("registry.example.com"), json!({"image": "app:1"}), "allowedRepos:", true),
+        case(
+            "AssignImage",
+            "image-good",
+            domain("registry.example.com"),
+            json!({"image": "app:1"}),
+            "allowedRepos:",
+            true,
+        ),
         case("AssignImage", "image-bad", domain("elsewhere.example.com"), json!({}), "allowedRepos:", false),
     ]
 }
@@ -162,11 +175,13 @@ fn expect(answer: &Answer, case: &Case, passes: bool) -> Result<()> {
 async fn mutators_are_named(cluster: &Cluster, mutators: &[Value]) -> Result<()> {
     let pods: Vec<_> = cases().iter().map(|case| case.pod(true)).collect();
     let path = file(cluster, &[&policies()[..], mutators, &pods].concat())?;
-    let run = tokio::process::Command::new(binary()?).args(["check", "-o", "json", "-f", &path]).output().await?;
+    let run =
+        tokio::process::Command::new(binary()?).args(["check", "-o", "json", "-f", &path]).output().await?;
     let (said, notes): (Value, _) = (serde_json::from_slice(&run.stdout)?, String::from_utf8(run.stderr)?);
     for case in cases() {
         ensure!(notes.contains(&format!("{} {}", case.kind, case.name)), "{}: {notes}", case.name);
-        let result = said["results"].as_array().into_iter().flatten().find(|it| it["object"]["name"] == case.name);
+        let result =
+            said["results"].as_array().into_iter().flatten().find(|it| it["object"]["name"] == case.name);
         let verdict = &result.with_context(|| case.name)?["verdict"];
         ensure!((verdict == "pass") != case.passes, "{}: {verdict}", case.name);
     }

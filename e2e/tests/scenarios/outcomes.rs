@@ -141,9 +141,11 @@ async fn ask(client: &Client, random: &mut Random) -> Result<Vec<Asked>> {
             async move { requests::create(&client, &object, true).await }
         });
         let answers = requests::all(tries).await?;
-        asked.extend(some.into_iter().zip(answers).filter_map(|(object, answer)| {
-            Some(Asked { object, verdict: verdict(&answer)? })
-        }));
+        asked.extend(
+            some.into_iter()
+                .zip(answers)
+                .filter_map(|(object, answer)| Some(Asked { object, verdict: verdict(&answer)? })),
+        );
     }
     asked.truncate(OBJECTS);
     Ok(asked)
@@ -184,7 +186,8 @@ async fn predictions(cluster: &Cluster, policies: &[Value], asked: &[Asked]) -> 
 async fn check(cluster: &Cluster, policies: &[Value], objects: &[Value]) -> Result<Vec<Value>> {
     let all: Vec<_> = [policies, &namespaces(), objects].concat();
     let path = file(cluster, &all)?;
-    let run = tokio::process::Command::new(binary()?).args(["check", "-o", "json", "-f", &path]).output().await?;
+    let run =
+        tokio::process::Command::new(binary()?).args(["check", "-o", "json", "-f", &path]).output().await?;
     let said: Value = serde_json::from_slice(&run.stdout)
         .with_context(|| String::from_utf8_lossy(&run.stderr).into_owned())?;
     let results = said["results"].as_array().context("no results")?.iter();

@@ -37,13 +37,19 @@ pub async fn pods_fare_as_said(
     };
     let admitted: Vec<_> = asked.iter().zip(said).filter(|(asked, _)| is_admitted(asked)).collect();
     let tasks = admitted.iter().map(|(asked, _)| begin(client.clone(), asked.object.clone()));
-    let mut fates: Fates = requests::all(tasks).await?.into_iter().flatten().collect();
+    let refused_jobs: Fates = requests::all(tasks).await?.into_iter().flatten().collect();
+    let look_again = async || {
+        Ok::<_, anyhow::Error>(look(client).await?.into_iter().chain(refused_jobs.clone()).collect())
+    };
     until("all controllers have Pods, or are refused them", SOON, async || {
-        look(client, &mut fates).await?;
-        Ok(admitted.iter().all(|(asked, _)| fates.contains_key(name(&asked.object))))
+        let fates: Fates = look_again().await?;
+        let left = admitted.iter().filter(|(asked, _)| !fates.contains_key(name(&asked.object)));
+        let left: Vec<_> = left.map(|(asked, _)| name(&asked.object)).collect();
+        ensure!(left.is_empty(), "{left:?}");
+        Ok(true)
     })
-    .await
-    .with_context(|| format!("{} of {} are decided", fates.len(), admitted.len()))?;
+    .await?;
+    let fates: Fates = look_again().await?;
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for (Asked { object, .. }, said) in &admitted {
         let fate = fates[name(object)];
@@ -93,11 +99,16 @@ async fn begin(client: Client, object: Value) -> Result<Option<(String, Fate)>> 
 
 /// By what is said of something that was not made.
 fn fate(said: &str) -> Fate {
-    if said.contains("admission webhook \"validation.gatekeeper.sh\" denied") { Fate::Refused } else { Fate::NotMade }
+    if said.contains("admission webhook \"validation.gatekeeper.sh\" denied") {
+        Fate::Refused
+    } else {
+        Fate::NotMade
+    }
 }
 
 /// Looks at all Pods, and at the events about those that were refused.
-async fn look(client: &Client, fates: &mut Fates) -> Result<()> {
+async fn look(client: &Client) -> Result<Fates> {
+    let mut fates = Fates::new();
     let events = requests::get(client, "/api/v1/events?fieldSelector=reason%3DFailedCreate").await?;
     for event in events["items"].as_array().into_iter().flatten() {
         let about = event["involvedObject"]["name"].as_str().unwrap_or_default();
@@ -107,7 +118,7 @@ async fn look(client: &Client, fates: &mut Fates) -> Result<()> {
     for pod in pods["items"].as_array().into_iter().flatten() {
         fates.insert(owner(name(pod)), Fate::Made);
     }
-    Ok(())
+    Ok(fates)
 }
 
 /// The controllers that have a Pod that runs, or that ran to its end.
