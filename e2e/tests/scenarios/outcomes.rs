@@ -4,6 +4,7 @@
 mod made;
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use gatewright_api::PolicyKind;
@@ -102,8 +103,12 @@ async fn what_becomes_of_random_objects_is_said_before() -> Result<()> {
         cluster.kubectl_ok(&["label", "node", "--all", "disk=ssd"]).await?;
         cluster.all_ready("secpol,oppol").await?;
         let client = cluster.client().await?;
+        let begun = Instant::now();
         let asked = ask(&client, &mut random).await?;
+        println!("the API server answered in {:?}", begun.elapsed());
+        let begun = Instant::now();
         let said = predictions(cluster, &policies, &asked).await?;
+        println!("both commands answered in {:?}", begun.elapsed());
         verdicts_are_those_of_the_api_server(random.seed, &asked, &said)?;
         made::pods_fare_as_said(cluster, &client, random.seed, &asked, &said).await
     })

@@ -46,7 +46,9 @@ impl Checker<'_> {
                     self.value(term);
                     return;
                 }
-                visit::children(other).into_iter().for_each(|child| self.references(child));
+                for child in visit::children(other) {
+                    self.references(child);
+                }
             }
         }
     }

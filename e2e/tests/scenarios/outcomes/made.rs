@@ -1,6 +1,7 @@
 //! The controllers are created, and their Pods come or are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use gatewright_e2e::requests::{self, create};
@@ -32,6 +33,7 @@ pub async fn pods_fare_as_said(
     asked: &[Asked],
     said: &[Said],
 ) -> Result<()> {
+    let begun = Instant::now();
     let is_admitted = |asked: &Asked| {
         asked.verdict != "deny" && CONTROLLERS.iter().any(|kind| asked.object["kind"] == *kind)
     };
@@ -60,7 +62,11 @@ pub async fn pods_fare_as_said(
             said.pods_refused
         );
     }
-    println!("seed {seed}: {} controllers are admitted, their Pods: {counts:?}", admitted.len());
+    println!(
+        "seed {seed}: {} controllers are admitted, their Pods in {:?}: {counts:?}",
+        admitted.len(),
+        begun.elapsed()
+    );
     let count = |fate: Fate| counts.get(&format!("{fate:?}")).copied().unwrap_or_default();
     ensure!(count(Fate::Refused) >= OF_EACH && count(Fate::NotMade) * 20 < admitted.len(), "{counts:?}");
     until("enough Pods run", SOON, async || Ok(running(client).await?.len() >= OF_EACH))
