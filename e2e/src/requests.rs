@@ -75,6 +75,17 @@ pub async fn create(client: &Client, object: &Value, dry_run: bool) -> Result<An
     Ok(Answer { code, body: serde_json::from_slice(&body)?, warnings })
 }
 
+/// Deletes an object, and in time what it owns.
+///
+/// # Errors
+/// The API server refuses it, or does not answer.
+pub async fn remove(client: &Client, object: &Value) -> Result<()> {
+    let name = object["metadata"]["name"].as_str().context("no name")?;
+    let path = format!("{}/{name}?propagationPolicy=Background", collection(object)?);
+    let request = Request::delete(&path).body(vec![])?;
+    client.request_text(request).await.context(path).map(drop)
+}
+
 /// The path of the objects of a kind, in the namespace of this one.
 fn collection(object: &Value) -> Result<String> {
     let types: TypeMeta = serde_json::from_value(object.clone())?;

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use gatewright_e2e::requests::{self, create};
+use gatewright_e2e::requests::{self, create, remove};
 use gatewright_e2e::{Cluster, SOON, until};
 use kube::Client;
 use serde_json::{Value, json};
 
 use super::{Asked, OF_EACH, Said};
+
+/// So many are created at a time.
+const AT_A_TIME: usize = 70;
 
 const CONTROLLERS: [&str; 6] =
     ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicationController", "StatefulSet"];
@@ -38,20 +41,11 @@ pub async fn pods_fare_as_said(
         asked.verdict != "deny" && CONTROLLERS.iter().any(|kind| asked.object["kind"] == *kind)
     };
     let admitted: Vec<_> = asked.iter().zip(said).filter(|(asked, _)| is_admitted(asked)).collect();
-    let tasks = admitted.iter().map(|(asked, _)| begin(client.clone(), asked.object.clone()));
-    let refused_jobs: Fates = requests::all(tasks).await?.into_iter().flatten().collect();
-    let look_again = async || {
-        Ok::<_, anyhow::Error>(look(client).await?.into_iter().chain(refused_jobs.clone()).collect())
-    };
-    until("all controllers have Pods, or are refused them", SOON, async || {
-        let fates: Fates = look_again().await?;
-        let left = admitted.iter().filter(|(asked, _)| !fates.contains_key(name(&asked.object)));
-        let left: Vec<_> = left.map(|(asked, _)| name(&asked.object)).collect();
-        ensure!(left.is_empty(), "{left:?}");
-        Ok(true)
-    })
-    .await?;
-    let fates: Fates = look_again().await?;
+    let mut fates = Fates::new();
+    for some in admitted.chunks(AT_A_TIME) {
+        let objects: Vec<_> = some.iter().map(|(asked, _)| &asked.object).collect();
+        fates.extend(fates_of(client, &objects).await?);
+    }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for (Asked { object, .. }, said) in &admitted {
         let fate = fates[name(object)];
@@ -72,6 +66,34 @@ pub async fn pods_fare_as_said(
     until("enough Pods run", SOON, async || Ok(running(client).await?.len() >= OF_EACH))
         .await
         .with_context(|| cluster.end_of_log("kube-scheduler"))
+}
+
+/// Creates controllers, and waits for what becomes of their Pods. Those whose Pods are refused go again: they would try for
+/// ever.
+async fn fates_of(client: &Client, objects: &[&Value]) -> Result<Fates> {
+    let tasks = objects.iter().map(|object| begin(client.clone(), (*object).clone()));
+    let refused_jobs: Fates = requests::all(tasks).await?.into_iter().flatten().collect();
+    let look_again = async || -> Result<Fates> {
+        let seen = look(client).await?;
+        Ok(seen.into_iter().chain(refused_jobs.clone()).collect())
+    };
+    until("all controllers have Pods, or are refused them", SOON, async || {
+        let fates = look_again().await?;
+        let left = objects.iter().map(|object| name(object)).filter(|name| !fates.contains_key(*name));
+        let left: Vec<_> = left.collect();
+        ensure!(left.is_empty(), "{left:?}");
+        Ok(true)
+    })
+    .await?;
+    let mut fates = look_again().await?;
+    fates.retain(|of, _| objects.iter().any(|object| name(object) == of));
+    let refused = objects.iter().filter(|object| fates.get(name(object)) != Some(&Fate::Made));
+    let tasks = refused.map(|object| {
+        let (client, object) = (client.clone(), (*object).clone());
+        async move { remove(&client, &object).await }
+    });
+    requests::all(tasks).await?;
+    Ok(fates)
 }
 
 fn name(object: &Value) -> &str {
