@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::foreign;
+use crate::input::InputError;
 
 /// How errors and refusals look on a terminal.
 pub const RED: Style = AnsiColor::Red.on_default().bold();
@@ -33,6 +34,16 @@ pub fn with_causes(error: &anyhow::Error) -> String {
 /// Says what people should know.
 pub fn note(message: impl std::fmt::Display) {
     anstream::eprintln!("{CYAN}note{CYAN:#}: {}", foreign::lines(&message.to_string()));
+}
+
+/// Says what is wrong with the input, if something is.
+///
+/// # Errors
+/// Something is: the last of it.
+pub fn stop_at(problems: &[InputError]) -> anyhow::Result<()> {
+    let Some((last, others)) = problems.split_last() else { return Ok(()) };
+    others.iter().for_each(error);
+    anyhow::bail!("{last}")
 }
 
 /// Says which files of folders are left out, and by what.

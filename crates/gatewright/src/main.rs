@@ -16,6 +16,7 @@ mod log;
 mod man;
 mod operator;
 mod policies;
+mod preview;
 mod read;
 mod render;
 mod sandbox;
@@ -89,6 +90,9 @@ enum Command {
     /// Says which policies apply to an object, which do not, and why
     #[command(long_about = explain::LONG_ABOUT)]
     Explain(explain::Args),
+    /// Shows what a change of policies, labels or settings would refuse of what is in a cluster
+    #[command(long_about = preview::LONG_ABOUT)]
+    Preview(preview::Args),
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
@@ -153,6 +157,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Verifier(args) => verifier::run(args),
         Command::Status(args) => status::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Preview(args) => preview::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Crds(args) => crds::run(args),

@@ -11,6 +11,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("check", generator().into_root_schema_for::<crate::check::Document<'_>>()),
         ("explain", generator().into_root_schema_for::<crate::explain::Explain>()),
         ("explain-list", generator().into_root_schema_for::<crate::explain::ExplainList>()),
+        ("preview", generator().into_root_schema_for::<crate::preview::Preview>()),
         ("probe", generator().into_root_schema_for::<crate::status::ProbeDocument>()),
         ("status", generator().into_root_schema_for::<crate::status::Status>()),
         ("test", generator().into_root_schema_for::<crate::test::Document<'_>>()),

@@ -1,6 +1,6 @@
 //! The settings of the cluster that policies are compiled for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use gatewright_compiler::Settings;
@@ -25,7 +25,17 @@ impl SettingsArgs {
     /// # Errors
     /// The file cannot be read, or every problem in it, one on each line.
     pub fn read(&self, limit: &Limit) -> anyhow::Result<Settings> {
-        let Some(path) = &self.config else { return Ok(Settings::from_yaml("", &self.operator_namespace)?) };
+        self.config.as_ref().map_or_else(
+            || Ok(Settings::from_yaml("", &self.operator_namespace)?),
+            |path| self.read_file(path, limit),
+        )
+    }
+
+    /// Reads other settings than those in force.
+    ///
+    /// # Errors
+    /// As for [`SettingsArgs::read`].
+    pub fn read_file(&self, path: &Path, limit: &Limit) -> anyhow::Result<Settings> {
         let text = input::text(path, limit)
             .map_err(|problem| anyhow!("the settings file {}: {problem}", path.display()))?;
         Settings::from_yaml(&text, &self.operator_namespace).or_else(|invalid| {

@@ -30,7 +30,7 @@ use crate::{FAILED, diagnostics};
 use collect::{Collected, collect};
 use fixing::{Fixes, Fixing};
 use judge::{Judge, Placed};
-pub use kinds::Scopes;
+pub use kinds::{Scope, Scopes, is_gatekeepers};
 use namespaces::{CommandLine, NamespaceLabels};
 use notes::{Unread, Unverified};
 pub use report::Document;

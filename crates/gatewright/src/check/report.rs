@@ -3,7 +3,7 @@
 mod github;
 mod junit;
 pub mod pages;
-mod sarif;
+pub mod sarif;
 pub mod table;
 pub mod wrap;
 

@@ -449,7 +449,7 @@ fn built_in() -> Location {
 }
 
 /// The policy or standard that a constraint was rendered from.
-fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
+pub fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
     let (kind, name) = match Template::of_kind(constraint["kind"].as_str()?)?.owner() {
         Owner::Policy(kind) => (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?),
         Owner::Standards => (STANDARD.to_owned(), constraint.pointer("/spec/parameters/level")?),

@@ -1,5 +1,7 @@
 //! Which kinds the API server serves, and how people call them.
 
+use std::collections::HashSet;
+
 use anyhow::Context as _;
 use kube::client::APIGroupDiscovery;
 use kube::core::{ApiResource, GroupVersionKind};
@@ -26,6 +28,7 @@ struct Entry<'a> {
     plural: &'a str,
     singular: &'a str,
     short: &'a [String],
+    verbs: &'a [String],
     namespaced: bool,
 }
 
@@ -84,6 +87,7 @@ impl Discovery {
                     plural: resource.resource.as_deref().unwrap_or_default(),
                     singular: resource.singular_resource.as_deref().unwrap_or_default(),
                     short: &resource.short_names,
+                    verbs: &resource.verbs,
                     namespaced: resource.scope.as_deref() == Some("Namespaced"),
                 })
             })
@@ -101,6 +105,13 @@ impl Discovery {
         self.entries().find(|entry| entry.group == group && entry.kind == kind).map(|entry| entry.served())
     }
 
+    /// All kinds whose objects can be listed, each in the version that the API server prefers.
+    pub fn listable(&self) -> Vec<Served> {
+        let mut known = HashSet::new();
+        let can = self.entries().filter(|entry| entry.verbs.iter().any(|verb| verb == "list"));
+        can.filter(|entry| known.insert((entry.group, entry.kind))).map(|entry| entry.served()).collect()
+    }
+
     /// All kinds with their groups, and whether their objects stand in namespaces.
     pub fn scopes(&self) -> impl Iterator<Item = (&str, &str, bool)> {
         self.entries().map(|entry| (entry.group, entry.kind, entry.namespaced))
@@ -116,7 +127,7 @@ mod tests {
         let resource = |plural: &str, singular: &str, kind: &str, short: &[&str], scope: &str| {
             json!({
                 "resource": plural, "singularResource": singular, "responseKind": {"kind": kind}, "shortNames": short,
-                "scope": scope, "verbs": ["get"],
+                "scope": scope, "verbs": if kind == "Review" { json!(["create"]) } else { json!(["get", "list"]) },
             })
         };
         let group = |name: &str, version: &str, resources: serde_json::Value| json!({"metadata": {"name": name}, "versions": [{"version": version, "resources": resources}]});
@@ -131,6 +142,8 @@ mod tests {
                 json!([resource("deployments", "deployment", "Deployment", &["deploy"], "Namespaced")])
             ),
             group("events.k8s.io", "v1", json!([events()])),
+            group("events.k8s.io", "v1beta1", json!([events()])),
+            group("reviews.example.com", "v1", json!([resource("reviews", "", "Review", &[], "Cluster")])),
             group("example.com", "v1beta1", json!([resource("widgets", "", "Widget", &[], "Namespaced")])),
         ]);
         Discovery(serde_json::from_value(groups).unwrap())
@@ -164,5 +177,7 @@ mod tests {
         let plural = |group: &str, kind: &str| discovery.kind(group, kind).map(|it| it.resource.plural);
         assert_eq!(plural("example.com", "Widget").as_deref(), Some("widgets"));
         assert_eq!(plural("apps", "Widget"), None);
+        let listable: Vec<_> = discovery.listable().into_iter().map(|it| it.resource.kind).collect();
+        assert_eq!(listable, ["Pod", "Namespace", "Event", "Deployment", "Event", "Widget"]);
     }
 }

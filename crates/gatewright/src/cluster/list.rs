@@ -70,16 +70,58 @@ pub async fn list(
     namespace: Option<&str>,
     name: Option<&str>,
 ) -> anyhow::Result<Listed> {
-    let client = connection.client.clone();
-    let api: Api<DynamicObject> = match namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, resource),
-        None => Api::all_with(client, resource),
-    };
+    let api = dynamic(connection, resource, namespace);
     let mut parameters = ListParams::default();
     if let Some(name) = name {
         parameters = parameters.fields(&format!("metadata.name={name}"));
     }
-    pages(resource, parameters, async |parameters| api.list_metadata(parameters).await).await
+    whole(resource, parameters, async |parameters| api.list_metadata(parameters).await).await
+}
+
+fn dynamic(connection: &Connection, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
+    let client = connection.client.clone();
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        None => Api::all_with(client, resource),
+    }
+}
+
+/// What a list brings that is taken page by page.
+pub enum Page<T> {
+    /// Some objects.
+    Items(Vec<T>),
+    /// The list has become too old while it was read: what was taken comes once more.
+    Anew,
+}
+
+/// Hands over all objects of a resource page by page, in all namespaces or in this one. Returns what may not be listed.
+///
+/// # Errors
+/// As for [`list`], and those of `take`.
+pub async fn objects_by_page(
+    connection: &Connection,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+    take: impl FnMut(Page<DynamicObject>) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Unseen>> {
+    let api = dynamic(connection, resource, namespace);
+    let parameters = ListParams::default();
+    pages(resource, parameters, async |parameters| api.list(parameters).await, take).await
+}
+
+/// The same with the metadata of objects alone.
+///
+/// # Errors
+/// As for [`objects_by_page`].
+pub async fn metadata_by_page(
+    connection: &Connection,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+    take: impl FnMut(Page<PartialObjectMeta<DynamicObject>>) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Unseen>> {
+    let api = dynamic(connection, resource, namespace);
+    let parameters = ListParams::default();
+    pages(resource, parameters, async |parameters| api.list_metadata(parameters).await, take).await
 }
 
 /// All objects that a client for the resource lists under these parameters.
@@ -94,33 +136,51 @@ pub async fn list_whole<K>(
 where
     K: Clone + DeserializeOwned + fmt::Debug,
 {
-    pages(resource, parameters, async |parameters| api.list(parameters).await).await
+    whole(resource, parameters, async |parameters| api.list(parameters).await).await
+}
+
+async fn whole<T: Clone>(
+    resource: &ApiResource,
+    parameters: ListParams,
+    page: impl AsyncFn(&ListParams) -> kube::Result<ObjectList<T>>,
+) -> anyhow::Result<Listed<T>> {
+    let mut all = vec![];
+    let take = |page| {
+        match page {
+            Page::Items(items) => all.extend(items),
+            Page::Anew => all.clear(),
+        }
+        Ok(())
+    };
+    let unseen = pages(resource, parameters, page, take).await?;
+    Ok(unseen.map_or(Listed::All(all), Listed::Unseen))
 }
 
 async fn pages<T: Clone>(
     resource: &ApiResource,
     parameters: ListParams,
     page: impl AsyncFn(&ListParams) -> kube::Result<ObjectList<T>>,
-) -> anyhow::Result<Listed<T>> {
+    mut take: impl FnMut(Page<T>) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Unseen>> {
     let mut parameters = parameters.limit(PAGE);
-    let (mut all, mut patience) = (vec![], PATIENCE);
+    let mut patience = PATIENCE;
     loop {
         match page(&parameters).await {
             Ok(page) => {
-                all.extend(page.items);
+                take(Page::Items(page.items))?;
                 match page.metadata.continue_.filter(|token| !token.is_empty()) {
                     Some(token) => parameters = parameters.continue_token(&token),
-                    None => return Ok(Listed::All(all)),
+                    None => return Ok(None),
                 }
             }
-            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(Listed::All(vec![])),
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 let needs = right("list", resource);
-                return Ok(Listed::Unseen(Unseen { what: resource.plural.clone(), needs }));
+                return Ok(Some(Unseen { what: resource.plural.clone(), needs }));
             }
             // The list has become too old while it was read: from the beginning.
             Err(kube::Error::Api(status)) if status.code == 410 && parameters.continue_token.is_some() => {
-                all.clear();
+                take(Page::Anew)?;
                 parameters.continue_token = None;
             }
             // The API server asks to come back: while it starts, or takes in a changed CRD.

@@ -3,12 +3,13 @@
 
 mod connect;
 mod discovery;
+pub mod judging;
 mod list;
 mod names;
 
 pub use connect::{ClusterArgs, Connection, duration};
 pub use discovery::{Discovery, Served};
-pub use list::{Listed, Unseen, list, list_whole, right};
+pub use list::{Listed, Page, Unseen, list, list_whole, metadata_by_page, objects_by_page, right};
 pub use names::object_name;
 
 /// Where the operator runs, if nobody says otherwise.

@@ -1,6 +1,6 @@
 //! Explains objects by what a cluster judges by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
@@ -9,22 +9,22 @@ use gatewright_compiler::Settings;
 use gatewright_engine::ConstraintRef;
 use gatewright_gatekeeper::{Matcher, Subject, Verdict, expected_processes, judge, pod_statuses};
 use gatewright_rules::{Owner, Template};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::document::Explain;
 use super::facts::{Known, find, leave_out_beyond};
-use super::files::stop_at;
-use super::read::{Policy, Seen, Surroundings, object, seen, surroundings};
 use super::rows::{Place, explain as explained, name, said};
 use super::{Args, Operation, explains_namespaces, within_bounds};
-use crate::check::collect::{Candidate, Collected, collect};
+use crate::check::collect::{Candidate, collect};
 use crate::check::judge::Placed;
 use crate::check::world::World;
+use crate::cluster::judging::{Policy, Seen, Surroundings, location, object, scopes, seen, surroundings};
 use crate::cluster::{Connection, Discovery, Unseen};
+use crate::diagnostics::{self, stop_at};
 use crate::input::{Document, InputError, Location};
+use crate::policies;
 use crate::sandbox::Pool;
 use crate::status::{State, state};
-use crate::{diagnostics, policies};
 
 /// An object to explain.
 struct Asked {
@@ -140,22 +140,11 @@ async fn stored(
     };
     let location = Location { file: "cluster".into(), line: 0 };
     let document = Document::made(&value, location).map_err(|error| anyhow!("{error}"))?;
-    let mut collected = Collected::default();
-    learn(&mut collected, discovery);
-    let placed = Placed::new(Candidate(document), &collected.scopes, Some(namespace));
+    let placed = Placed::new(Candidate(document), &scopes(discovery), Some(namespace));
     let placed = placed.map_err(|error| anyhow!("{error}"))?;
     let running = running(&value);
     let placed = if args.operation == Operation::Update { placed.replacing(value) } else { placed };
     Ok(Asked { placed, running, has_lines: false, assumed: vec![] })
-}
-
-/// The API server knows of all kinds whether they stand in namespaces.
-fn learn(collected: &mut Collected, discovery: &Discovery) {
-    for (group, kind, namespaced) in discovery.scopes() {
-        let scope = if namespaced { "Namespaced" } else { "Cluster" };
-        let names = json!({"kind": kind});
-        collected.scopes.learn(&json!({"spec": {"group": group, "scope": scope, "names": names}}));
-    }
 }
 
 /// How many Pods run of an object: itself, or those of a controller.
@@ -192,7 +181,7 @@ async fn of_files(
     }
     let candidates = std::mem::take(&mut collected.candidates);
     within_bounds(&candidates)?;
-    learn(&mut collected, discovery);
+    collected.scopes.extend(scopes(discovery));
     let mut asked = vec![];
     for candidate in candidates {
         let header = candidate.header().clone();
@@ -225,13 +214,7 @@ fn world(
     settings: &Settings,
     pool: &Arc<Pool>,
 ) -> (World, Known) {
-    let mut collected = Collected::default();
-    let judging = [&seen.templates, &seen.constraints, &seen.configs, &seen.expansions];
-    for value in judging.into_iter().flatten() {
-        if let Ok(document) = Document::made(value, location(value)) {
-            collected.sort(document);
-        }
-    }
+    let mut collected = seen.collected();
     for value in surroundings.values().filter_map(|it| it.namespace.as_ref()) {
         collected.namespaces.push((location(value), value.clone()));
     }
@@ -245,12 +228,6 @@ fn world(
     (world, known(seen, &problems))
 }
 
-/// A place that names the object.
-fn location(object: &Value) -> Location {
-    let file = format!("{}/{}", text(&object["kind"]), text(&object["metadata"]["name"]));
-    Location { file: file.into(), line: 0 }
-}
-
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -262,25 +239,36 @@ fn reference(constraint: &Value) -> ConstraintRef {
 
 fn known(seen: &Seen, problems: &[InputError]) -> Known {
     let policies: BTreeMap<_, _> = seen.policies.iter().map(|policy| (name(policy), policy)).collect();
-    let mut known = Known { without_inventory: true, ..Known::default() };
+    let mut known = Known { without_inventory: true, unusable: unusable(seen, problems), ..Known::default() };
     known.excluded = policies.iter().map(|(name, policy)| (name.clone(), policy.excluded.clone())).collect();
-    let templates: BTreeMap<_, _> =
-        seen.templates.iter().map(|template| (text(&template["metadata"]["name"]), template)).collect();
+    let templates = templates(seen);
     for constraint in &seen.constraints {
         let reference = reference(constraint);
         let template = templates.get(reference.kind.to_lowercase().as_str());
         let policy = owner(constraint).and_then(|owner| policies.get(&owner));
         let enforced = enforced(policy.copied(), template.copied(), constraint);
-        known.enforced.insert(reference.clone(), enforced);
-        let places = [location(constraint), location(template.copied().unwrap_or(&Value::Null))];
-        if let Some(problem) =
-            problems.iter().find(|it| places.contains(&Location { line: 0, ..it.location.clone() }))
-        {
-            let reason = format!("cannot be judged here: {}", problem.message);
-            known.unusable.insert(reference, (reason, Matcher::of_spec(&constraint["spec"])));
-        }
+        known.enforced.insert(reference, enforced);
     }
     known
+}
+
+/// Templates by their names.
+fn templates(seen: &Seen) -> BTreeMap<&str, &Value> {
+    seen.templates.iter().map(|template| (text(&template["metadata"]["name"]), template)).collect()
+}
+
+/// The constraints that the engine does not take, because of themselves or of their templates: why, and what they match.
+pub fn unusable(seen: &Seen, problems: &[InputError]) -> HashMap<ConstraintRef, (String, Matcher)> {
+    let templates = templates(seen);
+    let of = |constraint: &Value| {
+        let reference = reference(constraint);
+        let template = templates.get(reference.kind.to_lowercase().as_str());
+        let places = [location(constraint), location(template.copied().unwrap_or(&Value::Null))];
+        let is_its = |it: &&InputError| places.contains(&Location { line: 0, ..it.location.clone() });
+        let reason = format!("cannot be judged here: {}", problems.iter().find(is_its)?.message);
+        Some((reference, (reason, Matcher::of_spec(&constraint["spec"]))))
+    };
+    seen.constraints.iter().filter_map(of).collect()
 }
 
 /// The policy of a constraint, by the label that names it.
@@ -335,7 +323,7 @@ fn subject(object: &Value) -> Subject {
 #[cfg(test)]
 mod tests {
     use super::{enforced, known, reference, running};
-    use crate::explain::read::Seen;
+    use crate::cluster::judging::Seen;
     use crate::input::{InputError, Location};
     use serde_json::{Value, json};
 

@@ -82,20 +82,49 @@ pub fn leave_out_beyond(world: &mut World, known: &Known) {
 
 /// Why constraints of a kind cannot be judged here, whatever the object.
 fn beyond(world: &World, known: &Known, kind: &str) -> Option<String> {
-    let template = Template::of_kind(kind);
-    if template.is_some_and(Template::needs_verifier) {
+    if Template::of_kind(kind).is_some_and(Template::needs_verifier) {
         return Some(NOT_VERIFIED.to_owned());
     }
+    beyond_engine(world, known, kind)
+}
+
+/// The same without what is only not verified here.
+pub fn beyond_engine(world: &World, known: &Known, kind: &str) -> Option<String> {
     if let Some(limit) = world.engine.limit_of(kind) {
         return Some(format!("cannot be judged here: {limit}"));
     }
     // Ours look at other objects only where somebody connects to a Pod.
-    let reads = known.without_inventory && template.is_none() && world.engine.kind_reads_inventory(kind);
+    let ours = Template::of_kind(kind).is_some();
+    let reads = known.without_inventory && !ours && world.engine.kind_reads_inventory(kind);
     reads.then(|| READS_OTHERS.to_owned())
 }
 
 /// Judges an object, and finds out what each constraint has to do with it.
 pub fn find(world: &mut World, known: &Known, assumed: &[String], placed: &Placed) -> Found {
+    let fixes = |judge: &Judge<'_>, result: &mut ObjectResult| try_fixes(judge, placed, result);
+    let (result, failed, fixed) = by_all_others(world, assumed, placed, fixes);
+    let facts = facts(world, known, placed, &result, &failed);
+    Found { result, facts, fixed, written: placed.document() }
+}
+
+/// Judges an object by all templates that can be evaluated; and those that cannot, by the kind of their constraints. The
+/// verdict is `error` where nothing can be said.
+pub fn without_failing(
+    world: &mut World,
+    assumed: &[String],
+    placed: &Placed,
+) -> (ObjectResult, BTreeMap<String, ReviewError>) {
+    let (result, failed, ()) = by_all_others(world, assumed, placed, |_, _| ());
+    (result, failed)
+}
+
+/// The same, and something to do while the templates that fail are left out.
+fn by_all_others<T>(
+    world: &mut World,
+    assumed: &[String],
+    placed: &Placed,
+    then: impl FnOnce(&Judge<'_>, &mut ObjectResult) -> T,
+) -> (ObjectResult, BTreeMap<String, ReviewError>, T) {
     let mut failed = BTreeMap::new();
     let mut result = loop {
         let judge =
@@ -113,15 +142,14 @@ pub fn find(world: &mut World, known: &Known, assumed: &[String], placed: &Place
     };
     let judge =
         Judge { world, assumed: assumed.to_vec(), assume_defaults: false, signatures: Standing::Assumed };
-    let fixed = try_fixes(&judge, placed, &mut result);
+    let done = then(&judge, &mut result);
     for kind in failed.keys() {
         world.engine.take_in(kind);
     }
     if failed.values().any(|error| matches!(error, ReviewError::Message { .. })) {
         result.verdict = Verdict::Deny;
     }
-    let facts = facts(world, known, placed, &result, &failed);
-    Found { result, facts, fixed, written: placed.document() }
+    (result, failed, done)
 }
 
 fn template_of(error: &ReviewError) -> Option<&str> {
@@ -168,7 +196,7 @@ fn facts(
 }
 
 /// It judges no object, but who connects to Pods.
-fn is_exec_guard(kind: &str) -> bool {
+pub fn is_exec_guard(kind: &str) -> bool {
     Template::of_kind(kind).is_some_and(|template| template.owner() == Owner::ExecGuard)
 }
 
@@ -213,7 +241,7 @@ fn refused_by_error(
 
 /// Why a constraint judges none of the requests. Of the object and of what it creates the one counts that comes further:
 /// a rule on Pods does not leave out a Deployment because that is no Pod.
-fn not_applied(
+pub fn not_applied(
     world: &World,
     known: &Known,
     constraint: &ConstraintRef,

@@ -12,8 +12,7 @@ use crate::check::collect::{Collected, collect};
 use crate::check::judge::Placed;
 use crate::check::namespaces::CommandLine;
 use crate::check::world::World;
-use crate::diagnostics;
-use crate::input::InputError;
+use crate::diagnostics::stop_at;
 use crate::policies::PolicyRef;
 use crate::sandbox::Pool;
 
@@ -101,13 +100,6 @@ fn known(all: &Collected) -> Known {
         (PolicyRef { kind: kind.to_string(), name: document.header.name.as_str().into() }, names)
     });
     Known { excluded: excluded.collect(), ..Known::default() }
-}
-
-/// Says what is wrong with the input, if something is.
-pub fn stop_at(problems: &[InputError]) -> anyhow::Result<()> {
-    let Some((last, others)) = problems.split_last() else { return Ok(()) };
-    others.iter().for_each(diagnostics::error);
-    bail!("{last}")
 }
 
 /// Says the engine what it must know before it is asked.

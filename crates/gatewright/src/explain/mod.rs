@@ -5,7 +5,6 @@ mod document;
 mod facts;
 mod files;
 mod print;
-mod read;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -18,7 +17,9 @@ use std::process::ExitCode;
 use anyhow::bail;
 use serde_json::Value;
 
+pub use self::cluster::unusable;
 pub use self::document::{Explain, ExplainList};
+pub use self::facts::{Known, beyond_engine, is_exec_guard, not_applied, without_failing};
 use crate::check::collect::Candidate;
 use crate::check::judge::Placed;
 use crate::check::result::Verdict;

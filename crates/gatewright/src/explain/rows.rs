@@ -11,11 +11,11 @@ use strum::IntoEnumIterator as _;
 
 use super::document::{Because, Explain, Row, Violation, WithFixes};
 use super::facts::{Facts, Found};
-use super::read::Policy;
 use super::words::{self, Author};
 use crate::check::report::table::joined;
 use crate::check::result::{self, ConstraintName, Judged, Verdict, plural};
 use crate::cluster::Unseen;
+use crate::cluster::judging::Policy;
 use crate::fix;
 use crate::foreign::Foreign;
 use crate::policies::PolicyRef;

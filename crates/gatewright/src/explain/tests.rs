@@ -10,12 +10,12 @@ use serde_json::json;
 
 use super::document::{Explain, ExplainList};
 use super::facts::{Facts, Found, NOT_VERIFIED};
-use super::read::Policy;
 use super::rows::{Place, explain};
 use super::words::Author;
 use super::{exit_code, print};
 use crate::check::result::{ConstraintName, Judged, ObjectRef, ObjectResult, Source, Verdict, Violation};
 use crate::cluster::Unseen;
+use crate::cluster::judging::Policy;
 use crate::policies::PolicyRef;
 use crate::status::read::SeenPolicy;
 

@@ -70,7 +70,7 @@ pub struct Args {
 }
 
 /// A policy as `KIND/NAME`; the kind also in lower case, in the plural, or short, as kubectl takes it.
-fn policy_name(text: &str) -> Result<(PolicyKind, String), String> {
+pub fn policy_name(text: &str) -> Result<(PolicyKind, String), String> {
     let wrong = || {
         let kinds =
             PolicyKind::ALL.iter().map(|kind| format!("{kind}/NAME")).collect::<Vec<_>>().join(" or ");

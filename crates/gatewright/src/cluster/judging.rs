@@ -1,4 +1,4 @@
-//! What `explain` reads of a cluster: nothing is concluded here.
+//! What a cluster judges by, as `explain` and `preview` read it: nothing is concluded here.
 
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -10,14 +10,17 @@ use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
-use crate::cluster::{Connection, Served, Unseen, list_whole, right};
+use super::{Connection, Discovery, Served, Unseen, list_whole, right};
+use crate::check::Scopes;
+use crate::check::collect::Collected;
+use crate::input::{Document, Location};
 use crate::status::read::{SeenPolicy, list_policies, policy};
 
 /// How many lists are asked for at a time.
 const AT_ONCE: usize = 4;
 
 /// What a cluster judges by.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// ConstraintTemplates.
     pub templates: Vec<Value>,
@@ -55,6 +58,38 @@ pub struct Surroundings {
     pub incomplete: Vec<Unseen>,
 }
 
+impl Seen {
+    /// Sorts it as if it came from files.
+    pub fn collected(&self) -> Collected {
+        let mut collected = Collected::default();
+        let judging = [&self.templates, &self.constraints, &self.configs, &self.expansions];
+        for value in judging.into_iter().flatten() {
+            if let Ok(document) = Document::made(value, location(value)) {
+                collected.sort(document);
+            }
+        }
+        collected
+    }
+}
+
+/// A place that names the object.
+pub fn location(object: &Value) -> Location {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let file = format!("{}/{}", text(&object["kind"]), text(&object["metadata"]["name"]));
+    Location { file: file.into(), line: 0 }
+}
+
+/// The API server knows of all kinds whether they stand in namespaces.
+pub fn scopes(discovery: &Discovery) -> Scopes {
+    let mut scopes = Scopes::default();
+    for (group, kind, namespaced) in discovery.scopes() {
+        let scope = if namespaced { "Namespaced" } else { "Cluster" };
+        let names = json!({"kind": kind});
+        scopes.learn(&json!({"spec": {"group": group, "scope": scope, "names": names}}));
+    }
+    scopes
+}
+
 /// Reads what a cluster judges by.
 ///
 /// # Errors
@@ -86,7 +121,8 @@ fn constraints_of(template: &Value) -> Option<ApiResource> {
     Some(ApiResource { plural: kind.to_lowercase(), ..ApiResource::from_gvk(&named) })
 }
 
-fn of_policy(kind: PolicyKind, object: &DynamicObject) -> Policy {
+/// A policy without what it demands.
+pub fn of_policy(kind: PolicyKind, object: &DynamicObject) -> Policy {
     let names = object.data.pointer("/spec/match/namespaceSelector/excludeNames").and_then(Value::as_array);
     let names = names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
     Policy { seen: policy(kind, object), excluded: names.collect() }
@@ -114,7 +150,7 @@ async fn lists(
 }
 
 /// The object as a document: with its kind, which lists leave out, and without who wrote which field.
-fn value<T: serde::Serialize>(object: &T, resource: &ApiResource) -> anyhow::Result<Value> {
+pub fn value<T: serde::Serialize>(object: &T, resource: &ApiResource) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(object)?;
     value["apiVersion"] = json!(resource.api_version);
     value["kind"] = json!(resource.kind);

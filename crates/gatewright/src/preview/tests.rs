@@ -1,0 +1,1 @@
+//! Plain values in, answers and documents out.
