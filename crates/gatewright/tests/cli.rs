@@ -15,6 +15,8 @@ mod fix;
 mod hostile;
 #[path = "cli/pods.rs"]
 mod pods;
+#[path = "cli/preview.rs"]
+mod preview;
 #[path = "cli/registry.rs"]
 mod registry;
 #[path = "cli/rows.rs"]

@@ -17,6 +17,7 @@ mod mutation;
 mod openshift;
 mod operator;
 mod outcomes;
+mod preview;
 mod real_shapes;
 mod rendered;
 mod replicas;

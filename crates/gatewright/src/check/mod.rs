@@ -32,6 +32,7 @@ use fixing::{Fixes, Fixing};
 use judge::{Judge, Placed};
 pub use kinds::{Scope, Scopes, is_gatekeepers};
 use namespaces::{CommandLine, NamespaceLabels};
+pub use notes::idle;
 use notes::{Unread, Unverified};
 pub use report::Document;
 use report::{Format, Report};

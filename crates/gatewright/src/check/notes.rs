@@ -128,15 +128,19 @@ pub fn of_unused_namespaces<'a>(
 
 /// Which policies and constraints of the input were applied to no object, and why.
 pub fn of_idle(world: &World) -> impl Iterator<Item = String> {
-    world.given.iter().filter_map(|Given { constraints, subject, location }| {
-        let reached = constraints.iter().filter_map(|constraint| world.engine.reach(constraint));
-        let why = match reached.max()? {
-            Reach::Nothing => "none that was judged is of its kinds",
-            Reach::Kind => "none of its kinds has the namespace and the labels that it asks for",
-            Reach::Applied => return None,
-        };
-        Some(format!("{location}: {subject} was applied to no object: {why}"))
-    })
+    let said = |given: &Given| Some(format!("{}: {}", given.location, idle(world, given)?));
+    world.given.iter().filter_map(said)
+}
+
+/// That a policy or a constraint was applied to no object, and why, if it was not.
+pub fn idle(world: &World, Given { constraints, subject, .. }: &Given) -> Option<String> {
+    let reached = constraints.iter().filter_map(|constraint| world.engine.reach(constraint));
+    let why = match reached.max()? {
+        Reach::Nothing => "none that was judged is of its kinds",
+        Reach::Kind => "none of its kinds has the namespace and the labels that it asks for",
+        Reach::Applied => return None,
+    };
+    Some(format!("{subject} was applied to no object: {why}"))
 }
 
 /// Says where a constraint acts that is not the webhook.

@@ -12,7 +12,6 @@ use super::owners::Key;
 use super::plan::{Today, then};
 use super::run::Run;
 use super::sides::{Side, Sides};
-use super::tally::Tally;
 use super::wanted::Wanted;
 use super::{Args, Previewed};
 use crate::cluster::judging::{Seen, location, object, scopes, seen, value};
@@ -51,7 +50,7 @@ async fn look(args: &Args) -> anyhow::Result<Previewed> {
     let policies =
         if args.change.settings.is_some() { as_written(&connection, &mut blind).await? } else { vec![] };
     if !blind.is_empty() {
-        return Ok(Previewed { tally: Tally::default(), blind, incomplete, problems: vec![] });
+        return Ok(Previewed { blind, incomplete, ..Previewed::default() });
     }
     let scopes = scopes(&discovery);
     let mut today = Today { seen, policies, namespaces: around.namespaces };
@@ -80,7 +79,8 @@ async fn look(args: &Args) -> anyhow::Result<Previewed> {
         let pods = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
         unread.extend(all(&connection, &pods, within.as_deref(), &mut run).await?);
     }
-    Ok(Previewed { tally: run.end()?, blind: unread, incomplete, problems: vec![] })
+    let (tally, idle) = run.end(&changed.new)?;
+    Ok(Previewed { tally, idle, blind: unread, incomplete, problems: vec![] })
 }
 
 /// What objects are judged by, before the change and after it. What cannot be used of it is said once.

@@ -69,7 +69,8 @@ pub fn preview(args: &Args) -> anyhow::Result<Previewed> {
     run.families = index.families;
     run.controllers = index.controllers;
     judge(args, &wanted, &scopes, &mut run, &mut index.problems)?;
-    Ok(Previewed { tally: run.end()?, blind: vec![], incomplete: vec![], problems: index.problems })
+    let (tally, idle) = run.end(&changed.new)?;
+    Ok(Previewed { tally, idle, problems: index.problems, ..Previewed::default() })
 }
 
 /// Judges all objects that are wanted.

@@ -132,8 +132,11 @@ enum Format {
 }
 
 /// What was found out.
+#[derive(Default)]
 struct Previewed {
     tally: Tally,
+    /// Which new policies and constraints were applied to no object.
+    idle: Vec<String>,
     /// What may not be seen and without which nobody can say what is refused.
     blind: Vec<Unseen>,
     /// What else may not be seen.
@@ -162,7 +165,7 @@ impl Args {
 /// Previews, and prints it.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let previewed = if args.dump.is_empty() { cluster::preview(args)? } else { dump::preview(args)? };
-    let Previewed { tally, blind, incomplete, problems } = previewed;
+    let Previewed { tally, idle, blind, incomplete, problems } = previewed;
     let is_blind = !blind.is_empty();
     let (document, rows) = document::preview(tally, blind.into_iter().chain(incomplete).collect());
     let text = match args.output {
@@ -172,7 +175,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     std::io::stdout().write_all(text.as_bytes())?;
     problems.iter().for_each(diagnostics::error);
-    notes(&document).into_iter().for_each(diagnostics::note);
+    notes(&document).into_iter().chain(idle).for_each(diagnostics::note);
     if is_blind {
         diagnostics::error("not everything that the change may refuse could be seen");
     }

@@ -32,6 +32,8 @@ pub struct Then {
     pub seen: Seen,
     /// Its Namespaces.
     pub namespaces: Vec<Value>,
+    /// What people call the policies and constraints that the change brings.
+    pub new: Vec<String>,
 }
 
 /// Reads the change, and makes it.
@@ -56,6 +58,8 @@ pub fn then(
         ..Change::default()
     };
     stop_at(&problems)?;
+    let of_others = files.constraints.iter().map(|it| format!("{}/{}", it.header.kind, it.header.name));
+    let new = change.policies.iter().map(|(policy, _)| policy.to_string()).chain(of_others).collect();
     if args.settings.is_some() {
         change.standards = Some(standards(settings).iter().map(|it| json!(it)).collect());
         recompile(&mut change, &today.policies, settings);
@@ -73,7 +77,7 @@ pub fn then(
     let mut seen = change.applied(&today.seen);
     ask_as_we_do(&mut today.seen);
     ask_as_we_do(&mut seen);
-    Ok(Then { seen, namespaces })
+    Ok(Then { seen, namespaces, new })
 }
 
 /// Which objects of the files are no part of a change.

@@ -122,11 +122,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Judges the rest, and returns what was found out.
-    pub fn end(mut self) -> anyhow::Result<Tally> {
+    /// Judges the rest, and returns what was found out; and which of these new policies and constraints were applied to no
+    /// object.
+    pub fn end(mut self, new: &[String]) -> anyhow::Result<(Tally, Vec<String>)> {
         self.judge()?;
         self.bar.finish_and_clear();
-        Ok(self.tally)
+        Ok((self.tally, self.sides.then.idle(new)))
     }
 }
 

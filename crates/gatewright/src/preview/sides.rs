@@ -8,6 +8,7 @@ use gatewright_kube_defaults::Cluster;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
+use crate::check::idle;
 use crate::check::judge::{Judge, Placed};
 use crate::check::result::ObjectResult;
 use crate::check::world::World;
@@ -97,6 +98,12 @@ impl Side {
             world.engine.leave_out(&constraint.kind);
         }
         (Self { world, known, unjudged }, problems)
+    }
+
+    /// Which of these policies and constraints were applied to no object, and why.
+    pub fn idle(&self, subjects: &[String]) -> Vec<String> {
+        let given = self.world.given.iter().filter(|given| subjects.contains(&given.subject));
+        given.filter_map(|given| idle(&self.world, given)).collect()
     }
 
     const fn judge_of(world: &World) -> Judge<'_> {

@@ -36,6 +36,11 @@ impl Folder {
         Ok((code, String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?))
     }
 
+    /// Writes one more file.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        Ok(std::fs::write(self.0.join(name), text)?)
+    }
+
     /// The exit code, and what is said on both outputs.
     pub fn run(&self, arguments: &[&str]) -> Result<(i32, String)> {
         self.run_with(arguments, "")
