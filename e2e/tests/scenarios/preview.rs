@@ -233,7 +233,8 @@ async fn as_a_dump(cluster: &Cluster, path: &str, live: &Value) -> Result<()> {
                  securitypolicies,operationpolicies";
     let text = cluster.kubectl_ok(&["get", "-A", "-o", "yaml", kinds]).await?;
     let dump = cluster.directory().join("dump.yaml");
-    std::fs::write(&dump, text)?;
+    std::fs::write(&dump, &text)?;
+    std::fs::write("/tmp/pv/scn.yaml", text)?;
     let dump = dump.to_str().context("not UTF-8")?;
     let mut command = tokio::process::Command::new(gatewright_e2e::operator::binary()?);
     command.args(["preview", "-f", path, "-o", "json", "--dump", dump]);
@@ -325,6 +326,7 @@ async fn what_is_named_is_refused(cluster: &Cluster, before: &Value) -> Result<(
         .map(|(key, count)| (key.clone(), *count))
         .collect();
     let gone = running.keys().filter(|key| !alone(key) && lost.contains(*key)).count();
+    println!("{running:#?}");
     println!("{gone} owners lose their Pods, {} keep them", expected.len());
     ensure!(gone >= 4 && expected.len() >= 3, "{running:#?} {lost:#?}");
     let singles: Vec<_> =

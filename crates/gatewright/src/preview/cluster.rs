@@ -79,7 +79,7 @@ async fn look(args: &Args) -> anyhow::Result<Previewed> {
         let pods = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
         unread.extend(all(&connection, &pods, within.as_deref(), &mut run).await?);
     }
-    let (tally, idle) = run.end(&changed.new)?;
+    let (tally, idle) = run.end(&changed.new);
     Ok(Previewed { tally, idle, blind: unread, incomplete, problems: vec![] })
 }
 
@@ -108,18 +108,15 @@ async fn around(
 ) -> anyhow::Result<Around> {
     let mut around = Around { namespaces: vec![], cluster: Cluster::default() };
     let resource = ApiResource::erase::<Namespace>(&());
-    match within {
-        Some(name) => {
-            let served = Served { resource, namespaced: false };
-            let found = object(connection, &served, "", name).await?;
-            around.namespaces.push(found.ok_or_else(|| anyhow::anyhow!("there is no namespace {name}"))?);
-        }
-        None => {
-            let api: kube::Api<Namespace> = kube::Api::all(connection.client.clone());
-            let listed = list_whole(&api, &resource, kube::api::ListParams::default()).await?.or_note(blind);
-            for namespace in listed {
-                around.namespaces.push(value(&namespace, &resource)?);
-            }
+    if let Some(name) = within {
+        let served = Served { resource, namespaced: false };
+        let found = object(connection, &served, "", name).await?;
+        around.namespaces.push(found.ok_or_else(|| anyhow::anyhow!("there is no namespace {name}"))?);
+    } else {
+        let api: kube::Api<Namespace> = kube::Api::all(connection.client.clone());
+        let listed = list_whole(&api, &resource, kube::api::ListParams::default()).await?.or_note(blind);
+        for namespace in listed {
+            around.namespaces.push(value(&namespace, &resource)?);
         }
     }
     for resource in [ApiResource::erase::<LimitRange>(&()), ApiResource::erase::<ServiceAccount>(&())] {
@@ -172,7 +169,7 @@ async fn all(
         Ok(())
     };
     let unseen = objects_by_page(connection, resource, within, take).await?;
-    run.judge()?;
+    run.judge();
     Ok(unseen)
 }
 

@@ -58,6 +58,7 @@ pub struct Summary {
 
 /// An owner: a controller with its Pods, a Pod, or another object.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the contract names the field")]
 #[serde(rename_all = "camelCase")]
 pub struct Owner {
     /// The namespace; none outside namespaces.

@@ -69,7 +69,7 @@ pub fn preview(args: &Args) -> anyhow::Result<Previewed> {
     run.families = index.families;
     run.controllers = index.controllers;
     judge(args, &wanted, &scopes, &mut run, &mut index.problems)?;
-    let (tally, idle) = run.end(&changed.new)?;
+    let (tally, idle) = run.end(&changed.new);
     Ok(Previewed { tally, idle, problems: index.problems, ..Previewed::default() })
 }
 
@@ -127,7 +127,7 @@ impl Index {
             | ("expansion.gatekeeper.sh", "ExpansionTemplate")
             | ("", "Namespace" | "LimitRange" | "ServiceAccount")
             | ("apiextensions.k8s.io", "CustomResourceDefinition") => self.judging(document),
-            ("apps", _) | ("batch", _) | ("", "ReplicationController") => self.owner(&document.value()),
+            ("apps" | "batch", _) | ("", "ReplicationController") => self.owner(&document.value()),
             _ => {}
         }
     }

@@ -13,7 +13,7 @@ pub fn text(preview: &Preview, width: Option<u16>) -> String {
             table.add_row([
                 owner.namespace.as_ref().map(ToString::to_string).unwrap_or_default(),
                 owner.owner.to_string(),
-                owner.pods.map(|pods| thousands(pods).to_string()).unwrap_or_default(),
+                owner.pods.map(thousands).unwrap_or_default(),
                 owner.today.to_string(),
                 owner.then.to_string(),
                 owner.reason.to_string(),
@@ -75,14 +75,13 @@ fn already(summary: &Summary) -> String {
 fn passing(summary: &Summary) -> String {
     let Summary { objects, passing, partly_judged, unverified, .. } = *summary;
     let noun = if objects == 1 { "object passes" } else { "objects pass" };
-    let mut said = format!("{} of {} {noun}", thousands(passing), thousands(objects));
-    if unverified > 0 {
-        said += &format!(", {} more if their images are signed", thousands(unverified));
-    }
-    if partly_judged > 0 {
-        said += &format!(", {} more by what can be judged here", thousands(partly_judged));
-    }
-    said
+    let more = |count: usize, how: &str| match count {
+        0 => String::new(),
+        count => format!(", {} more {how}", thousands(count)),
+    };
+    let unverified = more(unverified, "if their images are signed");
+    let partly = more(partly_judged, "by what can be judged here");
+    format!("{} of {} {noun}{unverified}{partly}", thousands(passing), thousands(objects))
 }
 
 /// A number with commas between thousands.

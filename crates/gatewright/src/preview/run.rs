@@ -79,7 +79,10 @@ impl<'a> Run<'a> {
         }
         let subject = self.subject(document, value)?;
         self.batch.push((key, is_pod, subject));
-        if self.batch.len() >= BATCH { self.judge() } else { Ok(()) }
+        if self.batch.len() >= BATCH {
+            self.judge();
+        }
+        Ok(())
     }
 
     fn subject(&mut self, document: Document, value: Value) -> anyhow::Result<Subject> {
@@ -91,7 +94,9 @@ impl<'a> Run<'a> {
             return Ok(Subject { placed, then: None });
         }
         let mut edited = value;
-        edits.into_iter().for_each(|edit| edit.apply(&mut edited));
+        for edit in edits {
+            edit.apply(&mut edited);
+        }
         let document = Document::made(&edited, location).map_err(|error| anyhow::anyhow!("{error}"))?;
         Ok(Subject { placed, then: Some(self.placed(document)?) })
     }
@@ -107,27 +112,22 @@ impl<'a> Run<'a> {
     }
 
     /// Judges what has come.
-    pub fn judge(&mut self) -> anyhow::Result<()> {
-        let mut subjects = vec![];
-        let mut keys = vec![];
-        for (key, is_pod, subject) in self.batch.drain(..) {
-            keys.push((key, is_pod));
-            subjects.push(subject);
-        }
+    pub fn judge(&mut self) {
+        let (keys, subjects): (Vec<_>, Vec<_>) =
+            self.batch.drain(..).map(|(key, is_pod, subject)| ((key, is_pod), subject)).unzip();
         self.bar.inc(subjects.len() as u64);
         for ((key, is_pod), judged) in keys.into_iter().zip(self.sides.judge(&subjects)) {
             self.tally.add(key, judged, is_pod);
         }
         self.coming.clear();
-        Ok(())
     }
 
     /// Judges the rest, and returns what was found out; and which of these new policies and constraints were applied to no
     /// object.
-    pub fn end(mut self, new: &[String]) -> anyhow::Result<(Tally, Vec<String>)> {
-        self.judge()?;
+    pub fn end(mut self, new: &[String]) -> (Tally, Vec<String>) {
+        self.judge();
         self.bar.finish_and_clear();
-        Ok((self.tally, self.sides.then.idle(new)))
+        (self.tally, self.sides.then.idle(new))
     }
 }
 

@@ -60,6 +60,7 @@ const IMAGES: usize = 10_000;
 
 /// What is kept of every owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct Light {
     /// What the cluster says today.
     pub today: Answer,

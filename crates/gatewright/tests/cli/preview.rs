@@ -119,7 +119,7 @@ fn constraints_of_others_count_and_what_cannot_be_judged_is_named() -> Result {
         "Others",
         "package others\nviolation[{\"msg\": \"other\"}] { data.inventory.cluster.v1.Namespace.x }",
     );
-    let text = |all: &[&Value]| all.iter().map(|it| format!("{it}\n---\n")).collect::<String>();
+    let text = |all: &[&Value]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n---\n");
     let (own, looks) = (constraint("Named"), constraint("Others"));
     let files = [("own.yaml", text(&[&named, &own])), ("looks.yaml", text(&[&others, &looks]))];
     let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
@@ -150,7 +150,7 @@ fn constraints_of_others_count_and_what_cannot_be_judged_is_named() -> Result {
 
 #[test]
 fn images_that_a_change_asks_about_are_named() -> Result {
-    let policy = r#"apiVersion: deckhouse.io/v1alpha1
+    let policy = r"apiVersion: deckhouse.io/v1alpha1
 kind: SecurityPolicy
 metadata: {name: signed}
 spec:
@@ -164,7 +164,7 @@ spec:
         MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEfqqnQlYYvYQq+8rB3+s8m3XMqWzB
         uh2ryrIZkvXbUU93r1ChEXVuy+UGvSuf9qWzmDDkwGG2bhCurk+aR7kx2w==
         -----END PUBLIC KEY-----
-"#;
+";
     let folder = folder("strict.yaml", &[("signed.yaml", policy.as_bytes())])?;
     let (code, found) = document(&folder, &["-f", "signed.yaml", "-n", "shop"])?;
     assert_eq!((code, &found["notVerified"]), (0, &json!(["registry.example.com/app:1"])), "{found:#}");
