@@ -87,6 +87,11 @@ run-e2e:
 build-tests: build
 	$(call timed,tests of e2e: compiling,$(TEST) --quiet --no-run $(E2E_TESTS))
 
+# Elsewhere than in CI, whoever has no Chromium skips it.
+.PHONY: test-report
+test-report: ## Click through the page of `gatewright report --html` in Chromium, by keyboard (skipped where there is none)
+	$(call timed,the page of report,$(TEST) --quiet --test page -- --ignored --nocapture)
+
 .PHONY: test-faults
 test-faults: ## Run the long scenarios of faults: killed, frozen, cut off, refused (8 minutes)
 	@$(side_by_side) tools build

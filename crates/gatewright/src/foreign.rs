@@ -43,9 +43,18 @@ pub fn lines(text: &str) -> String {
     text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }
 
+/// Lines whose colours are ours, since their writer has written out all other escape codes: these and the ends of lines stay.
+pub fn colored(text: &str) -> Cow<'_, str> {
+    written_out(text, |c| is_obeyed(c) && !matches!(c, '\u{1b}' | '\n'))
+}
+
 /// The text as a terminal may have it, in one line.
 fn shown(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_obeyed) {
+    written_out(text, is_obeyed)
+}
+
+fn written_out(text: &str, is_obeyed: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&is_obeyed) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());

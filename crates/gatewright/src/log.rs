@@ -1,10 +1,12 @@
 //! Where the log goes and how it looks.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 
 use anyhow::Context as _;
 use gatewright_compiler::LogLevel;
 use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::foreign;
 
 /// What is logged without being asked for anything else. kube's client logs every failed request, as we do.
 pub const DEFAULT: &str = "info,kube_client=off";
@@ -27,8 +29,8 @@ pub enum LogFormat {
 /// The filter cannot be read.
 pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<Box<dyn Fn(Option<LogLevel>) + Send + Sync>> {
     let first = EnvFilter::try_new(filter).with_context(|| format!("--log: {filter:?} is not a filter"))?;
-    let terminal = std::io::stderr().is_terminal();
-    let log = fmt().with_env_filter(first).with_writer(std::io::stderr).with_ansi(terminal);
+    let terminal = io::stderr().is_terminal();
+    let log = fmt().with_env_filter(first).with_writer(io::stderr).with_ansi(terminal);
     let filter = filter.to_owned();
     if format == LogFormat::Json || (format == LogFormat::Auto && !terminal) {
         let log = log.json().flatten_event(true).with_current_span(false).with_filter_reloading();
@@ -36,10 +38,34 @@ pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<Box<dyn Fn(Optio
         log.init();
         Ok(Box::new(move |level| report(handle.reload(new_filter(&filter, level)))))
     } else {
-        let log = log.with_target(false).with_filter_reloading();
+        let log = log.with_writer(Shown::default).with_target(false).with_filter_reloading();
         let handle = log.reload_handle();
         log.init();
         Ok(Box::new(move |level| report(handle.reload(new_filter(&filter, level)))))
+    }
+}
+
+/// Standard error for lines of text with foreign parts. What colours a line stays: the formatter writes these codes out
+/// where they stand in what it is given.
+#[derive(Default)]
+struct Shown(Vec<u8>);
+
+impl Write for Shown {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.0);
+        io::stderr().lock().write_all(foreign::colored(&String::from_utf8_lossy(&line)).as_bytes())
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        // A log that cannot be written must end nothing.
+        let _ = self.flush();
     }
 }
 

@@ -19,6 +19,7 @@ mod policies;
 mod preview;
 mod read;
 mod render;
+mod report;
 mod sandbox;
 mod schemas;
 mod settings;
@@ -93,6 +94,9 @@ enum Command {
     /// Shows what a change of policies, labels or settings would refuse of what is in a cluster
     #[command(long_about = preview::LONG_ABOUT)]
     Preview(preview::Args),
+    /// Lists what violates policies, by owner, namespace or policy; as a table, CSV, JSON or a page
+    #[command(long_about = report::LONG_ABOUT)]
+    Report(report::Args),
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
@@ -158,6 +162,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Status(args) => status::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Preview(args) => preview::run(args),
+        Command::Report(args) => report::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Crds(args) => crds::run(args),

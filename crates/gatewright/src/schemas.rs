@@ -13,6 +13,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("explain-list", generator().into_root_schema_for::<crate::explain::ExplainList>()),
         ("preview", generator().into_root_schema_for::<crate::preview::Preview>()),
         ("probe", generator().into_root_schema_for::<crate::status::ProbeDocument>()),
+        ("report", generator().into_root_schema_for::<crate::report::Report>()),
         ("status", generator().into_root_schema_for::<crate::status::Status>()),
         ("test", generator().into_root_schema_for::<crate::test::Document<'_>>()),
         ("uninstall", generator().into_root_schema_for::<crate::uninstall::Document>()),

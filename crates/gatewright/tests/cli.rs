@@ -7,10 +7,16 @@ use assert_cmd::Command;
 use quick_xml::events::Event;
 use serde_json::Value;
 
+#[path = "cli/api.rs"]
+mod api;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/fix.rs"]
 mod fix;
+#[path = "cli/fixture.rs"]
+mod fixture;
+#[path = "cli/foreign.rs"]
+mod foreign;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/pods.rs"]

@@ -63,6 +63,11 @@ impl Fixes {
         Self { fixing, files: Files::default(), objects: 0, verdicts: vec![] }
     }
 
+    /// What is done with them.
+    pub const fn fixing(&self) -> Fixing {
+        self.fixing
+    }
+
     /// Takes the fixes of some objects, and gives their results back.
     pub fn take(
         &mut self,

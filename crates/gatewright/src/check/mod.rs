@@ -1,11 +1,11 @@
 //! `gatewright check`: verdicts on manifests, without a cluster.
 
 pub mod collect;
-mod fixing;
+pub mod fixing;
 pub mod judge;
 mod kinds;
 pub mod namespaces;
-mod notes;
+pub mod notes;
 mod pods;
 pub mod report;
 pub mod result;
@@ -36,7 +36,7 @@ pub use notes::idle;
 use notes::{Unread, Unverified};
 pub use report::Document;
 use report::{Format, Report};
-use result::{Summary, Verdict};
+use result::{ObjectResult, Summary, Verdict};
 use world::World;
 
 const EXAMPLES: &str = "\
@@ -155,7 +155,8 @@ impl FailOn {
     }
 }
 
-const NOTHING_JUDGED: &str = "nothing was judged: the input holds no objects but policies and namespaces; \
+/// What is said of an input without objects.
+pub const NOTHING_JUDGED: &str = "nothing was judged: the input holds no objects but policies and namespaces; \
                               --allow-empty lets that pass";
 
 /// How many objects are judged before the results are written.
@@ -200,7 +201,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         signatures,
     };
     judge.assumed.iter().for_each(diagnostics::note);
-    let Judged { summary, unsaved } = judge_all(args, &judge, placed, &collected.problems)?;
+    let Judged { summary, unsaved } = judge_and_fix(args, &judge, placed, &collected.problems)?;
     notes::of_idle(&world).for_each(diagnostics::note);
     let exceeded = report_exceeded(&pool, &world);
     let failed = exceeded || unsaved || !collected.problems.is_empty();
@@ -217,7 +218,7 @@ fn exit_code(fail_on: FailOn, summary: Summary, problems: bool) -> u8 {
 }
 
 /// Says which templates could not be evaluated; returns whether there are any.
-fn report_exceeded(pool: &Pool, world: &World) -> bool {
+pub fn report_exceeded(pool: &Pool, world: &World) -> bool {
     let exceeded = pool.exceeded();
     let stopped = exceeded.iter().map(|(kind, limit)| {
         let location = world.template(kind).map(|location| format!("{location}: ")).unwrap_or_default();
@@ -231,7 +232,7 @@ fn report_exceeded(pool: &Pool, world: &World) -> bool {
 }
 
 /// Finds out where objects stand, and says the engine of everything that it must know before it is asked.
-fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) -> Vec<Placed> {
+pub fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) -> Vec<Placed> {
     let mut all = vec![];
     for candidate in std::mem::take(&mut collected.candidates) {
         if candidate.is_namespace() && !world.engine.names_kind("", "Namespace") {
@@ -259,7 +260,7 @@ fn place(collected: &mut Collected, world: &mut World, default: Option<&str>) ->
 }
 
 /// What a cluster would do before an object is judged, and this does not.
-fn not_done(collected: &Collected, engine: &Engine) -> Vec<String> {
+pub fn not_done(collected: &Collected, engine: &Engine) -> Vec<String> {
     let not_applied = |name| format!("{name} is not applied: objects are judged as they stand in the input");
     let alone = || "data.inventory holds the objects of the input alone".to_owned();
     collected.mutators.iter().map(not_applied).chain(engine.reads_inventory().then(alone)).collect()
@@ -273,8 +274,8 @@ struct Judged {
     unsaved: bool,
 }
 
-/// Judges in parallel, some objects at a time, and reports in the order of the input.
-fn judge_all(
+/// Judges all objects, reports, and hands out the fixes.
+fn judge_and_fix(
     args: &Args,
     judge: &Judge<'_>,
     placed: Vec<Placed>,
@@ -282,7 +283,22 @@ fn judge_all(
 ) -> anyhow::Result<Judged> {
     let fixing = Fixing::new(args.fix, args.output);
     let mut report = Report::new(args.output, args.verbose, args.fail_on, fixing.out());
-    let (bar, mut fixes) = (progress(placed.len()), Fixes::new(fixing));
+    let mut fixes = Fixes::new(fixing);
+    let (summary, said) = judge_all(judge, placed, &mut fixes, &mut |results| report.add(results))?;
+    said.iter().for_each(diagnostics::note);
+    report.finish(summary, &judge.world.namespaces, problems)?;
+    fixes.finish(summary, problems)
+}
+
+/// Judges in parallel, some objects at a time, and hands on the results in the order of the input. Returns how many objects
+/// have which verdict, and what was not judged or not verified, as sentences.
+pub fn judge_all(
+    judge: &Judge<'_>,
+    placed: Vec<Placed>,
+    fixes: &mut Fixes,
+    take: &mut dyn FnMut(Vec<ObjectResult>) -> std::io::Result<()>,
+) -> anyhow::Result<(Summary, Vec<String>)> {
+    let (bar, fixing) = (progress(placed.len()), fixes.fixing());
     let (mut summary, mut placed) = (Summary::default(), placed.into_iter());
     let (mut unread, mut unverified) = (Unread::default(), Unverified::default());
     loop {
@@ -300,14 +316,11 @@ fn judge_all(
                 bar.suspend(|| diagnostics::error(format!("{}: {}: {reason}", result.source, result.object)));
             }
         }
-        bar.suspend(|| report.add(results))?;
+        bar.suspend(|| take(results))?;
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
-    unread.notes().for_each(diagnostics::note);
-    unverified.note().into_iter().for_each(diagnostics::note);
-    report.finish(summary, &judge.world.namespaces, problems)?;
-    fixes.finish(summary, problems)
+    Ok((summary, unread.notes().chain(unverified.note()).collect()))
 }
 
 /// A bar on a terminal, for input that takes more than a moment.

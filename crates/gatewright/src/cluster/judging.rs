@@ -3,14 +3,14 @@
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use gatewright_api::PolicyKind;
-use gatewright_gatekeeper::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, TEMPLATE_GROUP, TEMPLATE_VERSION};
+use gatewright_gatekeeper::{TEMPLATE_GROUP, TEMPLATE_VERSION};
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, ServiceAccount};
 use kube::Api;
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
-use super::{Connection, Discovery, Served, Unseen, list_whole, right};
+use super::{Connection, Discovery, Served, Unseen, constraints, list_whole, right};
 use crate::check::Scopes;
 use crate::check::collect::Collected;
 use crate::input::{Document, Location};
@@ -116,9 +116,7 @@ pub async fn seen(connection: &Connection) -> anyhow::Result<Seen> {
 /// Where the constraints of a template are.
 fn constraints_of(template: &Value) -> Option<ApiResource> {
     let kind = template.pointer("/spec/crd/spec/names/kind")?.as_str()?;
-    let named = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, kind);
-    // Gatekeeper adds no s.
-    Some(ApiResource { plural: kind.to_lowercase(), ..ApiResource::from_gvk(&named) })
+    Some(constraints(kind))
 }
 
 /// A policy without what it demands.

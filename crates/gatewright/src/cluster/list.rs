@@ -70,15 +70,45 @@ pub async fn list(
     namespace: Option<&str>,
     name: Option<&str>,
 ) -> anyhow::Result<Listed> {
-    let api = dynamic(connection, resource, namespace);
     let mut parameters = ListParams::default();
     if let Some(name) = name {
         parameters = parameters.fields(&format!("metadata.name={name}"));
     }
-    whole(resource, parameters, async |parameters| api.list_metadata(parameters).await).await
+    let api = scoped(connection, resource, namespace);
+    kept(resource, parameters, async |parameters| api.list_metadata(parameters).await, Some).await
 }
 
-fn dynamic(connection: &Connection, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
+/// What is kept of the metadata of all objects of a resource, in all namespaces or in this one: a cluster has many Pods.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn list_kept<U>(
+    connection: &Connection,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+    keep: impl Fn(PartialObjectMeta<DynamicObject>) -> Option<U>,
+) -> anyhow::Result<Listed<U>> {
+    let api = scoped(connection, resource, namespace);
+    let page = async |parameters: &ListParams| api.list_metadata(parameters).await;
+    kept(resource, ListParams::default(), page, keep).await
+}
+
+/// What is kept of all objects of a resource under these parameters, in all namespaces or in this one.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn list_whole_kept<U>(
+    connection: &Connection,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+    parameters: ListParams,
+    keep: impl Fn(DynamicObject) -> Option<U>,
+) -> anyhow::Result<Listed<U>> {
+    let api = scoped(connection, resource, namespace);
+    kept(resource, parameters, async |parameters| api.list(parameters).await, keep).await
+}
+
+fn scoped(connection: &Connection, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
     let client = connection.client.clone();
     match namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, resource),
@@ -104,7 +134,7 @@ pub async fn objects_by_page(
     namespace: Option<&str>,
     take: impl FnMut(Page<DynamicObject>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Unseen>> {
-    let api = dynamic(connection, resource, namespace);
+    let api = scoped(connection, resource, namespace);
     let parameters = ListParams::default();
     pages(resource, parameters, async |parameters| api.list(parameters).await, take).await
 }
@@ -119,7 +149,7 @@ pub async fn metadata_by_page(
     namespace: Option<&str>,
     take: impl FnMut(Page<PartialObjectMeta<DynamicObject>>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Unseen>> {
-    let api = dynamic(connection, resource, namespace);
+    let api = scoped(connection, resource, namespace);
     let parameters = ListParams::default();
     pages(resource, parameters, async |parameters| api.list_metadata(parameters).await, take).await
 }
@@ -136,18 +166,20 @@ pub async fn list_whole<K>(
 where
     K: Clone + DeserializeOwned + fmt::Debug,
 {
-    whole(resource, parameters, async |parameters| api.list(parameters).await).await
+    kept(resource, parameters, async |parameters| api.list(parameters).await, Some).await
 }
 
-async fn whole<T: Clone>(
+/// What is kept of all pages.
+async fn kept<T: Clone, U>(
     resource: &ApiResource,
     parameters: ListParams,
     page: impl AsyncFn(&ListParams) -> kube::Result<ObjectList<T>>,
-) -> anyhow::Result<Listed<T>> {
+    keep: impl Fn(T) -> Option<U>,
+) -> anyhow::Result<Listed<U>> {
     let mut all = vec![];
     let take = |page| {
         match page {
-            Page::Items(items) => all.extend(items),
+            Page::Items(items) => all.extend(Vec::into_iter(items).filter_map(&keep)),
             Page::Anew => all.clear(),
         }
         Ok(())
@@ -162,7 +194,8 @@ async fn pages<T: Clone>(
     page: impl AsyncFn(&ListParams) -> kube::Result<ObjectList<T>>,
     mut take: impl FnMut(Page<T>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Unseen>> {
-    let mut parameters = parameters.limit(PAGE);
+    let limit = parameters.limit.unwrap_or(PAGE);
+    let mut parameters = parameters.limit(limit);
     let mut patience = PATIENCE;
     loop {
         match page(&parameters).await {

@@ -9,8 +9,10 @@ mod names;
 
 pub use connect::{ClusterArgs, Connection, duration};
 pub use discovery::{Discovery, Served};
-pub use list::{Listed, Page, Unseen, list, list_whole, metadata_by_page, objects_by_page, right};
-pub use names::object_name;
+pub use list::{
+    Listed, Page, Unseen, list, list_kept, list_whole, list_whole_kept, metadata_by_page, objects_by_page, right,
+};
+pub use names::{constraints, object_name};
 
 /// Where the operator runs, if nobody says otherwise.
 pub const OPERATOR_NAMESPACE: &str = "gatewright-system";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gatewright_api::{
     GatewrightStatus, PolicyKind, PolicyStatus, SYSTEM_STATUS_NAME, SystemStatus, with_policy_type,
 };
-use gatewright_gatekeeper::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, PodStatus, SYSTEM_LABEL, pod_statuses};
+use gatewright_gatekeeper::{PodStatus, SYSTEM_LABEL, pod_statuses};
 use gatewright_operator::LEASE;
 use gatewright_rules::{Owner, Template};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -16,7 +16,7 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, ResourceExt as _};
 use serde::Deserialize as _;
 
-use crate::cluster::{Connection, Unseen, list_whole};
+use crate::cluster::{Connection, Unseen, constraints, list_whole};
 
 /// Upstream's webhook that guards the label which exempts namespaces. It judges nothing else.
 const LABEL_WEBHOOK: &str = "check-ignore-label.gatekeeper.sh";
@@ -144,10 +144,7 @@ async fn policies(connection: &Connection, kind: PolicyKind, seen: &mut Seen) ->
     let listed = list_policies(connection, kind).await?;
     seen.policies.extend(listed.or_note(&mut seen.incomplete).iter().map(|it| policy(kind, it)));
     for template in Template::ALL.iter().filter(|it| it.owner() == Owner::Policy(kind)) {
-        let named = GroupVersionKind::gvk(CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind());
-        // Gatekeeper adds no s.
-        let resource =
-            ApiResource { plural: template.kind().to_lowercase(), ..ApiResource::from_gvk(&named) };
+        let resource = constraints(template.kind());
         let api: Api<DynamicObject> = Api::all_with(connection.client.clone(), &resource);
         let listed = list_whole(&api, &resource, ListParams::default()).await?;
         for constraint in listed.or_note(&mut seen.incomplete) {

@@ -2,8 +2,8 @@
 
 use gatewright_api::PolicyKind;
 use gatewright_gatekeeper::{
-    CONSTRAINT_GROUP, CONSTRAINT_VERSION, PROVIDER_GROUP, PROVIDER_VERSION, SYNC_SET_GROUP, SYNC_SET_VERSION,
-    TEMPLATE_GROUP, TEMPLATE_VERSION, WEBHOOK_CONFIGURATION,
+    PROVIDER_GROUP, PROVIDER_VERSION, SYNC_SET_GROUP, SYNC_SET_VERSION, TEMPLATE_GROUP, TEMPLATE_VERSION,
+    WEBHOOK_CONFIGURATION,
 };
 use gatewright_operator::{REPORT, VERIFIER_SECRET, report_resources};
 use gatewright_rules::verify_image_signatures::PROVIDER;
@@ -12,6 +12,8 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::{ApiResource, GroupVersionKind};
+
+use crate::cluster;
 
 /// How objects of a kind are recognised as ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,10 +103,7 @@ fn constraints(template: Template) -> Kind {
         Owner::Signatures => ("constraint of image signatures", "constraints of image signatures"),
         Owner::Policy(_) => ("constraint of policies", "constraints of policies"),
     };
-    let kind = Kind::of(words, CONSTRAINT_GROUP, CONSTRAINT_VERSION, template.kind());
-    // Gatekeeper adds no s.
-    let plural = template.kind().to_lowercase();
-    Kind { resource: ApiResource { plural, ..kind.resource }, ..kind }
+    Kind::new(words, cluster::constraints(template.kind()))
 }
 
 /// The CRDs of ours.

@@ -115,7 +115,8 @@ fn table(outcome: &Outcome, kinds: &[Kind]) -> String {
         line("left", &format!("{} more", outcome.left.len() - NAMED));
     }
     for lease in &outcome.leases {
-        line("first", &format!("{}: while the operator runs, it puts everything back", lease.uninstall()));
+        let uninstall = Foreign::from(lease.uninstall());
+        line("first", &format!("{uninstall}: while the operator runs, it puts everything back"));
     }
     if !outcome.yes && !outcome.is_done() {
         text.push_str("nothing was deleted: say --yes\n");

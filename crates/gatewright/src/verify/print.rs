@@ -3,11 +3,11 @@
 use std::io::Write as _;
 
 use gatewright_signatures::Class;
-use gatewright_signatures::text::printable;
 use gatewright_verifier::report::EntryReport;
 
 use super::{Document, Format, OfPolicy};
 use crate::diagnostics::{GREEN, RED};
+use crate::foreign::Foreign;
 
 /// Prints the outcome.
 ///
@@ -24,17 +24,18 @@ pub fn print(outcome: &Document, format: Format) -> anyhow::Result<()> {
 
 /// What people read.
 fn text(outcome: &Document) -> String {
-    let image = printable(&outcome.image);
+    let image = Foreign::from(outcome.image.as_str());
     let mut shown = match outcome.class {
         Class::Verified => format!("{GREEN}verified{GREEN:#}: {image}\n"),
         Class::NotCovered => {
             format!("{RED}not covered{RED:#}: {image}: no entry of the policies covers it\n")
         }
-        class => format!("{RED}{class}{RED:#}: {image}: {}\n", outcome.text),
+        class => format!("{RED}{class}{RED:#}: {image}: {}\n", Foreign::from(outcome.text.as_str())),
     };
     shown.extend(outcome.digest.iter().map(|digest| format!("digest: {digest}\n")));
     for OfPolicy { policy, report } in &outcome.policies {
-        let policy = policy.as_deref().map_or_else(String::new, |name| format!("policy {name}, "));
+        let policy =
+            policy.as_deref().map(|name| format!("policy {}, ", Foreign::from(name))).unwrap_or_default();
         shown.extend(report.entries.iter().map(|entry| format!("\n{policy}{}\n", entry_text(entry))));
     }
     shown
@@ -44,10 +45,12 @@ fn entry_text(entry: &EntryReport) -> String {
     let outcome = if entry.text.is_empty() {
         entry.class.to_string()
     } else {
-        format!("{}: {}", entry.class, entry.text)
+        format!("{}: {}", entry.class, Foreign::from(entry.text.as_str()))
     };
-    let steps = entry.steps.iter().map(|step| format!("\n  {}: {}", printable(&step.place), step.answer));
-    format!("entry {}: {outcome}{}", entry.reference, steps.collect::<String>())
+    let step =
+        |place: &str, answer: String| format!("\n  {}: {}", Foreign::from(place), Foreign::from(answer));
+    let steps = entry.steps.iter().map(|it| step(&it.place, it.answer.to_string()));
+    format!("entry {}: {outcome}{}", Foreign::from(entry.reference.to_string()), steps.collect::<String>())
 }
 
 #[cfg(test)]

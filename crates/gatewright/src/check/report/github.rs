@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::check::result::{ObjectResult, Source, Summary, Verdict, Violation};
+use crate::foreign::Foreign;
 use crate::input::InputError;
 
 /// A command for each violation and each problem, and how many objects have which verdict.
@@ -53,9 +54,9 @@ fn command(text: &mut String, verdict: Verdict, source: &Source, title: &str, me
     let _ = writeln!(text, "::{level} file={file}{line},title={title}::{message}");
 }
 
-/// The text of a command, which ends with its line.
+/// The text of a command, which ends with its line. Whoever reads the log of a job looks at a terminal's text, too.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    Foreign::from(text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")).to_string()
 }
 
 /// A property of a command, which ends before a comma or a colon.

@@ -75,9 +75,10 @@ fn lines(result: &ObjectResult) -> String {
 }
 
 fn problem(problem: &InputError) -> TestCase {
-    let said = problem.to_string();
-    let status = unsuccessful(NonSuccessKind::Error, "input", said, Some(&problem.message));
-    let mut case = TestCase::new(problem.location.to_string(), status);
+    let said = Foreign::from(problem.to_string()).to_string();
+    let message = Foreign::from(problem.message.as_str()).to_string();
+    let status = unsuccessful(NonSuccessKind::Error, "input", said, Some(&message));
+    let mut case = TestCase::new(Foreign::from(problem.location.to_string()).to_string(), status);
     case.set_classname("input");
     case
 }

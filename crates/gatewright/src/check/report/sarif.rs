@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::pages;
 use crate::check::result::{ObjectResult, Source, Verdict, Violation};
+use crate::foreign::Foreign;
 use crate::input::InputError;
 
 const SCHEMA: &str =
@@ -104,7 +105,8 @@ fn found(
 
 fn problem(problem: &InputError) -> Value {
     let source = Source { file: problem.location.file.to_string().into(), line: problem.location.line };
-    json!({"level": "error", "message": {"text": problem.message}, "locations": [location(&source)]})
+    let text = Foreign::from(problem.message.as_str()).to_string();
+    json!({"level": "error", "message": {"text": text}, "locations": [location(&source)]})
 }
 
 fn not_judged(result: &ObjectResult) -> Option<Value> {

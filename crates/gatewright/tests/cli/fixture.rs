@@ -1,0 +1,82 @@
+//! What others may write, at its worst: every command and every format gets it, and so does the page in a browser.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+/// What must come through, so that a test does not look at an empty output.
+pub const MARK: &str = "evil";
+
+/// A password in `dockerCfg`, which must come through nowhere.
+pub const CANARY: &str = "hunter2-canary";
+
+const KEY: &str = include_str!("../../../signatures/tests/fixtures/keys/p256.pub");
+
+/// Escape codes, marks that turn a line round or hide in it, separators, markup, the end of CDATA, a command for GitHub, a
+/// formula.
+pub fn evil() -> String {
+    let marks = "\u{202e}evil\u{200b}\u{2066}\u{2028}";
+    let markup = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&amp;]]>";
+    format!("=1+1\u{1b}[2J\u{1b}]0;title\u{7}{marks}{markup}%0A::error::forged\r\n\u{9b}31m")
+}
+
+/// The credentials of a registry, as `dockerCfg` has them.
+pub fn docker_cfg() -> String {
+    let auth = BASE64_STANDARD.encode(format!("user:{CANARY}"));
+    BASE64_STANDARD.encode(json!({"auths": {"registry.example.com": {"auth": auth}}}).to_string())
+}
+
+/// The canary in every form in which it could come through.
+pub fn canaries() -> [String; 3] {
+    [CANARY.to_owned(), BASE64_STANDARD.encode(format!("user:{CANARY}")), docker_cfg()]
+}
+
+/// A policy with the canary.
+pub fn policy() -> Value {
+    let entry = json!({
+        "reference": "registry.example.com/*", "publicKeys": [KEY], "dockerCfg": docker_cfg(),
+    });
+    json!({
+        "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "strict"},
+        "spec": {
+            "match": {"namespaceSelector": {"matchNames": ["*"]}},
+            "policies": {"allowPrivileged": false, "verifyImageSignatures": [entry]},
+        },
+    })
+}
+
+fn pod(namespace: &str, name: &str, container: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace},
+        "spec": {"containers": [{
+            "name": container, "image": format!("registry.example.com/{container}"),
+            "securityContext": {"privileged": true},
+        }]},
+    })
+}
+
+/// Objects that violate the policy: one of evil names, one whose name is a mebibyte long, and plain ones.
+pub fn objects() -> Vec<Value> {
+    let evil = evil();
+    vec![
+        pod(&evil, &evil, &evil),
+        pod("long", &"x".repeat(1 << 20), "app"),
+        pod("shop", "legacy", "app"),
+        pod("web", "one-off", "app"),
+    ]
+}
+
+/// Some objects as one file.
+pub fn list(items: &[Value]) -> String {
+    file(&json!({"apiVersion": "v1", "kind": "List", "items": items}))
+}
+
+/// A document as a file, in which every reader of YAML takes it: escaped where it is not ASCII.
+pub fn file(document: &Value) -> String {
+    let escaped = |c: char| {
+        let units =
+            c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        if c.is_ascii() && c != '\u{7f}' { c.to_string() } else { units }
+    };
+    document.to_string().chars().map(escaped).collect()
+}
