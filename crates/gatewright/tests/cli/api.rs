@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::fixture::{docker_cfg, evil};
+use crate::fixture::{canaries, evil};
 
 /// Group, version, kind, plural, and whether its objects stand in namespaces.
 const KINDS: [(&str, &str, &str, &str, bool); 26] = [
@@ -181,7 +181,7 @@ fn spec(kind: &str) -> Value {
         "Provider" => json!({"timeout": 9, "url": evil}),
         "SecurityPolicy" | "OperationPolicy" => json!({
             "enforcementAction": evil, "match": {"namespaceSelector": {"matchNames": [evil], "excludeNames": [evil]}},
-            "policies": {"verifyImageSignatures": [{"reference": evil, "publicKeys": [], "dockerCfg": docker_cfg()}]},
+            "policies": {"verifyImageSignatures": [{"reference": evil, "publicKeys": [], "dockerCfg": canaries()[0]}]},
         }),
         "ConstraintTemplate" => json!({
             "crd": {"spec": {"names": {"kind": "D8SecurityPolicy"}}},

@@ -4,11 +4,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-/// What must come through, so that a test does not look at an empty output.
-pub const MARK: &str = "evil";
-
 /// A password in `dockerCfg`, which must come through nowhere.
-pub const CANARY: &str = "hunter2-canary";
+const CANARY: &str = "hunter2-canary";
 
 const KEY: &str = include_str!("../../../signatures/tests/fixtures/keys/p256.pub");
 
@@ -20,21 +17,17 @@ pub fn evil() -> String {
     format!("=1+1\u{1b}[2J\u{1b}]0;title\u{7}{marks}{markup}%0A::error::forged\r\n\u{9b}31m")
 }
 
-/// The credentials of a registry, as `dockerCfg` has them.
-pub fn docker_cfg() -> String {
-    let auth = BASE64_STANDARD.encode(format!("user:{CANARY}"));
-    BASE64_STANDARD.encode(json!({"auths": {"registry.example.com": {"auth": auth}}}).to_string())
-}
-
-/// The canary in every form in which it could come through.
+/// The credentials of a registry, as `dockerCfg` has them, and in every other form in which they could come through.
 pub fn canaries() -> [String; 3] {
-    [CANARY.to_owned(), BASE64_STANDARD.encode(format!("user:{CANARY}")), docker_cfg()]
+    let auth = BASE64_STANDARD.encode(format!("user:{CANARY}"));
+    let config = json!({"auths": {"registry.example.com": {"auth": auth}}}).to_string();
+    [BASE64_STANDARD.encode(config), auth, CANARY.to_owned()]
 }
 
 /// A policy with the canary.
 pub fn policy() -> Value {
     let entry = json!({
-        "reference": "registry.example.com/*", "publicKeys": [KEY], "dockerCfg": docker_cfg(),
+        "reference": "registry.example.com/*", "publicKeys": [KEY], "dockerCfg": canaries()[0],
     });
     json!({
         "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "strict"},

@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::api::Api;
-use crate::fixture::{MARK, canaries, evil, file, list, objects, policy};
+use crate::fixture::{canaries, evil, file, list, objects, policy};
 use crate::rows::Folder;
+
+/// What must come through, so that nobody looks at an empty output.
+const MARK: &str = "evil";
 
 /// How a command is run on what others wrote. `{evil}` stands for such a text; the files are those of [`folder`].
 struct Row {

@@ -147,7 +147,8 @@
       choose({sort: next});
       document.querySelector(`[data-sort="${key}"]`).focus();
     });
-    return element("th", {scope: "col", "aria-sort": direction, class: number ? "number" : undefined}, button);
+    const kind = `of-${key}${number ? " number" : ""}`;
+    return element("th", {scope: "col", "aria-sort": direction, class: kind}, button);
   }
 
   const link = (label, state) => element("a", {href: address({...chosen(), sort: "", ...state})}, clipped(label));
@@ -188,7 +189,9 @@
   function append(most) {
     const columns = COLUMNS[view];
     const rows = waiting.splice(0, most);
-    body.append(...rows.map((row) => element("tr", {}, ...columns.map(([key], i) => cell(key, row, view, i === 0)))));
+    const made = document.createDocumentFragment();
+    for (const row of rows) made.append(element("tr", {}, ...columns.map(([key], i) => cell(key, row, view, i === 0))));
+    body.append(made);
     at("more").hidden = waiting.length === 0;
     at("some").textContent = `Show ${count(Math.min(PAGE, waiting.length))} more rows`;
     at("all").textContent = `Show all ${count(waiting.length)} other rows`;
