@@ -21,6 +21,7 @@ mod preview;
 mod real_shapes;
 mod rendered;
 mod replicas;
+mod report;
 mod reports;
 mod scale;
 mod see;

@@ -21,7 +21,7 @@ pub fn text(report: &Report) -> String {
                     &counts[0],
                     &counts[1],
                     &policies,
-                    since(&row.since),
+                    since(row.since.as_ref()),
                 ])
             })
             .collect::<String>(),
@@ -36,7 +36,7 @@ pub fn text(report: &Report) -> String {
                     &counts[1],
                     &counts[2],
                     &policies,
-                    since(&row.since),
+                    since(row.since.as_ref()),
                 ])
             })
             .collect(),
@@ -45,7 +45,7 @@ pub fn text(report: &Report) -> String {
             .map(|row| {
                 let counts = [row.namespaces, row.owners, row.fail, row.warn].map(|count| count.to_string());
                 let [namespaces, owners, fail, warn] = &counts;
-                line(&[&formatted(&row.policy), namespaces, owners, fail, warn, since(&row.since)])
+                line(&[&formatted(&row.policy), namespaces, owners, fail, warn, since(row.since.as_ref())])
             })
             .collect(),
     };
@@ -64,8 +64,8 @@ fn line(cells: &[&str]) -> String {
     cells.join(",") + "\n"
 }
 
-fn since(since: &Option<String>) -> &str {
-    since.as_deref().unwrap_or_default()
+fn since(since: Option<&String>) -> &str {
+    since.map(String::as_str).unwrap_or_default()
 }
 
 fn joined<T: ToString>(texts: &[T]) -> String {

@@ -16,7 +16,7 @@ use super::owners::{Object, Owners, group_of};
 use crate::check::collect::{Collected, collect};
 use crate::check::judge::Judge;
 use crate::check::namespaces::CommandLine;
-use crate::check::result::{ObjectRef, ObjectResult, Verdict, Violation};
+use crate::check::result::{ConstraintName, ObjectRef, ObjectResult, Verdict, Violation};
 use crate::check::world::World;
 use crate::check::fixing::{Fixes, Fixing};
 use crate::check::{NOTHING_JUDGED, judge_all, not_done, notes, place, report_exceeded};
@@ -131,11 +131,9 @@ fn found(result: &ObjectResult) -> Vec<Finding> {
 }
 
 fn subject(violation: &Violation) -> Subject {
-    match &violation.policy {
-        Some(policy) => Subject { kind: Foreign::from(policy.kind.as_str()), name: policy.name.clone() },
-        None => {
-            let constraint = violation.constraint.clone();
-            Subject { kind: constraint.kind, name: constraint.name }
-        }
+    if let Some(policy) = &violation.policy {
+        return Subject { kind: Foreign::from(policy.kind.as_str()), name: policy.name.clone() };
     }
+    let ConstraintName { kind, name } = violation.constraint.clone();
+    Subject { kind, name }
 }

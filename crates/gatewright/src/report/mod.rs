@@ -130,7 +130,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     found.notes.iter().for_each(diagnostics::note);
     found.incomplete.iter().for_each(diagnostics::note);
     if let Some(path) = &args.html {
-        let page = page::page(&report(By::Owner), args.by, &Timestamp::now().to_string())?;
+        let page = page::page(&report(By::Owner), args.by, Timestamp::now())?;
         std::fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
         diagnostics::note(format!("{}: written", path.display()));
     }

@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -16,14 +17,14 @@ const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 const BODY: &str = include_str!("page/body.html");
 
-/// The page of a report whose rows are by owner. `by` is what it shows first; `created` is a time for its head.
+/// The page of a report whose rows are by owner. `by` is what it shows first; `created` stands in its head.
 ///
 /// # Errors
 /// The report cannot be written as JSON.
-pub fn page(report: &Report, by: By, created: &str) -> serde_json::Result<String> {
+pub fn page(report: &Report, by: By, created: Timestamp) -> serde_json::Result<String> {
     let mut data = serde_json::to_value(report)?;
     data["by"] = serde_json::to_value(by)?;
-    data["created"] = created.into();
+    data["created"] = created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
     data["program"] = env!("CARGO_PKG_VERSION").into();
     let (policy, data) = (policy(), embedded(&data)?);
     Ok(format!(

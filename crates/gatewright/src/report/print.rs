@@ -16,6 +16,9 @@ pub fn text(report: &Report, now: Timestamp, width: Option<u16>) -> String {
     lines.push(summary(report));
     lines.extend(omitted(report));
     lines.extend(audit(report));
+    if !report.incomplete.is_empty() {
+        lines.push("not everything is shown".to_owned());
+    }
     lines.join("\n") + "\n"
 }
 

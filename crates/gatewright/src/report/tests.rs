@@ -106,6 +106,8 @@ fn what_nobody_knows_is_left_out_and_what_is_cut_is_said() {
     material.findings.clear();
     material.namespace = Some("shop".to_owned());
     assert!(text(&material, By::Owner).starts_with("0 owners, 0 failed, 0 warned, in namespace shop\n"));
+    material.incomplete = vec![Unseen { what: "pods".into(), needs: "list on pods".into() }];
+    assert!(text(&material, By::Owner).ends_with("\nnot everything is shown\n"));
 }
 
 #[test]
@@ -183,7 +185,7 @@ fn a_page_has_one_block_of_data() {
     material.findings[0].object.name = evil.into();
     material.notes = vec![evil.to_owned()];
     let owners = by_owner(&material.findings, &material.owners);
-    let page = page::page(&report(&material, &owners, By::Owner), By::Policy, "now").unwrap();
+    let page = page::page(&report(&material, &owners, By::Owner), By::Policy, now()).unwrap();
     assert_eq!((page.matches("<script").count(), page.matches("</script>").count()), (2, 2));
     assert!(!page.contains("<img") && !page.contains('\u{202e}'));
     let (_, data) = page.split_once("id=\"data\">").unwrap();

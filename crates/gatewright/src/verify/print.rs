@@ -47,10 +47,10 @@ fn entry_text(entry: &EntryReport) -> String {
     } else {
         format!("{}: {}", entry.class, Foreign::from(entry.text.as_str()))
     };
-    let step =
-        |place: &str, answer: String| format!("\n  {}: {}", Foreign::from(place), Foreign::from(answer));
-    let steps = entry.steps.iter().map(|it| step(&it.place, it.answer.to_string()));
-    format!("entry {}: {outcome}{}", Foreign::from(entry.reference.to_string()), steps.collect::<String>())
+    let foreign = |text: &str| Foreign::from(text).to_string();
+    let steps =
+        entry.steps.iter().map(|step| format!("\n  {}: {}", foreign(&step.place), foreign(&step.answer)));
+    format!("entry {}: {outcome}{}", foreign(&entry.reference), steps.collect::<String>())
 }
 
 #[cfg(test)]

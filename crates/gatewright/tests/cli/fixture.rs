@@ -1,5 +1,7 @@
 //! What others may write, at its worst: every command and every format gets it, and so does the page in a browser.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -66,10 +68,13 @@ pub fn list(items: &[Value]) -> String {
 
 /// A document as a file, in which every reader of YAML takes it: escaped where it is not ASCII.
 pub fn file(document: &Value) -> String {
-    let escaped = |c: char| {
-        let units =
-            c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-        if c.is_ascii() && c != '\u{7f}' { c.to_string() } else { units }
-    };
-    document.to_string().chars().map(escaped).collect()
+    document.to_string().chars().fold(String::new(), |mut file, c| {
+        if c.is_ascii() && c != '\u{7f}' {
+            file.push(c);
+        } else {
+            // Writing to a string cannot fail.
+            let _ = c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(file, "\\u{unit:04x}"));
+        }
+        file
+    })
 }

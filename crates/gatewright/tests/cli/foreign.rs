@@ -212,7 +212,7 @@ fn log(mut command: std::process::Command) -> Result<String> {
     let mut all = String::new();
     while !all.contains(MARK) {
         match log.recv_timeout(Duration::from_mins(2)) {
-            Ok(line) => all += &format!("{line}\n"),
+            Ok(line) => all.extend([line.as_str(), "\n"]),
             Err(_) => break,
         }
     }

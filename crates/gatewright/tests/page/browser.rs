@@ -94,7 +94,7 @@ impl Browser {
         let page = targets.iter().find(|target| target["type"] == "page").ok_or("no page")?;
         let attach = json!({"targetId": page["targetId"], "flatten": true});
         let attached = self.call("Target.attachToTarget", &attach)?;
-        self.session = attached["sessionId"].as_str().ok_or("no session")?.to_owned();
+        attached["sessionId"].as_str().ok_or("no session")?.clone_into(&mut self.session);
         for domain in ["Page", "Runtime", "Network"] {
             self.call(&format!("{domain}.enable"), &json!({}))?;
         }

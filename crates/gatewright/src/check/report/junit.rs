@@ -28,10 +28,7 @@ pub fn document(
 }
 
 fn test_case(result: &ObjectResult, fail_on: FailOn) -> TestCase {
-    let mut unverified = result.unverified_words().collect::<Vec<_>>().join("\n");
-    if !unverified.is_empty() {
-        unverified.push('\n');
-    }
+    let unverified: String = result.unverified_words().map(|text| text + "\n").collect();
     let said = format!("{}\n{}{unverified}", result.source, lines(result));
     let status = match result.verdict {
         Verdict::Error => unsuccessful(

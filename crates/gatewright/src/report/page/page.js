@@ -4,6 +4,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const owners = data.rows;
   const PAGE = 500;
+  const ON_PAPER = 2000;
   const LONGEST = 300;
   const VIEWS = {owner: "By owner", namespace: "By namespace", policy: "By policy"};
   const FILTERS = ["q", "result", "ns", "policy"];
@@ -285,11 +286,14 @@
         choose({q: ""});
       }
     });
-    // On paper everything that is chosen is there, with its reasons.
+    // On paper stand the rows that are chosen, with their reasons.
     let opened = [];
     addEventListener("beforeprint", () => {
-      append(Infinity);
-      opened = [...document.querySelectorAll("details:not([open])")];
+      append(Math.max(0, ON_PAPER - body.children.length));
+      const all = body.children.length + waiting.length;
+      at("paper").textContent = all > ON_PAPER
+        ? `Printed are the first ${count(ON_PAPER)} of ${count(all)} rows. Filter the page to print others.` : "";
+      opened = [...document.querySelectorAll(`tr:nth-child(-n + ${ON_PAPER}) details:not([open])`)];
       opened.forEach((it) => {
         filled(it);
         it.open = true;
