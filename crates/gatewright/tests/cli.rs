@@ -25,6 +25,8 @@ mod pods;
 mod preview;
 #[path = "cli/registry.rs"]
 mod registry;
+#[path = "cli/report.rs"]
+mod report;
 #[path = "cli/rows.rs"]
 mod rows;
 #[path = "cli/signatures.rs"]
