@@ -14,6 +14,7 @@ mod foreign;
 mod generate_docs;
 mod log;
 mod man;
+mod migrate;
 mod operator;
 mod policies;
 mod preview;
@@ -97,6 +98,9 @@ enum Command {
     /// Lists what violates policies, by owner, namespace or policy; as a table, CSV, JSON or a page
     #[command(long_about = report::LONG_ABOUT)]
     Report(report::Args),
+    /// Says what policies and labels of elsewhere mean here, and what would mean the same
+    #[command(long_about = migrate::LONG_ABOUT)]
+    Migrate(migrate::Args),
     /// Lists what is ours and left in a cluster, and deletes it
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
@@ -163,6 +167,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(args),
         Command::Preview(args) => preview::run(args),
         Command::Report(args) => report::run(args),
+        Command::Migrate(args) => migrate::run(args),
         Command::Uninstall(args) => uninstall::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Crds(args) => crds::run(args),

@@ -234,7 +234,10 @@ fn text(objects: &[Object], format: Format) -> anyhow::Result<String> {
 
 /// Block scalars come with spaces on their blank lines, which say nothing and spoil diffs. What is printed is read
 /// again as kubectl would, because a value that changes on the way would be another policy.
-fn yaml(object: &Object) -> anyhow::Result<String> {
+///
+/// # Errors
+/// YAML cannot hold the object.
+pub fn yaml(object: &impl Serialize) -> anyhow::Result<String> {
     let text = serde_saphyr::to_string(object).context("cannot write an object as YAML")?;
     let trimmed: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
     let meant = serde_json::to_value(object)?;

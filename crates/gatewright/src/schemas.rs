@@ -12,6 +12,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("explain", generator().into_root_schema_for::<crate::explain::Explain>()),
         ("explain-list", generator().into_root_schema_for::<crate::explain::ExplainList>()),
         ("preview", generator().into_root_schema_for::<crate::preview::Preview>()),
+        ("migration", generator().into_root_schema_for::<crate::migrate::Document>()),
         ("probe", generator().into_root_schema_for::<crate::status::ProbeDocument>()),
         ("report", generator().into_root_schema_for::<crate::report::Report>()),
         ("status", generator().into_root_schema_for::<crate::status::Status>()),

@@ -19,6 +19,8 @@ mod fixture;
 mod foreign;
 #[path = "cli/hostile.rs"]
 mod hostile;
+#[path = "cli/migrate.rs"]
+mod migrate;
 #[path = "cli/pods.rs"]
 mod pods;
 #[path = "cli/preview.rs"]

@@ -114,7 +114,7 @@ pub async fn seen(connection: &Connection) -> anyhow::Result<Seen> {
 }
 
 /// Where the constraints of a template are.
-fn constraints_of(template: &Value) -> Option<ApiResource> {
+pub fn constraints_of(template: &Value) -> Option<ApiResource> {
     let kind = template.pointer("/spec/crd/spec/names/kind")?.as_str()?;
     Some(constraints(kind))
 }
@@ -127,7 +127,10 @@ pub fn of_policy(kind: PolicyKind, object: &DynamicObject) -> Policy {
 }
 
 /// All objects of each resource, outside of namespaces and in all of them; and which may not be listed.
-async fn lists(
+///
+/// # Errors
+/// As of [`seen`].
+pub async fn lists(
     connection: &Connection,
     resources: Vec<ApiResource>,
     unseen: &mut Vec<Unseen>,
@@ -148,6 +151,9 @@ async fn lists(
 }
 
 /// The object as a document: with its kind, which lists leave out, and without who wrote which field.
+///
+/// # Errors
+/// It cannot be written as JSON.
 pub fn value<T: serde::Serialize>(object: &T, resource: &ApiResource) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(object)?;
     value["apiVersion"] = json!(resource.api_version);

@@ -136,7 +136,7 @@ pub async fn objects_by_page(
 ) -> anyhow::Result<Option<Unseen>> {
     let api = scoped(connection, resource, namespace);
     let parameters = ListParams::default();
-    pages(resource, parameters, async |parameters| api.list(parameters).await, take).await
+    pages(resource, parameters, usize::MAX, async |parameters| api.list(parameters).await, take).await
 }
 
 /// The same with the metadata of objects alone.
@@ -151,7 +151,7 @@ pub async fn metadata_by_page(
 ) -> anyhow::Result<Option<Unseen>> {
     let api = scoped(connection, resource, namespace);
     let parameters = ListParams::default();
-    pages(resource, parameters, async |parameters| api.list_metadata(parameters).await, take).await
+    pages(resource, parameters, usize::MAX, async |parameters| api.list_metadata(parameters).await, take).await
 }
 
 /// All objects that a client for the resource lists under these parameters.
@@ -169,6 +169,20 @@ where
     kept(resource, parameters, async |parameters| api.list(parameters).await, Some).await
 }
 
+/// The same, but no page more is asked for once there are more objects than `most`.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn list_some<K>(api: &Api<K>, resource: &ApiResource, most: usize) -> anyhow::Result<Listed<K>>
+where
+    K: Clone + DeserializeOwned + fmt::Debug,
+{
+    let mut all = vec![];
+    let page = async |parameters: &ListParams| api.list(parameters).await;
+    let unseen = pages(resource, ListParams::default(), most, page, gather(&mut all, Some)).await?;
+    Ok(unseen.map_or(Listed::All(all), Listed::Unseen))
+}
+
 /// What is kept of all pages.
 async fn kept<T: Clone, U>(
     resource: &ApiResource,
@@ -177,31 +191,39 @@ async fn kept<T: Clone, U>(
     keep: impl Fn(T) -> Option<U>,
 ) -> anyhow::Result<Listed<U>> {
     let mut all = vec![];
-    let take = |page| {
+    let unseen = pages(resource, parameters, usize::MAX, page, gather(&mut all, keep)).await?;
+    Ok(unseen.map_or(Listed::All(all), Listed::Unseen))
+}
+
+fn gather<T, U>(
+    all: &mut Vec<U>,
+    keep: impl Fn(T) -> Option<U>,
+) -> impl FnMut(Page<T>) -> anyhow::Result<()> {
+    move |page| {
         match page {
-            Page::Items(items) => all.extend(Vec::into_iter(items).filter_map(&keep)),
+            Page::Items(items) => all.extend(items.into_iter().filter_map(&keep)),
             Page::Anew => all.clear(),
         }
         Ok(())
-    };
-    let unseen = pages(resource, parameters, page, take).await?;
-    Ok(unseen.map_or(Listed::All(all), Listed::Unseen))
+    }
 }
 
 async fn pages<T: Clone>(
     resource: &ApiResource,
     parameters: ListParams,
+    most: usize,
     page: impl AsyncFn(&ListParams) -> kube::Result<ObjectList<T>>,
     mut take: impl FnMut(Page<T>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Unseen>> {
     let limit = parameters.limit.unwrap_or(PAGE);
     let mut parameters = parameters.limit(limit);
-    let mut patience = PATIENCE;
+    let (mut so_far, mut patience) = (0, PATIENCE);
     loop {
         match page(&parameters).await {
             Ok(page) => {
+                so_far += page.items.len();
                 take(Page::Items(page.items))?;
-                match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                match page.metadata.continue_.filter(|token| !token.is_empty() && so_far <= most) {
                     Some(token) => parameters = parameters.continue_token(&token),
                     None => return Ok(None),
                 }
@@ -214,6 +236,7 @@ async fn pages<T: Clone>(
             // The list has become too old while it was read: from the beginning.
             Err(kube::Error::Api(status)) if status.code == 410 && parameters.continue_token.is_some() => {
                 take(Page::Anew)?;
+                so_far = 0;
                 parameters.continue_token = None;
             }
             // The API server asks to come back: while it starts, or takes in a changed CRD.
@@ -229,12 +252,12 @@ async fn pages<T: Clone>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Listed, PATIENCE, Unseen, list};
+    use super::{Listed, PATIENCE, Unseen, list, list_some};
     use crate::cluster::Connection;
     use http::{Request, Response};
-    use kube::Client;
     use kube::client::Body;
-    use kube::core::{ApiResource, GroupVersionKind};
+    use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+    use kube::{Api, Client};
     use serde_json::{Value, json};
     use std::convert::Infallible;
     use std::sync::{Arc, Mutex};
@@ -280,6 +303,14 @@ mod tests {
         let tokens: Vec<_> = asked.iter().map(|it| it.split("continue=").nth(1)).collect();
         assert_eq!(tokens, [None, Some("t"), None, Some("u")]);
         assert!(asked.iter().all(|it| it.contains("limit=500")), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn no_page_is_asked_for_once_there_are_too_many() {
+        let (cluster, asked) = cluster(vec![page(&["a"], "t"), page(&["b"], "u")]);
+        let api = Api::<DynamicObject>::all_with(cluster.client.clone(), &resource());
+        let Listed::All(all) = list_some(&api, &resource(), 1).await.unwrap() else { panic!("not shown") };
+        assert_eq!((all.len(), asked.lock().unwrap().len()), (2, 2));
     }
 
     #[tokio::test]

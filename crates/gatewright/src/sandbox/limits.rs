@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
+/// Upstream's webhook gives Gatekeeper as long for all templates together, in seconds.
+const TIMEOUT: u64 = 3;
+
+/// In MiB.
+const MEMORY: u64 = 1024;
+
 /// What a template of the input may take before it is ended.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Limits of templates in the input")]
 pub struct Limits {
     /// How many seconds a template may take to be compiled, or for one object
-    // Upstream's webhook gives Gatekeeper as long for all templates together.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..=3600))]
     template_timeout: u64,
     /// How many MiB of memory a template may take
-    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(64..=65536))]
+    #[arg(long, value_name = "MIB", default_value_t = MEMORY, value_parser = clap::value_parser!(u64).range(64..=65536))]
     template_memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { template_timeout: TIMEOUT, template_memory: MEMORY }
+    }
 }
 
 impl Limits {

@@ -1,0 +1,177 @@
+//! Constraints of the gatekeeper-library's templates, and the policies that say the same.
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+use gatewright_api::{POLICY_API_VERSION, PolicyKind};
+use gatewright_compiler::Settings;
+use gatewright_rules::Template;
+use serde_json::{Map, Value, json};
+
+use self::table::{Conversion, TABLE};
+use super::document::{Found as Entry, Migrated, ObjectName};
+use super::rows::Row;
+use super::source::Found;
+use crate::foreign::Foreign;
+use crate::input::Document;
+use crate::policies;
+
+/// Where these objects come from.
+pub const FROM: &str = "gatekeeper-library";
+
+/// A constraint, and the policy that says the same.
+#[derive(Debug)]
+pub struct Examined {
+    /// What is said of it.
+    pub migrated: Migrated,
+    /// The policy; none where none says the same.
+    pub written: Option<Value>,
+}
+
+const NO_FIELD: Row = Row {
+    id: "L1",
+    when: "no field of a policy says what the template says",
+    before: "Gatekeeper enforces the constraint",
+    after: "gatewright leaves it alone: keep template and constraint",
+    general: false,
+};
+const NO_PARAMETER: Row = Row {
+    id: "L2",
+    when: "no field says what a parameter says",
+    before: "Gatekeeper enforces the constraint",
+    after: "gatewright leaves it alone: keep template and constraint",
+    general: false,
+};
+const NO_MATCH: Row = Row {
+    id: "L3",
+    when: "spec.match or the action says what a policy cannot say",
+    before: "Gatekeeper enforces the constraint",
+    after: "gatewright leaves it alone: keep template and constraint",
+    general: false,
+};
+const CONTROLLERS: Row = Row {
+    id: "L4",
+    when: "a Deployment or another controller is applied",
+    before: "the library's constraints name Pods, unless somebody added kinds",
+    after: "here controllers are judged by their Pod templates, unless the setting podSecurityStandards.controllerValidation is false",
+    general: true,
+};
+const SYSTEM: Row = Row {
+    id: "L5",
+    when: "a namespace is a system namespace",
+    before: "a constraint reaches it unless its match leaves it out",
+    after: "here a policy reaches it only if matchNames names it exactly so",
+    general: true,
+};
+const STANDARDS: Row = Row {
+    id: "L6",
+    when: "gatewright is installed",
+    before: "only your constraints are enforced",
+    after: "the Pod Security Standard baseline holds, too, in every namespace that is not a system namespace",
+    general: true,
+};
+
+/// All differences.
+pub const ROWS: &[&Row] = &[&NO_FIELD, &NO_PARAMETER, &NO_MATCH, &CONTROLLERS, &SYSTEM, &STANDARDS];
+
+/// Looks at all constraints that are not ours.
+pub fn examine(found: &Found, settings: &Settings) -> Vec<Examined> {
+    let theirs = found.constraints.iter().filter(|it| Template::of_kind(&it.header.kind).is_none());
+    theirs.filter(|it| !it.header.kind.starts_with("D8")).map(|it| of_constraint(it, settings)).collect()
+}
+
+fn of_constraint(document: &Document, settings: &Settings) -> Examined {
+    let constraint = document.value();
+    let object = ObjectName::new(&document.header.kind, None, &document.header.name);
+    let migrated = Migrated { object, from: FROM, ..Migrated::default() };
+    match policy(document, &constraint, settings) {
+        Ok((kind, policy)) => {
+            let becomes = Some(Foreign::from(format!("{kind}/{}", document.header.name)));
+            Examined { migrated: Migrated { becomes, ..migrated }, written: Some(policy) }
+        }
+        Err(entry) => Examined { migrated: Migrated { differences: vec![entry], ..migrated }, written: None },
+    }
+}
+
+/// The policy that says what a constraint says.
+fn policy(
+    document: &Document,
+    constraint: &Value,
+    settings: &Settings,
+) -> Result<(PolicyKind, Value), Entry> {
+    let conversion = TABLE.iter().find(|it| it.kinds.contains(&document.header.kind.as_str()));
+    let Conversion { policy, fields, .. } = conversion.ok_or_else(|| NO_FIELD.found("kind"))?;
+    let none = json!({});
+    let parameters = constraint.pointer("/spec/parameters").filter(|it| it.is_object()).unwrap_or(&none);
+    let reason = |row: &Row, (field, why): (String, String)| Entry {
+        after: format!("{}; {why}", row.after).into(),
+        ..row.found(&field)
+    };
+    let rules = fields(parameters, constraint)
+        .map_err(|(parameter, why)| reason(&NO_PARAMETER, (format!("spec.parameters.{parameter}"), why)))?;
+    let spec = spec(constraint, rules).map_err(|it| reason(&NO_MATCH, it))?;
+    let made = json!({
+        "apiVersion": POLICY_API_VERSION, "kind": policy.as_ref(),
+        "metadata": {"name": document.header.name}, "spec": spec,
+    });
+    let compiled = Document::made(&made, document.location.clone())
+        .map_err(|error| vec![error])
+        .and_then(|made| policies::compiled(&made, *policy, settings));
+    match compiled {
+        Ok(_) => Ok((*policy, made)),
+        Err(errors) => {
+            let why = errors.first().map(|error| error.message.clone()).unwrap_or_default();
+            Err(reason(&NO_PARAMETER, ("spec".to_owned(), why)))
+        }
+    }
+}
+
+/// The spec of the policy, or the field of the constraint that a policy has not, and why that matters.
+fn spec(constraint: &Value, rules: Map<String, Value>) -> Result<Value, (String, String)> {
+    let spec = &constraint["spec"];
+    let action = match spec["enforcementAction"].as_str().unwrap_or("deny") {
+        "deny" => "Deny",
+        "warn" => "Warn",
+        "dryrun" => "Dryrun",
+        other => {
+            return Err(("spec.enforcementAction".to_owned(), format!("a policy has no action {other}")));
+        }
+    };
+    let known = ["kinds", "namespaces", "excludedNamespaces", "namespaceSelector", "labelSelector", "scope"];
+    let unknown =
+        spec["match"].as_object().into_iter().flatten().find(|(key, _)| !known.contains(&key.as_str()));
+    if let Some((key, _)) = unknown {
+        return Err((format!("spec.match.{key}"), "a policy has no such field".to_owned()));
+    }
+    Ok(json!({"enforcementAction": action, "match": matched(&spec["match"]), "policies": rules}))
+}
+
+/// The same choice of namespaces and objects. A constraint that names none matches everything.
+fn matched(of_constraint: &Value) -> Value {
+    let given = |field: &str| {
+        let value = &of_constraint[field];
+        let empty = value.is_null()
+            || value.as_array().is_some_and(Vec::is_empty)
+            || value.as_object().is_some_and(Map::is_empty);
+        (!empty).then(|| value.clone())
+    };
+    let mut namespaces = Map::new();
+    for (theirs, ours) in [
+        ("namespaces", "matchNames"),
+        ("excludedNamespaces", "excludeNames"),
+        ("namespaceSelector", "labelSelector"),
+    ] {
+        namespaces.extend(given(theirs).map(|value| (ours.to_owned(), value)));
+    }
+    let labels = given("labelSelector");
+    if namespaces.is_empty() && labels.is_none() {
+        namespaces.insert("matchNames".to_owned(), json!(["*"]));
+    }
+    let mut all = Map::new();
+    if !namespaces.is_empty() {
+        all.insert("namespaceSelector".to_owned(), namespaces.into());
+    }
+    all.extend(labels.map(|value| ("labelSelector".to_owned(), value)));
+    all.into()
+}

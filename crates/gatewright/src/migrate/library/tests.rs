@@ -1,0 +1,196 @@
+use gatewright_compiler::Settings;
+use serde_json::{Value, json};
+
+use super::table::TABLE;
+use super::{examine, matched};
+use crate::input::{Document, Location};
+use crate::migrate::source::Found;
+
+fn constraint(kind: &str, parameters: &Value, matched: &Value) -> Document {
+    let value = json!({
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": kind, "metadata": {"name": "one"},
+        "spec": {"match": matched, "parameters": parameters},
+    });
+    Document::made(&value, Location { file: "a".into(), line: 1 }).unwrap()
+}
+
+fn pods() -> Value {
+    json!({"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}], "namespaces": ["shop"]})
+}
+
+/// The rules of the policy that a constraint becomes, or what is in the way.
+fn becomes(kind: &str, parameters: &Value, matched: &Value) -> Result<Value, String> {
+    let mut found = Found::default();
+    found.take(constraint(kind, parameters, matched));
+    let settings = Settings::from_yaml("", "gatewright-system").unwrap();
+    let mut all = examine(&found, &settings);
+    assert_eq!(all.len(), 1);
+    let one = all.remove(0);
+    match one.written {
+        Some(policy) => Ok(policy["spec"]["policies"].clone()),
+        None => {
+            let entry = &one.migrated.differences[0];
+            Err(format!("{} {}", entry.id, entry.field))
+        }
+    }
+}
+
+/// Each template with parameters as its samples have them, and the rules that it becomes.
+fn rows() -> Vec<(&'static str, Value, Value)> {
+    let ids = json!({"rule": "MustRunAs", "ranges": [{"min": 100, "max": 200}]});
+    vec![
+        ("K8sPSPPrivilegedContainer", json!({}), json!({"allowPrivileged": false})),
+        (
+            "K8sPSPAllowPrivilegeEscalationContainer",
+            json!({"exemptImages": []}),
+            json!({"allowPrivilegeEscalation": false}),
+        ),
+        ("K8sPSPHostNamespace", json!({}), json!({"allowHostPID": false, "allowHostIPC": false})),
+        (
+            "K8sPSPHostNetworkingPorts",
+            json!({"hostNetwork": true, "min": 80, "max": 9000}),
+            json!({"allowedHostPorts": [{"min": 80, "max": 9000}]}),
+        ),
+        ("K8sPSPReadOnlyRootFilesystem", json!({}), json!({"readOnlyRootFilesystem": true})),
+        ("K8sPSPAutomountServiceAccountTokenPod", json!({}), json!({"automountServiceAccountToken": false})),
+        (
+            "K8sPSPFlexVolumes",
+            json!({"allowedFlexVolumes": [{"driver": "example/lvm"}]}),
+            json!({"allowedFlexVolumes": [{"driver": "example/lvm"}]}),
+        ),
+        (
+            "K8sPSPVolumeTypes",
+            json!({"volumes": ["configMap", "secret"]}),
+            json!({"allowedVolumes": ["configMap", "secret"]}),
+        ),
+        ("K8sPSPHostFilesystem", json!({}), json!({"allowedHostPaths": []})),
+        (
+            "K8sPSPCapabilities",
+            json!({"allowedCapabilities": ["*"], "requiredDropCapabilities": ["NET_RAW"]}),
+            json!({"allowedCapabilities": ["ALL"], "requiredDropCapabilities": ["NET_RAW"]}),
+        ),
+        (
+            "K8sPSPAppArmor",
+            json!({"allowedProfiles": ["runtime/default"]}),
+            json!({"allowedAppArmor": ["runtime/default"]}),
+        ),
+        ("K8sPSPProcMount", json!({"procMount": "Default"}), json!({"allowedProcMount": "Default"})),
+        ("K8sPSPAllowedUsers", json!({"runAsUser": ids}), json!({"runAsUser": ids})),
+        ("K8sPSPFSGroup", ids.clone(), json!({"fsGroup": ids})),
+        (
+            "K8sPSPSELinuxV2",
+            json!({"allowedSELinuxOptions": [{"level": "s0"}]}),
+            json!({"seLinux": [{"level": "s0"}]}),
+        ),
+        (
+            "K8sPSPForbiddenSysctls",
+            json!({"forbiddenSysctls": ["kernel.*"], "allowedSysctls": ["net.*"]}),
+            json!({"forbiddenSysctls": ["kernel.*"], "allowedUnsafeSysctls": ["net.*"]}),
+        ),
+        (
+            "K8sPSPSeccompV2",
+            json!({"allowedProfiles": ["RuntimeDefault"]}),
+            json!({"seccompProfiles": {"allowedProfiles": ["RuntimeDefault"]}}),
+        ),
+        (
+            "K8sBlockNodePort",
+            json!({}),
+            json!({"allowedServiceTypes": ["ClusterIP", "LoadBalancer", "ExternalName"]}),
+        ),
+        (
+            "K8sBlockLoadBalancer",
+            json!({}),
+            json!({"allowedServiceTypes": ["ClusterIP", "NodePort", "ExternalName"]}),
+        ),
+        ("K8sBlockWildcardIngress", json!({}), json!({"blockWildcardDomains": true})),
+        (
+            "K8sAllowedRepos",
+            json!({"repos": ["registry.example.com/"]}),
+            json!({"allowedRepos": ["registry.example.com/*"]}),
+        ),
+        ("K8sDisallowedTags", json!({"tags": ["latest"]}), json!({"disallowedImageTags": ["latest"]})),
+        (
+            "K8sRequiredProbes",
+            json!({"probes": ["readinessProbe"], "probeTypes": ["tcpSocket", "httpGet", "exec"]}),
+            json!({"requiredProbes": ["readinessProbe"]}),
+        ),
+        (
+            "K8sReplicaLimits",
+            json!({"ranges": [{"min_replicas": 3, "max_replicas": 50}]}),
+            json!({"replicaLimits": {"minReplicas": 3, "maxReplicas": 50}}),
+        ),
+        (
+            "K8sRequiredResources",
+            json!({"limits": ["memory"]}),
+            json!({"requiredResources": {"limits": ["memory"]}}),
+        ),
+        (
+            "K8sRequiredLabels",
+            json!({"labels": [{"key": "owner", "allowedRegex": "^[a-z]+$"}], "message": "m"}),
+            json!({"requiredLabels": {"labels": [{"key": "owner", "allowedRegex": "^[a-z]+$"}], "watchKinds": ["/Pod"]}}),
+        ),
+        (
+            "K8sRequiredAnnotations",
+            json!({"annotations": [{"key": "owner"}]}),
+            json!({"requiredAnnotations": {"annotations": [{"key": "owner"}], "watchKinds": ["/Pod"]}}),
+        ),
+        (
+            "K8sStorageClass",
+            json!({"allowedStorageClasses": ["fast"]}),
+            json!({"storageClassNames": ["fast"]}),
+        ),
+    ]
+}
+
+#[test]
+fn each_template_becomes_its_fields() {
+    let rows = rows();
+    for (kind, parameters, expected) in &rows {
+        assert_eq!(becomes(kind, parameters, &pods()).as_ref(), Ok(expected), "{kind}");
+    }
+    let named: Vec<_> = rows.iter().map(|row| row.0).collect();
+    let missing: Vec<_> = TABLE.iter().flat_map(|it| it.kinds).filter(|kind| !named.contains(kind)).collect();
+    assert!(missing.is_empty(), "without a row: {missing:?}");
+}
+
+#[test]
+fn what_no_policy_says_is_named() {
+    let plain = &pods();
+    let named = |field: &str, value: Value| {
+        let mut matched = pods();
+        matched[field] = value;
+        matched
+    };
+    for (kind, parameters, matched, expected) in [
+        ("K8sHttpsOnly", json!({}), plain, "L1 kind"),
+        (
+            "K8sPSPPrivilegedContainer",
+            json!({"exemptImages": ["a/*"]}),
+            plain,
+            "L2 spec.parameters.exemptImages",
+        ),
+        (
+            "K8sRequiredProbes",
+            json!({"probes": ["livenessProbe"], "probeTypes": ["exec"]}),
+            plain,
+            "L2 spec.parameters.probeTypes",
+        ),
+        ("K8sReplicaLimits", json!({"ranges": [{}, {}]}), plain, "L2 spec.parameters.ranges"),
+        ("K8sStorageClass", json!({}), plain, "L2 spec.parameters.allowedStorageClasses"),
+        ("K8sRequiredLabels", json!({"labels": [{"key": "a"}]}), &json!({}), "L2 spec.parameters.labels"),
+        ("K8sPSPHostNamespace", json!({}), &named("name", json!("a*")), "L3 spec.match.name"),
+        ("K8sPSPHostNamespace", json!({}), &named("namespaces", json!(["Shop"])), "L2 spec"),
+    ] {
+        assert_eq!(becomes(kind, &parameters, matched), Err(expected.to_owned()), "{kind}");
+    }
+}
+
+#[test]
+fn a_constraint_that_names_no_namespace_matches_all() {
+    let all = json!({"namespaceSelector": {"matchNames": ["*"]}});
+    assert_eq!(matched(&json!({"kinds": [], "namespaces": []})), all);
+    assert_eq!(matched(&Value::Null), all);
+    let given = json!({"excludedNamespaces": ["kube-*"], "labelSelector": {"matchLabels": {"a": "b"}}});
+    let expected = json!({"namespaceSelector": {"excludeNames": ["kube-*"]}, "labelSelector": {"matchLabels": {"a": "b"}}});
+    assert_eq!(matched(&given), expected);
+}

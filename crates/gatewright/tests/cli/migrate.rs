@@ -1,0 +1,140 @@
+//! `migrate` without a cluster.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+use crate::Result;
+use crate::rows::Folder;
+
+/// What the pages show is what is printed. In the repository, so that the files of the examples are there.
+#[test]
+fn the_examples_in_the_documentation_are_true() -> Result {
+    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let mut count = 0;
+    for page in ["deckhouse", "from-pod-security-admission", "from-gatekeeper-library"] {
+        let text = std::fs::read_to_string(repository.join(format!("docs/{page}.md")))?;
+        for block in text.split("```console\n").skip(1) {
+            let (block, _) = block.split_once("```").ok_or("no end")?;
+            let (command, shown) = block.split_once('\n').ok_or("no command")?;
+            let arguments = command.strip_prefix("$ gatewright ").ok_or("no command")?.split(' ');
+            let mut program = Command::cargo_bin("gatewright")?;
+            let output = program.current_dir(repository).args(arguments).output()?;
+            assert_eq!(String::from_utf8(output.stdout)?, shown, "{page}: {command}");
+            assert_eq!(output.status.code(), Some(1), "{page}: {command}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 6);
+    Ok(())
+}
+
+/// What is printed as YAML is accepted here, and has no difference that can be written out.
+#[test]
+fn what_is_written_out_is_accepted_and_has_nothing_left_to_write() -> Result {
+    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    for source in ["deckhouse", "gatekeeper-library"] {
+        let mut program = Command::cargo_bin("gatewright")?;
+        let folder = format!("examples/migrate/{source}");
+        let output = program
+            .current_dir(repository)
+            .args(["migrate", "--from", source, "-f", &folder, "-o", "yaml"])
+            .output()?;
+        let folder = Folder::of(&[("policies.yaml", &output.stdout)])?;
+        let (code, said) = folder.run(&["check", "-f", "policies.yaml", "--allow-empty"])?;
+        assert_eq!(code, 0, "{said}");
+        let (_, said) =
+            folder.run(&["migrate", "--from", "deckhouse", "-f", "policies.yaml", "-o", "json"])?;
+        let document: Value = serde_json::from_str(&said)?;
+        let left = document["objects"].as_array().into_iter().flatten();
+        let mut left = left.flat_map(|it| it["differences"].as_array().into_iter().flatten());
+        // Constraints of others were never Deckhouse's.
+        assert!(source != "deckhouse" || left.all(|it| it["sameMeaning"].is_null()), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_document_is_as_its_schema_says() -> Result {
+    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let schema = std::fs::read_to_string(repository.join("docs/json/migration.schema.json"))?;
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema)?)?;
+    for arguments in [
+        &["migrate", "-f", "examples/migrate", "-o", "json"][..],
+        &["migrate", "--to", "0.1.0", "-o", "json"],
+    ] {
+        let mut program = Command::cargo_bin("gatewright")?;
+        let output = program.current_dir(repository).args(arguments).output()?;
+        let mut document: Value = serde_json::from_slice(&output.stdout)?;
+        assert_eq!((&document["kind"], &document["version"]), (&"Migration".into(), &1.into()));
+        let wrong: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        document["objects"] = "many".into();
+        assert!(!validator.is_valid(&document));
+    }
+    Ok(())
+}
+
+const PLAIN: &str = "apiVersion: deckhouse.io/v1alpha1\nkind: OperationPolicy\nmetadata: {name: plain}\n\
+                     spec: {match: {namespaceSelector: {matchNames: [shop]}}, policies: {imagePullPolicy: Always}}\n";
+
+#[test]
+fn exit_codes_say_whether_somebody_has_to_look() -> Result {
+    let folder = Folder::of(&[
+        ("plain.yaml", PLAIN.as_bytes()),
+        ("differs.yaml", PLAIN.replace("imagePullPolicy: Always", "maxRevisionHistoryLimit: 1").as_bytes()),
+        (
+            "refused.yaml",
+            PLAIN.replace("imagePullPolicy: Always", "allowedRepos: [\"https://a\"]").as_bytes(),
+        ),
+        ("broken.yaml", b"a: [\n"),
+    ])?;
+    for (arguments, code, expected) in [
+        (&["-f", "plain.yaml"][..], 0, "0 policies change their meaning, 1 does not"),
+        (&["-f", "differs.yaml"], 1, "1 policy changes its meaning, 0 do not"),
+        (&["-f", "refused.yaml"], 1, "here it is refused: \"https://a\""),
+        (&["-f", "plain.yaml", "--from", "psa"], 0, "nothing to migrate was found"),
+        (&["-f", "broken.yaml"], 2, "broken.yaml:"),
+        (&["--to", "9.9.9"], 2, "nothing is known of version 9.9.9"),
+        (&["--to", "0.1.0", "--from", "psa"], 2, "cannot be used with"),
+        (&["--to", "0.1.0", "-o", "yaml"], 2, "--to prints no objects"),
+    ] {
+        let (found, said) = folder.run(&[&["migrate"], arguments].concat())?;
+        assert!(found == code && said.contains(expected), "{arguments:?} {found}: {said}");
+    }
+    Ok(())
+}
+
+/// Names that lead a terminal astray, and credentials.
+#[test]
+fn foreign_text_is_written_out_and_credentials_are_never_printed() -> Result {
+    let policy = "apiVersion: deckhouse.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: \"a\\e[2Jb\\u202e\"}\nspec:\n  \
+                  match: {namespaceSelector: {matchNames: [\"shop\\e[31m\"]}}\n  policies:\n    \
+                  allowedVolumes: [\"\\e]0;evil\\a\"]\n    verifyImageSignatures:\n    \
+                  - {reference: \"r.example.com/a\", dockerCfg: Y2FuYXJ5, publicKeys: [\"x\\e[2J\"]}\n---\n\
+                  apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: \"\\e[2J\"}}\n---\n\
+                  apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: K8sAllowedRepos\nmetadata: {name: \"\\e[2J\"}\n\
+                  spec: {enforcementAction: \"\\e[2J\", parameters: {\"\\e[2J\": 1}}\n";
+    let folder = Folder::of(&[("a.yaml", policy.as_bytes())])?;
+    for format in ["table", "json", "yaml"] {
+        let (code, said) = folder.run(&["migrate", "-f", "a.yaml", "-o", format])?;
+        assert!(code == 1 && said.contains("shop"), "{format}: {said}");
+        assert!(!said.contains(['\u{1b}', '\u{7}']) && !said.contains("Y2FuYXJ5"), "{format}: {said:?}");
+        assert!(format == "json" || !said.contains('\u{202e}'), "{format}: {said:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn more_than_ten_thousand_objects_are_refused() -> Result {
+    let pods: String = (0..10_001)
+        .map(|number| {
+            format!("---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}, namespace: shop}}\n")
+        })
+        .collect();
+    let folder = Folder::of(&[("a.yaml", format!("{PLAIN}{pods}").as_bytes())])?;
+    let (code, said) = folder.run(&["migrate", "-f", "a.yaml"])?;
+    assert!(code == 2 && said.contains("more than 10000 objects"), "{code} {said}");
+    Ok(())
+}
