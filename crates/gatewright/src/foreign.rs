@@ -71,7 +71,7 @@ fn written_out(text: &str, is_obeyed: impl Fn(char) -> bool) -> Cow<'_, str> {
 
 /// Whether a terminal, or a reader's eye, is led by the character: controls (C0, DEL, C1), bidirectional and zero-width
 /// marks, separators of lines, and the tags and fillers that nobody sees.
-fn is_obeyed(c: char) -> bool {
+pub fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'

@@ -13,6 +13,7 @@ mod exec;
 mod explain;
 mod gitops;
 mod manifests;
+mod migrate;
 mod mutation;
 mod openshift;
 mod operator;

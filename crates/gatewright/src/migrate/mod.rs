@@ -29,10 +29,10 @@ use self::source::Found;
 use self::trial::Said;
 use crate::check::report::wrap::terminal_width;
 use crate::cluster::ClusterArgs;
-use crate::diagnostics;
 use crate::input::ReadingArgs;
 use crate::sandbox::{Limits, Pool};
 use crate::settings::SettingsArgs;
+use crate::{FAILED, diagnostics};
 
 /// Something changes its meaning, or is in the way.
 const FOUND: u8 = 1;
@@ -59,7 +59,7 @@ Examples:
   gatewright migrate --to 0.1.0                                # what that version judges otherwise
 
 Exit codes: 0 nothing changes its meaning and nothing is in the way, 1 something does or is, 2 wrong usage
-or input, or the cluster refused.";
+or input, the cluster refused, or nothing was found where you may not see everything.";
 
 /// What to migrate.
 #[derive(Debug, clap::Args)]
@@ -136,7 +136,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let migration = migrate(found, sources, &settings, &Pool::new(Limits::default()))?;
     print(args.output, &migration)?;
     print::notes(&migration.document).iter().for_each(diagnostics::note);
-    Ok(ExitCode::from(if migration.document.has_findings() { FOUND } else { 0 }))
+    Ok(ExitCode::from(exit_code(&migration.document)))
+}
+
+/// Nobody says that nothing changes who did not see everything.
+fn exit_code(document: &Document) -> u8 {
+    match (document.has_findings(), document.incomplete.is_empty()) {
+        (true, _) => FOUND,
+        (false, true) => 0,
+        (false, false) => FAILED,
+    }
 }
 
 fn find(args: &Args, sources: Sources, settings: &Settings) -> anyhow::Result<Found> {

@@ -112,7 +112,11 @@ fn summary(document: &Document) -> String {
         ),
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { "nothing to migrate was found".to_owned() } else { parts.join("; ") }
+    match (parts.is_empty(), document.incomplete.is_empty()) {
+        (false, _) => parts.join("; "),
+        (true, true) => "nothing to migrate was found".to_owned(),
+        (true, false) => "nothing to migrate was found in what you may see".to_owned(),
+    }
 }
 
 /// The same of one source; none where it has no objects.

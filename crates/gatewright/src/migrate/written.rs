@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::foreign::is_obeyed;
 use crate::render::yaml;
 
 /// What an API server keeps of an object, and nobody writes.
@@ -61,9 +62,30 @@ pub fn documents(objects: &[(Vec<String>, Value)]) -> anyhow::Result<String> {
         for comment in comments {
             text.extend(["# ", comment, "\n"]);
         }
-        text.push_str(&yaml(object)?);
+        text.push_str(&harmless(object)?);
     }
     Ok(text)
+}
+
+/// An object as YAML; as JSON, which is YAML, where a terminal would obey a character that YAML leaves as it is.
+fn harmless(object: &Value) -> anyhow::Result<String> {
+    let text = yaml(object)?;
+    let is_led = |c: char| c != '\n' && is_obeyed(c);
+    if !text.contains(is_led) {
+        return Ok(text);
+    }
+    // Such characters stand in strings alone.
+    let mut escaped = String::new();
+    for c in serde_json::to_string_pretty(object)?.chars() {
+        if is_led(c) {
+            let units =
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            escaped.push_str(&units);
+        } else {
+            escaped.push(c);
+        }
+    }
+    Ok(escaped + "\n")
 }
 
 #[cfg(test)]
@@ -71,6 +93,17 @@ mod tests {
     use serde_json::json;
 
     use super::{cleaned, documents, has_credentials};
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped_and_means_the_same() {
+        let object = json!({"a": "x\u{202e}y\u{1b}", "b": ["\u{e0041}"], "c": "line\nline"});
+        let text = documents(&[(vec![], object.clone())]).unwrap();
+        assert!(
+            text.contains(r"x\u202ey\u001b") && !text.contains(['\u{202e}', '\u{1b}', '\u{e0041}']),
+            "{text}"
+        );
+        assert_eq!(crate::input::value(&text).unwrap(), object);
+    }
 
     #[test]
     fn what_the_server_wrote_and_credentials_are_left_out() {

@@ -95,16 +95,16 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         number: 5,
-        field: "allowedHostPaths",
-        when: "allowedHostPaths is empty",
-        before: "Deckhouse takes an empty list for no list: every path is allowed",
-        after: "here no path is allowed",
-        about: SameMeaning(SecurityPolicy, meaning::host_paths),
+        field: "lists of what is allowed",
+        when: "a list of what is allowed is empty",
+        before: "Deckhouse takes an empty list for no list: everything is allowed",
+        after: "here nothing is allowed",
+        about: SameMeaning(SecurityPolicy, meaning::empty_of_security),
     },
     Difference {
         number: 6,
         field: "requiredDropCapabilities",
-        when: "the policy has a field about capabilities, and requiredDropCapabilities does not list ALL",
+        when: "the policy lists capabilities, and requiredDropCapabilities does not list ALL",
         before: "Deckhouse demands that containers drop ALL all the same",
         after: "here only what is listed must be dropped",
         about: SameMeaning(SecurityPolicy, meaning::dropped),
@@ -119,8 +119,8 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         number: 8,
-        field: "runAsUser, runAsGroup, fsGroup, supplementalGroups",
-        when: "a range of ids has no max",
+        field: "runAsUser, runAsGroup, fsGroup, supplementalGroups, allowedHostPorts",
+        when: "a range of ids or ports has no max",
         before: "Deckhouse takes the missing bound for 0",
         after: "here the range is open",
         about: SameMeaning(SecurityPolicy, meaning::open_ranges),
@@ -316,6 +316,14 @@ pub const DIFFERENCES: &[Difference] = &[
         before: "Deckhouse enforces policies there",
         after: "here the label means nothing: name the namespace in matchNames",
         about: Label(SYSTEM_LABEL),
+    },
+    Difference {
+        number: 33,
+        field: "lists of what is allowed",
+        when: "a list of what is allowed is empty",
+        before: "Deckhouse takes an empty list for no list: everything is allowed",
+        after: "here nothing is allowed",
+        about: SameMeaning(OperationPolicy, meaning::empty_of_operation),
     },
 ];
 

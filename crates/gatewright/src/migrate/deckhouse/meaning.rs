@@ -51,24 +51,54 @@ pub fn is_host_process(violation: &Violation, _: &Value) -> bool {
 
 /// Δ4.
 pub fn token_volume(policy: &Value) -> Option<Vec<Edit>> {
-    let volumes = rule(policy, "allowedVolumes").as_array()?;
+    let volumes = list(policy, "allowedVolumes");
     let lists = |kind: &str| volumes.iter().any(|it| it == kind);
-    let concerned =
-        !lists("projected") && !lists("*") && *rule(policy, "automountServiceAccountToken") != false;
+    let concerned = !volumes.is_empty()
+        && !lists("projected")
+        && !lists("*")
+        && *rule(policy, "automountServiceAccountToken") != false;
     concerned.then(|| vec![Edit::set("automountServiceAccountToken", false)])
 }
 
-/// Δ5.
-pub fn host_paths(policy: &Value) -> Option<Vec<Edit>> {
-    rule(policy, "allowedHostPaths").as_array()?.is_empty().then(|| vec![Edit::remove("allowedHostPaths")])
+/// Δ5. With something to drop, an absent list of capabilities allows none in Deckhouse, too.
+pub fn empty_of_security(policy: &Value) -> Option<Vec<Edit>> {
+    let drops = !list(policy, "requiredDropCapabilities").is_empty();
+    let lists = [
+        "allowedHostPaths",
+        "allowedVolumes",
+        "allowedCapabilities",
+        "allowedAppArmor",
+        "allowedFlexVolumes",
+        "allowedHostPorts",
+        "allowedClusterRoles",
+        "allowedUnsafeSysctls",
+        "allowedServiceTypes",
+        "seLinux",
+    ];
+    emptied(policy, lists.into_iter().filter(|field| !(drops && *field == "allowedCapabilities")))
 }
 
-/// Δ6.
+/// Δ33.
+pub fn empty_of_operation(policy: &Value) -> Option<Vec<Edit>> {
+    emptied(
+        policy,
+        ["allowedRepos", "priorityClassNames", "ingressClassNames", "storageClassNames"].into_iter(),
+    )
+}
+
+/// Without the lists that are empty, if some are.
+fn emptied<'a>(policy: &Value, lists: impl Iterator<Item = &'a str>) -> Option<Vec<Edit>> {
+    let empty = lists.filter(|field| rule(policy, field).as_array().is_some_and(Vec::is_empty));
+    let edits: Vec<_> = empty.map(Edit::remove).collect();
+    (!edits.is_empty()).then_some(edits)
+}
+
+/// Δ6. Deckhouse makes nothing of a policy that allows all capabilities and wants none dropped.
 pub fn dropped(policy: &Value) -> Option<Vec<Edit>> {
-    let names = list(policy, "requiredDropCapabilities");
-    let concerned = has(policy, "allowedCapabilities") || !names.is_empty();
-    (concerned && !names.iter().any(|it| it == "ALL"))
-        .then(|| vec![Edit::set("requiredDropCapabilities", json!(["ALL"]))])
+    let (names, allowed) = (list(policy, "requiredDropCapabilities"), list(policy, "allowedCapabilities"));
+    let all = |names: &[Value]| names.iter().any(|it| it == "ALL");
+    let concerned = !names.is_empty() || (!allowed.is_empty() && !all(allowed));
+    (concerned && !all(names)).then(|| vec![Edit::set("requiredDropCapabilities", json!(["ALL"]))])
 }
 
 /// Δ7.
@@ -83,24 +113,24 @@ const IDS: [&str; 4] = ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroup
 
 /// Δ8.
 pub fn open_ranges(policy: &Value) -> Option<Vec<Edit>> {
-    let of_field = |field: &&str| {
+    let of_ids = |field: &&str| {
         let ids = rule(policy, field);
-        if !matches!(ids["rule"].as_str()?, "MustRunAs" | "MayRunAs") {
-            return None;
-        }
-        let ranges = ids["ranges"].as_array()?;
-        let closed = ranges.iter().filter_map(Value::as_object).filter_map(closed).collect::<Vec<_>>();
-        (ranges.iter().any(is_open)).then(|| (format!("{field}/ranges"), closed))
+        let judges = matches!(ids["rule"].as_str(), Some("MustRunAs" | "MayRunAs"));
+        judges.then(|| Some((format!("{field}/ranges"), closed_all(ids["ranges"].as_array()?)?))).flatten()
     };
-    let found: Vec<_> = IDS.iter().filter_map(of_field).collect();
-    let edit = |(path, ranges): &(String, Vec<Value>)| Edit::set(path, ranges.clone());
-    // Without a range no id would fit, which no policy here can say.
+    let mut found: Vec<_> = IDS.iter().filter_map(of_ids).collect();
+    // Without a range no id would fit, which no policy here can say. Of ports an empty list says it.
     let can_be_said = found.iter().all(|(_, ranges)| !ranges.is_empty());
+    found.extend(closed_all(list(policy, "allowedHostPorts")).map(|it| ("allowedHostPorts".to_owned(), it)));
+    let edit = |(path, ranges): &(String, Vec<Value>)| Edit::set(path, ranges.clone());
     (!found.is_empty()).then(|| if can_be_said { found.iter().map(edit).collect() } else { vec![] })
 }
 
-fn is_open(range: &Value) -> bool {
-    range.is_object() && range["max"].is_null()
+/// The ranges with 0 for each bound that is missing, if the upper bound of one is.
+fn closed_all(ranges: &[Value]) -> Option<Vec<Value>> {
+    let is_open = |range: &Value| range.is_object() && range["max"].is_null();
+    let closed = || ranges.iter().filter_map(Value::as_object).filter_map(closed).collect();
+    ranges.iter().any(is_open).then(closed)
 }
 
 /// A range with 0 for a bound that is missing; none if it holds nothing then.

@@ -78,6 +78,8 @@ fn removable() -> Vec<Row> {
         pod(&json!({"automountServiceAccountToken": false, "containers": [{"name": "app", "image": "a"}],
                                 "volumes": [{"name": "logs", "hostPath": {"path": "/var/log"}}]}));
     let image = pod(&json!({"containers": [{"name": "app", "image": "registry.example.com.evil.io/x"}]}));
+    let port = pod(&json!({"automountServiceAccountToken": false, "containers": [
+        {"name": "app", "image": "a", "ports": [{"containerPort": 9000, "hostPort": 9000}]}]}));
     let open = |field: &str| with(json!({field: {"rule": "MustRunAs", "ranges": [{"min": 0}]}}));
     vec![
         (
@@ -89,9 +91,10 @@ fn removable() -> Vec<Row> {
             Deny,
         ),
         (2, SecurityPolicy, json!({"allowPrivileged": true}), container(&json!({})), Pass, Deny),
-        (4, SecurityPolicy, with(json!({"allowedVolumes": ["configMap"]})), token.clone(), Pass, Deny),
-        (4, SecurityPolicy, with(json!({"allowedVolumes": []})), token, Pass, Deny),
-        (5, SecurityPolicy, with(json!({"allowedHostPaths": []})), host_path, Deny, Pass),
+        (4, SecurityPolicy, with(json!({"allowedVolumes": ["configMap"]})), token, Pass, Deny),
+        (5, SecurityPolicy, with(json!({"allowedHostPaths": []})), host_path.clone(), Deny, Pass),
+        (5, SecurityPolicy, with(json!({"allowedVolumes": []})), host_path, Deny, Pass),
+        (33, OperationPolicy, json!({"allowedRepos": []}), image.clone(), Deny, Pass),
         (
             6,
             SecurityPolicy,
@@ -118,6 +121,7 @@ fn removable() -> Vec<Row> {
         ),
         (8, SecurityPolicy, open("runAsUser"), container(&json!({"runAsUser": 1000})), Pass, Deny),
         (8, SecurityPolicy, open("runAsGroup"), container(&json!({"runAsGroup": 0})), Pass, Pass),
+        (8, SecurityPolicy, with(json!({"allowedHostPorts": [{"min": 8000}]})), port, Pass, Deny),
         (14, OperationPolicy, json!({"allowedRepos": ["registry.example.com"]}), image, Deny, Pass),
     ]
 }
