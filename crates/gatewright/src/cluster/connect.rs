@@ -45,6 +45,11 @@ impl ClusterArgs {
         (!self.all_namespaces).then_some(namespace)
     }
 
+    /// The namespace that was named, if one was.
+    pub fn named_namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// Makes a client. Nothing is asked yet.
     ///
     /// # Errors

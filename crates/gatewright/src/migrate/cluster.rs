@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use super::source::{Found, MOST_BYTES, MOST_OBJECTS};
 use super::{Source, Sources};
 use crate::cluster::{ClusterArgs, Connection, Discovery, Unseen, list_some};
-use crate::explain;
 use crate::cluster::judging::{constraints_of, scopes, value};
 use crate::input::{Document, Location};
 use crate::policies;
@@ -25,6 +24,8 @@ struct Reader {
     discovery: Discovery,
     found: Found,
     bytes: u64,
+    /// The only namespace to look in; none for all.
+    namespace: Option<String>,
 }
 
 /// Reads everything that the user may see.
@@ -34,7 +35,8 @@ struct Reader {
 pub async fn read(args: &ClusterArgs, sources: Sources, settings: &Settings) -> anyhow::Result<Found> {
     let connection = args.connect().await?;
     let discovery = Discovery::of(&connection).await?;
-    let mut reader = Reader { connection, discovery, found: Found::default(), bytes: 0 };
+    let namespace = args.named_namespace().map(str::to_owned);
+    let mut reader = Reader { connection, discovery, found: Found::default(), bytes: 0, namespace };
     reader.found.rest.scopes = scopes(&reader.discovery);
     reader.namespaces().await?;
     if sources.has(Source::Deckhouse) {
@@ -53,7 +55,8 @@ fn resource(group: &str, version: &str, kind: &str) -> ApiResource {
 
 impl Reader {
     async fn namespaces(&mut self) -> anyhow::Result<()> {
-        let all = self.list(&resource("", "v1", "Namespace")).await?;
+        let mut all = self.list(&resource("", "v1", "Namespace"), false).await?;
+        all.retain(|it| self.namespace.as_deref().is_none_or(|only| it["metadata"]["name"] == only));
         self.found.rest.namespaces.extend(all.into_iter().map(|namespace| (nowhere(), namespace)));
         Ok(())
     }
@@ -71,22 +74,23 @@ impl Reader {
             kinds.into_iter().filter_map(|kind| self.discovery.kind(POLICY_GROUP, kind)).collect::<Vec<_>>()
         {
             self.found.definitions.push((served.resource.kind.clone(), served.namespaced));
-            self.take_all(&served.resource).await?;
+            self.take_all(&served.resource, served.namespaced).await?;
         }
         Ok(())
     }
 
     /// Templates and webhooks, and the constraints of the templates.
     async fn of_gatekeeper(&mut self, sources: Sources) -> anyhow::Result<()> {
-        let templates = self.list(&resource(TEMPLATE_GROUP, TEMPLATE_VERSION, "ConstraintTemplate")).await?;
+        let templates =
+            self.list(&resource(TEMPLATE_GROUP, TEMPLATE_VERSION, "ConstraintTemplate"), false).await?;
         if sources.has(Source::GatekeeperLibrary) {
             for kind in templates.iter().filter_map(constraints_of) {
-                self.take_all(&kind).await?;
+                self.take_all(&kind, false).await?;
             }
         }
         if sources.has(Source::Deckhouse) {
-            self.take_all(&resource("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration"))
-                .await?;
+            let webhooks = resource("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration");
+            self.take_all(&webhooks, false).await?;
         }
         self.take(templates)
     }
@@ -95,15 +99,15 @@ impl Reader {
     async fn objects(&mut self, sources: Sources, settings: &Settings) -> anyhow::Result<()> {
         for (group, kind) in looked_at(&self.found, sources, settings) {
             let Some(served) = self.discovery.kind(&group, &kind) else { continue };
-            let mut all = self.list(&served.resource).await?;
+            let mut all = self.list(&served.resource, served.namespaced).await?;
             all.retain(|object| !is_made(object));
             self.take(all)?;
         }
         Ok(())
     }
 
-    async fn take_all(&mut self, resource: &ApiResource) -> anyhow::Result<()> {
-        let all = self.list(resource).await?;
+    async fn take_all(&mut self, resource: &ApiResource, namespaced: bool) -> anyhow::Result<()> {
+        let all = self.list(resource, namespaced).await?;
         self.take(all)
     }
 
@@ -116,8 +120,12 @@ impl Reader {
         self.found.within_bounds()
     }
 
-    async fn list(&mut self, resource: &ApiResource) -> anyhow::Result<Vec<Value>> {
-        let api: Api<DynamicObject> = Api::all_with(self.connection.client.clone(), resource);
+    async fn list(&mut self, resource: &ApiResource, namespaced: bool) -> anyhow::Result<Vec<Value>> {
+        let client = self.connection.client.clone();
+        let api: Api<DynamicObject> = match self.namespace.as_deref().filter(|_| namespaced) {
+            Some(namespace) => Api::namespaced_with(client, namespace, resource),
+            None => Api::all_with(client, resource),
+        };
         let mut unseen: Vec<Unseen> = vec![];
         let listed = list_some(&api, resource, MOST_OBJECTS).await?.or_note(&mut unseen);
         self.found.incomplete.extend(unseen);

@@ -68,7 +68,9 @@ impl Edit {
 /// The object with all changes.
 pub fn applied(object: &Value, edits: &[Edit]) -> Value {
     let mut object = object.clone();
-    edits.iter().for_each(|edit| edit.apply(&mut object));
+    for edit in edits {
+        edit.apply(&mut object);
+    }
     object
 }
 

@@ -70,7 +70,7 @@ pub struct Args {
     from: Option<Source>,
     /// Policies, namespaces, definitions, templates, constraints and objects: files or folders, or - for standard input;
     /// can be repeated. Without it the cluster is read
-    #[arg(short, long = "filename", value_name = "PATH", conflicts_with_all = ["kubeconfig", "context", "user"])]
+    #[arg(short, long = "filename", value_name = "PATH", conflicts_with_all = ["kubeconfig", "context", "user", "namespace", "all_namespaces"])]
     filenames: Vec<PathBuf>,
     /// Says what another version of gatewright judges otherwise than this one; reads nothing else
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["from", "filenames"])]

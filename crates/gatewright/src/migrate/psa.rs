@@ -188,8 +188,8 @@ fn unlabelled(
     }
     let ours = [(POLICY_LABEL, LEVELS[0])];
     let path = format!("/metadata/labels/{}", POLICY_LABEL.replace('/', "~1"));
-    let patch = vec![Edit::Add { path, value: json!(LEVELS[0]) }];
-    let same = SameMeaning { text: format!("the label {}", text(&ours)).into(), patch };
+    let edit = Edit::Add { path, value: json!(LEVELS[0]) };
+    let same = SameMeaning { text: format!("the label {}", text(&ours)).into(), patch: vec![edit] };
     let entry = UNLABELLED.found_with("metadata.labels", same);
     let migrated = Migrated { differences: vec![entry], ..migrated };
     Some(Examined { migrated, written: Some(written(name, &ours)), counted: Some(name.to_owned()) })

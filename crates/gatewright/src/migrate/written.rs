@@ -1,5 +1,7 @@
 //! Objects as `-o yaml` prints them.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::foreign::is_obeyed;
@@ -27,7 +29,9 @@ pub fn cleaned(object: &Value) -> Value {
         fields.remove("status");
     }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        OF_THE_SERVER.iter().for_each(|field| drop(metadata.remove(*field)));
+        for field in OF_THE_SERVER {
+            metadata.remove(field);
+        }
         let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
         let left = annotations.map(|annotations| {
             annotations.remove(LAST_APPLIED);
@@ -78,9 +82,10 @@ fn harmless(object: &Value) -> anyhow::Result<String> {
     let mut escaped = String::new();
     for c in serde_json::to_string_pretty(object)?.chars() {
         if is_led(c) {
-            let units =
-                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-            escaped.push_str(&units);
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         } else {
             escaped.push(c);
         }

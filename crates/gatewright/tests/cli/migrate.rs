@@ -1,5 +1,6 @@
 //! `migrate` without a cluster.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use assert_cmd::Command;
@@ -13,7 +14,7 @@ use crate::rows::Folder;
 fn the_examples_in_the_documentation_are_true() -> Result {
     let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let mut count = 0;
-    for page in ["deckhouse", "from-pod-security-admission", "from-gatekeeper-library"] {
+    for page in ["deckhouse", "from-pod-security-admission", "from-gatekeeper-library", "upgrade"] {
         let text = std::fs::read_to_string(repository.join(format!("docs/{page}.md")))?;
         for block in text.split("```console\n").skip(1) {
             let (block, _) = block.split_once("```").ok_or("no end")?;
@@ -22,11 +23,11 @@ fn the_examples_in_the_documentation_are_true() -> Result {
             let mut program = Command::cargo_bin("gatewright")?;
             let output = program.current_dir(repository).args(arguments).output()?;
             assert_eq!(String::from_utf8(output.stdout)?, shown, "{page}: {command}");
-            assert_eq!(output.status.code(), Some(1), "{page}: {command}");
+            assert_eq!(output.status.code(), Some(i32::from(page != "upgrade")), "{page}: {command}");
             count += 1;
         }
     }
-    assert_eq!(count, 6);
+    assert_eq!(count, 7);
     Ok(())
 }
 
@@ -96,6 +97,7 @@ fn exit_codes_say_whether_somebody_has_to_look() -> Result {
         (&["-f", "refused.yaml"], 1, "here it is refused: an image reference has no scheme"),
         (&["-f", "plain.yaml", "--from", "psa"], 0, "nothing to migrate was found"),
         (&["-f", "broken.yaml"], 2, "broken.yaml:"),
+        (&["-f", "plain.yaml", "-n", "shop"], 2, "cannot be used with"),
         (&["--to", "9.9.9"], 2, "nothing is known of version 9.9.9"),
         (&["--to", "0.1.0", "--from", "psa"], 2, "cannot be used with"),
         (&["--to", "0.1.0", "-o", "yaml"], 2, "--to prints no objects"),
@@ -128,13 +130,31 @@ fn foreign_text_is_written_out_and_credentials_are_never_printed() -> Result {
 
 #[test]
 fn more_than_ten_thousand_objects_are_refused() -> Result {
-    let pods: String = (0..10_001)
-        .map(|number| {
-            format!("---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}, namespace: shop}}\n")
-        })
-        .collect();
-    let folder = Folder::of(&[("a.yaml", format!("{PLAIN}{pods}").as_bytes())])?;
+    let mut text = PLAIN.to_owned();
+    for number in 0..10_001 {
+        write!(text, "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}, namespace: shop}}\n")?;
+    }
+    let folder = Folder::of(&[("a.yaml", text.as_bytes())])?;
     let (code, said) = folder.run(&["migrate", "-f", "a.yaml"])?;
     assert!(code == 2 && said.contains("more than 10000 objects"), "{code} {said}");
+    Ok(())
+}
+
+/// Our settings on the page about other engines are settings, and do what the page says.
+#[test]
+fn the_settings_beside_other_engines_are_accepted() -> Result {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/other-engines.md");
+    let text = std::fs::read_to_string(page)?;
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|block| Some(block.split_once("```")?.0));
+    let ours: Vec<_> =
+        blocks.filter(|it| it.contains("systemNamespaces") || it.contains("podSecurity")).collect();
+    assert_eq!(ours.len(), 2);
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: kyverno}\n\
+               spec: {hostPID: true, containers: [{name: a, image: b}]}\n";
+    for settings in ours {
+        let folder = Folder::of(&[("settings.yaml", settings.as_bytes()), ("pod.yaml", pod.as_bytes())])?;
+        let (code, said) = folder.run(&["check", "-f", "pod.yaml", "--config", "settings.yaml"])?;
+        assert_eq!(code, 0, "{said}");
+    }
     Ok(())
 }

@@ -307,7 +307,7 @@ fn others() -> Vec<(u8, Value, Vec<&'static str>)> {
 #[test]
 fn what_cannot_be_counted_is_named() {
     for (number, object, expected) in others() {
-        let found = found(&[object.clone()]);
+        let found = found(std::slice::from_ref(&object));
         let examination = examine(&found, &settings());
         assert_eq!(ids(&examination), expected, "Δ{number} {object}");
         assert!(

@@ -90,7 +90,9 @@ fn of_constraint(document: &Document, settings: &Settings) -> Examined {
             let becomes = Some(Foreign::from(format!("{kind}/{}", document.header.name)));
             Examined { migrated: Migrated { becomes, ..migrated }, written: Some(policy) }
         }
-        Err(entry) => Examined { migrated: Migrated { differences: vec![entry], ..migrated }, written: None },
+        Err(entry) => {
+            Examined { migrated: Migrated { differences: vec![*entry], ..migrated }, written: None }
+        }
     }
 }
 
@@ -99,18 +101,17 @@ fn policy(
     document: &Document,
     constraint: &Value,
     settings: &Settings,
-) -> Result<(PolicyKind, Value), Entry> {
+) -> Result<(PolicyKind, Value), Box<Entry>> {
     let conversion = TABLE.iter().find(|it| it.kinds.contains(&document.header.kind.as_str()));
-    let Conversion { policy, fields, .. } = conversion.ok_or_else(|| NO_FIELD.found("kind"))?;
+    let Conversion { policy, fields, .. } = conversion.ok_or_else(|| Box::new(NO_FIELD.found("kind")))?;
     let none = json!({});
     let parameters = constraint.pointer("/spec/parameters").filter(|it| it.is_object()).unwrap_or(&none);
-    let reason = |row: &Row, (field, why): (String, String)| Entry {
-        after: format!("{}; {why}", row.after).into(),
-        ..row.found(&field)
+    let reason = |row: &Row, (field, why): (String, String)| {
+        Box::new(Entry { after: format!("{}; {why}", row.after).into(), ..row.found(&field) })
     };
     let rules = fields(parameters, constraint)
         .map_err(|(parameter, why)| reason(&NO_PARAMETER, (format!("spec.parameters.{parameter}"), why)))?;
-    let spec = spec(constraint, rules).map_err(|it| reason(&NO_MATCH, it))?;
+    let spec = spec(constraint, &rules).map_err(|it| reason(&NO_MATCH, it))?;
     let made = json!({
         "apiVersion": POLICY_API_VERSION, "kind": policy.as_ref(),
         "metadata": {"name": document.header.name}, "spec": spec,
@@ -128,7 +129,7 @@ fn policy(
 }
 
 /// The spec of the policy, or the field of the constraint that a policy has not, and why that matters.
-fn spec(constraint: &Value, rules: Map<String, Value>) -> Result<Value, (String, String)> {
+fn spec(constraint: &Value, rules: &Map<String, Value>) -> Result<Value, (String, String)> {
     let spec = &constraint["spec"];
     let action = match spec["enforcementAction"].as_str().unwrap_or("deny") {
         "deny" => "Deny",

@@ -54,7 +54,7 @@ pub const TABLE: &[Conversion] = &[
     security(&["K8sPSPProcMount"], |it, _| {
         exempt(it)?;
         let unmasked = it["procMount"].as_str().is_some_and(|it| it.eq_ignore_ascii_case("unmasked"));
-        fields(&[("allowedProcMount", json!(if unmasked { "Unmasked" } else { "Default" }))])
+        Ok(fields(&[("allowedProcMount", json!(if unmasked { "Unmasked" } else { "Default" }))]))
     }),
     security(&["K8sPSPAllowedUsers"], |it, _| {
         let same = ["runAsUser", "runAsGroup", "supplementalGroups", "fsGroup"].map(|field| (field, field));
@@ -65,7 +65,7 @@ pub const TABLE: &[Conversion] = &[
         if let Some(ranges) = it.get("ranges") {
             ids["ranges"] = ranges.clone();
         }
-        fields(&[("fsGroup", ids)])
+        Ok(fields(&[("fsGroup", ids)]))
     }),
     security(&["K8sPSPSELinuxV2"], |it, _| renamed(it, &[("allowedSELinuxOptions", "seLinux")], &[])),
     security(&["K8sPSPForbiddenSysctls"], |it, _| {
@@ -77,17 +77,17 @@ pub const TABLE: &[Conversion] = &[
     }),
     security(&["K8sPSPSeccompV2"], |it, _| {
         let same = ["allowedProfiles", "allowedLocalhostFiles"].map(|field| (field, field));
-        fields(&[("seccompProfiles", Value::Object(renamed(it, &same, &[])?))])
+        Ok(fields(&[("seccompProfiles", Value::Object(renamed(it, &same, &[])?))]))
     }),
-    security(&["K8sBlockNodePort"], |_, _| service_types(&["ClusterIP", "LoadBalancer", "ExternalName"])),
-    security(&["K8sBlockLoadBalancer"], |_, _| service_types(&["ClusterIP", "NodePort", "ExternalName"])),
+    security(&["K8sBlockNodePort"], |_, _| Ok(service_types(&["ClusterIP", "LoadBalancer", "ExternalName"]))),
+    security(&["K8sBlockLoadBalancer"], |_, _| Ok(service_types(&["ClusterIP", "NodePort", "ExternalName"]))),
     security(&["K8sBlockWildcardIngress"], |it, _| plain(it, &[("blockWildcardDomains", json!(true))])),
     operation(&["K8sAllowedRepos"], |it, _| {
         exempt(it)?;
         let prefix =
             |repo: &Value| repo.as_str().map(|repo| json!(format!("{}*", repo.trim_end_matches('*'))));
         let repos: Vec<_> = it["repos"].as_array().into_iter().flatten().filter_map(prefix).collect();
-        fields(&[("allowedRepos", json!(repos))])
+        Ok(fields(&[("allowedRepos", json!(repos))]))
     }),
     operation(&["K8sDisallowedTags"], |it, _| renamed(it, &[("tags", "disallowedImageTags")], &[])),
     operation(&["K8sRequiredProbes"], |it, _| {
@@ -102,7 +102,7 @@ pub const TABLE: &[Conversion] = &[
     operation(&["K8sReplicaLimits"], replicas),
     operation(&["K8sRequiredResources"], |it, _| {
         let same = ["limits", "requests"].map(|field| (field, field));
-        fields(&[("requiredResources", Value::Object(renamed(it, &same, &[])?))])
+        Ok(fields(&[("requiredResources", Value::Object(renamed(it, &same, &[])?))]))
     }),
     operation(&["K8sRequiredLabels"], |it, constraint| required(it, constraint, "labels", "requiredLabels")),
     operation(&["K8sRequiredAnnotations"], |it, constraint| {
@@ -117,8 +117,8 @@ pub const TABLE: &[Conversion] = &[
     }),
 ];
 
-fn fields(all: &[(&str, Value)]) -> Fields {
-    Ok(all.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect())
+fn fields(all: &[(&str, Value)]) -> Map<String, Value> {
+    all.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect()
 }
 
 /// Refuses images that are let pass: a policy lets no image pass.
@@ -134,7 +134,7 @@ fn exempt(parameters: &Value) -> Result<(), (String, String)> {
 /// Fields that do not depend on parameters.
 fn plain(parameters: &Value, all: &[(&str, Value)]) -> Fields {
     renamed(parameters, &[], &[])?;
-    fields(all)
+    Ok(fields(all))
 }
 
 /// Parameters under the names of fields; those to leave out say nothing about verdicts.
@@ -165,7 +165,7 @@ fn host_network(parameters: &Value, _: &Value) -> Fields {
     if !range.is_empty() {
         all.push(("allowedHostPorts", json!([range])));
     }
-    fields(&all)
+    Ok(fields(&all))
 }
 
 fn capabilities(parameters: &Value, _: &Value) -> Fields {
@@ -181,7 +181,7 @@ fn capabilities(parameters: &Value, _: &Value) -> Fields {
     Ok(all)
 }
 
-fn service_types(allowed: &[&str]) -> Fields {
+fn service_types(allowed: &[&str]) -> Map<String, Value> {
     fields(&[("allowedServiceTypes", json!(allowed))])
 }
 
@@ -189,7 +189,7 @@ fn replicas(parameters: &Value, _: &Value) -> Fields {
     match parameters["ranges"].as_array().map(Vec::as_slice) {
         Some([range]) => {
             let names = [("min_replicas", "minReplicas"), ("max_replicas", "maxReplicas")];
-            fields(&[("replicaLimits", Value::Object(renamed(range, &names, &[])?))])
+            Ok(fields(&[("replicaLimits", Value::Object(renamed(range, &names, &[])?))]))
         }
         _ => Err(("ranges".to_owned(), "a policy has one range".to_owned())),
     }
@@ -212,5 +212,5 @@ fn required(parameters: &Value, constraint: &Value, keys: &str, field: &str) -> 
         return Err((keys.to_owned(), "a policy names the kinds that it looks at".to_owned()));
     }
     all.insert("watchKinds".to_owned(), json!(kinds));
-    fields(&[(field, Value::Object(all))])
+    Ok(fields(&[(field, Value::Object(all))]))
 }

@@ -26,13 +26,10 @@ fn becomes(kind: &str, parameters: &Value, matched: &Value) -> Result<Value, Str
     let mut all = examine(&found, &settings);
     assert_eq!(all.len(), 1);
     let one = all.remove(0);
-    match one.written {
-        Some(policy) => Ok(policy["spec"]["policies"].clone()),
-        None => {
-            let entry = &one.migrated.differences[0];
-            Err(format!("{} {}", entry.id, entry.field))
-        }
-    }
+    one.written.map(|policy| policy["spec"]["policies"].clone()).ok_or_else(|| {
+        let entry = &one.migrated.differences[0];
+        format!("{} {}", entry.id, entry.field)
+    })
 }
 
 /// Each template with parameters as its samples have them, and the rules that it becomes.
