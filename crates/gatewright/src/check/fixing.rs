@@ -92,7 +92,7 @@ impl Fixes {
     ///
     /// # Errors
     /// Stdout is closed.
-    pub fn finish(self, before: Summary, problems: &[InputError]) -> anyhow::Result<Judged> {
+    pub(super) fn finish(self, before: Summary, problems: &[InputError]) -> anyhow::Result<Judged> {
         let Self { fixing, files, verdicts, .. } = self;
         let mut unsaved = false;
         let done: HashSet<_> = match fixing {

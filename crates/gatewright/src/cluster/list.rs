@@ -151,7 +151,8 @@ pub async fn metadata_by_page(
 ) -> anyhow::Result<Option<Unseen>> {
     let api = scoped(connection, resource, namespace);
     let parameters = ListParams::default();
-    pages(resource, parameters, usize::MAX, async |parameters| api.list_metadata(parameters).await, take).await
+    pages(resource, parameters, usize::MAX, async |parameters| api.list_metadata(parameters).await, take)
+        .await
 }
 
 /// All objects that a client for the resource lists under these parameters.

@@ -10,7 +10,8 @@ mod names;
 pub use connect::{ClusterArgs, Connection, duration};
 pub use discovery::{Discovery, Served};
 pub use list::{
-    Listed, Page, Unseen, list, list_kept, list_some, list_whole, list_whole_kept, metadata_by_page, objects_by_page, right,
+    Listed, Page, Unseen, list, list_kept, list_some, list_whole, list_whole_kept, metadata_by_page,
+    objects_by_page, right,
 };
 pub use names::{constraints, object_name};
 

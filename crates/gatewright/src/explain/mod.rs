@@ -20,7 +20,6 @@ use serde_json::Value;
 pub use self::cluster::unusable;
 pub use self::document::{Explain, ExplainList};
 pub use self::facts::{Known, beyond_engine, is_exec_guard, not_applied, without_failing};
-pub use self::files::stop_at;
 use crate::check::collect::Candidate;
 use crate::check::judge::Placed;
 use crate::check::result::Verdict;

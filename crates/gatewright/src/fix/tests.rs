@@ -20,7 +20,7 @@ use crate::check::Scopes;
 use crate::check::collect::{Candidate, Collected};
 use crate::check::judge::{Judge, Placed};
 use crate::check::namespaces::CommandLine;
-use crate::check::result::{ObjectResult, Violation};
+use crate::check::result::Violation;
 use crate::check::world::World;
 use crate::input::{self, Document, Location, ReadingArgs};
 use crate::sandbox::{Limits, Pool};

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::source::{Found, MOST_BYTES, MOST_OBJECTS};
 use super::{Source, Sources};
-use crate::cluster::{ClusterArgs, Connection, Discovery, Unseen, list_some};
 use crate::cluster::judging::{constraints_of, scopes, value};
+use crate::cluster::{ClusterArgs, Connection, Discovery, Unseen, list_some};
 use crate::input::{Document, Location};
 use crate::policies;
 

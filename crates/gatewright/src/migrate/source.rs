@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::check::collect::Collected;
 use crate::cluster::Unseen;
 use crate::input::{self, Document, Reading};
-use crate::{diagnostics, explain, policies};
+use crate::{diagnostics, policies};
 
 /// How many objects are looked at.
 pub const MOST_OBJECTS: usize = 10_000;
@@ -53,7 +53,7 @@ pub fn of_files(filenames: &[std::path::PathBuf], reading: &Reading) -> anyhow::
     }
     diagnostics::left_out(&documents.left_out);
     documents.empty().for_each(|file| diagnostics::note(format!("{file}: holds no object")));
-    explain::stop_at(&found.rest.problems)?;
+    diagnostics::stop_at(&found.rest.problems)?;
     Ok(found)
 }
 

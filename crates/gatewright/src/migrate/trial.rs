@@ -19,7 +19,7 @@ use crate::check::world::World;
 use crate::input::{Document, Location};
 use crate::sandbox::Pool;
 use crate::signatures::Standing;
-use crate::{explain, policies};
+use crate::{diagnostics, policies};
 
 /// From how many objects on a bar says how far it is.
 const WORTH_A_BAR: usize = 1_024;
@@ -69,7 +69,7 @@ pub fn try_on(
         return Err(anyhow!("{problem}"));
     }
     let placed = place(&mut objects, &mut world, None);
-    explain::stop_at(&objects.problems)?;
+    diagnostics::stop_at(&objects.problems)?;
     let judge =
         Judge { world: &world, assumed: vec![], assume_defaults: false, signatures: Standing::Assumed };
     let bar = progress(placed.len());

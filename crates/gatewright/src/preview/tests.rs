@@ -39,6 +39,9 @@ fn violation(action: Verdict, message: &str) -> Violation {
         judged: Whom::Object,
         line: 0,
         kind: "Pod".into(),
+        fix: None,
+        no_fix: None,
+        places: vec![],
     }
 }
 
