@@ -84,7 +84,7 @@ fn one(text: &str, place: &[String], change: &Change) -> Result<String, NotEdite
         let list = find(&root, place)?;
         let Content::Sequence { flow, items } = &list.content else { return Err(NotEdited::NotThere) };
         return if *flow {
-            flow::append(&text, list, items, item)
+            Ok(flow::append(&text, list, items, item))
         } else {
             block::append(&text, items, item)
         };

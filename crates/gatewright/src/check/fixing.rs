@@ -103,7 +103,7 @@ impl Fixes {
                 let Outcome { diff, done, written, notes, errors } = files.finish(mode, &unsound);
                 notes.iter().for_each(diagnostics::note);
                 errors.iter().for_each(diagnostics::error);
-                written.iter().for_each(|file| diagnostics::note(format!("{file}: edited")));
+                written.iter().map(|file| format!("{file}: edited")).for_each(diagnostics::note);
                 std::io::stdout().lock().write_all(diff.as_bytes())?;
                 unsaved = !errors.is_empty();
                 done

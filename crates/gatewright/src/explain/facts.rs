@@ -101,8 +101,8 @@ pub fn beyond_engine(world: &World, known: &Known, kind: &str) -> Option<String>
 
 /// Judges an object, and finds out what each constraint has to do with it.
 pub fn find(world: &mut World, known: &Known, assumed: &[String], placed: &Placed) -> Found {
-    let fixes = |judge: &Judge<'_>, result: &mut ObjectResult| try_fixes(judge, placed, result);
-    let (result, failed, fixed) = by_all_others(world, assumed, placed, fixes);
+    let (result, failed, fixed) =
+        by_all_others(world, assumed, placed, |judge, result| try_fixes(judge, placed, result));
     let facts = facts(world, known, placed, &result, &failed);
     Found { result, facts, fixed, written: placed.document() }
 }

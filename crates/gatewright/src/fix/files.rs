@@ -16,7 +16,7 @@ use crate::input::{self, Change, STDIN, Written};
 #[derive(Debug, Default)]
 pub struct Files {
     /// By file, and by the line on which the text of a document begins.
-    files: BTreeMap<Arc<str>, BTreeMap<usize, Chunk>>,
+    chunks: BTreeMap<Arc<str>, BTreeMap<usize, Chunk>>,
     /// What became of objects that were here already: a file may be given twice.
     seen: HashMap<(Arc<str>, usize, String), bool>,
     outcome: Outcome,
@@ -67,7 +67,7 @@ impl Files {
             self.outcome.done.extend(done.then_some(number));
             return;
         }
-        let chunks = self.files.entry(Arc::clone(file)).or_default();
+        let chunks = self.chunks.entry(Arc::clone(file)).or_default();
         let (old, new) = (text.to_owned(), text.to_owned());
         let chunk = chunks.entry(line).or_insert(Chunk { old, new, objects: vec![] });
         let edited = input::edited(&chunk.new, &below(pointer, edits));
@@ -84,9 +84,9 @@ impl Files {
 
     /// Makes the diff, or writes the files. Files that were not read without an error are not written.
     pub fn finish(self, mode: Mode, unsound: &HashSet<Arc<str>>) -> Outcome {
-        let Self { files, mut outcome, .. } = self;
+        let Self { chunks, mut outcome, .. } = self;
         let folder = std::env::current_dir().unwrap_or_default();
-        for (file, chunks) in files {
+        for (file, chunks) in chunks {
             let done = match mode {
                 Mode::Write if unsound.contains(&file) => Err(Failed::Left("the file has errors".to_owned())),
                 _ => finish(mode, &file, &folder, &chunks),

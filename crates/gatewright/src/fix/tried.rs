@@ -38,10 +38,8 @@ pub fn try_fixes(judge: &Judge<'_>, placed: &Placed, result: &mut ObjectResult) 
     let mut tried = Tried::default();
     let mut singles = vec![];
     for (index, violation) in start.result.violations.iter().enumerate() {
-        let single = match index < MOST {
-            true => trial.single(&start, violation, &mut tried),
-            false => Err(BEYOND.to_owned()),
-        };
+        let single =
+            if index < MOST { trial.single(&start, violation, &mut tried) } else { Err(BEYOND.to_owned()) };
         singles.push(single);
     }
     let fixed = trial.all(start);

@@ -76,7 +76,7 @@ spec:
                           image: registry.example.com/report:1
 "#;
 
-const FIXED: &str = r#"# The shop.
+const FIXED: &str = r"# The shop.
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: checkout, namespace: shop}   # one line
@@ -110,7 +110,7 @@ spec:
         seccompProfile:
           type: RuntimeDefault
 ---
-"#;
+";
 
 fn folder(shop: &str) -> Result<Folder> {
     Folder::of(&[("policies.yaml", POLICIES.as_bytes()), ("shop.yaml", shop.as_bytes())])
@@ -282,7 +282,7 @@ fn a_file_with_errors_is_not_written() -> Result {
 
 #[test]
 fn names_with_spaces_and_items_of_lists_are_patched() -> Result {
-    let list = POD.lines().map(|line| format!("  {line}\n")).collect::<String>();
+    let list = POD.lines().map(|line| "  ".to_owned() + line + "\n").collect::<String>();
     let list = format!("apiVersion: v1\nkind: List\nitems:\n-{}", &list[1..]);
     let list = format!(
         "{list}{}",

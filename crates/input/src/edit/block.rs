@@ -30,10 +30,11 @@ fn style(text: &Text, indent: usize) -> Style {
 fn replace(text: &Text, member: &Member, value: &Value) -> Edited {
     text.begins_line(member.key.span.start)?;
     let old = &member.value;
-    let colon = text.text[member.key.span.end..].find(':').ok_or(NotEdited::Form)? + member.key.span.end + 1;
+    let colon =
+        text.source[member.key.span.end..].find(':').ok_or(NotEdited::Form)? + member.key.span.end + 1;
     let without = if old.is_below() {
         let below = text.line_after(colon);
-        let behind_key = text.text[colon..below].split('#').next().unwrap_or_default();
+        let behind_key = text.source[colon..below].split('#').next().unwrap_or_default();
         if !behind_key.trim().is_empty() {
             return Err(NotEdited::Form);
         }
@@ -41,13 +42,12 @@ fn replace(text: &Text, member: &Member, value: &Value) -> Edited {
     } else {
         text.with(colon..old.span.end.max(colon), "")
     };
-    let text = Text { text: &without, ..*text };
-    Ok(match render::inline(value) {
-        Some(scalar) => text.with(colon..colon, &format!(" {scalar}")),
-        None => {
-            let lines = render::below(value, style(&text, text.column(member.key.span.start)));
-            text.with_lines(text.line_after(colon), &lines)
-        }
+    let text = Text { source: &without, ..*text };
+    Ok(if let Some(scalar) = render::inline(value) {
+        text.with(colon..colon, &format!(" {scalar}"))
+    } else {
+        let lines = render::below(value, style(&text, text.column(member.key.span.start)));
+        text.with_lines(text.line_after(colon), &lines)
     })
 }
 

@@ -10,9 +10,9 @@ use super::{Change, NotEdited};
 type Edited = Result<String, NotEdited>;
 
 /// Adds an item at the end of a list.
-pub fn append(text: &Text, list: &Node, items: &[Node], item: &Value) -> Edited {
-    let quoted = text.text[list.span.clone()].contains('"');
-    Ok(insert(text, list, items.last().map(|last| last.span.clone()), &render::flow(item, quoted)))
+pub fn append(text: &Text, list: &Node, items: &[Node], item: &Value) -> String {
+    let quoted = text.source[list.span.clone()].contains('"');
+    insert(text, list, items.last().map(|last| last.span.clone()), &render::flow(item, quoted))
 }
 
 /// Sets or removes a member of a map, or an item of a list.
@@ -59,9 +59,9 @@ fn position(parent: &Node, part: &str) -> Option<usize> {
 fn is_quoted(text: &Text, parent: &Node) -> bool {
     match &parent.content {
         Content::Mapping { members, .. } if !members.is_empty() => {
-            members.iter().all(|member| text.text[member.key.span.start..].starts_with('"'))
+            members.iter().all(|member| text.source[member.key.span.start..].starts_with('"'))
         }
-        _ => text.text.trim_start().starts_with('{'),
+        _ => text.source.trim_start().starts_with('{'),
     }
 }
 

@@ -18,14 +18,14 @@ fn remove(pointer: &str) -> Edit {
 }
 
 #[track_caller]
-fn becomes(before: &str, edit: Edit, after: &str) {
-    let found = edited(before, &[edit.clone()]);
+fn becomes(before: &str, edit: &Edit, after: &str) {
+    let found = edited(before, std::slice::from_ref(edit));
     assert_eq!(found.as_deref(), Ok(after), "{edit:?} in\n{before}");
 }
 
 #[track_caller]
-fn refused(before: &str, edit: Edit, why: NotEdited) {
-    assert_eq!(edited(before, &[edit.clone()]), Err(why), "{edit:?} in\n{before}");
+fn refused(before: &str, edit: &Edit, why: NotEdited) {
+    assert_eq!(edited(before, std::slice::from_ref(edit)), Err(why), "{edit:?} in\n{before}");
 }
 
 #[test]
@@ -34,84 +34,84 @@ fn fields_are_added_behind_the_last_line_of_their_map() {
     // With comments, and what stands below.
     becomes(
         "spec:\n  containers:\n  # the app\n  - name: app # main\n    image: a:1   # pinned\n    # end\nb: 1\n",
-        set("/spec/containers/0/securityContext", value()),
+        &set("/spec/containers/0/securityContext", value()),
         "spec:\n  containers:\n  # the app\n  - name: app # main\n    image: a:1   # pinned\n    securityContext:\n      \
          capabilities:\n        drop:\n        - ALL\n      runAsNonRoot: true\n    # end\nb: 1\n",
     );
     // Dashes and maps as deep as elsewhere in the document.
     becomes(
         "spec:\n    containers:\n      - name: app\n",
-        set("/spec/containers/0/securityContext", value()),
+        &set("/spec/containers/0/securityContext", value()),
         "spec:\n    containers:\n      - name: app\n        securityContext:\n            capabilities:\n                \
          drop:\n                  - ALL\n            runAsNonRoot: true\n",
     );
     // Windows' line breaks, and a last line without one.
-    becomes("a:\r\n  b: 1\r\nc: 2", set("/a/d", json!(true)), "a:\r\n  b: 1\r\n  d: true\r\nc: 2");
-    becomes("a:\n  b: 1", set("/a/d", json!("x")), "a:\n  b: 1\n  d: x");
+    becomes("a:\r\n  b: 1\r\nc: 2", &set("/a/d", json!(true)), "a:\r\n  b: 1\r\n  d: true\r\nc: 2");
+    becomes("a:\n  b: 1", &set("/a/d", json!("x")), "a:\n  b: 1\n  d: x");
     // Behind a block, whose empty lines are no part of it, or are.
-    becomes("a:\n  b: |\n    x\n\nc: 1\n", set("/a/d", json!(1)), "a:\n  b: |\n    x\n  d: 1\n\nc: 1\n");
-    becomes("a:\n  b: |+\n    x\n\nc: 1\n", set("/a/d", json!(1)), "a:\n  b: |+\n    x\n\n  d: 1\nc: 1\n");
-    becomes("a:\n  b: \"x\n    y\"\n", set("/a/d", json!(1)), "a:\n  b: \"x\n    y\"\n  d: 1\n");
+    becomes("a:\n  b: |\n    x\n\nc: 1\n", &set("/a/d", json!(1)), "a:\n  b: |\n    x\n  d: 1\n\nc: 1\n");
+    becomes("a:\n  b: |+\n    x\n\nc: 1\n", &set("/a/d", json!(1)), "a:\n  b: |+\n    x\n\n  d: 1\nc: 1\n");
+    becomes("a:\n  b: \"x\n    y\"\n", &set("/a/d", json!(1)), "a:\n  b: \"x\n    y\"\n  d: 1\n");
 }
 
 #[test]
 fn values_are_replaced_where_they_stand() {
-    becomes("a: true # why\nb: 1\n", set("/a", json!(false)), "a: false # why\nb: 1\n");
-    becomes("a: 'x'\n", set("/a", json!("yes")), "a: \"yes\"\n");
-    becomes("a: &x 1\nb: 2\n", set("/a", json!(3)), "a: 3\nb: 2\n");
-    becomes("\"a\" : 1\n", set("/a", json!(3)), "\"a\" : 3\n");
+    becomes("a: true # why\nb: 1\n", &set("/a", json!(false)), "a: false # why\nb: 1\n");
+    becomes("a: 'x'\n", &set("/a", json!("yes")), "a: \"yes\"\n");
+    becomes("a: &x 1\nb: 2\n", &set("/a", json!(3)), "a: 3\nb: 2\n");
+    becomes("\"a\" : 1\n", &set("/a", json!(3)), "\"a\" : 3\n");
     for empty in ["", " ~", " null", " {}", " # none"] {
         let comment = if empty.ends_with("none") { " # none" } else { "" };
         becomes(
             &format!("a:\n  b:{empty}\n  c: 1\n"),
-            set("/a/b", json!({"d": true})),
+            &set("/a/b", json!({"d": true})),
             &format!("a:\n  b:{comment}\n    d: true\n  c: 1\n"),
         );
     }
-    becomes("a: # c\n  b: 1\n  # d\n  e: 2\nf: 1\n", set("/a", json!({"x": 1})), "a: # c\n  x: 1\nf: 1\n");
-    becomes("a:\n- 1\n- 2\nf: 1\n", set("/a", json!([2])), "a:\n- 2\nf: 1\n");
-    becomes("a:\n  b: 1\nf: 1\n", set("/a", json!("x")), "a: x\nf: 1\n");
-    becomes("a:\n  b:", set("/a/b", json!(true)), "a:\n  b: true");
+    becomes("a: # c\n  b: 1\n  # d\n  e: 2\nf: 1\n", &set("/a", json!({"x": 1})), "a: # c\n  x: 1\nf: 1\n");
+    becomes("a:\n- 1\n- 2\nf: 1\n", &set("/a", json!([2])), "a:\n- 2\nf: 1\n");
+    becomes("a:\n  b: 1\nf: 1\n", &set("/a", json!("x")), "a: x\nf: 1\n");
+    becomes("a:\n  b:", &set("/a/b", json!(true)), "a:\n  b: true");
 }
 
 #[test]
 fn items_are_added_at_the_end() {
-    becomes("a:\n- x\n# c\n", append("/a", json!("z")), "a:\n- x\n- z\n# c\n");
+    becomes("a:\n- x\n# c\n", &append("/a", json!("z")), "a:\n- x\n- z\n# c\n");
     becomes(
         "a:\n  -   x\n  - y: 1\n    z: 2\n",
-        append("/a", json!({"k": 1, "l": [2]})),
+        &append("/a", json!({"k": 1, "l": [2]})),
         "a:\n  -   x\n  - y: 1\n    z: 2\n  - k: 1\n    l:\n      - 2\n",
     );
-    becomes("a: [x] # c\n", append("/a", json!("ALL")), "a: [x, ALL] # c\n");
-    becomes("a: []\n", append("/a", json!("ALL")), "a: [ALL]\n");
-    becomes("a: [\n  x\n]\n", append("/a", json!("z")), "a: [\n  x,\n  z\n]\n");
+    becomes("a: [x] # c\n", &append("/a", json!("ALL")), "a: [x, ALL] # c\n");
+    becomes("a: []\n", &append("/a", json!("ALL")), "a: [ALL]\n");
+    becomes("a: [\n  x\n]\n", &append("/a", json!("z")), "a: [\n  x,\n  z\n]\n");
 }
 
 #[test]
 fn fields_and_items_are_removed_with_their_lines() {
-    becomes("a:\n  # about b\n  b: true # why\n  c: 1\n", remove("/a/b"), "a:\n  # about b\n  c: 1\n");
-    becomes("a:\n  b: 1\n  c:\n    d: 1\n\n# e\ne: 1\n", remove("/a/c"), "a:\n  b: 1\n\n# e\ne: 1\n");
-    becomes("a:\n- b: 1\n  c: 2\n- d: 1\n", remove("/a/0/b"), "a:\n- c: 2\n- d: 1\n");
-    refused("a:\n- b: 1 # x\n  c: 2\n", remove("/a/0/b"), NotEdited::Comment);
-    becomes("a:\n- b: 1\n  c: 2\n- d: 1\n", remove("/a/0"), "a:\n- d: 1\n");
-    becomes("a:\n- b\n- c", remove("/a/1"), "a:\n- b\n");
-    becomes("a:\n- b: |\n    x\n\n- c\n", remove("/a/0"), "a:\n\n- c\n");
-    becomes("a: {b: 1, c: 2, d: 3}\n", remove("/a/b"), "a: {c: 2, d: 3}\n");
-    becomes("a: {b: 1, c: 2, d: 3}\n", remove("/a/d"), "a: {b: 1, c: 2}\n");
-    becomes("a: [1, 2, 3]\n", remove("/a/1"), "a: [1, 3]\n");
-    becomes("a:\n- b: 1 # c\n- d\n", remove("/a/0/b"), "a:\n- {} # c\n- d\n");
-    refused("a:\n  b: 1\n", remove("/a/b"), NotEdited::Form);
+    becomes("a:\n  # about b\n  b: true # why\n  c: 1\n", &remove("/a/b"), "a:\n  # about b\n  c: 1\n");
+    becomes("a:\n  b: 1\n  c:\n    d: 1\n\n# e\ne: 1\n", &remove("/a/c"), "a:\n  b: 1\n\n# e\ne: 1\n");
+    becomes("a:\n- b: 1\n  c: 2\n- d: 1\n", &remove("/a/0/b"), "a:\n- c: 2\n- d: 1\n");
+    refused("a:\n- b: 1 # x\n  c: 2\n", &remove("/a/0/b"), NotEdited::Comment);
+    becomes("a:\n- b: 1\n  c: 2\n- d: 1\n", &remove("/a/0"), "a:\n- d: 1\n");
+    becomes("a:\n- b\n- c", &remove("/a/1"), "a:\n- b\n");
+    becomes("a:\n- b: |\n    x\n\n- c\n", &remove("/a/0"), "a:\n\n- c\n");
+    becomes("a: {b: 1, c: 2, d: 3}\n", &remove("/a/b"), "a: {c: 2, d: 3}\n");
+    becomes("a: {b: 1, c: 2, d: 3}\n", &remove("/a/d"), "a: {b: 1, c: 2}\n");
+    becomes("a: [1, 2, 3]\n", &remove("/a/1"), "a: [1, 3]\n");
+    becomes("a:\n- b: 1 # c\n- d\n", &remove("/a/0/b"), "a:\n- {} # c\n- d\n");
+    refused("a:\n  b: 1\n", &remove("/a/b"), NotEdited::Form);
 }
 
 #[test]
 fn flow_style_stays_flow_style() {
-    becomes("a: {b: {}, c: 1}\n", set("/a/b/d", json!({"e": [1]})), "a: {b: {d: {e: [1]}}, c: 1}\n");
-    becomes("a: {b: true}\n", set("/a/b", json!(false)), "a: {b: false}\n");
-    becomes("a: {b: true, }\n", set("/a/d", json!(1)), "a: {b: true, d: 1, }\n");
-    becomes("a: {\n  b: 1\n}\n", set("/a/c", json!("x")), "a: {\n  b: 1,\n  c: x\n}\n");
+    becomes("a: {b: {}, c: 1}\n", &set("/a/b/d", json!({"e": [1]})), "a: {b: {d: {e: [1]}}, c: 1}\n");
+    becomes("a: {b: true}\n", &set("/a/b", json!(false)), "a: {b: false}\n");
+    becomes("a: {b: true, }\n", &set("/a/d", json!(1)), "a: {b: true, d: 1, }\n");
+    becomes("a: {\n  b: 1\n}\n", &set("/a/c", json!("x")), "a: {\n  b: 1,\n  c: x\n}\n");
     becomes(
         "{\"a\": {\"b\": 1}}",
-        set("/a/c", json!({"d": "x"})),
+        &set("/a/c", json!({"d": "x"})),
         "{\"a\": {\"b\": 1, \"c\": {\"d\": \"x\"}}}",
     );
 }
@@ -119,13 +119,13 @@ fn flow_style_stays_flow_style() {
 #[test]
 fn what_stands_elsewhere_too_is_not_changed() {
     let shared = "a: &x\n  k: 1\nb: *x\nc:\n  <<: *x\n  l: 2\n";
-    refused(shared, set("/b/k", json!(2)), NotEdited::NotThere);
-    refused(shared, set("/a/k", json!(2)), NotEdited::Elsewhere);
-    refused(shared, remove("/c/k"), NotEdited::NotThere);
-    becomes(shared, set("/c/k", json!(2)), "a: &x\n  k: 1\nb: *x\nc:\n  <<: *x\n  l: 2\n  k: 2\n");
-    refused("a: !t\n  [!b, c]\n", set("/a", json!(1)), NotEdited::Form);
-    refused("? a\n: 1\n", set("/b", json!(1)), NotEdited::Form);
-    refused("a: 1\n", set("/b/c", json!(1)), NotEdited::NotThere);
+    refused(shared, &set("/b/k", json!(2)), NotEdited::NotThere);
+    refused(shared, &set("/a/k", json!(2)), NotEdited::Elsewhere);
+    refused(shared, &remove("/c/k"), NotEdited::NotThere);
+    becomes(shared, &set("/c/k", json!(2)), "a: &x\n  k: 1\nb: *x\nc:\n  <<: *x\n  l: 2\n  k: 2\n");
+    refused("a: !t\n  [!b, c]\n", &set("/a", json!(1)), NotEdited::Form);
+    refused("? a\n: 1\n", &set("/b", json!(1)), NotEdited::Form);
+    refused("a: 1\n", &set("/b/c", json!(1)), NotEdited::NotThere);
 }
 
 #[test]

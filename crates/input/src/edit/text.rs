@@ -9,7 +9,7 @@ use super::tree::{Content, Node};
 #[derive(Debug)]
 pub struct Text<'t> {
     /// The text.
-    pub text: &'t str,
+    pub source: &'t str,
     /// How much deeper a map stands than its key.
     pub step: usize,
     /// How much deeper the dashes of a list stand than its key.
@@ -22,7 +22,7 @@ impl<'t> Text<'t> {
     /// A text with what can be seen of its style in the document.
     pub fn new(text: &'t str, root: &Node) -> Self {
         let windows = text.find('\n').is_some_and(|at| text[..at].ends_with('\r'));
-        let mut this = Self { text, step: 2, dash: 0, newline: if windows { "\r\n" } else { "\n" } };
+        let mut this = Self { source: text, step: 2, dash: 0, newline: if windows { "\r\n" } else { "\n" } };
         let (mut step, mut dash) = (None, None);
         this.look(root, &mut step, &mut dash);
         (this.step, this.dash) = (step.unwrap_or(2), dash.unwrap_or(0));
@@ -51,7 +51,9 @@ impl<'t> Text<'t> {
                 }
             }
             Content::Sequence { flow: false, items } => {
-                items.iter().for_each(|item| self.look(item, step, dash));
+                for item in items {
+                    self.look(item, step, dash);
+                }
             }
             _ => {}
         }
@@ -59,12 +61,12 @@ impl<'t> Text<'t> {
 
     /// Where the line of a place begins.
     pub fn line_start(&self, at: usize) -> usize {
-        self.text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+        self.source[..at].rfind('\n').map_or(0, |newline| newline + 1)
     }
 
     /// Where the line after a place begins; the end of the text on its last line.
     pub fn line_after(&self, at: usize) -> usize {
-        self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline + 1)
+        self.source[at..].find('\n').map_or(self.source.len(), |newline| at + newline + 1)
     }
 
     /// How many bytes stand before a place on its line.
@@ -74,12 +76,12 @@ impl<'t> Text<'t> {
 
     /// What stands before a place on its line.
     pub fn before(&self, at: usize) -> &'t str {
-        &self.text[self.line_start(at)..at]
+        &self.source[self.line_start(at)..at]
     }
 
     /// The dash of an item of a list in block style.
     pub fn dash_of(&self, item: &Node) -> Option<usize> {
-        let before = self.text[..item.span.start].trim_end_matches([' ', '\n', '\r']);
+        let before = self.source[..item.span.start].trim_end_matches([' ', '\n', '\r']);
         // An item that is empty begins right behind its dash.
         before.ends_with('-').then(|| before.len() - 1)
     }
@@ -91,7 +93,7 @@ impl<'t> Text<'t> {
             return self.line_after(end);
         }
         // A block has the empty lines behind it, which are no part of the value unless it says so.
-        let written = self.text[..end].trim_end_matches(['\n', '\r', ' ']);
+        let written = self.source[..end].trim_end_matches(['\n', '\r', ' ']);
         let after = self.line_after(written.len());
         if self.keeps_end(node) { end } else { after.min(end) }
     }
@@ -104,13 +106,13 @@ impl<'t> Text<'t> {
         };
         match last {
             Some(last) => self.keeps_end(last),
-            None => self.text[node.span.clone()].lines().next().is_some_and(|header| header.contains('+')),
+            None => self.source[node.span.clone()].lines().next().is_some_and(|header| header.contains('+')),
         }
     }
 
     /// The text with lines put in before a place where a line begins, or behind the last line.
     pub fn with_lines(&self, at: usize, lines: &[String]) -> String {
-        let (before, after) = self.text.split_at(at);
+        let (before, after) = self.source.split_at(at);
         let block = lines.join(self.newline);
         if before.is_empty() || before.ends_with('\n') {
             format!("{before}{block}{}{after}", self.newline)
@@ -121,7 +123,7 @@ impl<'t> Text<'t> {
 
     /// The text with something else in a range.
     pub fn with(&self, range: Range<usize>, new: &str) -> String {
-        format!("{}{new}{}", &self.text[..range.start], &self.text[range.end..])
+        format!("{}{new}{}", &self.source[..range.start], &self.source[range.end..])
     }
 
     /// The text without a range.
@@ -129,7 +131,7 @@ impl<'t> Text<'t> {
     /// # Errors
     /// A comment stands in it.
     pub fn without(&self, range: Range<usize>) -> Result<String, NotEdited> {
-        if self.text[range.clone()].contains('#') {
+        if self.source[range.clone()].contains('#') {
             Err(NotEdited::Comment)
         } else {
             Ok(self.with(range, ""))

@@ -35,9 +35,9 @@ pub fn make(change: Change, found: &Found<'_>, patching: &mut Patching) -> Optio
 }
 
 /// Does something with each place; none if one of them does not fit, or there are none.
-fn each(found: &Found<'_>, mut change: impl FnMut(&Place) -> Option<()>) -> Option<()> {
+fn each(found: &Found<'_>, change: impl FnMut(&Place) -> Option<()>) -> Option<()> {
     (!found.places.is_empty()).then_some(())?;
-    found.places.iter().try_for_each(|place| change(place))
+    found.places.iter().try_for_each(change)
 }
 
 fn named(place: &[String], fields: &[&str]) -> Option<()> {
