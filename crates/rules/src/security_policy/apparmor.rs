@@ -74,7 +74,10 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::PodAndMore(&[Volatile::EphemeralContainers]),
-        fix: Fix::change(Change::DefaultProfile, "what the profile of the container runtime forbids, such as mounting"),
+        fix: Fix::change(
+            Change::DefaultProfile,
+            "what the profile of the container runtime forbids, such as mounting",
+        ),
     }],
 };
 

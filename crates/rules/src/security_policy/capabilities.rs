@@ -28,7 +28,7 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "added",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::change(
+            fix: Fix::change(
                 Change::Capabilities(Capabilities::OfViolation),
                 "what the added capabilities are for",
             ),
@@ -38,7 +38,7 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "not_dropped",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::change(
+            fix: Fix::change(
                 Change::Capabilities(Capabilities::OfViolation),
                 "what root does with the capabilities, such as changing owners of files",
             ),
@@ -48,7 +48,7 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "added_again",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::change(
+            fix: Fix::change(
                 Change::Capabilities(Capabilities::OfViolation),
                 "what the added capabilities are for",
             ),

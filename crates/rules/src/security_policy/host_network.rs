@@ -36,14 +36,14 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsFalse,
             findings: "network",
             subject: Subject::Pod(&[]),
-        fix: Fix::remove(&["hostNetwork"], "clients that reach the Pod at the address of its node"),
+            fix: Fix::remove(&["hostNetwork"], "clients that reach the Pod at the address of its node"),
         },
         Check {
             field: "allowedHostPorts",
             guard: Guard::IsSet,
             findings: "ports",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::remove(&["hostPort"], "clients that reach the port at the address of the node"),
+            fix: Fix::remove(&["hostPort"], "clients that reach the port at the address of the node"),
         },
     ],
 };

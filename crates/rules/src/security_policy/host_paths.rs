@@ -44,14 +44,14 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "volumes",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::none("only you know where else the data can be"),
+            fix: Fix::none("only you know where else the data can be"),
         },
         Check {
             field: "allowedHostPaths",
             guard: Guard::IsSet,
             findings: "mounts",
             subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::change(Change::Set("readOnly", Literal::Bool(true)), "writing to the host path"),
+            fix: Fix::change(Change::Set("readOnly", Literal::Bool(true)), "writing to the host path"),
         },
     ],
 };

@@ -22,7 +22,19 @@ pub const RULE: Rule = Rule {
     name: "host-processes",
     module: include_str!("../../../../templates/security-policy/host-processes/rule.rego"),
     checks: &[
-        Check { field: "allowHostPID", guard: Guard::IsFalse, findings: "pid", subject: Subject::Pod(&[]), fix: Fix::remove(&["hostPID"], "access to processes of the node") },
-        Check { field: "allowHostIPC", guard: Guard::IsFalse, findings: "ipc", subject: Subject::Pod(&[]), fix: Fix::remove(&["hostIPC"], "shared memory with processes of the node") },
+        Check {
+            field: "allowHostPID",
+            guard: Guard::IsFalse,
+            findings: "pid",
+            subject: Subject::Pod(&[]),
+            fix: Fix::remove(&["hostPID"], "access to processes of the node"),
+        },
+        Check {
+            field: "allowHostIPC",
+            guard: Guard::IsFalse,
+            findings: "ipc",
+            subject: Subject::Pod(&[]),
+            fix: Fix::remove(&["hostIPC"], "shared memory with processes of the node"),
+        },
     ],
 };

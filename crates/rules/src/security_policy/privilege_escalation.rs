@@ -23,6 +23,9 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsFalse,
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::change(Change::ForbidEscalation, "programs that gain rights, such as sudo and setuid files"),
+        fix: Fix::change(
+            Change::ForbidEscalation,
+            "programs that gain rights, such as sudo and setuid files",
+        ),
     }],
 };

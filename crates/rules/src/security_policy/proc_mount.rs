@@ -26,6 +26,9 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::remove(&["procMount"], "access to the hidden parts of /proc, as for containers in containers"),
+        fix: Fix::remove(
+            &["procMount"],
+            "access to the hidden parts of /proc, as for containers in containers",
+        ),
     }],
 };

@@ -129,7 +129,10 @@ pub const RULE: Rule = Rule {
         guard: Guard::IsSet,
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
-        fix: Fix::change(Change::DefaultProfile, "rare system calls that the profile of the container runtime forbids"),
+        fix: Fix::change(
+            Change::DefaultProfile,
+            "rare system calls that the profile of the container runtime forbids",
+        ),
     }],
 };
 

@@ -76,14 +76,14 @@ pub const RULE: Rule = Rule {
             guard: Guard::IsSet,
             findings: "not_allowed",
             subject: Subject::Pod(&[]),
-        fix: Fix::change(Change::RemoveItem("sysctls"), "what the sysctl was set for"),
+            fix: Fix::change(Change::RemoveItem("sysctls"), "what the sysctl was set for"),
         },
         Check {
             field: "forbiddenSysctls",
             guard: Guard::IsSet,
             findings: "forbidden",
             subject: Subject::Pod(&[]),
-        fix: Fix::change(Change::RemoveItem("sysctls"), "what the sysctl was set for"),
+            fix: Fix::change(Change::RemoveItem("sysctls"), "what the sysctl was set for"),
         },
     ],
 };
