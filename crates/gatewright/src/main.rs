@@ -30,6 +30,7 @@ mod test;
 mod uninstall;
 mod verifier;
 mod verify;
+mod written;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -138,8 +139,12 @@ fn command(program: Option<&OsStr>) -> clap::Command {
 }
 
 fn main() -> ExitCode {
-    let matches = command(std::env::args_os().next().as_deref()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = command(std::env::args_os().next().as_deref()).try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return wrong_usage(&error),
+        Err(help) => help.exit(),
+    };
     match cli.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -153,6 +158,12 @@ fn main() -> ExitCode {
             ExitCode::from(FAILED)
         }
     })
+}
+
+/// Arguments of a script may be what others wrote.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    anstream::eprint!("{}", foreign::lines(&error.render().to_string()));
+    ExitCode::from(FAILED)
 }
 
 fn run(command: &Command) -> anyhow::Result<ExitCode> {

@@ -8,7 +8,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use gatewright_api::names;
 use gatewright_compiler::{GuardMode, Settings, exec_guard, standards, sync_set, templates};
 use gatewright_gatekeeper::{Constraint, ConstraintTemplate, Provider, SyncSet};
@@ -17,6 +16,7 @@ use serde::Serialize;
 use crate::check::Scopes;
 use crate::input::{Reading, ReadingArgs};
 use crate::settings::SettingsArgs;
+use crate::written::yaml;
 use crate::{FAILED, diagnostics, input, policies};
 
 const EXAMPLES: &str = "\
@@ -230,17 +230,4 @@ fn text(objects: &[Object], format: Format) -> anyhow::Result<String> {
         }
         Format::Yaml => objects.iter().map(|object| Ok(format!("---\n{}", yaml(object)?))).collect(),
     }
-}
-
-/// Block scalars come with spaces on their blank lines, which say nothing and spoil diffs. What is printed is read
-/// again as kubectl would, because a value that changes on the way would be another policy.
-///
-/// # Errors
-/// YAML cannot hold the object.
-pub fn yaml(object: &impl Serialize) -> anyhow::Result<String> {
-    let text = serde_saphyr::to_string(object).context("cannot write an object as YAML")?;
-    let trimmed: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
-    let meant = serde_json::to_value(object)?;
-    let same = |text: &String| input::value(text).is_ok_and(|value| value == meant);
-    [trimmed, text].into_iter().find(same).context("YAML cannot hold this object; print it as JSON")
 }

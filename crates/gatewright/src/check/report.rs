@@ -12,6 +12,7 @@ use std::io::Write;
 use super::FailOn;
 use super::namespaces::Namespaces;
 use super::result::{ObjectResult, Summary};
+use crate::columns::terminal_width;
 use crate::input::InputError;
 
 /// The formats of results.
@@ -75,7 +76,7 @@ impl Out {
 impl Report {
     /// A report without results.
     pub fn new(format: Format, verbose: bool, fail_on: FailOn, out: Out) -> Self {
-        Self { format, verbose, fail_on, out, results: vec![], width: wrap::terminal_width() }
+        Self { format, verbose, fail_on, out, results: vec![], width: terminal_width().map(usize::from) }
     }
 
     /// Takes results, in order.

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use serde_json::Value;
 
 pub use self::cluster::unusable;
 pub use self::document::{Explain, ExplainList};
@@ -29,7 +28,7 @@ use crate::columns::terminal_width;
 use crate::input::ReadingArgs;
 use crate::sandbox::{Limits, Pool};
 use crate::settings::SettingsArgs;
-use crate::{FAILED, diagnostics};
+use crate::{FAILED, diagnostics, written};
 
 /// Something is refused.
 const REFUSED: u8 = 1;
@@ -151,29 +150,19 @@ fn json(document: &impl serde::Serialize) -> anyhow::Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(document)?))
 }
 
-/// The objects with all fixes, without what the API server keeps of them.
+/// The objects with all fixes, as people apply them.
 fn yaml(explained: &[Explain]) -> anyhow::Result<String> {
     let mut documents = vec![];
     for one in explained {
         if (one.object.api_version.raw(), one.object.kind.raw()) == ("v1", "Secret") {
             bail!("{}: -o yaml prints no Secret; -o json has the patch", one.object);
         }
-        documents.push(serde_saphyr::to_string(&applicable(one.patched.clone()))?);
+        if written::has_credentials(&one.patched) {
+            diagnostics::note(format!("{}: {}", one.object, written::LEFT_OUT));
+        }
+        documents.push(written::yaml(&written::cleaned(&one.patched))?);
     }
     Ok(documents.join("---\n"))
-}
-
-/// An object as people apply it.
-fn applicable(mut object: Value) -> Value {
-    const KEPT_BY_THE_SERVER: [&str; 5] =
-        ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"];
-    if let Some(fields) = object.as_object_mut() {
-        fields.remove("status");
-    }
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.retain(|field, _| !KEPT_BY_THE_SERVER.contains(&field.as_str()));
-    }
-    object
 }
 
 fn exit_code(explained: &[Explain]) -> u8 {

@@ -12,7 +12,6 @@ mod rows;
 mod source;
 mod trial;
 mod versions;
-mod written;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -27,12 +26,12 @@ pub use self::document::Document;
 use self::document::General;
 use self::source::Found;
 use self::trial::Said;
-use crate::check::report::wrap::terminal_width;
 use crate::cluster::ClusterArgs;
+use crate::columns::terminal_width;
 use crate::input::ReadingArgs;
 use crate::sandbox::{Limits, Pool};
 use crate::settings::SettingsArgs;
-use crate::{FAILED, diagnostics};
+use crate::{FAILED, diagnostics, written};
 
 /// Something changes its meaning, or is in the way.
 const FOUND: u8 = 1;
@@ -244,7 +243,7 @@ fn count_unlabelled(namespaces: &mut [psa::Examined], said: &Said) {
 fn print(format: Format, migration: &Migration) -> anyhow::Result<()> {
     let Migration { document, objects } = migration;
     let text = match format {
-        Format::Table => print::text(document, terminal_width()),
+        Format::Table => print::text(document, terminal_width().map(usize::from)),
         Format::Json => serde_json::to_string_pretty(document)? + "\n",
         Format::Yaml if document.verdicts.is_some() => {
             bail!("--to prints no objects: use -o table or -o json")

@@ -4,6 +4,7 @@ use super::document::{Conflict, Document, Found, General, Migrated};
 use crate::check::report::wrap::wrapped;
 use crate::cluster::Unseen;
 use crate::foreign::Foreign;
+use crate::written::LEFT_OUT;
 
 /// How wide what a line is about is.
 const WIDTH: usize = 20;
@@ -147,7 +148,7 @@ pub fn comments(migrated: &Migrated, without_credentials: bool) -> Vec<String> {
     let mut all = vec![format!("from {}", migrated.object)];
     all.extend(migrated.differences.iter().map(said));
     if without_credentials {
-        all.push("dockerCfg is left out: credentials are never printed. Copy it from your policy".to_owned());
+        all.push(LEFT_OUT.to_owned());
     }
     all.into_iter().map(|line| Foreign::from(line).to_string()).collect()
 }

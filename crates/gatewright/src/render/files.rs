@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use gatewright_api::names;
 
-use super::{Format, Object, yaml};
+use super::{Format, Object};
 use crate::input::{self, Envelope, Limit, Reading};
+use crate::written::yaml;
 
 /// What was written.
 #[derive(Debug, Default)]

@@ -45,8 +45,14 @@ const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: s
 containers:\n  - name: app\n    image: registry.example.com/app:1\n    securityContext:\n      privileged: true\n";
 
 fn explain(objects: &str, more: &[&str]) -> Result<(i32, String)> {
+    let (code, out, notes) = outputs(objects, more)?;
+    Ok((code, out + &notes))
+}
+
+/// The exit code, the document, and the notes.
+fn outputs(objects: &str, more: &[&str]) -> Result<(i32, String, String)> {
     let folder = Folder::of(&[("p.yaml", POLICIES.as_bytes()), ("a.yaml", objects.as_bytes())])?;
-    folder.run(&[&["explain", "-f", "a.yaml", "--policies", "p.yaml"], more].concat())
+    folder.outputs(&[&["explain", "-f", "a.yaml", "--policies", "p.yaml"], more].concat())
 }
 
 /// What is said of one policy.
@@ -65,7 +71,7 @@ fn what_undoes_it_is_said_and_printed() -> Result {
     ] {
         assert!(said.contains(expected), "{said}");
     }
-    let (code, said) = explain(POD, &["-o", "json"])?;
+    let (code, said, _) = outputs(POD, &["-o", "json"])?;
     let document: Value = serde_json::from_str(&said)?;
     let (item, row) = (&document["items"][0], &document["items"][0]["policies"][0]);
     let patch = serde_json::json!([{"op": "remove", "path": "/spec/containers/0/securityContext"}]);
@@ -75,7 +81,7 @@ fn what_undoes_it_is_said_and_printed() -> Result {
         serde_json::json!({"verdict": "warn", "denied": 0, "warned": 1, "dryrun": 0})
     );
     let noted = POD.replace("labels:", "uid: x, labels:") + "status: {phase: Running}\n";
-    let (_, said) = explain(&format!("{noted}---\n{noted}"), &["-o", "yaml"])?;
+    let (_, said, _) = outputs(&format!("{noted}---\n{noted}"), &["-o", "yaml"])?;
     let expected = "apiVersion: v1\nkind: Pod\nmetadata:\n  labels:\n    app: checkout\n  name: web\n  namespace: shop\n\
                     spec:\n  containers:\n  - image: registry.example.com/app:1\n    name: app\n";
     assert_eq!(said, format!("{expected}---\n{expected}"));
@@ -195,9 +201,8 @@ fn what_passes_says_what_chose_the_object() -> Result {
 #[test]
 fn scripts_get_a_document_with_an_entry_for_each_object() -> Result {
     let two = format!("{POD}---\n{}", POD.replace("name: web,", "name: other,").replace("true", "false"));
-    let (code, said) = explain(&two, &["-o", "json"])?;
-    let json = said.get(said.find('{').ok_or("no JSON")?..).unwrap_or_default();
-    let document: Value = serde_json::from_str(json)?;
+    let (code, said, _) = outputs(&two, &["-o", "json"])?;
+    let document: Value = serde_json::from_str(&said)?;
     assert_eq!((code, &document["kind"], &document["version"]), (1, &"ExplainList".into(), &1.into()));
     let verdicts: Vec<_> =
         document["items"].as_array().ok_or("no items")?.iter().map(|it| &it["verdict"]).collect();

@@ -57,10 +57,11 @@ const ROWS: &[Row] = &[
             "-k -f broken.yaml -f policy.json -f objects.json",
             "-f objects.json --namespace-labels {evil}:a=b",
             "-f {evil}",
+            "-f policy.json -f objects.json --fix",
         ],
     ),
     row("test", &["hostile.cases.yaml -v", "evil.cases.yaml"]),
-    row("render", &["-f broken.yaml", "-f policy.json -f evil-policy.json"]),
+    row("render", &["-f broken.yaml", "-f policy.json -f evil-policy.json", "-f named-policy.json"]),
     row("verify", &["{evil} -f policy.json", "registry.example.com/app -f evil-policy.json"]),
     server("operator", &["--listen 127.0.0.1:0 --log-format text", "--listen 127.0.0.1:0 --log-format json"]),
     server("verifier", &["--tls-dir . --listen 127.0.0.1:0 --address 127.0.0.1:0 --log-format text"]),
@@ -75,6 +76,19 @@ const ROWS: &[Row] = &[
             "-f policy.json -f objects.json --html page.html",
         ],
     ),
+    row(
+        "preview",
+        &[
+            "-f policy.json",
+            "-f policy.json --dump objects.json",
+            "-f broken.yaml -f policy.json --dump objects.json",
+            "--label ns=shop,{evil}=x",
+            "--delete SecurityPolicy/{evil}",
+            "--settings evil-settings.yaml",
+        ],
+    ),
+    row("migrate", &["", "-f named-policy.json -f objects.json", "-f evil-policy.json", "--to {evil}"]),
+    row("docs", &["{evil}"]),
     row("uninstall", &["", "--policies"]),
     built_in("crds", &[""]),
     built_in("completions", &["bash"]),
@@ -148,11 +162,14 @@ fn folder(api: &Api) -> Result<Folder> {
     let cases_of_evil = json!({"policy": "evil-policy.json", "cases": [case]});
     let mut evil_policy = policy();
     evil_policy["metadata"]["name"] = json!(evil);
+    evil_policy["metadata"]["annotations"] = json!({"note": evil});
+    let named_policy = evil_policy.clone();
     evil_policy["spec"][&evil] = json!(evil);
     let broken = json!({"apiVersion": evil, "kind": evil, "metadata": {"name": evil}, evil.clone(): evil});
     Folder::of(&[
         ("policy.json", file(&policy()).as_bytes()),
         ("evil-policy.json", file(&evil_policy).as_bytes()),
+        ("named-policy.json", file(&named_policy).as_bytes()),
         ("objects.json", list(&objects()).as_bytes()),
         ("hostile.cases.yaml", file(&cases).as_bytes()),
         ("evil.cases.yaml", file(&cases_of_evil).as_bytes()),

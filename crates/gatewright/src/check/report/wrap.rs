@@ -1,19 +1,9 @@
 //! Lines that fit a terminal.
 
-use std::io::IsTerminal as _;
-
 use unicode_width::UnicodeWidthStr as _;
 
 /// Fewer columns than this are filled as if there were so many.
 const NARROWEST: usize = 40;
-
-/// The columns of the terminal to which stdout goes; none if it goes elsewhere.
-pub fn terminal_width() -> Option<usize> {
-    if !std::io::stdout().is_terminal() {
-        return None;
-    }
-    terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0))
-}
 
 /// Breaks a text between words, so that each line fits. What does not fit on the first line is indented, as is what
 /// follows a line break of the text itself. `begins` columns of the first line are taken already.

@@ -16,11 +16,10 @@ use super::document::{Found as Entry, General, Migrated, ObjectName, SameMeaning
 use super::edit::{Edit, applied};
 use super::source::Found;
 use super::trial::{Said, Tried};
-use super::written;
 use crate::check::result::Violation;
 use crate::foreign::Foreign;
 use crate::input::{Document, InputError};
-use crate::policies;
+use crate::{policies, written};
 
 /// Where these objects come from.
 pub const FROM: &str = "deckhouse";

@@ -2,10 +2,15 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Context as _;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::foreign::is_obeyed;
-use crate::render::yaml;
+use crate::input;
+
+/// What is said of a policy with credentials.
+pub const LEFT_OUT: &str = "dockerCfg is left out: credentials are never printed. Copy it from your policy";
 
 /// What an API server keeps of an object, and nobody writes.
 const OF_THE_SERVER: [&str; 7] = [
@@ -66,29 +71,44 @@ pub fn documents(objects: &[(Vec<String>, Value)]) -> anyhow::Result<String> {
         for comment in comments {
             text.extend(["# ", comment, "\n"]);
         }
-        text.push_str(&harmless(object)?);
+        text.push_str(&yaml(object)?);
     }
     Ok(text)
 }
 
-/// An object as YAML; as JSON, which is YAML, where a terminal would obey a character that YAML leaves as it is.
-fn harmless(object: &Value) -> anyhow::Result<String> {
-    let text = yaml(object)?;
-    let is_led = |c: char| c != '\n' && is_obeyed(c);
-    if !text.contains(is_led) {
-        return Ok(text);
-    }
-    // Such characters stand in strings alone.
+/// Block scalars come with spaces on their blank lines, which say nothing and spoil diffs. What is printed is read
+/// again as kubectl would, because a value that changes on the way would be another object. An object with characters that a
+/// terminal would obey has quotes and braces, as JSON has them.
+///
+/// # Errors
+/// YAML cannot hold the object.
+pub fn yaml(object: &impl Serialize) -> anyhow::Result<String> {
+    let text = serde_saphyr::to_string(object).context("cannot write an object as YAML")?;
+    let meant = serde_json::to_value(object)?;
+    let candidates = if text.contains(is_led) {
+        vec![escaped(&meant)?]
+    } else {
+        vec![text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect(), text]
+    };
+    let same = |text: &String| input::value(text).is_ok_and(|value| value == meant);
+    candidates.into_iter().find(same).context("YAML cannot hold this object; print it as JSON")
+}
+
+/// Ends of lines and tabs, which indent Rego, lead nobody.
+fn is_led(c: char) -> bool {
+    !matches!(c, '\n' | '\t') && is_obeyed(c)
+}
+
+/// Such characters stand in strings alone. YAML does not read the pairs with which JSON escapes what is beyond U+FFFF.
+fn escaped(object: &Value) -> anyhow::Result<String> {
     let mut escaped = String::new();
     for c in serde_json::to_string_pretty(object)?.chars() {
-        if is_led(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string cannot fail.
-                let _ = write!(escaped, "\\u{unit:04x}");
-            }
-        } else {
-            escaped.push(c);
-        }
+        // Writing to a string cannot fail.
+        let _ = match u32::from(c) {
+            _ if !is_led(c) => write!(escaped, "{c}"),
+            short @ ..=0xffff => write!(escaped, "\\u{short:04x}"),
+            long => write!(escaped, "\\U{long:08x}"),
+        };
     }
     Ok(escaped + "\n")
 }
@@ -97,17 +117,19 @@ fn harmless(object: &Value) -> anyhow::Result<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{cleaned, documents, has_credentials};
+    use super::{cleaned, documents, has_credentials, yaml};
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_means_the_same() {
         let object = json!({"a": "x\u{202e}y\u{1b}", "b": ["\u{e0041}"], "c": "line\nline"});
-        let text = documents(&[(vec![], object.clone())]).unwrap();
+        let text = yaml(&object).unwrap();
         assert!(
             text.contains(r"x\u202ey\u001b") && !text.contains(['\u{202e}', '\u{1b}', '\u{e0041}']),
             "{text}"
         );
         assert_eq!(crate::input::value(&text).unwrap(), object);
+        // Tabs indent Rego.
+        assert_eq!(yaml(&json!({"rego": "a {\n\tb\n}\n"})).unwrap(), "rego: |\n  a {\n  \tb\n  }\n");
     }
 
     #[test]
