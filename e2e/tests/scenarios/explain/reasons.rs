@@ -201,8 +201,8 @@ pub async fn what_is_not_enforced_yet_is_marked(cluster: &Cluster) -> Result<()>
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     for row in [
         "applies SecurityPolicy/baseline deny readOnlyRootFilesystem: container \"app\" does not set \
-         securityContext.readOnlyRootFilesystem; it must be true not enforced yet: unknown, Pending: no operator has reported \
-         on its generation 2 yet",
+         securityContext.readOnlyRootFilesystem; it must be true fix: ",
+        "mount an emptyDir there not enforced yet: unknown, Pending: no operator has reported on its generation 2 yet",
         "not SecurityPolicy/late has no constraint: unknown, Pending: ",
     ] {
         ensure!(said.contains(row), "no {row:?}: {said}");
