@@ -93,16 +93,16 @@ enum Command {
     /// Says which policies apply to an object, which do not, and why
     #[command(long_about = explain::LONG_ABOUT)]
     Explain(explain::Args),
-    /// Shows what a change of policies, labels or settings would refuse of what is in a cluster
+    /// Shows which objects a change of policies, labels or settings would refuse
     #[command(long_about = preview::LONG_ABOUT)]
     Preview(preview::Args),
     /// Lists what violates policies, by owner, namespace or policy; as a table, CSV, JSON or a page
     #[command(long_about = report::LONG_ABOUT)]
     Report(report::Args),
-    /// Says what policies and labels of elsewhere mean here, and what would mean the same
+    /// Shows how policies and labels from Deckhouse, Pod Security admission and gatekeeper-library translate
     #[command(long_about = migrate::LONG_ABOUT)]
     Migrate(migrate::Args),
-    /// Lists what is ours and left in a cluster, and deletes it
+    /// Lists what gatewright left in a cluster, and deletes it with --yes
     #[command(long_about = uninstall::LONG_ABOUT)]
     Uninstall(uninstall::Args),
     /// Prints a page of the documentation, or lists the pages
@@ -135,7 +135,21 @@ const FAILED: u8 = 2;
 fn command(program: Option<&OsStr>) -> clap::Command {
     let is_plugin =
         program.map(Path::new).and_then(Path::file_stem).is_some_and(|stem| stem == "kubectl-gatewright");
-    if is_plugin { Cli::command().bin_name("kubectl gatewright") } else { Cli::command() }
+    let command = complete();
+    if is_plugin { command.bin_name("kubectl gatewright") } else { command }
+}
+
+/// The command line, with what `-n` means to each command.
+fn complete() -> clap::Command {
+    const OPERATOR: &str = "The operator's namespace [default: gatewright-system]";
+    const MEANINGS: [(&str, &str); 3] = [
+        ("status", OPERATOR),
+        ("uninstall", OPERATOR),
+        ("explain", "The namespace of the object [default: that of the context]"),
+    ];
+    MEANINGS.iter().fold(Cli::command(), |all, (name, help)| {
+        all.mut_subcommand(name, |command| command.mut_arg("namespace", |argument| argument.help(*help)))
+    })
 }
 
 fn main() -> ExitCode {
@@ -182,8 +196,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Uninstall(args) => uninstall::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Crds(args) => crds::run(args),
-        Command::Completions(args) => completions::run(args, Cli::command()),
-        Command::Man(args) => man::run(args, Cli::command()),
+        Command::Completions(args) => completions::run(args, complete()),
+        Command::Man(args) => man::run(args, complete()),
         Command::EvaluateTemplates(args) => sandbox::run(*args),
         Command::Read(args) => read::run(args),
         Command::CompileTemplates(args) => compiled::run(args),
@@ -193,13 +207,12 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, command};
-    use clap::CommandFactory as _;
+    use super::{command, complete};
     use std::ffi::OsStr;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        complete().debug_assert();
     }
 
     #[test]

@@ -57,11 +57,32 @@ fn page(command: &Command, to: &mut dyn Write) -> std::io::Result<()> {
     if command.has_subcommands() {
         man.render_subcommands_section(to)?;
     }
-    if command.get_after_help().or(command.get_after_long_help()).is_some() {
-        man.render_extra_section(to)?;
+    if let Some(text) = command.get_after_help() {
+        write!(to, "{}", sections(&text.to_string()))?;
     }
     // The library's own takes it for granted.
     if command.get_version().is_some() { man.render_version_section(to) } else { Ok(()) }
+}
+
+/// What stands below the options in the help: examples as they are typed, exit codes, and paragraphs.
+fn sections(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(|paragraph| {
+        if let Some(examples) = paragraph.strip_prefix("Examples:\n") {
+            let lines = examples.lines().map(|line| literal(line.trim_start()));
+            format!(".SH EXAMPLES\n.nf\n{}\n.fi\n", lines.collect::<Vec<_>>().join("\n"))
+        } else if let Some(codes) = paragraph.strip_prefix("Exit codes: ") {
+            format!(".SH \"EXIT STATUS\"\n{}\n", literal(codes))
+        } else {
+            format!(".PP\n{}\n", literal(paragraph))
+        }
+    });
+    paragraphs.collect()
+}
+
+/// A line of text: no request, though it begins as one.
+fn literal(text: &str) -> String {
+    let text = escaped(text);
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }
 
 fn synopsis(command: &Command) -> String {
@@ -88,13 +109,13 @@ fn usage(arg: &Arg) -> String {
     let values = values.join(" ");
     let is_optional = arg.get_num_args().is_some_and(|count| count.min_values() == 0);
     let text = match (flag, takes_values) {
-        (None, _) => values,
+        (None, _) => values.clone(),
         (Some(flag), false) => bold(&flag),
         (Some(flag), true) if is_optional => format!("{}[={values}]", bold(&flag)),
         (Some(flag), true) => format!("{} {values}", bold(&flag)),
     };
     let is_repeated = matches!(arg.get_action(), clap::ArgAction::Append);
-    if is_repeated { text + "..." } else { text }
+    if is_repeated && !values.ends_with("...\\fR") { text + "..." } else { text }
 }
 
 fn bold(text: &str) -> String {
@@ -134,6 +155,14 @@ mod tests {
         let expected = ".SH SYNOPSIS\n\\fBtool\\fR [\\fB\\-\\-wait\\fR[=\\fITIME\\fR]] [\\fB\\-A\\fR] \
                         \\fB\\-f\\fR \\fIPATH\\fR... [\\fIKIND/NAME\\fR]\n";
         assert_eq!(synopsis(&command), expected);
+    }
+
+    #[test]
+    fn examples_can_be_copied_and_exit_codes_have_a_section() {
+        let text = "Examples:\n  # at home\n  tool a-b -f .x\n\nExit codes: 0 fine,\n1 not.\n\nMore.";
+        let expected = ".SH EXAMPLES\n.nf\n# at home\ntool a\\-b \\-f .x\n.fi\n.SH \"EXIT STATUS\"\n0 fine,\n1 not.\n\
+                        .PP\nMore.\n";
+        assert_eq!(sections(text), expected);
     }
 
     #[test]

@@ -26,12 +26,12 @@ Examples:
   gatewright render -f policies/ --constraints -o json
   gatewright render -f policies/ --signatures --verifier-url URL --verifier-ca ca.pem
 
-Run no operator beside it on the same policies: both would make constraints of the same names, and
-the operator reports a Conflict that says \"owned by render\".
+Run no operator beside it on the same policies: both would make constraints of the same names, and the operator \
+reports a Conflict that says \"owned by render\".
 
-Templates first: a constraint is refused until Gatekeeper serves its kind, so apply twice, or the
-templates alone at first. Without the operator nobody repairs the objects or sends Gatekeeper
-requests that upstream's webhook leaves out.";
+Templates first: a constraint is refused until Gatekeeper serves its kind, so apply twice, or the templates alone at \
+first. Without the operator nobody repairs the objects or sends Gatekeeper requests that upstream's webhook leaves \
+out.";
 
 /// What to render.
 #[derive(Debug, clap::Args)]

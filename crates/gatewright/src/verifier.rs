@@ -14,9 +14,9 @@ use crate::operator::{host, stop_signal};
 pub const LONG_ABOUT: &str = "\
 Answers Gatekeeper whether images are signed as policies want it.
 
-It runs in a cluster, beside the operator; the chart's value verifier.enabled installs it. It
-follows the constraints of signatures and the policies, asks registries for signatures, and answers
-Gatekeeper alone, over TLS. To verify an image from your machine, use gatewright verify.
+It runs in a cluster, beside the operator; the chart's value verifier.enabled installs it. It follows the \
+constraints of signatures and the policies, asks registries for signatures, and answers Gatekeeper alone, over TLS. \
+To verify an image from your machine, use gatewright verify.
 
 Changed files take effect within 10 seconds, without a restart.";
 

@@ -28,17 +28,16 @@ const REFUSED: u8 = 1;
 pub const LONG_ABOUT: &str = "\
 Verifies the signatures of an image by the entries of SecurityPolicies that cover it.
 
-It asks the image's registry itself, as you: with your Docker configuration, and wherever the
-registry is. It shows the digest that the name stands for, every place where signatures can be and
-what was there, and why each does not count.";
+It asks the image's registry itself, as you: with your Docker configuration, and wherever the registry is. It shows \
+the digest that the name stands for, every place where signatures can be and what was there, and why each does not \
+count.";
 
 const EXAMPLES: &str = "\
 Examples:
   gatewright verify registry.example/team/app:1.0 -f policies/
   gatewright verify nginx --key cosign.pub -o json
 
-Exit codes: 0 verified, 1 refused or not to be known, 2 wrong usage or input, or no entry covers the
-image.";
+Exit codes: 0 verified, 1 refused, or it cannot be determined, 2 wrong usage or input, or no entry covers the image.";
 
 /// What to verify.
 #[derive(Debug, clap::Args)]

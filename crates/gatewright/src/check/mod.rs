@@ -54,9 +54,9 @@ pub const LONG_ABOUT: &str = "\
 Judges manifests by policies, without a cluster, as Gatekeeper would.
 
 The input is everything at once, in any order: SecurityPolicy and OperationPolicy, Namespaces with their labels, \
-ConstraintTemplates and constraints of your own, and the objects to judge. The Pod Security Standards hold as the labels \
-of the namespaces say. Recorded AdmissionReview documents are judged as the requests that they are, everything else as it \
-is created.
+ConstraintTemplates and constraints of your own, and the objects to judge. The Pod Security Standards hold as the \
+labels of the namespaces say. Recorded AdmissionReview documents are judged as the requests that they are, \
+everything else as it is created.
 
 A controller, a Deployment for one, is judged together with the Pods that it will create, and the worse verdict \
 counts.";

@@ -43,11 +43,13 @@ const LARGEST: usize = 3 << 20;
 pub const LONG_ABOUT: &str = "\
 Says which policies, standards and constraints apply to an object, which do not, and why.
 
-It judges with the templates and constraints that are in the cluster: what is not enforced yet is marked. An object of \
-the cluster is judged as if it were created anew, a controller together with the Pods that it will create. With -f the \
-objects of files are explained against the cluster, and with --policies against other files, without a cluster.
+It judges with the templates and constraints that are in the cluster: what is not enforced yet is marked. An object \
+of the cluster is judged as if it were created anew, a controller together with the Pods that it will create. With \
+-f the objects of files are explained against the cluster, and with --policies against other files, without a \
+cluster.
 
-Where a change of the object undoes what is wrong, it says so, and what may break: the changed object was judged again.
+Where a change of the object undoes what is wrong, it says so, and what may break: the changed object was judged \
+again.
 
 It runs as you: what you may not see is named in a line \"not shown\". Signatures of images are not verified.";
 
@@ -55,13 +57,17 @@ const EXAMPLES: &str = "\
 Examples:
   gatewright explain deploy/checkout -n shop
   gatewright explain pod/web-0 -n shop -o json
-  gatewright explain deploy/checkout -n shop -o yaml        # with everything fixed that can be
-  gatewright explain -f checkout.yaml                       # before it is applied
-  gatewright explain -f checkout.yaml --operation update    # as a change of what is there
-  gatewright explain -f checkout.yaml --policies policies/  # without a cluster
+  # with everything fixed that can be
+  gatewright explain deploy/checkout -n shop -o yaml
+  # before it is applied
+  gatewright explain -f checkout.yaml
+  # as a change of what is there
+  gatewright explain -f checkout.yaml --operation update
+  # without a cluster
+  gatewright explain -f checkout.yaml --policies policies/
 
-Exit codes: 0 it passes or is warned about, 1 it is refused, 2 wrong usage or input, the cluster
-refused, or nobody can say.";
+Exit codes: 0 it passes or is warned about, 1 it is refused, 2 wrong usage or input, the cluster refused, or the \
+result cannot be determined.";
 
 /// What to explain.
 #[derive(Debug, clap::Args)]
@@ -88,9 +94,9 @@ pub struct Args {
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
     reading: ReadingArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]

@@ -144,7 +144,7 @@ impl Trial<'_> {
         let declared = declared.ok_or("only gatewright's own rules say what undoes them")?;
         let (object, places, details) = (state.patching.object(), &violation.places, &violation.details);
         let found = Found { object, places, details };
-        let mut because = "no change of this object alone undoes it";
+        let mut because = "gatewright knows no change for this case";
         for fix in declared {
             match fix {
                 Declared::Change { change, may_break } => {

@@ -38,27 +38,31 @@ const FOUND: u8 = 1;
 
 /// Given with `--help`.
 pub const LONG_ABOUT: &str = "\
-Says what policies and labels of elsewhere mean here, what would mean the same, and what to do in which order. It \
-changes nothing.
+Shows how policies and labels from Deckhouse, Pod Security admission and the gatekeeper-library translate, and what \
+to do in which order. It changes nothing.
 
-deckhouse: SecurityPolicy and OperationPolicy objects of Deckhouse's module admission-policy-engine. Each difference has \
-a number, and says of how many of your objects it changes the verdict.
+deckhouse: SecurityPolicy and OperationPolicy objects of Deckhouse's module admission-policy-engine. Each difference \
+has a number, and says of how many of your objects it changes the verdict.
 psa: namespaces with labels of Pod Security admission.
 gatekeeper-library: constraints of the library's templates, and the policies that say the same.
 
-Without --from it looks for all three. It reads the cluster as you, or files with -f; -o yaml prints the objects with the \
-old meaning written out.";
+Without --from it looks for all three. It reads the cluster as you, or files with -f; -o yaml prints the objects \
+with the old meaning written out.";
 
 const EXAMPLES: &str = "\
 Examples:
-  gatewright migrate                                           # in the cluster, from everywhere
-  gatewright migrate --from deckhouse -f backup.yaml           # without a cluster
-  gatewright migrate --from deckhouse -f backup.yaml -o yaml   # policies that mean the same
+  # in the cluster, from everywhere
+  gatewright migrate
+  # without a cluster
+  gatewright migrate --from deckhouse -f backup.yaml
+  # policies that mean the same
+  gatewright migrate --from deckhouse -f backup.yaml -o yaml
   gatewright migrate --from psa -o json
-  gatewright migrate --to 0.1.0                                # what that version judges otherwise
+  # what that version judges otherwise
+  gatewright migrate --to 0.1.0
 
-Exit codes: 0 nothing changes its meaning and nothing is in the way, 1 something does or is, 2 wrong usage
-or input, the cluster refused, or nothing was found where you may not see everything.";
+Exit codes: 0 nothing changes its meaning and nothing is in the way, 1 something does or is, 2 wrong usage or input, \
+the cluster refused, or nothing was found where you may not see everything.";
 
 /// What to migrate.
 #[derive(Debug, clap::Args)]
@@ -78,9 +82,9 @@ pub struct Args {
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
     reading: ReadingArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     settings: SettingsArgs,
 }

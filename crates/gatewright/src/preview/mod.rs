@@ -43,27 +43,31 @@ const NAMED: usize = 5;
 
 /// Given with `--help`.
 pub const LONG_ABOUT: &str = "\
-Shows what a change would refuse of what is in a cluster, before anybody makes it. It changes nothing.
+Shows which objects in a cluster a change would refuse, before anybody makes the change. It changes nothing.
 
-Everything is judged twice: by the templates and constraints that are in the cluster, and by those with the change. The \
-change is a new or changed policy (-f), a label of a namespace, other settings, a deletion, the rules of this program, or \
-several of these at once. Objects are judged as if they were created anew, a controller together with the Pods that it \
-will create. Pods count for what made them.
+Everything is judged twice: by the templates and constraints that are in the cluster, and by those with the change. \
+The change is a new or changed policy (-f), a label of a namespace, other settings, a deletion, the rules of this \
+program, or several of these at once. Objects are judged as if they were created anew, a controller together with \
+the Pods that it will create. Pods count for what made them.
 
 It runs as you: what you may not see is named in a line \"not shown\". Signatures of images are not verified.";
 
 const EXAMPLES: &str = "\
 Examples:
-  gatewright preview -f strict.yaml                         # a new or changed policy
+  # a new or changed policy
+  gatewright preview -f strict.yaml
   gatewright preview --label ns=shop,security.deckhouse.io/pod-policy=restricted
-  gatewright preview --label ns=shop,tier-                  # without the label
+  # without the label
+  gatewright preview --label ns=shop,tier-
   gatewright preview --settings new.yaml --config old.yaml
   gatewright preview --delete SecurityPolicy/baseline
-  gatewright preview --rules builtin                        # what an upgrade to this version would refuse
-  gatewright preview -f strict.yaml --dump must-gather/     # without a cluster
+  # what an upgrade to this version would refuse
+  gatewright preview --rules builtin
+  # without a cluster
+  gatewright preview -f strict.yaml --dump must-gather/
 
-Exit codes: 0 nothing new is refused, 1 something is, 2 wrong usage or input, the cluster refused,
-something may not be seen, or nobody can say.";
+Exit codes: 0 nothing new is refused, 1 something is, 2 wrong usage or input, the cluster refused, something may not \
+be seen, or the result cannot be determined.";
 
 /// What to preview.
 #[derive(Debug, clap::Args)]
@@ -82,9 +86,9 @@ pub struct Args {
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
     reading: ReadingArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]

@@ -38,10 +38,11 @@ const FAILS: u8 = 1;
 pub const LONG_ABOUT: &str = "\
 Lists what violates policies and standards: by the object that has to be changed, by namespace, or by policy.
 
-It reports what the last audit of Gatekeeper found in the cluster. Violations of Pods are counted for the Deployment, \
-CronJob or other object that the Pods belong to. FAIL counts what is refused, WARN what is let through with a warning or \
-as a dry run. SINCE is when audit found the first of them, as the reports in namespaces say; without such reports nobody \
-knows. Gatekeeper lists only the first violations of each policy: what it leaves out is counted and said.
+It reports what the last audit of Gatekeeper found in the cluster. Violations of Pods are counted for the \
+Deployment, CronJob or other object that the Pods belong to. FAIL counts what is refused, WARN what passes with a \
+warning or as a dry run. SINCE is when audit found the first of them, as the reports in namespaces say; without such \
+reports it is not known. Gatekeeper lists only the first violations of each policy: what it leaves out is counted \
+and said.
 
 With -f the objects of files are judged as check does, without a cluster.
 
@@ -52,11 +53,12 @@ Examples:
   gatewright report
   gatewright report -n shop
   gatewright report --by policy -o csv > violations.csv
-  gatewright report --html report.html     # one page to search, filter and print
+  # one page to search, filter and print
+  gatewright report --html report.html
   kubectl get ns,deploy,ds,sts,cronjobs,jobs,pods -A -o yaml | gatewright report -f policies/ -f -
 
-Exit codes: 0 nothing fails, 1 something does, 2 wrong usage or input, the cluster refused, or
-something may not be seen.";
+Exit codes: 0 nothing fails, 1 something does, 2 wrong usage or input, the cluster refused, or something may not be \
+seen.";
 
 /// What to report on.
 #[derive(Debug, clap::Args)]
@@ -76,9 +78,9 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
     reading: ReadingArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]

@@ -32,21 +32,24 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub const LONG_ABOUT: &str = "\
 Shows whether policies and standards are enforced, by every process of Gatekeeper, and what audit found.
 
-It runs as you: what you may not see is named in a line \"not shown\". The ClusterRole
-gatewright-viewer has every right that it needs, but for --probe, which creates a Pod as a dry run.
+It runs as you: what you may not see is named in a line \"not shown\". The ClusterRole gatewright-viewer has all the \
+rights that it needs, except for --probe, which creates a Pod as a dry run.
 
-With --probe it asks the API server to create a privileged Pod as a dry run: the sure way to see
-that admission refuses.";
+With --probe it asks the API server to create a privileged Pod as a dry run: the sure way to see that admission \
+refuses.";
 
 const EXAMPLES: &str = "\
 Examples:
   gatewright status
-  gatewright status --wait                   # until everything is ready, at most 60 seconds
-  gatewright status SecurityPolicy/baseline  # one policy, with its processes
-  gatewright status --probe shop             # does admission refuse a privileged Pod in shop?
+  # until everything is ready, at most 60 seconds
+  gatewright status --wait
+  # one policy, with its processes
+  gatewright status SecurityPolicy/baseline
+  # does admission refuse a privileged Pod in shop?
+  gatewright status --probe shop
 
-Exit codes: 0 everything is ready, 1 something is not ready or the Pod of --probe passed, 2 wrong
-usage, the cluster refused, or something may not be seen.";
+Exit codes: 0 everything is ready, 1 something is not ready or the Pod of --probe passed, 2 wrong usage, the cluster \
+refused, or something may not be seen.";
 
 /// What to look at.
 #[derive(Debug, clap::Args)]

@@ -37,7 +37,7 @@ Exit codes: 0 everything passes, 1 something fails, 2 wrong usage, or a test tha
 pub const LONG_ABOUT: &str = "\
 Runs tests of policies, templates and constraints, without a cluster, as Gatekeeper's gator verify would.
 
-There are two kinds of files: Gatekeeper's Suite, for templates and constraints of your own, and cases.yaml, for
+There are two kinds of files: Gatekeeper's Suite, for templates and constraints of your own, and cases.yaml, for \
 policies: pod specs and the messages by which they are refused, tried in every kind of workload.";
 
 /// Which tests to run.

@@ -31,20 +31,22 @@ const LEFT: u8 = 1;
 
 /// Given with `--help`.
 pub const LONG_ABOUT: &str = "\
-Deletes what gatewright made in a cluster and nobody else deletes.
+Deletes what gatewright left in a cluster.
 
-First uninstall the release (helm uninstall gatewright -n gatewright-system): the ClusterRole
-gatewright goes, and with it what it owns. This command deletes the rest: the constraints of
-standards and policies, the templates, the verifier's certificate, the reports and the state of the
-system. It refuses while an operator runs. Policies and their CRDs are kept, unless --policies is given.
+First uninstall the release (helm uninstall gatewright -n gatewright-system): the ClusterRole gatewright goes, and \
+with it what it owns. This command deletes the rest: the constraints of standards and policies, the templates, the \
+verifier's certificate, the reports and the state of the system. It refuses while an operator runs. Policies and \
+their CRDs are kept, unless --policies is given.
 
-Nothing is deleted without --yes. What is not ours is never deleted. It can be repeated.";
+Nothing is deleted without --yes. Objects of others are never deleted. It can be repeated.";
 
 const EXAMPLES: &str = "\
 Examples:
-  gatewright uninstall                    # lists what would be deleted
+  # lists what would be deleted
+  gatewright uninstall
   gatewright uninstall --yes
-  gatewright uninstall --policies --yes   # policies and CRDs, too
+  # policies and CRDs, too
+  gatewright uninstall --policies --yes
 
 Exit codes: 0 nothing is left, 1 something is left, 2 wrong usage, or the cluster refused.";
 

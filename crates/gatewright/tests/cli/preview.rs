@@ -235,15 +235,3 @@ fn a_dump_may_hold_objects_twice_and_what_is_none() -> Result {
     assert!(code == 2 && said.contains("error: dump/broken.yaml:"), "{said}");
     Ok(())
 }
-
-/// The example of the page is what is printed for these files.
-#[test]
-fn the_example_in_the_documentation_of_preview_is_true() -> Result {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/preview.md"))?;
-    let (_, example) = text.split_once("$ gatewright preview -f strict.yaml\n").ok_or("no example")?;
-    let (shown, _) = example.split_once("```").ok_or("no end")?;
-    let folder = Folder::of(&[("strict.yaml", STRICT.as_bytes()), ("cluster.yaml", CLUSTER.as_bytes())])?;
-    let (code, said) = folder.run(&["preview", "-f", "strict.yaml", "--dump", "cluster.yaml"])?;
-    assert!(code == 1 && said.ends_with(shown), "{said}");
-    Ok(())
-}
