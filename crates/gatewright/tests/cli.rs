@@ -15,6 +15,8 @@ mod explain;
 mod fix;
 #[path = "cli/fixture.rs"]
 mod fixture;
+#[path = "cli/folder.rs"]
+mod folder;
 #[path = "cli/foreign.rs"]
 mod foreign;
 #[path = "cli/hostile.rs"]

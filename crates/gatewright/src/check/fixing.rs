@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io::Write as _;
 
 use super::Judged;
-use super::judge::{Judge, Placed};
+use super::judge::Judge;
+use super::placed::Placed;
 use super::report::{Format, Out};
 use super::result::{ObjectResult, Summary, Verdict};
 use crate::diagnostics;

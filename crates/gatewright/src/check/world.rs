@@ -28,7 +28,8 @@ use crate::input::{self, Document, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
 use crate::signatures::Demands;
-use origin::Origin;
+pub use origin::rendered_owner;
+use origin::{Origin, STANDARD};
 
 /// Everything by which objects are judged.
 #[derive(Debug)]
@@ -422,9 +423,6 @@ impl Builder<'_> {
     }
 }
 
-/// What the standards' constraints are called.
-const STANDARD: &str = "PodSecurityStandard";
-
 fn system_namespaces(settings: &Settings) -> Vec<String> {
     let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
     settings.system_namespaces.iter().chain(own).cloned().collect()
@@ -446,18 +444,4 @@ fn own_asking(document: &Document) -> Option<Template> {
 
 fn built_in() -> Location {
     Location { file: "built in".into(), line: 0 }
-}
-
-/// The policy or standard that a constraint was rendered from.
-pub fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
-    let (kind, name) = match Template::of_kind(constraint["kind"].as_str()?)?.owner() {
-        Owner::Policy(kind) => (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?),
-        Owner::Standards => (STANDARD.to_owned(), constraint.pointer("/spec/parameters/level")?),
-        Owner::Signatures => {
-            let kind = PolicyKind::SecurityPolicy;
-            (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?)
-        }
-        Owner::ExecGuard => return None,
-    };
-    Some(PolicyRef { kind, name: name.as_str()?.into() })
 }

@@ -16,7 +16,7 @@ use super::facts::{Known, find, leave_out_beyond};
 use super::rows::{Place, explain as explained, name, said};
 use super::{Args, Operation, explains_namespaces, within_bounds};
 use crate::check::collect::{Candidate, collect};
-use crate::check::judge::Placed;
+use crate::check::placed::Placed;
 use crate::check::world::World;
 use crate::cluster::judging::{Policy, Seen, Surroundings, location, object, scopes, seen, surroundings};
 use crate::cluster::{Connection, Discovery, Unseen};

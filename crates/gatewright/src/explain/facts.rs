@@ -9,7 +9,8 @@ use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
 
 use super::words::Author;
-use crate::check::judge::{Judge, Placed};
+use crate::check::judge::Judge;
+use crate::check::placed::Placed;
 use crate::check::result::{ConstraintName, Judged, ObjectResult, Verdict, Violation};
 use crate::check::world::World;
 use crate::fix::{Fixed, try_fixes};

@@ -20,7 +20,7 @@ pub use self::cluster::unusable;
 pub use self::document::{Explain, ExplainList};
 pub use self::facts::{Known, beyond_engine, is_exec_guard, not_applied, without_failing};
 use crate::check::collect::Candidate;
-use crate::check::judge::Placed;
+use crate::check::placed::Placed;
 use crate::check::result::Verdict;
 use crate::check::world::World;
 use crate::cluster::ClusterArgs;

@@ -9,7 +9,7 @@ use gatewright_rules::fix::{Edit, Op};
 
 use super::diff::diff;
 use super::{Mode, write};
-use crate::check::judge::Placed;
+use crate::check::placed::Placed;
 use crate::input::{self, Change, STDIN, Written};
 
 /// The changes of all files.

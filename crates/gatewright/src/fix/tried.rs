@@ -7,7 +7,8 @@ use gatewright_rules::fix::{Edit, Fix as Declared, Found, Patching};
 use serde_json::Value;
 
 use super::Fix;
-use crate::check::judge::{Judge, Placed};
+use crate::check::judge::Judge;
+use crate::check::placed::Placed;
 use crate::check::result::{ConstraintName, ObjectResult, Verdict, Violation};
 
 /// How many fixes of one object are looked for.

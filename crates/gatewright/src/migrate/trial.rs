@@ -11,9 +11,10 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::{Value, json};
 
 use crate::check::collect::Collected;
-use crate::check::judge::{Judge, Placed};
+use crate::check::judge::Judge;
 use crate::check::namespaces::CommandLine;
 use crate::check::place;
+use crate::check::placed::Placed;
 use crate::check::result::{ObjectResult, Verdict, Violation};
 use crate::check::world::World;
 use crate::input::{Document, Location};

@@ -11,7 +11,7 @@ use super::sides::{Sides, Subject};
 use super::tally::Tally;
 use crate::check::Scopes;
 use crate::check::collect::Candidate;
-use crate::check::judge::Placed;
+use crate::check::placed::Placed;
 use crate::input::Document;
 
 /// How many objects are judged at a time.

@@ -9,7 +9,8 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use crate::check::idle;
-use crate::check::judge::{Judge, Placed};
+use crate::check::judge::Judge;
+use crate::check::placed::Placed;
 use crate::check::result::ObjectResult;
 use crate::check::world::World;
 use crate::cluster::judging::{Seen, location};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::Result;
-use crate::rows::Folder;
+use crate::folder::Folder;
 
 const POLICIES: &str = r#"apiVersion: deckhouse.io/v1alpha1
 kind: SecurityPolicy

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::Result;
-use crate::rows::Folder;
+use crate::folder::Folder;
 
 const POLICIES: &str = "apiVersion: deckhouse.io/v1alpha1
 kind: SecurityPolicy

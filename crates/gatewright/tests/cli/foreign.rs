@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::api::Api;
 use crate::fixture::{canaries, evil, file, list, objects, policy};
-use crate::rows::Folder;
+use crate::folder::Folder;
 
 /// What must come through, so that nobody looks at an empty output.
 const MARK: &str = "evil";

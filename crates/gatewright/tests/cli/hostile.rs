@@ -1,7 +1,7 @@
 //! Templates that ask for more than there is: each is ended, and everything else is judged.
 
 use crate::Result;
-use crate::rows::Folder;
+use crate::folder::Folder;
 
 fn rego(kind: &str, body: &str) -> String {
     let name = kind.to_lowercase();

@@ -7,7 +7,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 use crate::Result;
-use crate::rows::Folder;
+use crate::folder::Folder;
 
 /// What the pages show is what is printed. In the repository, so that the files of the examples are there.
 #[test]

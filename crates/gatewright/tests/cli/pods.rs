@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::rows::Folder;
+use crate::folder::Folder;
 
 const POLICIES: &str = "apiVersion: deckhouse.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: base}\nspec:\n  \
 match: {namespaceSelector: {matchNames: [shop]}}\n  policies:\n    automountServiceAccountToken: false\n    \

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::rows::Folder;
+use crate::folder::Folder;
 
 const STRICT: &str = include_str!("../cmd/preview.in/strict.yaml");
 const CLUSTER: &str = include_str!("../cmd/preview.in/cluster.yaml");

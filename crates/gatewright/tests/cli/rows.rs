@@ -1,65 +1,9 @@
 //! What people bring along: files as kubectl reads them, and nothing that is skipped in silence.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use assert_cmd::Command;
 
 use crate::Result;
-
-/// A folder of its own for each test.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn of(files: &[(&str, &[u8])]) -> Result<Self> {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("gatewright-rows-{}-{number}", std::process::id()));
-        for (name, text) in files {
-            let file = path.join(name);
-            std::fs::create_dir_all(file.parent().ok_or("no folder")?)?;
-            std::fs::write(file, text)?;
-        }
-        Ok(Self(path))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The exit code, and what is said on each output.
-    pub fn outputs(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
-        let output = Command::cargo_bin("gatewright")?.current_dir(&self.0).args(arguments).output()?;
-        let code = output.status.code().ok_or("ended by a signal")?;
-        Ok((code, String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?))
-    }
-
-    /// Writes one more file.
-    pub fn write(&self, name: &str, text: &str) -> Result<()> {
-        Ok(std::fs::write(self.0.join(name), text)?)
-    }
-
-    /// The exit code, and what is said on both outputs.
-    pub fn run(&self, arguments: &[&str]) -> Result<(i32, String)> {
-        self.run_with(arguments, "")
-    }
-
-    /// The same with something on stdin.
-    pub fn run_with(&self, arguments: &[&str], input: &str) -> Result<(i32, String)> {
-        let mut command = Command::cargo_bin("gatewright")?;
-        let output = command.current_dir(&self.0).args(arguments).write_stdin(input).output()?;
-        let said = [output.stderr, output.stdout].concat();
-        Ok((output.status.code().ok_or("ended by a signal")?, String::from_utf8(said)?))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use crate::folder::Folder;
 
 const EVIL: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: evil, namespace: shop}\n\
                     spec: {hostPID: true, containers: [{name: a, image: b}]}\n";
@@ -124,12 +68,12 @@ fn other_files_without_a_kind_are_errors_unless_they_are_excluded() -> Result {
     let (code, said) =
         folder.run(&["check", "-f", ".", "--exclude", "values.yaml", "--exclude", "/lost.yaml"])?;
     assert!(code == 1 && said.contains("note: chart/values.yaml: left out by --exclude"), "{said}");
-    std::fs::write(folder.0.join(".gatewrightignore"), "# ours\nchart/\nlost.*\n!lost.yaml\n")?;
+    std::fs::write(folder.path().join(".gatewrightignore"), "# ours\nchart/\nlost.*\n!lost.yaml\n")?;
     let (code, said) = folder.run(&["check", "-f", "."])?;
     assert!(code == 2 && said.contains("note: chart: left out by .gatewrightignore"), "{said}");
     assert!(said.contains("error: lost.yaml:1: no kind") && !said.contains("values.yaml"), "{said}");
-    std::fs::write(folder.0.join("chart/.gatewrightignore"), "values.yaml\n")?;
-    std::fs::remove_file(folder.0.join(".gatewrightignore"))?;
+    std::fs::write(folder.path().join("chart/.gatewrightignore"), "values.yaml\n")?;
+    std::fs::remove_file(folder.path().join(".gatewrightignore"))?;
     let (code, said) = folder.run(&["check", "-f", "chart", "--allow-empty"])?;
     assert!(code == 0 && said.contains("values.yaml: left out by chart/.gatewrightignore"), "{said}");
     let (code, _) = folder.run(&["check", "-f", "chart/values.yaml"])?;
@@ -326,7 +270,7 @@ fn suites_are_known_by_api_version_and_kind_and_their_objects_by_kind() -> Resul
     let (code, said) = folder.run(&["test", "./..."])?;
     assert!(code == 0 && said.contains("suite.yaml: 1 passed") && !said.contains("mention"), "{said}");
     for object in ["/dev/zero", "/dev/stdin"] {
-        std::fs::write(folder.0.join("suite.yaml"), suite.replace("ingress.yaml", object))?;
+        std::fs::write(folder.path().join("suite.yaml"), suite.replace("ingress.yaml", object))?;
         let (code, said) = folder.run(&["test", "suite.yaml"])?;
         assert!(code == 2 && said.contains("is not a file"), "{object}: {said}");
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::folder::Folder;
 use crate::registry::Registry;
-use crate::rows::Folder;
 
 const P256: &str = include_str!("../../../signatures/tests/fixtures/keys/p256.pub");
 const CERTIFICATE: &str = include_str!("../../../signatures/tests/fixtures/refused/certificate.pem");

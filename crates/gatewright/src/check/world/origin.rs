@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gatewright_api::PolicyKind;
 use gatewright_compiler::Settings;
 use gatewright_engine::ConstraintRef;
+use gatewright_rules::{Owner, Template};
+use serde_json::Value;
 
 use super::World;
 use crate::check::collect::Collected;
@@ -12,6 +15,9 @@ use crate::check::namespaces::CommandLine;
 use crate::input::InputError;
 use crate::policies::PolicyRef;
 use crate::sandbox::Pool;
+
+/// What the standards' constraints are called.
+pub const STANDARD: &str = "PodSecurityStandard";
 
 /// Where templates, constraints and namespaces come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,4 +61,18 @@ impl World {
             Origin::Cluster => "cluster",
         }
     }
+}
+
+/// The policy or standard that a constraint was rendered from.
+pub fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
+    let (kind, name) = match Template::of_kind(constraint["kind"].as_str()?)?.owner() {
+        Owner::Policy(kind) => (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?),
+        Owner::Standards => (STANDARD.to_owned(), constraint.pointer("/spec/parameters/level")?),
+        Owner::Signatures => {
+            let kind = PolicyKind::SecurityPolicy;
+            (kind.to_string(), constraint.pointer("/metadata/labels")?.get(kind.label())?)
+        }
+        Owner::ExecGuard => return None,
+    };
+    Some(PolicyRef { kind, name: name.as_str()?.into() })
 }
