@@ -57,18 +57,28 @@ struct MatchEntry {
 /// The exemptions from admission and from the inventory in the spec of a `Config`.
 #[must_use]
 pub fn exemptions(spec: &Value) -> Vec<Exemption> {
+    entries(spec).flat_map(MatchEntry::exemptions).collect()
+}
+
+/// The namespaces, as names or globs, in which audit finds nothing, by the spec of a `Config`.
+#[must_use]
+pub fn exempt_from_audit(spec: &Value) -> Vec<String> {
+    let entries = entries(spec).filter(|entry| entry.names("audit"));
+    entries.flat_map(|entry| entry.excluded_namespaces).collect()
+}
+
+fn entries(spec: &Value) -> impl Iterator<Item = MatchEntry> {
     let entries = spec.get("match").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(|entry| MatchEntry::deserialize(entry).ok())
-        .flat_map(MatchEntry::exemptions)
-        .collect()
+    entries.iter().filter_map(|entry| MatchEntry::deserialize(entry).ok())
 }
 
 impl MatchEntry {
+    fn names(&self, process: &str) -> bool {
+        self.processes.iter().any(|named| named == "*" || named == process)
+    }
+
     fn exemptions(self) -> Vec<Exemption> {
-        let has = |name: &str| self.processes.iter().any(|process| process == "*" || process == name);
-        let (admission, sync) = (has("webhook"), has("sync"));
+        let (admission, sync) = (self.names("webhook"), self.names("sync"));
         let namespaces = self.excluded_namespaces.into_iter().filter(|_| admission || sync);
         namespaces.map(|namespaces| Exemption { namespaces, admission, sync }).collect()
     }
@@ -85,7 +95,7 @@ impl Exemption {
 
 #[cfg(test)]
 mod tests {
-    use super::{exempt_by_flags, exemptions};
+    use super::{exempt_by_flags, exempt_from_audit, exemptions};
     use crate::Matcher;
     use serde_json::json;
 
@@ -107,12 +117,14 @@ mod tests {
 
     #[test]
     fn only_what_is_exempt_from_admission_and_in_reach_counts() {
-        let found = exemptions(&json!({"match": [
+        let spec = json!({"match": [
             {"excludedNamespaces": ["legacy-*"], "processes": ["*"]},
             {"excludedNamespaces": ["audit-only"], "processes": ["audit"]},
             {"excludedNamespaces": ["not-synced"], "processes": ["sync"]},
             {"excludedNamespaces": ["kube-system"], "processes": ["webhook"]},
-        ]}));
+        ]});
+        let found = exemptions(&spec);
+        assert_eq!(exempt_from_audit(&spec), ["legacy-*", "audit-only"]);
         let named = |namespaces: &[&str], excluded: &[&str]| {
             let matcher = json!({"namespaces": namespaces, "excludedNamespaces": excluded});
             let matcher = Matcher::parse(&matcher).unwrap();

@@ -25,7 +25,7 @@ mod words;
 pub use age::{Age, OLDEST_MINOR, OPERATIONS, age};
 pub use audit::{Audit, AuditedViolation, audit};
 pub use constraint::{CONSTRAINT_GROUP, CONSTRAINT_VERSION, Constraint, ConstraintSpec, Match, MatchKinds};
-pub use exemption::{Exemption, IGNORE_LABEL, exempt_by_flags, exemptions};
+pub use exemption::{Exemption, IGNORE_LABEL, exempt_by_flags, exempt_from_audit, exemptions};
 pub use finding::Finding;
 pub use glob::NamespaceGlob;
 pub use label_selector::{LabelSelector, Labels, SelectorError};

@@ -77,7 +77,7 @@ impl Unverified {
         };
         (count > 0).then(|| {
             format!(
-                "signatures of images are not verified here: {named}; --verify-images asks their registries"
+                "signatures of images are not verified here: {named}; check --verify-images asks their registries"
             )
         })
     }
@@ -180,9 +180,9 @@ mod tests {
             unverified.note().map(|note| note.replace("signatures of images are not verified here: ", ""))
         };
         assert_eq!(note(&[]), None);
-        assert_eq!(note(&["b", "a", "b"]).unwrap(), "a, b; --verify-images asks their registries");
+        assert_eq!(note(&["b", "a", "b"]).unwrap(), "a, b; check --verify-images asks their registries");
         let many = note(&["1", "2", "3", "4", "5", "6", "7"]).unwrap();
-        assert_eq!(many, "1, 2, 3, 4, 5 and 2 more (-v lists them); --verify-images asks their registries");
+        assert_eq!(many, "1, 2, 3, 4, 5 and 2 more (-v lists them); check --verify-images asks their registries");
     }
 
     #[test]

@@ -164,6 +164,15 @@ pub fn value<T: serde::Serialize>(object: &T, resource: &ApiResource) -> anyhow:
     Ok(value)
 }
 
+/// The object as somebody would create it once more: without its uid, so that a Pod gets again what plugins of the API server
+/// add, of LimitRanges that are newer than the Pod for one.
+pub fn anew(mut object: Value) -> Value {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("uid");
+    }
+    object
+}
+
 /// Reads a namespace, and what gives Pods in it something.
 ///
 /// # Errors

@@ -4,11 +4,13 @@
 mod connect;
 mod discovery;
 pub mod judging;
+mod lease;
 mod list;
 mod names;
 
 pub use connect::{ClusterArgs, Connection, duration};
 pub use discovery::{Discovery, Served};
+pub use lease::holder;
 pub use list::{
     Listed, Page, Unseen, list, list_kept, list_some, list_whole, list_whole_kept, metadata_by_page,
     objects_by_page, right,

@@ -18,7 +18,9 @@ use super::{Args, Operation, explains_namespaces, within_bounds};
 use crate::check::collect::{Candidate, collect};
 use crate::check::placed::Placed;
 use crate::check::world::World;
-use crate::cluster::judging::{Policy, Seen, Surroundings, location, object, scopes, seen, surroundings};
+use crate::cluster::judging::{
+    Policy, Seen, Surroundings, anew, location, object, scopes, seen, surroundings,
+};
 use crate::cluster::{Connection, Discovery, Unseen};
 use crate::diagnostics::{self, stop_at};
 use crate::input::{Document, InputError, Location};
@@ -139,11 +141,13 @@ async fn stored(
         bail!("there is no {}/{name}{place}", served.resource.kind);
     };
     let location = Location { file: "cluster".into(), line: 0 };
-    let document = Document::made(&value, location).map_err(|error| anyhow!("{error}"))?;
+    let is_update = args.operation == Operation::Update;
+    let running = running(&value);
+    let new = if is_update { value.clone() } else { anew(value.clone()) };
+    let document = Document::made(&new, location).map_err(|error| anyhow!("{error}"))?;
     let placed = Placed::new(Candidate(document), &scopes(discovery), Some(namespace));
     let placed = placed.map_err(|error| anyhow!("{error}"))?;
-    let running = running(&value);
-    let placed = if args.operation == Operation::Update { placed.replacing(value) } else { placed };
+    let placed = if is_update { placed.replacing(value) } else { placed };
     Ok(Asked { placed, running, has_lines: false, assumed: vec![] })
 }
 

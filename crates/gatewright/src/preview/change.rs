@@ -72,6 +72,11 @@ impl Deleted {
 }
 
 impl Change {
+    /// Whether it changes nothing.
+    pub fn is_nothing(&self) -> bool {
+        self.policies.is_empty() && self.others.is_empty() && self.deleted.is_empty() && !self.builtin
+    }
+
     /// What the cluster judges by after the change.
     pub fn applied(&self, seen: &Seen) -> Seen {
         let mut then = Seen { policies: vec![], ..seen.clone() };

@@ -54,7 +54,8 @@ async fn look(args: &Args) -> anyhow::Result<Previewed> {
     }
     let scopes = scopes(&discovery);
     let mut today = Today { seen, policies, namespaces: around.namespaces };
-    let changed = then(&args.change, &mut today, &then_settings, &scopes, &reading)?;
+    let changed =
+        then(&args.change, &mut today, &then_settings, &scopes, &reading, args.namespace().as_deref())?;
     let wanted = Wanted::of([&today.seen, &changed.seen]);
     let sides = sides(
         args,

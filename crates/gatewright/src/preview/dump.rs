@@ -54,13 +54,23 @@ pub fn preview(args: &Args) -> anyhow::Result<Previewed> {
     let (settings, then_settings) = args.both_settings(&reading.limit)?;
     let mut index = Index::of(args);
     index.say();
+    if let Some(name) = args.namespace().filter(|name| !index.has_namespace(name)) {
+        anyhow::bail!("the dump holds no namespace {name}, and no object in it");
+    }
     let mut today = Today {
         seen: std::mem::take(&mut index.seen),
         policies: std::mem::take(&mut index.policies),
         namespaces: std::mem::take(&mut index.namespaces),
     };
     let scopes = std::mem::take(&mut index.scopes);
-    let changed = then(&args.change, &mut today, &then_settings, &scopes, &args.reading.reading())?;
+    let changed = then(
+        &args.change,
+        &mut today,
+        &then_settings,
+        &scopes,
+        &args.reading.reading(),
+        args.namespace().as_deref(),
+    )?;
     let wanted = Wanted::of([&today.seen, &changed.seen]);
     let after = (&changed.seen, changed.namespaces.as_slice());
     let sides = sides(args, &today, after, &index.cluster, [&settings, &then_settings]);
@@ -101,6 +111,11 @@ fn judge(
 }
 
 impl Index {
+    /// Whether the namespace, or something in it, is there.
+    fn has_namespace(&self, name: &str) -> bool {
+        self.used.contains(name) || self.namespaces.iter().any(|it| it["metadata"]["name"] == name)
+    }
+
     fn of(args: &Args) -> Self {
         let mut index = Self::default();
         let mut documents = input::read(&args.dump, &args.reading.reading());

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use gatewright_api::text::{LabelKey, LabelValue};
 use serde_json::{Value, json};
 
 /// What some namespace's labels become.
@@ -15,9 +16,6 @@ pub struct LabelEdit {
 
 /// How an edit is written.
 const FORM: &str = "write ns=NAME,KEY=VALUE, or ns=NAME,KEY- to remove a label";
-
-/// The longest name of a label, and the longest value.
-const LONGEST: usize = 63;
 
 impl FromStr for LabelEdit {
     type Err = String;
@@ -40,27 +38,9 @@ fn edit(text: &str) -> Result<(String, Option<String>), String> {
         Some((key, value)) => (key, Some(value)),
         None => (text.strip_suffix('-').ok_or_else(|| format!("{text:?} changes no label; {FORM}"))?, None),
     };
-    let name = key.split_once('/').map_or(key, |(_, name)| name);
-    if name.is_empty() || !is_word(name) {
-        return Err(format!("{key:?} is not the key of a label"));
-    }
-    match value.filter(|value| !is_word(value)) {
-        Some(value) => Err(format!(
-            "{value:?} cannot be the value of a label: at most {LONGEST} letters, digits, '-', '_' and '.', a letter or \
-             digit at both ends"
-        )),
-        None => Ok((key.to_owned(), value.map(str::to_owned))),
-    }
-}
-
-/// Whether the API server takes it as the name or the value of a label.
-fn is_word(text: &str) -> bool {
-    let inside = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let at_end = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    text.len() <= LONGEST
-        && text.chars().all(inside)
-        && at_end(text.chars().next())
-        && at_end(text.chars().last())
+    LabelKey::try_from(key.to_owned()).map_err(|error| error.to_string())?;
+    let value = value.map(|value| LabelValue::try_from(value.to_owned()).map_err(|error| error.to_string()));
+    Ok((key.to_owned(), value.transpose()?.map(|value| value.to_string())))
 }
 
 impl LabelEdit {
@@ -109,9 +89,11 @@ mod tests {
             ("shop,a=b", Err("no namespace; ")),
             ("ns=,a=b", Err("no namespace; ")),
             ("ns=shop,a", Err("\"a\" changes no label; ")),
-            ("ns=shop,=b", Err("\"\" is not the key of a label")),
-            ("ns=shop,a=b c", Err("\"b c\" cannot be the value of a label")),
-            ("ns=shop,a=-b", Err("\"-b\" cannot be the value of a label")),
+            ("ns=shop,=b", Err("\"\": ")),
+            ("ns=shop, a.io/x=b", Err("\" a.io/x\" has white space: ")),
+            ("ns=shop,/x=b", Err("\"/x\": ")),
+            ("ns=shop,a=b c", Err("\"b c\" has white space: ")),
+            ("ns=shop,a=-b", Err("\"-b\": ")),
             (long.as_str(), Err("\"xxx")),
         ] {
             let found = text.parse::<LabelEdit>();

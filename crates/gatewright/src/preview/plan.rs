@@ -1,7 +1,9 @@
 //! The change that the command line asks for: read, compiled, and every problem said.
 
 use gatewright_api::PolicyKind;
-use gatewright_compiler::{Compiled, Settings, meaningless_labels, standards};
+use gatewright_compiler::{
+    Compiled, MeaninglessLabel, Settings, is_system_namespace, meaningless_labels, standards,
+};
 use gatewright_gatekeeper::labels;
 use serde_json::{Value, json};
 
@@ -46,10 +48,10 @@ pub fn then(
     settings: &Settings,
     scopes: &Scopes,
     reading: &Reading,
+    within: Option<&str>,
 ) -> anyhow::Result<Then> {
     let mut files = collect(&args.filenames, reading);
     let mut problems = std::mem::take(&mut files.problems);
-    left_out(&files);
     let mut change = Change {
         policies: compiled_all(&files.policies, settings, scopes, &mut problems),
         others: files.templates.iter().chain(&files.constraints).map(Document::value).collect(),
@@ -58,6 +60,11 @@ pub fn then(
         ..Change::default()
     };
     stop_at(&problems)?;
+    if change.is_nothing() && args.settings.is_none() && args.labels.is_empty() {
+        anyhow::bail!(
+            "the files of -f hold no policy, ConstraintTemplate or constraint: there is no change to preview"
+        );
+    }
     let of_others = files.constraints.iter().map(|it| format!("{}/{}", it.header.kind, it.header.name));
     let new = change.policies.iter().map(|(policy, _)| policy.to_string()).chain(of_others).collect();
     if args.settings.is_some() {
@@ -65,16 +72,24 @@ pub fn then(
         recompile(&mut change, &today.policies, settings);
     }
     let missing: Vec<_> = args.delete.iter().filter(|it| !it.is_in(&today.seen)).collect();
+    left_out(&files);
     let (namespaces, unknown) = edited(&today.namespaces, &args.labels);
     let missing = missing.into_iter().map(|it| format!("--delete {it}: the cluster has no {it}"));
-    let unknown = unknown.into_iter().map(|it| format!("--label: there is no namespace {}", it.namespace));
+    let where_to_look = within.map(|name| format!(", or -n {name} leaves it out")).unwrap_or_default();
+    let unknown = unknown
+        .into_iter()
+        .map(|it| format!("--label: there is no namespace {}{where_to_look}", it.namespace));
     let wrong: Vec<_> = missing.chain(unknown).collect();
     if let Some((last, others)) = wrong.split_last() {
         others.iter().for_each(diagnostics::error);
         anyhow::bail!("{last}");
     }
     meaningless(&namespaces, &args.labels, settings).into_iter().for_each(diagnostics::note);
+    of_system(&args.labels, settings).for_each(diagnostics::note);
     let mut seen = change.applied(&today.seen);
+    if today.seen.constraints.is_empty() && seen.constraints.is_empty() {
+        anyhow::bail!("nothing judges: there is no constraint today, and the change brings none");
+    }
     ask_as_we_do(&mut today.seen);
     ask_as_we_do(&mut seen);
     Ok(Then { seen, namespaces, new })
@@ -155,9 +170,27 @@ fn meaningless(namespaces: &[Value], edits: &[LabelEdit], settings: &Settings) -
     let edited = namespaces.iter().filter(|it| edits.iter().any(|edit| edit.namespace == name(it)));
     let said = |namespace: &Value| {
         let found = meaningless_labels(&labels(&namespace["metadata"]["labels"]), &settings.standards);
-        found.into_iter().map(|label| format!("namespace {}: {label}", name(namespace))).collect::<Vec<_>>()
+        let said = |MeaninglessLabel { key, found, allowed, .. }| {
+            format!(
+                "namespace {}: the label {key} has the value {found:?}, which means nothing; allowed: {allowed}; the \
+                 cluster's default holds",
+                name(namespace)
+            )
+        };
+        found.into_iter().map(said).collect::<Vec<_>>()
     };
     edited.flat_map(said).collect()
+}
+
+/// Whose labels change little.
+fn of_system(edits: &[LabelEdit], settings: &Settings) -> impl Iterator<Item = String> {
+    let edits = edits.iter().filter(|edit| is_system_namespace(&edit.namespace, settings));
+    edits.map(|edit| {
+        format!(
+            "{} is a system namespace: no standard reaches it, and a policy only if it names it",
+            edit.namespace
+        )
+    })
 }
 
 impl std::fmt::Display for Deleted {

@@ -45,6 +45,7 @@ pub fn conclusion(summary: &Summary) -> String {
     let all = [refused(summary), already(summary)].into_iter().chain(parts).chain([passing(summary)]);
     let not_listed = match summary.not_listed {
         0 => String::new(),
+        1 => "; 1 owner is not listed: --limit".to_owned(),
         count => format!("; {} owners are not listed: --limit", thousands(count)),
     };
     all.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ") + &not_listed

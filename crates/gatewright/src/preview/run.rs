@@ -12,6 +12,7 @@ use super::tally::Tally;
 use crate::check::Scopes;
 use crate::check::collect::Candidate;
 use crate::check::placed::Placed;
+use crate::cluster::judging::anew;
 use crate::input::Document;
 
 /// How many objects are judged at a time.
@@ -77,7 +78,7 @@ impl<'a> Run<'a> {
         if !is_pod && key.is_controller() {
             self.controllers.insert(key.clone());
         }
-        let subject = self.subject(document, value)?;
+        let subject = self.subject(&document, value)?;
         self.batch.push((key, is_pod, subject));
         if self.batch.len() >= BATCH {
             self.judge();
@@ -85,9 +86,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn subject(&mut self, document: Document, value: Value) -> anyhow::Result<Subject> {
+    fn subject(&mut self, document: &Document, value: Value) -> anyhow::Result<Subject> {
         let location = document.location.clone();
-        let placed = self.placed(document)?;
+        let made = |object: &Value| {
+            Document::made(object, location.clone()).map_err(|error| anyhow::anyhow!("{error}"))
+        };
+        let value = anew(value);
+        let placed = self.placed(made(&value)?)?;
         let edits = |edit: &&LabelEdit| placed.is_namespace() && Key::of(&value).name == edit.namespace;
         let edits: Vec<_> = self.labels.iter().filter(edits).collect();
         if edits.is_empty() {
@@ -97,8 +102,7 @@ impl<'a> Run<'a> {
         for edit in edits {
             edit.apply(&mut edited);
         }
-        let document = Document::made(&edited, location).map_err(|error| anyhow::anyhow!("{error}"))?;
-        Ok(Subject { placed, then: Some(self.placed(document)?) })
+        Ok(Subject { placed, then: Some(self.placed(made(&edited)?)?) })
     }
 
     fn placed(&mut self, document: Document) -> anyhow::Result<Placed> {

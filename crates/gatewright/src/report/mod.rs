@@ -16,13 +16,15 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use gatewright_gatekeeper::Action;
 use k8s_openapi::jiff::Timestamp;
 
 pub use self::document::Report;
 use self::document::{AuditRun, By};
 use self::fold::{Finding, bounded, by_owner, summary};
 use self::owners::Owners;
+use self::seen::Seen;
 use crate::cluster::{ClusterArgs, Unseen};
 use crate::columns::terminal_width;
 use crate::foreign::Foreign;
@@ -132,6 +134,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     found.notes.iter().for_each(diagnostics::note);
     found.incomplete.iter().for_each(diagnostics::note);
     if let Some(path) = &args.html {
+        ensure!(path.as_os_str() != "-", "--html -: name a file; -o json and -o csv are for pipes");
         let page = page::page(&report(By::Owner), args.by, Timestamp::now())?;
         std::fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
         diagnostics::note(format!("{}: written", path.display()));
@@ -171,16 +174,26 @@ async fn of_cluster(args: &Args) -> anyhow::Result<Material> {
              Gatekeeper and gatewright do; gatewright status says whether they do"
         );
     }
+    let findings = seen::findings(&seen, namespace.as_deref());
     Ok(Material {
-        findings: seen::findings(&seen, namespace.as_deref()),
-        notes: audit.as_ref().map(seen::notes).unwrap_or_default(),
+        notes: audit.as_ref().map(|run| seen::notes(run, &seen.exempt)).unwrap_or_default(),
+        failed: namespace
+            .as_deref()
+            .is_some_and(|namespace| nothing_is_known(&seen, namespace, audit.as_ref(), &findings)),
+        findings,
         owners: seen.owners,
         audit,
         namespace,
         all_namespaces: seen.namespaces,
         incomplete: seen.incomplete,
-        failed: false,
     })
+}
+
+/// Whether nobody can say that nothing fails in the namespace: audit leaves it out, or found more than it lists.
+fn nothing_is_known(seen: &Seen, namespace: &str, run: Option<&AuditRun>, findings: &[Finding]) -> bool {
+    let fails = findings.iter().any(|finding| finding.action == Action::Deny);
+    let is_cut = run.is_some_and(|run| !run.cut.is_empty());
+    seen.is_exempt(namespace) || (is_cut && !fails)
 }
 
 fn of_files(args: &Args) -> anyhow::Result<Material> {

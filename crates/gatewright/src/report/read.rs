@@ -2,21 +2,24 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::bail;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use gatewright_api::{PolicyKind, names, with_policy_type};
+use gatewright_gatekeeper::exempt_from_audit;
 use gatewright_operator::{REPORT, report_resources};
 use gatewright_rules::{Owner, Template};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::ListParams;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use serde_json::{Value, json};
 
 use super::document::Subject;
 use super::owners::{Object, Owners};
 use super::seen::{Seen, Times, objects};
 use crate::cluster::{Connection, Discovery, Listed, Unseen, constraints, list_kept, list_whole_kept};
+use crate::foreign::Foreign;
 
 /// How many lists are asked for at a time.
 const AT_ONCE: usize = 4;
@@ -38,9 +41,19 @@ pub async fn read(connection: &Connection, namespace: Option<&str>) -> anyhow::R
     for kind in PolicyKind::ALL {
         seen.policies.extend(policies(connection, *kind).await?.or_note(note));
     }
+    let configs = ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
+    let keep = |config: DynamicObject| Some(exempt_from_audit(&config.data["spec"]));
+    let listed = list_whole_kept(connection, &configs, None, ListParams::default(), keep).await?;
+    seen.exempt = listed.or_note(note).concat();
     let resource = ApiResource::erase::<Namespace>(&());
-    seen.namespaces = match list_kept(connection, &resource, None, |_| Some(())).await? {
-        Listed::All(all) => Some(all.len()),
+    let name = |namespace: PartialObjectMeta<DynamicObject>| namespace.metadata.name;
+    seen.namespaces = match list_kept(connection, &resource, None, name).await? {
+        Listed::All(all) => {
+            if let Some(unknown) = namespace.filter(|name| !all.iter().any(|one| one == name)) {
+                bail!("there is no namespace {}", Foreign::from(unknown));
+            }
+            Some(all.len())
+        }
         Listed::Unseen(unseen) => {
             note.push(unseen);
             None

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use gatewright_gatekeeper::{Action, Audit, AuditedViolation, audit};
+use gatewright_gatekeeper::{Action, Audit, AuditedViolation, NamespaceGlob, audit};
 use serde_json::Value;
 
 use super::document::{AuditRun, Cut, Subject};
@@ -29,8 +29,17 @@ pub struct Seen {
     pub times: Times,
     /// How many namespaces there are; none where they may not be seen.
     pub namespaces: Option<usize>,
+    /// The namespaces, as names or globs, that Gatekeeper's `Config` exempts from audit.
+    pub exempt: Vec<String>,
     /// What the user may not see.
     pub incomplete: Vec<Unseen>,
+}
+
+impl Seen {
+    /// Whether audit finds nothing in the namespace, whatever is there.
+    pub fn is_exempt(&self, namespace: &str) -> bool {
+        self.exempt.iter().any(|exempt| NamespaceGlob::new(exempt).matches(namespace))
+    }
 }
 
 /// A violation as a report in a namespace names it: policy, object and message.
@@ -147,7 +156,7 @@ pub fn run(seen: &Seen) -> Option<AuditRun> {
 }
 
 /// What a report of an audit does not know, as sentences.
-pub fn notes(run: &AuditRun) -> Vec<String> {
+pub fn notes(run: &AuditRun, exempt: &[String]) -> Vec<String> {
     let cut = (!run.cut.is_empty()).then(|| {
         let unlisted: usize = run.cut.iter().map(|cut| cut.unlisted).sum();
         let policies = run.cut.iter().map(|cut| format!("{} ({})", cut.policy, cut.unlisted));
@@ -163,7 +172,13 @@ pub fn notes(run: &AuditRun) -> Vec<String> {
             named(run.not_audited.iter().map(ToString::to_string))
         )
     });
-    cut.into_iter().chain(not_audited).collect()
+    let exempt = (!exempt.is_empty()).then(|| {
+        let named = named(exempt.iter().cloned());
+        format!(
+            "Gatekeeper's Config exempts these namespaces from audit, so nothing is known of them: {named}"
+        )
+    });
+    cut.into_iter().chain(not_audited).chain(exempt).collect()
 }
 
 /// The first of some names, and how many there are beside them.
@@ -252,12 +267,13 @@ mod tests {
         let run = run(&seen()).unwrap();
         assert_eq!((run.timestamp.raw(), run.listed, run.total), ("2026-01-01T00:00:05Z", 3, 9));
         assert_eq!(
-            notes(&run),
+            notes(&run, &["web".to_owned()]),
             [
                 "audit found 6 more than it lists, and does not say where: OperationPolicy/common (6); raise \
                  --constraint-violations-limit of Gatekeeper's audit",
                 "audit has not looked at SecurityPolicy/broken, SecurityPolicy/new: nothing is known of what violates it; \
                  gatewright status says whether it is enforced",
+                "Gatekeeper's Config exempts these namespaces from audit, so nothing is known of them: web",
             ]
         );
         let early = Seen {

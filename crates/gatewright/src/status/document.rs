@@ -16,7 +16,7 @@ pub struct Status {
     pub version: u32,
     /// Whether the system and every policy is ready.
     pub ready: bool,
-    /// What the operator says of itself and of Gatekeeper; none where there is no state.
+    /// What the operator says of itself and of Gatekeeper, or that none runs; none where there is no state.
     pub system: Option<System>,
     /// The processes of Gatekeeper.
     pub gatekeeper: Gatekeeper,
@@ -24,8 +24,8 @@ pub struct Status {
     pub operator: Operator,
     /// The policies.
     pub policies: Vec<Policy>,
-    /// The constraints of the Pod Security Standards.
-    pub standards: Vec<Standard>,
+    /// The constraints of the Pod Security Standards; null where they are not shown.
+    pub standards: Option<Vec<Standard>>,
     /// What somebody should look at, though it may not keep anything from being ready.
     pub findings: Vec<Foreign>,
     /// What the user may not see.
@@ -49,12 +49,12 @@ pub struct System {
 pub struct Gatekeeper {
     /// The versions of its processes, each once.
     pub versions: Vec<Foreign>,
-    /// How many processes answer admission requests.
-    pub webhooks: usize,
-    /// How many processes audit.
-    pub audits: usize,
-    /// The failure policies of its webhooks that judge objects, each once: `Ignore` or `Fail`.
-    pub failure_policies: Vec<Foreign>,
+    /// How many processes answer admission requests; null where that is not shown.
+    pub webhooks: Option<usize>,
+    /// How many processes audit; null where that is not shown.
+    pub audits: Option<usize>,
+    /// The failure policies of its webhooks that judge objects, each once: `Ignore` or `Fail`; null where they are not shown.
+    pub failure_policies: Option<Vec<Foreign>>,
 }
 
 /// The operator.
@@ -63,14 +63,14 @@ pub struct Gatekeeper {
 pub struct Operator {
     /// The tags of its Pods' image, each once; the digest where there is no tag.
     pub versions: Vec<Foreign>,
-    /// How many of its Pods are ready.
-    pub replicas: usize,
-    /// Who holds the Lease.
+    /// How many of its Pods are ready; null where that is not shown.
+    pub replicas: Option<usize>,
+    /// Who holds the Lease; null where nobody does, or that is not shown.
     pub leader: Option<Foreign>,
-    /// Whether the settings file on disk is in force.
-    pub settings_in_force: bool,
-    /// Whether the CRDs have all that the operator knows.
-    pub crds_current: bool,
+    /// Whether the settings file on disk is in force; null where that is not shown, or no operator runs.
+    pub settings_in_force: Option<bool>,
+    /// Whether the CRDs have all that the operator knows; null where that is not shown, or no operator runs.
+    pub crds_current: Option<bool>,
 }
 
 /// A policy.
@@ -98,6 +98,9 @@ pub struct Policy {
     pub violations: Option<i64>,
     /// Objects that violate it, as far as the policy's status names them.
     pub objects: Vec<ObjectName>,
+    /// Whether there are more: audit and the policy's status list only some.
+    #[serde(rename = "moreObjects")]
+    pub more_objects: bool,
     /// What each process of Gatekeeper says of the policy's constraint.
     pub processes: Vec<Process>,
 }

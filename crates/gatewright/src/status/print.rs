@@ -49,6 +49,9 @@ pub fn policy(status: &Status, width: Option<u16>) -> String {
         for name in &policy.objects {
             fact("violates it", object(name));
         }
+        if policy.more_objects {
+            fact("violate it", "others, which are not listed here: see gatewright report".to_owned());
+        }
         for process in &policy.processes {
             fact("process", said(process));
         }
@@ -88,39 +91,47 @@ fn because(reason: &str, message: &str) -> String {
 
 fn gatekeeper(status: &Status) -> String {
     let gatekeeper = &status.gatekeeper;
-    if gatekeeper.webhooks + gatekeeper.audits == 0 {
-        return "no process has reported itself".to_owned();
-    }
-    let failure = match joined(&gatekeeper.failure_policies).as_str() {
-        "" => "no webhook configuration was found".to_owned(),
-        "Ignore" => "failurePolicy Ignore: while it does not answer, everything passes".to_owned(),
-        policies => format!("failurePolicy {policies}"),
+    let failure = match gatekeeper.failure_policies.as_deref().map(joined).as_deref() {
+        None => "failurePolicy not shown".to_owned(),
+        Some("") => "no webhook configuration was found".to_owned(),
+        Some("Ignore") => "failurePolicy Ignore: while it does not answer, everything passes".to_owned(),
+        Some(policies) => format!("failurePolicy {policies}"),
     };
-    let processes = format!("{} webhook, {} audit", gatekeeper.webhooks, gatekeeper.audits);
-    facts_of([joined(&gatekeeper.versions), processes, failure])
+    match (gatekeeper.webhooks, gatekeeper.audits) {
+        (Some(0), Some(0)) => "no process has reported itself".to_owned(),
+        (Some(webhooks), Some(audits)) => {
+            facts_of([joined(&gatekeeper.versions), format!("{webhooks} webhook, {audits} audit"), failure])
+        }
+        _ => facts_of(["processes not shown".to_owned(), failure]),
+    }
 }
 
 fn operator(status: &Status) -> String {
     let operator = &status.operator;
     let replicas = match operator.replicas {
-        0 => "no replica is ready".to_owned(),
-        1 => "1 replica".to_owned(),
-        count => format!("{count} replicas"),
+        None => "replicas not shown".to_owned(),
+        Some(0) => "no replica is ready".to_owned(),
+        Some(1) => "1 replica".to_owned(),
+        Some(count) => format!("{count} replicas"),
     };
+    let is_shown = |what: &str| status.incomplete.iter().all(|unseen| unseen.what != what);
     let leader = match &operator.leader {
         Some(leader) => format!("leader {leader}"),
-        None => "nobody leads".to_owned(),
+        None if is_shown("leases") => "nobody leads".to_owned(),
+        None => "leader not shown".to_owned(),
     };
-    if status.system.is_none() {
-        return facts_of([
-            joined(&operator.versions),
-            replicas,
-            leader,
-            "it has not reported anything".to_owned(),
-        ]);
-    }
-    let settings = if operator.settings_in_force { "settings in force" } else { "settings on disk refused" };
-    let crds = if operator.crds_current { "CRDs current" } else { "CRDs missing or outdated" };
+    let settings = match operator.settings_in_force {
+        Some(true) => "settings in force",
+        Some(false) => "settings on disk refused",
+        None if !is_shown("gatewrightstatuses") => "settings and CRDs not shown",
+        None if status.system.is_none() => "it has not reported anything",
+        None => "",
+    };
+    let crds = match operator.crds_current {
+        Some(true) => "CRDs current",
+        Some(false) => "CRDs missing or outdated",
+        None => "",
+    };
     facts_of([joined(&operator.versions), replicas, leader, settings.to_owned(), crds.to_owned()])
 }
 
@@ -135,7 +146,8 @@ fn joined(texts: &[impl ToString]) -> String {
 
 /// The standards that reach a namespace.
 fn standards(status: &Status) -> String {
-    let reaching = status.standards.iter().filter(|standard| standard.namespaces > 0);
+    let Some(all) = &status.standards else { return "not shown".to_owned() };
+    let reaching = all.iter().filter(|standard| standard.namespaces > 0);
     let standards: Vec<_> = reaching
         .map(|standard| {
             let violations = standard.violations.map_or_else(
@@ -185,6 +197,8 @@ fn last(policy: &Policy) -> String {
     match policy.objects.split_first() {
         None => count,
         Some((first, [])) => format!("{count}   {}", object(first)),
+        // The sample ends before the list does.
+        Some((first, _)) if policy.more_objects => format!("{count}   {} and others", object(first)),
         Some((first, others)) => format!("{count}   {} and {} more", object(first), others.len()),
     }
 }

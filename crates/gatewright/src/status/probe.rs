@@ -95,6 +95,9 @@ impl Probe {
     pub fn text(&self, namespace: &str) -> String {
         match self {
             Self::Refused { by, message } => {
+                // Each violation is a line of the message.
+                let message = message.raw().split('\n').map(|line| Foreign::from(line).to_string());
+                let message = message.collect::<Vec<_>>().join("\n          ");
                 format!("refused   a privileged Pod in {namespace}, by {by}: {message}\n")
             }
             Self::Passed => format!(

@@ -11,18 +11,22 @@ use gatewright_rules::{Owner, Template};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, ResourceExt as _};
 use serde::Deserialize as _;
 
-use crate::cluster::{Connection, Unseen, constraints, list_whole};
+use crate::cluster::{Connection, Unseen, constraints, holder, list_whole};
 
 /// Upstream's webhook that guards the label which exempts namespaces. It judges nothing else.
 const LABEL_WEBHOOK: &str = "check-ignore-label.gatekeeper.sh";
 
 /// The labels of the operator's Pods: that of `helm test` has another component.
 const OPERATOR_LABEL: &str = "app.kubernetes.io/name=gatewright,app.kubernetes.io/component=operator";
+
+/// By how much the clock here may be ahead of the operator's.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
 /// What was seen of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -39,10 +43,19 @@ pub struct Seen {
     pub providers: Vec<(String, i64)>,
     /// The operator's Pods.
     pub operators: Vec<Pod>,
-    /// Who holds the operator's Lease.
+    /// Whether the operator has a Lease.
+    pub has_lease: bool,
+    /// Who holds it.
     pub holder: Option<String>,
     /// What the user may not see.
     pub incomplete: Vec<Unseen>,
+}
+
+impl Seen {
+    /// Whether the user may see the objects of a kind.
+    pub fn is_shown<K: kube::Resource<DynamicType = ()>>(&self) -> bool {
+        self.incomplete.iter().all(|unseen| unseen.what != K::plural(&()))
+    }
 }
 
 /// A policy, without what it demands.
@@ -73,8 +86,9 @@ pub async fn read(connection: &Connection, namespace: Option<&str>) -> anyhow::R
     seen.failure_policies = webhooks.or_note(note).into_iter().flat_map(|it| failure_policies(&it)).collect();
     seen.providers = providers.or_note(note).iter().map(timeout).collect();
     seen.operators = operators.or_note(note);
-    let holder = |lease: Lease| lease.spec?.holder_identity.filter(|holder| !holder.is_empty());
-    seen.holder = leases.or_note(note).into_iter().find_map(holder);
+    let (leases, now) = (leases.or_note(note), Timestamp::now() - CLOCKS_DIFFER);
+    seen.has_lease = !leases.is_empty();
+    seen.holder = leases.iter().find_map(|lease| holder(lease, now)).map(str::to_owned);
     for kind in PolicyKind::ALL {
         policies(connection, *kind, &mut seen).await?;
     }

@@ -100,6 +100,7 @@ fn seen() -> Seen {
                 .unwrap()
             })
             .to_vec(),
+        has_lease: true,
         holder: Some("gatewright-7d9f-x2k_61ef9690162dd498".to_owned()),
         incomplete: vec![],
     }
@@ -147,7 +148,12 @@ fn everything_is_ready_only_if_all_of_it_is_known_to_be() {
     let all_good = || Seen { policies: vec![policy("a", "Deny", &ready(), &json!({}))], ..seen() };
     assert!(status(&all_good()).ready);
     assert!(print::text(&status(&all_good()), None).ends_with("the policy is enforced\n"));
-    let cases: [(&str, Seen); 6] = [
+    let cases: [(&str, Seen); 8] = [
+        ("nobody holds the Lease", Seen { holder: None, ..all_good() }),
+        (
+            "neither a Lease nor a ready Pod",
+            Seen { holder: None, has_lease: false, operators: vec![], ..all_good() },
+        ),
         ("no state", Seen { system: None, ..all_good() }),
         ("the system is not ready", Seen { system: Some(system("False")), ..all_good() }),
         ("unknown", Seen { system: Some(system("Unknown")), ..all_good() }),
@@ -181,6 +187,29 @@ fn what_may_not_be_seen_is_not_said_to_be_absent() {
     let said = print::text(&status(&Seen { incomplete: vec![unseen], ..Seen::default() }), None);
     assert!(said.ends_with("not all policies are shown\n"), "{said}");
     assert!(print::text(&status(&Seen::default()), None).ends_with("there are no policies\n"));
+
+    let all = ["gatewrightstatuses", "validatingwebhookconfigurations", "pods", "leases"];
+    let incomplete = all.map(|what| Unseen { what: what.into(), needs: "list on it".into() }).to_vec();
+    let said = print::text(&status(&Seen { incomplete, ..Seen::default() }), None);
+    let expected = "\
+gatekeeper   processes not shown   failurePolicy not shown
+operator     replicas not shown   leader not shown   settings and CRDs not shown
+standards    not shown
+";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+/// What it wrote last says nothing of today; what is enforced stays so.
+#[test]
+fn a_dead_operator_is_named() {
+    let dead = Seen { holder: None, operators: vec![], ..seen() };
+    let said = print::text(&status(&dead), None);
+    for line in [
+        "operator     no replica is ready   nobody leads\n",
+        "not ready    NoOperator: what is enforced stays",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
 }
 
 #[test]

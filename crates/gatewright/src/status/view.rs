@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use gatewright_api::{ConditionType, ExemptNamespaces, SystemCondition, SystemStatus};
+use gatewright_api::{ConditionType, ExemptNamespaces, GatewrightStatus, SystemCondition, SystemStatus};
 use gatewright_compiler::{Settings, is_system_namespace};
 use gatewright_gatekeeper::{IGNORE_LABEL, PodStatus, WEBHOOK_OPERATION, image_version};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -21,11 +23,12 @@ const SLOW_PROVIDER: i64 = 2;
 /// The document.
 pub fn status(seen: &Seen) -> Status {
     let reported = seen.system.as_ref();
-    let system = reported.map(of_system);
+    let system = if nobody_works(seen) { Some(no_operator()) } else { reported.map(of_system) };
     let mut policies: Vec<_> = seen.policies.iter().map(|policy| of_policy(policy, seen)).collect();
     policies.sort_by(|a, b| (a.kind, a.ready, &a.name).cmp(&(b.kind, b.ready, &b.name)));
     let is_ready = |system: &System| system.ready;
     let all_ready = seen.incomplete.is_empty() && policies.iter().all(|policy| policy.ready);
+    let standards = reported.into_iter().flat_map(|status| &status.standards).map(standard).collect();
     Status {
         kind: "Status",
         version: 1,
@@ -33,12 +36,25 @@ pub fn status(seen: &Seen) -> Status {
         ready: system.as_ref().is_some_and(is_ready) && all_ready,
         gatekeeper: gatekeeper(reported, seen),
         operator: operator(reported, seen),
-        standards: reported.into_iter().flat_map(|status| &status.standards).map(standard).collect(),
+        standards: seen.is_shown::<GatewrightStatus>().then_some(standards),
         findings: findings(reported, seen),
         incomplete: seen.incomplete.clone(),
         system,
         policies,
     }
+}
+
+/// Whether it is known that no operator works: nobody holds its Lease; or it has none, and none of its Pods is ready.
+fn nobody_works(seen: &Seen) -> bool {
+    let known = seen.is_shown::<Lease>() && seen.is_shown::<Pod>();
+    let works = if seen.has_lease { seen.holder.is_some() } else { seen.operators.iter().any(is_ready) };
+    known && !works
+}
+
+fn no_operator() -> System {
+    let message = "what is enforced stays enforced, and changes of policies, labels and settings have no effect until an \
+                   operator runs";
+    System { ready: false, reason: "NoOperator".into(), message: message.into() }
 }
 
 fn of_system(system: &SystemStatus) -> System {
@@ -67,22 +83,27 @@ fn gatekeeper(reported: Option<&SystemStatus>, seen: &Seen) -> Gatekeeper {
     let with = |operation: &str| {
         processes.iter().filter(|process| process.operations.iter().any(|it| it == operation)).count()
     };
+    let shown = seen.is_shown::<GatewrightStatus>();
     Gatekeeper {
         versions: once(processes.iter().map(|process| process.version.as_str())),
-        webhooks: with(WEBHOOK_OPERATION),
-        audits: with(AUDIT_OPERATION),
-        failure_policies: once(seen.failure_policies.iter().map(String::as_str)),
+        webhooks: shown.then(|| with(WEBHOOK_OPERATION)),
+        audits: shown.then(|| with(AUDIT_OPERATION)),
+        failure_policies: seen
+            .is_shown::<ValidatingWebhookConfiguration>()
+            .then(|| once(seen.failure_policies.iter().map(String::as_str))),
     }
 }
 
 fn operator(reported: Option<&SystemStatus>, seen: &Seen) -> Operator {
+    // What a dead operator wrote says nothing of today.
+    let known = reported.is_some() && !nobody_works(seen);
     let is_true = |r#type: SystemCondition| {
         let condition = reported.and_then(|status| find(&status.conditions, r#type));
-        condition.is_some_and(|condition| condition.status == "True")
+        known.then(|| condition.is_some_and(|condition| condition.status == "True"))
     };
     Operator {
         versions: once(seen.operators.iter().filter_map(version)),
-        replicas: seen.operators.iter().filter(|pod| is_ready(pod)).count(),
+        replicas: seen.is_shown::<Pod>().then(|| seen.operators.iter().filter(|pod| is_ready(pod)).count()),
         // Behind the Pod's name stands what tells its starts apart.
         leader: seen
             .holder
@@ -133,6 +154,8 @@ fn of_policy(policy: &SeenPolicy, seen: &Seen) -> Policy {
             }
             objects
         }),
+        more_objects: violations
+            .is_some_and(|it| it.total > i64::try_from(it.sample.len()).unwrap_or(i64::MAX)),
         processes: processes.into_iter().flatten().map(process).collect(),
     }
 }

@@ -3,11 +3,11 @@
 use anyhow::Context as _;
 use gatewright_operator::LEASE;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
 
-use crate::cluster::{ClusterArgs, Connection, OPERATOR_NAMESPACE, Unseen, object_name};
+use crate::cluster::{ClusterArgs, Connection, OPERATOR_NAMESPACE, Unseen, holder, object_name};
 
 /// A Lease that an operator holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,38 +52,17 @@ pub async fn fresh(
     }
 }
 
-/// Whether somebody holds the Lease: it was renewed less than its duration ago, and not given up.
 fn held(lease: &Lease, now: Timestamp) -> Option<Held> {
-    let spec = lease.spec.as_ref()?;
-    spec.holder_identity.as_deref().filter(|holder| !holder.is_empty())?;
-    let renewed = spec.renew_time.as_ref()?.0;
-    let ends = renewed.checked_add(SignedDuration::from_secs(spec.lease_duration_seconds?.into())).ok()?;
-    (now < ends).then(|| Held { namespace: lease.metadata.namespace.clone().unwrap_or_default() })
+    holder(lease, now)?;
+    Some(Held { namespace: lease.metadata.namespace.clone().unwrap_or_default() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Held, held};
-    use serde_json::json;
+    use super::Held;
 
     #[test]
-    fn a_lease_is_held_until_its_time_is_over() {
-        let now = "2026-01-01T00:01:00Z".parse().unwrap();
-        for (holder, renewed, expected) in [
-            (Some("gatewright-0_1"), "2026-01-01T00:00:46.000000Z", true),
-            (Some("gatewright-0_1"), "2026-01-01T00:00:45.000000Z", false),
-            // Given up.
-            (Some(""), "2026-01-01T00:00:59.000000Z", false),
-            (None, "2026-01-01T00:00:59.000000Z", false),
-        ] {
-            let lease = serde_json::from_value(json!({
-                "metadata": {"name": "gatewright", "namespace": "gatewright-system"},
-                "spec": {"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15},
-            }))
-            .unwrap();
-            assert_eq!(held(&lease, now).is_some(), expected, "{holder:?} {renewed}");
-        }
-        assert_eq!(held(&serde_json::from_value(json!({"metadata": {}})).unwrap(), now), None);
+    fn who_holds_a_lease_is_named_with_what_ends_it() {
         let held = Held { namespace: "n".to_owned() };
         assert_eq!(held.full_name(), "Lease/gatewright -n n");
         assert_eq!(held.uninstall(), "helm uninstall gatewright -n n");
