@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub(crate) const GUARD: &str = "d8denyexecheritage/deny-exec-heritage-pods";
 pub(crate) const INVENTORY: &str = "syncset/gatewright-pods";
 pub(crate) const OURS: &str = "validatingwebhookconfiguration/gatewright-validating-webhook-configuration";
-const UPSTREAM: &str = "validatingwebhookconfiguration/gatekeeper-validating-webhook-configuration";
+pub const UPSTREAM: &str = "validatingwebhookconfiguration/gatekeeper-validating-webhook-configuration";
 
 pub(crate) const SYSTEM: &str = "gatewrightstatus/cluster";
 

@@ -182,7 +182,10 @@ mod tests {
         assert_eq!(note(&[]), None);
         assert_eq!(note(&["b", "a", "b"]).unwrap(), "a, b; check --verify-images asks their registries");
         let many = note(&["1", "2", "3", "4", "5", "6", "7"]).unwrap();
-        assert_eq!(many, "1, 2, 3, 4, 5 and 2 more (-v lists them); check --verify-images asks their registries");
+        assert_eq!(
+            many,
+            "1, 2, 3, 4, 5 and 2 more (-v lists them); check --verify-images asks their registries"
+        );
     }
 
     #[test]

@@ -63,8 +63,7 @@ fn what_nobody_verified_is_named() -> Result {
     let assumed =
         "assumed: the signature of registry.example.com/app:1 is not verified here (SecurityPolicy/shop)\n";
     assert!(code == 0 && said.matches(assumed).count() == 1, "{said}");
-    let note =
-        "note: signatures of images are not verified here: registry.example.com/app:1; check --verify-images asks";
+    let note = "note: signatures of images are not verified here: registry.example.com/app:1; check --verify-images asks";
     assert!(said.contains(note) && !said.contains("signature of nginx"), "{said}");
     let (code, said) = folder.run(&[&CHECK[..], &["-v", "--config", "settings.yaml"]].concat())?;
     let note =
