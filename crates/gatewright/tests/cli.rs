@@ -331,10 +331,10 @@ fn completions_and_manual_pages() -> Result {
 
 #[test]
 fn a_page_of_the_documentation_is_printed_and_an_unknown_one_is_an_error() -> Result {
-    assert!(output(&["docs"], 0)?.lines().any(|line| line.starts_with("refused ")));
+    assert!(output(&["docs"], 0)?.lines().any(|line| line.starts_with("  refused ")));
     assert!(output(&["docs", "refused"], 0)?.starts_with("# My Deployment was refused\n"));
     assert!(output(&["docs", "allowPrivileged"], 0)?.contains("Refused:"));
-    for (topic, says) in [("refusd", "did you mean refused?"), ("\u{1b}[31m", "no page and no rule")] {
+    for (topic, says) in [("refusd", "did you mean refused?"), ("\u{1b}[31m", "no page, no rule")] {
         let assert = gatewright(&["docs", topic])?.assert().code(2);
         let said = String::from_utf8(assert.get_output().stderr.clone())?;
         assert!(said.contains(says) && !said.contains('\u{1b}'), "{said}");

@@ -81,7 +81,8 @@ pub fn pages(read: &dyn Fn(&str) -> std::io::Result<String>) -> Result<Vec<Page>
             Owner::Standards => {
                 standards::page(template, read).map(|(page, section)| (Some(page), section))?
             }
-            Owner::ExecGuard | Owner::Signatures => (None, other(template)?),
+            Owner::ExecGuard => (None, other(template, "[More about exec](../exec.md).")?),
+            Owner::Signatures => (None, other(template, SIGNATURES)?),
         };
         index.push_str(&section);
         pages.extend(page);
@@ -90,10 +91,14 @@ pub fn pages(read: &dyn Fn(&str) -> std::io::Result<String>) -> Result<Vec<Page>
     Ok(pages)
 }
 
-/// The section of a template that has no page.
-fn other(template: &Definition) -> Result<String, Error> {
+/// Where more is said of signatures.
+const SIGNATURES: &str = "The field is `verifyImageSignatures` of a SecurityPolicy. [Its page](../image-signatures.md) \
+                          has its parts, an example, and what is refused.";
+
+/// The section of a template that has no page here, with where its page is.
+fn other(template: &Definition, more: &str) -> Result<String, Error> {
     let metadata = Metadata::of(template.kind, &template.entry())?;
-    let mut text = format!("\n## {}\n\n{}\n", metadata.title, metadata.description.trim());
+    let mut text = format!("\n## {}\n\n{}\n\n{more}\n", metadata.title, metadata.description.trim());
     let _ = write!(text, "\nThe template is `{}`.\n{}", template.name(), metadata.related(None));
     Ok(text)
 }
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn headings_are_unique_and_links_lead_to_them() {
         let mut pages: BTreeMap<_, _> = made().into_iter().map(|page| (page.file, page.text)).collect();
-        for other in ["../policies.md", "../standards.md"] {
+        for other in ["../policies.md", "../standards.md", "../exec.md", "../image-signatures.md"] {
             let text = std::fs::read_to_string(format!("{ROOT}/docs/rules/{other}")).unwrap();
             pages.insert(other.to_owned(), text);
         }

@@ -147,6 +147,61 @@ async fn the_action_judges_and_fails_the_job() -> Result<()> {
     ensure!(failed.code == 1 && sarif["version"] == "2.1.0", "{failed:?}");
     let wrong = action(&good, &[&common[..], &[("format", "xml")]].concat()).await?;
     ensure!(wrong.code == 2 && wrong.text.contains("invalid value 'xml'"), "{wrong:?}");
+    let lost = action(&good, &[&common[..], &[("output", "none/gatewright.sarif")]].concat()).await?;
+    ensure!(lost.code == 2 && lost.text.contains("::error::the folder of output does not exist"), "{lost:?}");
+    Ok(())
+}
+
+/// A Deployment that violates a policy only by the labels of its namespace, the settings or what is not known.
+#[tokio::test]
+async fn the_action_knows_namespaces_and_settings() -> Result<()> {
+    let project = Project::new("settings", false)?;
+    let quickstart = paths::repository().join("examples/quickstart");
+    for file in ["policy.yaml", "refused.yaml"] {
+        std::fs::copy(quickstart.join(file), project.folder.join(file))?;
+    }
+    let pod =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: \"a:1\"}]}\n";
+    std::fs::write(project.folder.join("pod.yaml"), pod)?;
+    let policies = "apiVersion: deckhouse.io/v1alpha1\nkind: OperationPolicy\nmetadata: {name: common}\nspec:\n  \
+                    match: {namespaceSelector: {matchNames: [shop]}}\n  policies: {requiredResources: {limits: [memory]}}\n";
+    std::fs::write(project.folder.join("limits.yaml"), policies)?;
+    std::fs::write(
+        project.folder.join("settings.yaml"),
+        "podSecurityStandards: {defaultPolicy: Restricted}\n",
+    )?;
+    let binary = operator::binary()?.display().to_string();
+    let labels = "other:a=b\nshop:policy.example.com/careful=on";
+    for (given, code) in [
+        (&[("policies", "policy.yaml"), ("files", "refused.yaml")][..], 0),
+        (&[("policies", "policy.yaml"), ("files", "refused.yaml"), ("namespace-labels", labels)], 1),
+        (&[("files", "pod.yaml")], 0),
+        (&[("files", "pod.yaml"), ("config", "settings.yaml")], 1),
+        (&[("policies", "limits.yaml"), ("files", "pod.yaml")], 0),
+        (&[("policies", "limits.yaml"), ("files", "pod.yaml"), ("namespace", "shop")], 1),
+        (
+            &[
+                ("policies", "limits.yaml"),
+                ("files", "pod.yaml"),
+                ("namespace", "shop"),
+                ("assume-defaults", "true"),
+            ],
+            0,
+        ),
+        (&[("files", "pod.yaml"), ("assume-defaults", "perhaps")], 2),
+        (&[("files", "."), ("config", "settings.yaml")], 2),
+        (
+            &[
+                ("files", "."),
+                ("config", "settings.yaml"),
+                ("exclude", "settings.yaml\nmanifests\nrefused.yaml"),
+            ],
+            1,
+        ),
+    ] {
+        let printed = action(&project, &[&[("path", binary.as_str())], given].concat()).await?;
+        ensure!(printed.code == code, "{given:?}: {printed:?}");
+    }
     Ok(())
 }
 
@@ -189,7 +244,10 @@ async fn the_action_runs_only_what_has_the_checksum() -> Result<()> {
 fn the_workflow_names_inputs_of_the_action() -> Result<()> {
     let workflow = yaml("jobs")?;
     let steps = workflow["jobs"]["policies"]["steps"].as_array().context("no steps")?;
-    let with = steps.iter().find_map(|step| step["with"].as_object()).context("no inputs")?;
+    let used = steps.iter().find(|step| step["uses"] == "./gatewright").context("the action is not used")?;
+    let with = used["with"].as_object().context("no inputs")?;
+    let checkouts: Vec<_> = steps.iter().filter(|step| step["uses"] == "actions/checkout@v5").collect();
+    ensure!(checkouts.iter().any(|step| step["with"]["path"] == "gatewright"), "nothing brings the action");
     let given: Vec<_> =
         with.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())).collect();
     let action = file("action.yml")?;

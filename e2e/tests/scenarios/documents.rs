@@ -128,6 +128,57 @@ fn every_alert_has_a_row() -> Result<()> {
     Ok(())
 }
 
+/// Whoever finds an event knows what to do. The reasons are those that stand in the sources of what writes events; those
+/// of conditions have rows in docs/status.md.
+#[test]
+fn every_event_has_a_row() -> Result<()> {
+    let page = std::fs::read_to_string(paths::repository().join("docs/operate.md"))?;
+    let (_, rest) = page.split_once("\n## Events\n").context("no events")?;
+    let section = rest.split("\n## ").next().unwrap_or(rest);
+    let mut sources = vec![];
+    read_sources(&paths::repository().join("crates/operator/src"), &mut sources)?;
+    let reasons: BTreeSet<_> = sources.iter().flat_map(|text| reasons_in(text)).collect();
+    let finding = std::fs::read_to_string(paths::repository().join("crates/gatekeeper/src/finding.rs"))?;
+    let (_, named) = finding.split_once("fn reason(").context("findings have no reasons")?;
+    let findings: BTreeSet<_> = words_after(named, " => \"").collect();
+    ensure!(findings.len() >= 6 && reasons.len() >= 6, "not all were found: {findings:?} {reasons:?}");
+    for reason in reasons.iter().map(String::as_str).chain(findings) {
+        let row = section.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{reason}`")));
+        let cells = row.with_context(|| format!("docs/operate.md has no row of the event {reason}"))?;
+        ensure!(
+            cells.split('|').filter(|cell| !cell.trim().is_empty()).count() == 4,
+            "what to do is missing: {cells}"
+        );
+    }
+    Ok(())
+}
+
+/// The sources below a folder without their tests.
+fn read_sources(folder: &Path, into: &mut Vec<String>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_sources(&path, into)?;
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path)?;
+            into.push(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// The reasons that a source gives to events.
+fn reasons_in(source: &str) -> Vec<String> {
+    let written =
+        ["Notice { reason: \"", "warning(\"", "EventType::Warning, \"", "events.warn(&news.id.namespace, \""];
+    written.iter().flat_map(|before| words_after(source, before)).map(str::to_owned).collect()
+}
+
+fn words_after<'a>(text: &'a str, before: &str) -> impl Iterator<Item = &'a str> {
+    let parts: Vec<_> = text.split(before).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    parts.into_iter().filter(|word| word.chars().all(char::is_alphabetic))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_are_true_without_a_cluster() -> Result<()> {
     let pages = pages()?;

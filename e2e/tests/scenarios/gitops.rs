@@ -76,6 +76,8 @@ fn argo_cd_sees_the_health_of_a_policy() -> Result<()> {
         (policy(Some(2), "False", word(Reason::CrdOutdated)), "Degraded", "because"),
         (policy(Some(2), "False", word(Reason::TooOld)), "Degraded", "because"),
         (policy(Some(2), "False", word(Reason::TemplateRejected)), "Degraded", "because"),
+        (policy(Some(2), "False", word(Reason::VerifierDisabled)), "Degraded", "because"),
+        (policy(Some(2), "False", word(Reason::NotRouted)), "Progressing", "because"),
     ] {
         let shown = health(&script, &object)?;
         ensure!(shown == (status.to_owned(), message.to_owned()), "{object}: {shown:?}");

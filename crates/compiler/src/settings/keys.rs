@@ -175,7 +175,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "signatures.enabled",
-        default: "unsaid, which counts as `false`",
+        default: "not set, which means `false`",
         allowed: Form::Boolean,
         meaning: "Whether `verifyImageSignatures` of policies is enforced. It needs the verifier; the chart's `verifier.enabled` sets both",
         set: |settings, node| put(&mut settings.signatures.enabled, boolean(node).map(Some)),

@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Reasons of `Ready` for which somebody must do something.
-const FINAL: [Reason; 7] = [
+const FINAL: [Reason; 8] = [
     Reason::Invalid,
     Reason::Unsupported,
     Reason::Conflict,
@@ -17,6 +17,7 @@ const FINAL: [Reason; 7] = [
     Reason::CrdOutdated,
     Reason::TooOld,
     Reason::TemplateRejected,
+    Reason::VerifierDisabled,
 ];
 
 fn ready(policy: &Value) -> Option<&Value> {
@@ -88,6 +89,7 @@ fn each_state_is_read_as_documented() {
         ),
         ("in the way", policy(&status(compiles(), not(Reason::Conflict))), "InProgress", "Degraded"),
         ("too old", policy(&status(compiles(), not(Reason::TooOld))), "InProgress", "Degraded"),
+        ("no verifier", policy(&status(compiles(), not(Reason::VerifierDisabled))), "InProgress", "Degraded"),
         (
             "invalid",
             policy(&status(Judgement::no(Reason::Invalid, ""), not(Reason::NotApplied))),

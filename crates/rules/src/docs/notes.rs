@@ -93,12 +93,12 @@ const NOTES: &[(&str, &[&str])] = &[
              as host and port; write `library/redis:7`.",
             "An image (with a tag or digest) admits the same repository with an equal tag, digest, or both. An image \
              without either has the tag `latest`.",
-            "A prefix (ends in `/` or `*`) admits whatever begins so, as written or in full \
+            "A prefix (ends in `/` or `*`) admits every name of an image that begins so, as written or in full \
              (`docker.io/library/nginx:1`).",
             "Anything else is a repository. It admits that and what is below it, by whole segments: `quay.io/team` admits \
              `quay.io/team/app`, not `quay.io/teams/app`. Without a domain it is Docker Hub's: `nginx` is \
              `docker.io/library/nginx`; `index.docker.io` and `registry-1.docker.io` are `docker.io`.",
-            "An image ID (`sha256:…`, also its first digits) is admitted by `*` alone.",
+            "No entry but `*` admits an image ID (`sha256:…`, also its first digits), not even a prefix of it.",
             "Images that are mounted as volumes count.",
         ],
     ),

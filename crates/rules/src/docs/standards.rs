@@ -81,7 +81,7 @@ pub(super) fn page(template: &Definition, read: Read<'_>) -> Result<(Page, Strin
         )?));
     }
     let index = format!(
-        "\n## [Pod Security Standards]({FILE})\n\nFor namespaces [whose label says so](../standards.md).\n{}",
+        "\n## [Pod Security Standards]({FILE})\n\nThey hold in every namespace that is not a system namespace: `baseline`, unless [a label of the namespace](../standards.md) or the settings say otherwise.\n{}",
         table(FILE)
     );
     Ok((Page { file: FILE.to_owned(), text }, index))

@@ -95,7 +95,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         number: 5,
-        field: "lists of what is allowed",
+        field: "lists of what a SecurityPolicy allows",
         when: "a list of what is allowed is empty",
         before: "Deckhouse takes an empty list for no list: everything is allowed",
         after: "here nothing is allowed",
@@ -226,7 +226,7 @@ pub const DIFFERENCES: &[Difference] = &[
         field: "disallowedCustomResources",
         when: "disallowedCustomResources is there",
         before: "Deckhouse refuses containers that request such resources",
-        after: "here is no such field: write a ConstraintTemplate of your own, or a ResourceQuota",
+        after: "there is no such field here: write a ConstraintTemplate of your own, or a ResourceQuota",
         about: Missing(OperationPolicy, "disallowedCustomResources"),
     },
     Difference {
@@ -282,7 +282,7 @@ pub const DIFFERENCES: &[Difference] = &[
         field: "label",
         when: "a namespace has the label security.deckhouse.io/trivy-provider",
         before: "Deckhouse refuses images in which Trivy finds vulnerabilities, if denyVulnerableImages is on",
-        after: "here is nothing of the kind",
+        after: "gatewright has no equivalent",
         about: Label(TRIVY_LABEL),
     },
     Difference {
@@ -319,7 +319,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         number: 33,
-        field: "lists of what is allowed",
+        field: "lists of what an OperationPolicy allows",
         when: "a list of what is allowed is empty",
         before: "Deckhouse takes an empty list for no list: everything is allowed",
         after: "here nothing is allowed",
