@@ -163,7 +163,7 @@ async fn the_action_knows_namespaces_and_settings() -> Result<()> {
     let pod =
         "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: \"a:1\"}]}\n";
     std::fs::write(project.folder.join("pod.yaml"), pod)?;
-    let policies = "apiVersion: deckhouse.io/v1alpha1\nkind: OperationPolicy\nmetadata: {name: common}\nspec:\n  \
+    let policies = "apiVersion: deckhouse.io/v1alpha1\nkind: OperationPolicy\nmetadata: {name: limits}\nspec:\n  \
                     match: {namespaceSelector: {matchNames: [shop]}}\n  policies: {requiredResources: {limits: [memory]}}\n";
     std::fs::write(project.folder.join("limits.yaml"), policies)?;
     std::fs::write(
