@@ -1,6 +1,7 @@
 //! Labels of Pod Security admission, and what says the same here.
 
 use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL, PodPolicy, Settings, is_system_namespace};
+use gatewright_gatekeeper::Action;
 use serde_json::{Map, Value, json};
 
 use super::document::{Found as Entry, Migrated, ObjectName, SameMeaning};
@@ -75,8 +76,17 @@ const EXEMPTIONS: Row = Row {
     general: true,
 };
 
+const STRICTER: Row = Row {
+    id: "P8",
+    when: "the namespace has a stricter label of gatewright",
+    before: "Pod Security admission judges by its own labels",
+    after: "here the stricter level or action stays: keep the labels of Pod Security admission where these refuse more",
+    general: false,
+};
+
 /// All differences.
-pub const ROWS: &[&Row] = &[&MODES, &VERSION, &UNLABELLED, &MEANINGLESS, &SYSTEM, &CONTROLLERS, &EXEMPTIONS];
+pub const ROWS: &[&Row] =
+    &[&MODES, &VERSION, &UNLABELLED, &MEANINGLESS, &SYSTEM, &CONTROLLERS, &EXEMPTIONS, &STRICTER];
 
 /// The levels, from the laxest.
 const LEVELS: [&str; 3] = ["privileged", "baseline", "restricted"];
@@ -106,11 +116,24 @@ impl Modes<'_> {
     }
 
     /// The mode that counts here, with the action that it is.
-    fn chosen(&self) -> Option<(&'static str, &'static str)> {
-        let modes = [("enforce", "deny"), ("warn", "warn"), ("audit", "dryrun")];
+    fn chosen(&self) -> Option<(&'static str, Action)> {
+        let modes = [("enforce", Action::Deny), ("warn", Action::Warn), ("audit", Action::Dryrun)];
         let there = modes.into_iter().filter(|(mode, _)| self.level(mode).is_some());
         let strict = there.clone().find(|(mode, _)| self.level(mode) > Some(0));
         strict.or_else(|| there.into_iter().next())
+    }
+
+    /// How strict our label for the standard is, if it means something.
+    fn our_level(&self) -> Option<usize> {
+        let level = self.labels.get(POLICY_LABEL)?;
+        LEVELS.iter().position(|it| level == it)
+    }
+
+    /// What happens to violations by our label for it, or by default.
+    fn our_action(&self, settings: &Settings) -> Action {
+        let named = self.labels.get(ACTION_LABEL);
+        let action = Action::ALL.into_iter().find(|it| named.is_some_and(|named| named == it.name()));
+        action.unwrap_or(settings.standards.enforcement_action)
     }
 
     /// All labels as people write them.
@@ -129,13 +152,15 @@ fn of_namespace(namespace: &Value, settings: &Settings) -> Option<Examined> {
     let object = ObjectName::new("Namespace", None, name);
     let migrated = Migrated { object, from: FROM, ..Migrated::default() };
     if is_system_namespace(name, settings) {
-        let entry = modes.chosen().map(|(mode, _)| SYSTEM.found(&label(mode)))?;
+        // Nothing is refused there by either.
+        let chosen = modes.chosen().filter(|(mode, _)| modes.level(mode) > Some(0));
+        let entry = chosen.map(|(mode, _)| SYSTEM.found(&label(mode)))?;
         let was = Some(modes.text().into());
         let migrated = Migrated { was, differences: vec![entry], ..migrated };
         return Some(Examined { migrated, written: None, counted: None });
     }
     match modes.chosen() {
-        Some((mode, action)) => Some(labelled(migrated, &modes, mode, action, name)),
+        Some((mode, action)) => labelled(migrated, &modes, mode, action, settings),
         None => unlabelled(migrated, labels, name, settings),
     }
 }
@@ -144,19 +169,38 @@ fn label(mode: &str) -> String {
     format!("metadata.labels.{PREFIX}{mode}")
 }
 
-fn labelled(migrated: Migrated, modes: &Modes<'_>, mode: &str, action: &str, name: &str) -> Examined {
-    let level = LEVELS[modes.level(mode).unwrap_or_default()];
-    let mut labels = vec![(POLICY_LABEL, level)];
-    if level != LEVELS[0] {
-        labels.push((ACTION_LABEL, action));
-    }
-    let migrated = Migrated {
-        was: Some(modes.text().into()),
-        becomes: Some(text(&labels)),
-        differences: differences(modes, mode),
-        ..migrated
+/// A namespace with a mode. None if our labels say the same already, and nothing differs.
+fn labelled(
+    migrated: Migrated,
+    modes: &Modes<'_>,
+    mode: &str,
+    action: Action,
+    settings: &Settings,
+) -> Option<Examined> {
+    let theirs = modes.level(mode).unwrap_or_default();
+    let labels = |level: usize, action: Action| {
+        let action = (level > 0).then(|| (ACTION_LABEL, action.name()));
+        [(POLICY_LABEL, LEVELS[level])].into_iter().chain(action).collect::<Vec<_>>()
     };
-    Examined { migrated, written: Some(written(name, &labels)), counted: None }
+    let mut found = differences(modes, mode);
+    let (becomes, is_new) = match (modes.our_level(), modes.our_action(settings)) {
+        (Some(level), ours) if level == theirs && (level == 0 || ours == action) => {
+            (labels(level, ours), false)
+        }
+        (Some(level), ours) if level > theirs || (level > 0 && ours > action) => {
+            found.push(STRICTER.found("metadata.labels"));
+            (labels(level, ours), false)
+        }
+        _ => (labels(theirs, action), true),
+    };
+    if found.is_empty() && !is_new {
+        return None;
+    }
+    let name = migrated.object.name.raw();
+    let written = is_new.then(|| written(name, &becomes));
+    let (was, becomes) = (Some(modes.text().into()), Some(text(&becomes)));
+    let migrated = Migrated { was, becomes, differences: found, ..migrated };
+    Some(Examined { migrated, written, counted: None })
 }
 
 fn differences(modes: &Modes<'_>, chosen: &str) -> Vec<Entry> {
@@ -183,7 +227,8 @@ fn unlabelled(
     name: &str,
     settings: &Settings,
 ) -> Option<Examined> {
-    if settings.standards.default_policy == PodPolicy::Privileged || labels.contains_key(POLICY_LABEL) {
+    if settings.standards.default_policy == PodPolicy::Privileged || (Modes { labels }).our_level().is_some()
+    {
         return None;
     }
     let ours = [(POLICY_LABEL, LEVELS[0])];
@@ -212,6 +257,9 @@ mod tests {
     use serde_json::json;
 
     use super::of_namespace;
+
+    const OUR_LEVEL: &str = "!security.deckhouse.io/pod-policy";
+    const OUR_ACTION: &str = "!security.deckhouse.io/pod-policy-action";
 
     fn said(name: &str, labels: &[(&str, &str)], settings: &str) -> Option<String> {
         let settings = Settings::from_yaml(settings, "gatewright-system").unwrap();
@@ -244,7 +292,34 @@ mod tests {
             (&[("enforce", "baseline"), ("enforce-version", "v1.29")], Some("P=baseline, P-action=deny P2")),
             (&[("enforce", "resticted")], Some("P=restricted, P-action=deny P4")),
             (&[], Some("P3")),
-            (&[("!security.deckhouse.io/pod-policy", "restricted")], None),
+            (&[(OUR_LEVEL, "restricted")], None),
+            // A label that means nothing leaves the default.
+            (&[(OUR_LEVEL, "nonsense")], Some("P3")),
+            (&[("enforce", "baseline"), (OUR_LEVEL, "nonsense")], Some("P=baseline, P-action=deny")),
+            // What is stricter stays.
+            (&[("enforce", "baseline"), (OUR_LEVEL, "restricted")], Some("P=restricted, P-action=deny P8")),
+            (
+                &[("enforce", "baseline"), (OUR_LEVEL, "restricted"), (OUR_ACTION, "warn")],
+                Some("P=restricted, P-action=warn P8"),
+            ),
+            (&[("warn", "baseline"), (OUR_LEVEL, "baseline")], Some("P=baseline, P-action=deny P8")),
+            (
+                &[("warn", "restricted"), (OUR_LEVEL, "baseline"), (OUR_ACTION, "deny")],
+                Some("P=baseline, P-action=deny P8"),
+            ),
+            (
+                &[("enforce", "restricted"), (OUR_LEVEL, "restricted"), (OUR_ACTION, "warn")],
+                Some("P=restricted, P-action=deny"),
+            ),
+            (&[("enforce", "restricted"), (OUR_LEVEL, "privileged")], Some("P=restricted, P-action=deny")),
+            // What says the same already is done.
+            (&[("enforce", "restricted"), (OUR_LEVEL, "restricted"), (OUR_ACTION, "deny")], None),
+            (&[("enforce", "baseline"), (OUR_LEVEL, "baseline")], None),
+            (&[("enforce", "privileged"), (OUR_LEVEL, "privileged"), (OUR_ACTION, "warn")], None),
+            (
+                &[("enforce", "baseline"), ("enforce-version", "v1.29"), (OUR_LEVEL, "baseline")],
+                Some("P=baseline, P-action=deny P2"),
+            ),
         ] {
             assert_eq!(said("shop", labels, "").as_deref(), expected, "{labels:?}");
         }
@@ -252,7 +327,8 @@ mod tests {
 
     #[test]
     fn system_namespaces_are_left_alone_and_a_default_that_admits_everything_differs_from_nothing() {
-        assert_eq!(said("kube-system", &[("enforce", "privileged")], "").as_deref(), Some("P5"));
+        assert_eq!(said("kube-system", &[("enforce", "baseline")], "").as_deref(), Some("P5"));
+        assert_eq!(said("kube-system", &[("enforce", "privileged")], ""), None);
         assert_eq!(said("kube-system", &[], ""), None);
         assert_eq!(said("shop", &[], "podSecurityStandards: {defaultPolicy: Privileged}"), None);
     }
