@@ -60,18 +60,20 @@ fn entries(object: &mut Value) -> impl Iterator<Item = &mut serde_json::Map<Stri
     entries.into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
-/// YAML documents, with a comment before each.
+/// YAML documents, with comments before each; of an object that is left out the comments alone.
 ///
 /// # Errors
 /// An object cannot be written.
-pub fn documents(objects: &[(Vec<String>, Value)]) -> anyhow::Result<String> {
+pub fn documents(objects: &[(Vec<String>, Option<Value>)]) -> anyhow::Result<String> {
     let mut text = String::new();
     for (comments, object) in objects {
         text.push_str("---\n");
         for comment in comments {
             text.extend(["# ", comment, "\n"]);
         }
-        text.push_str(&yaml(object)?);
+        if let Some(object) = object {
+            text.push_str(&yaml(object)?);
+        }
     }
     Ok(text)
 }
@@ -141,9 +143,16 @@ mod tests {
             "spec": {"policies": {"verifyImageSignatures": [{"reference": "r/*", "dockerCfg": "canary"}]}},
         });
         assert!(has_credentials(&policy));
-        let text = documents(&[(vec!["one".to_owned()], cleaned(&policy))]).unwrap();
+        let text = documents(&[
+            (vec!["one".to_owned()], Some(cleaned(&policy))),
+            (vec!["left out".to_owned()], None),
+        ])
+        .unwrap();
         assert!(
-            !text.contains("canary") && !text.contains("uid") && text.starts_with("---\n# one\napiVersion"),
+            !text.contains("canary")
+                && !text.contains("uid")
+                && text.starts_with("---\n# one\napiVersion")
+                && text.ends_with("---\n# left out\n"),
             "{text}"
         );
     }

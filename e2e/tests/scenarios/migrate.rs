@@ -13,6 +13,39 @@ fn pod(name: &str, context: &Value) -> Value {
         "containers": [{"name": "app", "image": "registry.example.com/app:1", "securityContext": context}]}})
 }
 
+/// The same as if a controller had made it. Nobody looks after it here.
+fn owned(mut object: Value, (api_version, kind, name): (&str, &str, &str)) -> Value {
+    let owner =
+        json!({"apiVersion": api_version, "kind": kind, "name": name, "controller": true, "uid": name});
+    object["metadata"]["ownerReferences"] = json!([owner]);
+    object
+}
+
+fn controller(kind: &str, name: &str) -> Value {
+    let container = json!({"name": "app", "image": "registry.example.com/app:1", "securityContext": {"privileged": true}});
+    json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": {
+        "selector": {"matchLabels": {"app": name}},
+        "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}}})
+}
+
+/// A Deployment and what it made, and what a Rollout made: two owners with three Pods.
+fn families() -> Vec<Value> {
+    let privileged = json!({"privileged": true});
+    let rollout = ("argoproj.io/v1alpha1", "Rollout", "roll");
+    let mut skips = controller("DaemonSet", "skips");
+    skips["spec"]["template"]["metadata"]["labels"]["security.deckhouse.io/skip-pss-check"] = json!("true");
+    skips["spec"]["template"]["spec"]["containers"][0]["securityContext"] = json!({});
+    vec![
+        controller("Deployment", "web"),
+        owned(controller("ReplicaSet", "web-1"), ("apps/v1", "Deployment", "web")),
+        owned(pod("web-1-a", &privileged), ("apps/v1", "ReplicaSet", "web-1")),
+        owned(controller("ReplicaSet", "roll-1"), rollout),
+        owned(pod("roll-1-a", &privileged), ("apps/v1", "ReplicaSet", "roll-1")),
+        owned(pod("roll-1-b", &privileged), ("apps/v1", "ReplicaSet", "roll-1")),
+        skips,
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn migrate_says_what_policies_mean_and_writes_out_what_they_meant() -> Result<()> {
     let shop = labelled_namespace("shop", &json!({"security.deckhouse.io/pod-policy": "privileged"}));
@@ -23,11 +56,14 @@ async fn migrate_says_what_policies_mean_and_writes_out_what_they_meant() -> Res
         pod("privileged", &json!({"privileged": true})),
         pod("plain", &json!({})),
     ]);
+    let scenario = scenario.objects(families());
     Scenario::run(scenario, async |cluster| {
         let old = json!({"allowPrivilegeEscalation": true, "allowHostPID": false, "allowedHostPaths": []});
         let shop = json!({"namespaceSelector": {"matchNames": ["shop"]}});
         let plain = operation_policy("plain", &json!({"imagePullPolicy": "IfNotPresent"}));
-        cluster.put_all(&[policy("SecurityPolicy", "old", &shop, &old), plain]).await?;
+        let labels = json!({"requiredLabels": {"labels": [{"key": "owner"}], "watchKinds": ["/Namespace"]}});
+        let of_namespaces = operation_policy("namespaces", &labels);
+        cluster.put_all(&[policy("SecurityPolicy", "old", &shop, &old), plain, of_namespaces]).await?;
         cluster.all_ready("secpol,oppol").await?;
         policies_are_counted(cluster).await?;
         namespaces_are_named(cluster).await?;
@@ -54,10 +90,37 @@ async fn policies_are_counted(cluster: &Cluster) -> Result<()> {
     let differences = &of(&document, "SecurityPolicy", "old")?["differences"];
     let said: Vec<_> =
         differences.as_array().into_iter().flatten().map(|it| (&it["id"], &it["objects"])).collect();
-    ensure!(said == [(&json!("Δ1"), &json!(1)), (&json!("Δ5"), &json!(0))], "{document}");
+    ensure!(said == [(&json!("Δ1"), &json!(3)), (&json!("Δ5"), &json!(0))], "{document}");
+    // A label of a template.
+    ensure!(of(&document, "DaemonSet", "skips")?["differences"][0]["id"] == "Δ27", "{document}");
     ensure!(of(&document, "OperationPolicy", "plain")?["differences"] == json!([]), "{document}");
     // Our own templates and definitions are in nobody's way.
     ensure!(document["conflicts"] == json!([]) && document["incomplete"] == json!([]), "{document}");
+    // Nothing shows that these policies were Deckhouse's.
+    ensure!(document["hasModule"] == false && document["order"] == json!([]), "{document}");
+    a_dump_counts_the_same(cluster, &document).await
+}
+
+async fn a_dump_counts_the_same(cluster: &Cluster, seen: &Value) -> Result<()> {
+    let kinds = "ns,deploy,ds,rs,pods,secpol,oppol";
+    let dump = tempfile(&cluster.kubectl_ok(&["get", kinds, "-A", "-o", "yaml"]).await?)?;
+    let path = dump.to_str().context("no path")?;
+    let of_dump = document(cluster, &["--from", "deckhouse", "-f", path], 1).await?;
+    std::fs::remove_file(&dump)?;
+    let differences =
+        |document| Ok::<_, anyhow::Error>(of(document, "SecurityPolicy", "old")?["differences"].clone());
+    ensure!(differences(&of_dump)? == differences(seen)?, "{of_dump}");
+    ensure!(of_dump["judged"] == seen["judged"], "{} {}", of_dump["judged"], seen["judged"]);
+    // One namespace, which is not listed once more for the policy about namespaces.
+    let of_shop = document(cluster, &["--from", "deckhouse", "-n", "shop"], 1).await?;
+    let namespaces = |document: &Value| {
+        let names = document["objects"].as_array().into_iter().flatten();
+        names.filter(|it| it["object"]["kind"] == "Namespace").count()
+    };
+    ensure!(namespaces(&of_shop) == 0 && differences(&of_shop)? == differences(seen)?, "{of_shop}");
+    let output = gatewright(cluster, &["migrate", "-n", "nowhere"]).await?;
+    ensure!(output.status.code() == Some(2), "{output:?}");
+    ensure!(output.stderr.contains("there is no namespace nowhere"), "{output:?}");
     Ok(())
 }
 
@@ -70,11 +133,13 @@ async fn namespaces_are_named(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// The command of the last step but one.
+/// The commands of the last steps but one.
 async fn what_is_written_out_takes_their_place(cluster: &Cluster) -> Result<()> {
     let output = gatewright(cluster, &["migrate", "--from", "deckhouse", "-o", "yaml"]).await?;
     let file = tempfile(&output.stdout)?;
     let path = file.to_str().context("no path")?;
+    let trial = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", path];
+    cluster.kubectl_ok(&trial).await?;
     cluster.kubectl_ok(&["replace", "--force", "-f", path]).await?;
     std::fs::remove_file(&file)?;
     cluster.all_ready("secpol,oppol").await?;

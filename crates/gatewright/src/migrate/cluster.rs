@@ -1,22 +1,28 @@
 //! What there is to migrate in a cluster: nothing is concluded here.
 
-use std::collections::BTreeSet;
-
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use gatewright_api::POLICY_GROUP;
 use gatewright_compiler::Settings;
 use gatewright_gatekeeper::{TEMPLATE_GROUP, TEMPLATE_VERSION};
-use gatewright_rules::kinds::CONTROLLERS;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
+use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::counting::Counting;
+use super::deckhouse::{MODULE_LABEL, is_definition_of_module};
 use super::source::{Found, MOST_BYTES, MOST_OBJECTS};
 use super::{Source, Sources};
-use crate::cluster::judging::{constraints_of, scopes, value};
-use crate::cluster::{ClusterArgs, Connection, Discovery, Unseen, list_some};
+use crate::check::collect::Candidate;
+use crate::cluster::judging::{self, constraints_of, object, scopes, value};
+use crate::cluster::{
+    ClusterArgs, Connection, Discovery, Page, Served, Unseen, list_some, list_whole, metadata_by_page,
+};
+use crate::foreign::Foreign;
 use crate::input::{Document, Location};
-use crate::policies;
 
 /// A cluster that is read, and how much of it was.
 struct Reader {
@@ -31,17 +37,17 @@ struct Reader {
 /// Reads everything that the user may see.
 ///
 /// # Errors
-/// The API server does not answer, refuses for another reason than a missing right, or there is too much.
+/// The API server does not answer, refuses for another reason than a missing right, there is too much, or there is no such
+/// namespace.
 pub async fn read(args: &ClusterArgs, sources: Sources, settings: &Settings) -> anyhow::Result<Found> {
     let connection = args.connect().await?;
     let discovery = Discovery::of(&connection).await?;
     let namespace = args.named_namespace().map(str::to_owned);
     let mut reader = Reader { connection, discovery, found: Found::default(), bytes: 0, namespace };
+    reader.found.is_of_cluster = true;
     reader.found.rest.scopes = scopes(&reader.discovery);
     reader.namespaces().await?;
-    if sources.has(Source::Deckhouse) {
-        reader.of_deckhouse().await?;
-    }
+    reader.of_deckhouse(sources).await?;
     if sources.has(Source::Deckhouse) || sources.has(Source::GatekeeperLibrary) {
         reader.of_gatekeeper(sources).await?;
     }
@@ -55,26 +61,51 @@ fn resource(group: &str, version: &str, kind: &str) -> ApiResource {
 
 impl Reader {
     async fn namespaces(&mut self) -> anyhow::Result<()> {
-        let mut all = self.list(&resource("", "v1", "Namespace"), false).await?;
-        all.retain(|it| self.namespace.as_deref().is_none_or(|only| it["metadata"]["name"] == only));
+        let resource = ApiResource::erase::<Namespace>(&());
+        let all = if let Some(name) = &self.namespace {
+            let served = Served { resource, namespaced: false };
+            let found = object(&self.connection, &served, "", name).await?;
+            vec![found.ok_or_else(|| anyhow!("there is no namespace {}", Foreign::from(name)))?]
+        } else {
+            self.list(&resource, false).await?
+        };
         self.found.rest.namespaces.extend(all.into_iter().map(|namespace| (nowhere(), namespace)));
         Ok(())
     }
 
-    /// All kinds of the group deckhouse.io that a policy can be of.
-    async fn of_deckhouse(&mut self) -> anyhow::Result<()> {
-        let kinds = [
-            "SecurityPolicy",
-            "OperationPolicy",
+    /// All kinds of the group deckhouse.io that a policy can be of, and the traces of the module. For the library it matters
+    /// which policies there are.
+    async fn of_deckhouse(&mut self, sources: Sources) -> anyhow::Result<()> {
+        let ours = ["SecurityPolicy", "OperationPolicy"];
+        let theirs = [
             "NamespacedSecurityPolicy",
             "NamespacedOperationPolicy",
             "SecurityPolicyException",
+            "ModuleConfig",
         ];
-        for served in
-            kinds.into_iter().filter_map(|kind| self.discovery.kind(POLICY_GROUP, kind)).collect::<Vec<_>>()
-        {
-            self.found.definitions.push((served.resource.kind.clone(), served.namespaced));
-            self.take_all(&served.resource, served.namespaced).await?;
+        let of_policies = sources.has(Source::Deckhouse) || sources.has(Source::GatekeeperLibrary);
+        let kinds = ours.iter().filter(|_| of_policies);
+        let kinds = kinds.chain(theirs.iter().filter(|_| sources.has(Source::Deckhouse)));
+        let served: Vec<_> = kinds.filter_map(|kind| self.discovery.kind(POLICY_GROUP, kind)).collect();
+        for Served { resource, namespaced } in served {
+            self.found.definitions.push((resource.kind.clone(), namespaced));
+            self.take_all(&resource, namespaced).await?;
+        }
+        if sources.has(Source::Deckhouse) {
+            self.definitions_of_module().await?;
+        }
+        Ok(())
+    }
+
+    async fn definitions_of_module(&mut self) -> anyhow::Result<()> {
+        let resource = ApiResource::erase::<CustomResourceDefinition>(&());
+        let api: Api<DynamicObject> = Api::all_with(self.connection.client.clone(), &resource);
+        let (key, value) = MODULE_LABEL;
+        let parameters = ListParams::default().labels(&format!("{key}={value}"));
+        let listed = list_whole(&api, &resource, parameters).await?;
+        for definition in listed.or_note(&mut self.found.incomplete) {
+            let definition = judging::value(&definition, &resource)?;
+            self.found.is_module_installed |= is_definition_of_module(&definition);
         }
         Ok(())
     }
@@ -95,14 +126,49 @@ impl Reader {
         self.take(templates)
     }
 
-    /// The objects that policies look at; what a controller makes is judged with the controller.
+    /// The objects that count.
     async fn objects(&mut self, sources: Sources, settings: &Settings) -> anyhow::Result<()> {
-        for (group, kind) in looked_at(&self.found, sources, settings) {
+        let mut counting = Counting::of(&self.found, sources, settings);
+        for (group, kind) in counting.kinds() {
             let Some(served) = self.discovery.kind(&group, &kind) else { continue };
+            if (group.as_str(), kind.as_str()) == ("", "Namespace") {
+                self.namespaces_count();
+                continue;
+            }
+            if (group.as_str(), kind.as_str()) == ("", "Pod") {
+                self.replica_sets(&mut counting).await?;
+            }
             let mut all = self.list(&served.resource, served.namespaced).await?;
-            all.retain(|object| !is_made(object));
+            for object in &all {
+                counting.learn(object);
+            }
+            all.retain(|object| counting.owner(object).is_some());
             self.take(all)?;
         }
+        self.found.counting = counting;
+        Ok(())
+    }
+
+    /// Namespaces have been read already.
+    fn namespaces_count(&mut self) {
+        let all = self.found.rest.namespaces.iter();
+        let documents = all.filter_map(|(_, namespace)| Document::made(namespace, nowhere()).ok());
+        self.found.rest.candidates.extend(documents.map(Candidate));
+    }
+
+    /// Learns whose ReplicaSets there are.
+    async fn replica_sets(&mut self, counting: &mut Counting) -> anyhow::Result<()> {
+        let resource = ApiResource::erase::<ReplicaSet>(&());
+        let take = |page| {
+            let Page::Items(items) = page else { return Ok(()) };
+            for object in items {
+                counting.learn(&value(&object, &resource)?);
+            }
+            Ok(())
+        };
+        let namespace = self.namespace.as_deref();
+        let unseen = metadata_by_page(&self.connection, &resource, namespace, take).await?;
+        self.found.incomplete.extend(unseen);
         Ok(())
     }
 
@@ -145,33 +211,4 @@ impl Reader {
 
 fn nowhere() -> Location {
     Location { file: Found::nowhere(), line: 0 }
-}
-
-/// Whether a controller made the object.
-fn is_made(object: &Value) -> bool {
-    let owners = object["metadata"]["ownerReferences"].as_array();
-    owners.into_iter().flatten().any(|owner| owner["controller"] == true)
-}
-
-/// The kinds that the policies look at, with their groups; and where labels count those that standards look at.
-fn looked_at(found: &Found, sources: Sources, settings: &Settings) -> BTreeSet<(String, String)> {
-    let mut kinds = BTreeSet::new();
-    if sources.has(Source::Psa) {
-        kinds.insert((String::new(), "Pod".to_owned()));
-        kinds.extend(CONTROLLERS.iter().map(|it| (it.group.to_string(), it.kind.to_string())));
-    }
-    let compiled = found
-        .known_policies()
-        .filter_map(|(document, kind)| policies::compiled(document, kind, settings).ok());
-    for constraint in compiled.filter_map(|compiled| compiled.constraint) {
-        let matched = json!(constraint)["spec"]["match"]["kinds"].take();
-        for of in matched.as_array().into_iter().flatten() {
-            let texts = |field: &str| of[field].as_array().cloned().unwrap_or_default();
-            for group in texts("apiGroups") {
-                let named = texts("kinds").into_iter().filter_map(|kind| kind.as_str().map(str::to_owned));
-                kinds.extend(named.map(|kind| (group.as_str().unwrap_or_default().to_owned(), kind)));
-            }
-        }
-    }
-    kinds
 }

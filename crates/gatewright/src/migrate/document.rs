@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::edit::Edit;
 use crate::cluster::{Unseen, object_name};
@@ -24,6 +25,8 @@ pub struct Document {
     pub not_judged: usize,
     /// Differences that concern no object in particular.
     pub general: Vec<General>,
+    /// Whether there are traces of Deckhouse's module; none where nobody can know.
+    pub has_module: Option<bool>,
     /// What has to go before gatewright can be installed.
     pub conflicts: Vec<Conflict>,
     /// What to do, in this order.
@@ -35,7 +38,7 @@ pub struct Document {
 }
 
 /// The name of an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct ObjectName {
     /// The kind.
     pub kind: Foreign,
@@ -57,6 +60,8 @@ pub struct Migrated {
     pub was: Option<Foreign>,
     /// What takes its place: a policy, or labels; none where nothing does, or where it stays.
     pub becomes: Option<Foreign>,
+    /// What else has to be known: why a policy gets another name.
+    pub note: Option<Foreign>,
     /// What changes.
     pub differences: Vec<Found>,
 }
@@ -136,6 +141,13 @@ impl ObjectName {
     /// The name, or of an object outside namespaces its kind and name.
     pub fn new(kind: &str, namespace: Option<&str>, name: &str) -> Self {
         Self { kind: kind.into(), namespace: namespace.map(Foreign::from), name: name.into() }
+    }
+
+    /// The name of this object.
+    pub fn of(object: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let metadata = &object["metadata"];
+        Self::new(&text(&object["kind"]), metadata["namespace"].as_str(), &text(&metadata["name"]))
     }
 }
 

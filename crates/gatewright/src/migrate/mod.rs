@@ -1,10 +1,12 @@
 //! `gatewright migrate`: what policies and labels of elsewhere mean here, and what would mean the same.
 
 mod cluster;
+mod counting;
 mod deckhouse;
 mod document;
 mod edit;
 mod library;
+mod names;
 pub mod page;
 mod print;
 mod psa;
@@ -13,6 +15,7 @@ mod source;
 mod trial;
 mod versions;
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +26,8 @@ use gatewright_compiler::Settings;
 use serde_json::Value;
 
 pub use self::document::Document;
-use self::document::General;
+use self::document::{General, ObjectName};
+use self::names::Names;
 use self::source::Found;
 use self::trial::Said;
 use crate::cluster::ClusterArgs;
@@ -153,16 +157,18 @@ fn exit_code(document: &Document) -> u8 {
 
 fn find(args: &Args, sources: Sources, settings: &Settings) -> anyhow::Result<Found> {
     if !args.filenames.is_empty() {
-        return source::of_files(&args.filenames, &args.reading.reading());
+        let mut found = source::of_files(&args.filenames, &args.reading.reading())?;
+        found.keep_what_counts(sources, settings);
+        return Ok(found);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(cluster::read(&args.cluster, sources, settings))
 }
 
-/// What is said, and the objects that `-o yaml` prints with what is said of each.
+/// What is said, and the objects that `-o yaml` prints with what is said of each; of those that are left out that alone.
 struct Migration {
     document: Document,
-    objects: Vec<(Vec<String>, Value)>,
+    objects: Vec<(Vec<String>, Option<Value>)>,
 }
 
 fn empty() -> Document {
@@ -176,46 +182,59 @@ fn migrate(
     settings: &Settings,
     pool: &Arc<Pool>,
 ) -> anyhow::Result<Migration> {
+    let mut names = Names::of(&found);
     let mut policies = if sources.has(Source::Deckhouse) {
-        deckhouse::examine(&found, settings)
+        deckhouse::examine(&found, settings, &mut names)
     } else {
         deckhouse::Examination::default()
     };
     let mut namespaces = if sources.has(Source::Psa) { psa::examine(&found, settings) } else { vec![] };
-    let constraints =
-        if sources.has(Source::GatekeeperLibrary) { library::examine(&found, settings) } else { vec![] };
+    let constraints = if sources.has(Source::GatekeeperLibrary) {
+        library::examine(&found, settings, &mut names)
+    } else {
+        vec![]
+    };
     let conflicts = if sources.has(Source::Deckhouse) { deckhouse::conflicts(&found) } else { vec![] };
     let of_deckhouse = !policies.all.is_empty() || !conflicts.is_empty();
+    let has_traces = deckhouse::has_traces(&found, &conflicts);
+    let with_order = of_deckhouse && (has_traces || !found.is_of_cluster);
     let said = trial(&mut found, &policies, &namespaces, settings, pool)?;
     if let Some(said) = &said {
         deckhouse::count(&mut policies, said);
         count_unlabelled(&mut namespaces, said);
     }
     let mut general: Vec<General> = vec![];
-    general.extend(of_deckhouse.then(deckhouse::general).into_iter().flatten());
+    general.extend(with_order.then(deckhouse::general).into_iter().flatten());
     general.extend((!namespaces.is_empty()).then(|| rows::general(psa::ROWS)).into_iter().flatten());
     general.extend((!constraints.is_empty()).then(|| rows::general(library::ROWS)).into_iter().flatten());
     let mut document = Document {
         judged: said.as_ref().map(Said::objects),
         not_judged: said.as_ref().map_or(0, |said| said.not_judged),
         general,
-        order: if of_deckhouse { deckhouse::order(&found, &conflicts) } else { vec![] },
+        has_module: (of_deckhouse && (has_traces || found.is_of_cluster)).then_some(has_traces),
+        order: if with_order { deckhouse::order(&found, &conflicts) } else { vec![] },
         conflicts,
         incomplete: std::mem::take(&mut found.incomplete),
         ..empty()
     };
-    let all = policies.all.into_iter().map(|it| (it.migrated, it.written, it.has_credentials));
-    let all = all.chain(namespaces.into_iter().map(|it| (it.migrated, it.written, false)));
-    let all = all.chain(constraints.into_iter().map(|it| (it.migrated, it.written, false)));
-    let mut objects = vec![];
-    for (migrated, written, credentials) in all {
-        objects.extend(written.map(|written| (print::comments(&migrated, credentials), written)));
+    let all = policies.all.into_iter().map(|it| (it.migrated, it.written, it.is_refused, it.has_credentials));
+    let all = all.chain(namespaces.into_iter().map(|it| (it.migrated, it.written, false, false)));
+    let all = all.chain(constraints.into_iter().map(|it| (it.migrated, it.written, false, false)));
+    let (mut objects, mut known) = (vec![], HashSet::new());
+    for (migrated, object, is_refused, credentials) in all {
+        // One policy can say what several say.
+        let is_new = object.as_ref().is_some_and(|object| known.insert(ObjectName::of(object)));
+        if is_new || is_refused {
+            let comments = print::comments(&migrated, is_refused, credentials);
+            objects.push((comments, object));
+        }
         document.objects.push(migrated);
     }
     Ok(Migration { document, objects })
 }
 
-/// Tries the policies on the objects; none where there is nothing to try, or nothing to try it on.
+/// Tries the policies on the objects; none where there is nothing to try, nothing to try it on, or where nobody knows the
+/// labels of namespaces, by which policies choose.
 fn trial(
     found: &mut Found,
     policies: &deckhouse::Examination,
@@ -228,10 +247,11 @@ fn trial(
     if objects.candidates.iter().all(crate::check::collect::Candidate::is_namespace) {
         return Ok(None);
     }
-    if policies.tried.is_empty() && !counted {
+    let blind = found.incomplete.iter().any(|it| it.needs == "list on namespaces");
+    if blind || (policies.tried.is_empty() && !counted) {
         return Ok(None);
     }
-    trial::try_on(&policies.tried, objects, settings, pool).map(Some)
+    trial::try_on(&policies.tried, objects, &found.counting, settings, pool).map(Some)
 }
 
 fn count_unlabelled(namespaces: &mut [psa::Examined], said: &Said) {

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use gatewright_api::{POLICY_GROUP, PolicyKind};
+use gatewright_compiler::Settings;
 use gatewright_gatekeeper::{CONSTRAINT_GROUP, TEMPLATE_GROUP};
 use serde_json::Value;
 
-use crate::check::collect::Collected;
+use super::Sources;
+use super::counting::Counting;
+use super::deckhouse::is_definition_of_module;
+use crate::check::collect::{Candidate, Collected};
 use crate::cluster::Unseen;
 use crate::input::{self, Document, Reading};
 use crate::{diagnostics, policies};
@@ -29,10 +33,16 @@ pub struct Found {
     pub constraints: Vec<Document>,
     /// CustomResourceDefinitions, by kind: whether the objects of a kind of the group deckhouse.io stand in namespaces.
     pub definitions: Vec<(String, bool)>,
+    /// Whether a definition of a kind is that of Deckhouse's module.
+    pub is_module_installed: bool,
+    /// Whether it was found in a cluster.
+    pub is_of_cluster: bool,
     /// Configurations of admission webhooks.
     pub webhooks: Vec<Document>,
     /// Namespaces, and the objects that policies are tried on.
     pub rest: Collected,
+    /// Which of these objects count, and for whom.
+    pub counting: Counting,
     /// What the user may not see.
     pub incomplete: Vec<Unseen>,
 }
@@ -75,6 +85,7 @@ impl Found {
     fn define(&mut self, document: &Document) {
         let value = document.value();
         self.rest.scopes.learn(&value);
+        self.is_module_installed |= is_definition_of_module(&value);
         let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         if text("/spec/group") == POLICY_GROUP {
             self.definitions.push((text("/spec/names/kind").to_owned(), text("/spec/scope") != "Cluster"));
@@ -94,6 +105,17 @@ impl Found {
             );
         }
         Ok(())
+    }
+
+    /// Keeps the objects that count, and what decides what Pods get. A cluster is read so that only these are there.
+    pub fn keep_what_counts(&mut self, sources: Sources, settings: &Settings) {
+        let mut counting = Counting::of(self, sources, settings);
+        self.rest.candidates.iter().for_each(|candidate| counting.learn(&candidate.0.value()));
+        let counts = |it: &Candidate| {
+            it.is_namespace() || it.gives_to_pods() || counting.owner(&it.0.value()).is_some()
+        };
+        self.rest.candidates.retain(counts);
+        self.counting = counting;
     }
 
     /// The policies of kinds that exist here, as documents.

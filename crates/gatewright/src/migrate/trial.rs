@@ -1,6 +1,6 @@
 //! Tries policies on objects: what each says of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::{Value, json};
 
+use super::counting::Counting;
 use crate::check::collect::Collected;
 use crate::check::judge::Judge;
 use crate::check::namespaces::CommandLine;
@@ -18,6 +19,7 @@ use crate::check::placed::Placed;
 use crate::check::result::{ObjectResult, Verdict, Violation};
 use crate::check::world::World;
 use crate::input::{Document, Location};
+use crate::preview::owners::Key;
 use crate::sandbox::Pool;
 use crate::signatures::Standing;
 use crate::{diagnostics, policies};
@@ -45,6 +47,8 @@ pub struct Said {
 /// What is said of an object.
 #[derive(Debug, Default)]
 struct Judged {
+    /// Whom it counts for.
+    owner: Key,
     namespace: Option<String>,
     /// The violations of each policy.
     policies: HashMap<usize, Vec<Violation>>,
@@ -52,13 +56,14 @@ struct Judged {
     standard: Verdict,
 }
 
-/// Tries all policies on all objects; those that do not compile say nothing.
+/// Tries all policies on all objects that count; those that do not compile say nothing.
 ///
 /// # Errors
 /// An object is of no kind that there is.
 pub fn try_on(
     tried: &[Tried],
     mut objects: Collected,
+    counting: &Counting,
     settings: &Settings,
     pool: &Arc<Pool>,
 ) -> anyhow::Result<Said> {
@@ -69,8 +74,15 @@ pub fn try_on(
     if let Some(problem) = problems.first() {
         return Err(anyhow!("{problem}"));
     }
-    let placed = place(&mut objects, &mut world, None);
+    let mut placed = place(&mut objects, &mut world, None);
     diagnostics::stop_at(&objects.problems)?;
+    let mut owners = vec![];
+    placed.retain(|one| {
+        let owner = counting.owner(&one.document());
+        let counts = owner.is_some();
+        owners.extend(owner.map(|owner| unnamed(owner, owners.len())));
+        counts
+    });
     let judge =
         Judge { world: &world, assumed: vec![], assume_defaults: false, signatures: Standing::Assumed };
     let bar = progress(placed.len());
@@ -81,8 +93,19 @@ pub fn try_on(
     };
     let results: Vec<_> = placed.par_iter().map(judged).collect();
     bar.finish_and_clear();
-    let not_judged = results.iter().filter(|it| it.verdict == Verdict::Error).count();
-    Ok(Said { objects: results.into_iter().map(sorted).collect(), not_judged })
+    let all = || results.iter().zip(&owners);
+    let failed = all().filter(|(result, _)| result.verdict == Verdict::Error);
+    let not_judged = failed.map(|(_, owner)| owner).collect::<HashSet<_>>().len();
+    let objects = results.into_iter().zip(owners).map(|(result, owner)| sorted(result, owner));
+    Ok(Said { objects: objects.collect(), not_judged })
+}
+
+/// An object that gets its name from the API server counts for itself.
+fn unnamed(mut owner: Key, at: usize) -> Key {
+    if owner.name.is_empty() {
+        owner.name = format!("/{at}");
+    }
+    owner
 }
 
 fn progress(objects: usize) -> ProgressBar {
@@ -94,7 +117,7 @@ fn progress(objects: usize) -> ProgressBar {
 }
 
 /// The constraint of a policy, under a name by which its violations are found again.
-fn constraint(at: usize, tried: &Tried, settings: &Settings) -> Option<Document> {
+pub fn constraint(at: usize, tried: &Tried, settings: &Settings) -> Option<Document> {
     let mut policy = tried.policy.clone();
     policy["metadata"] = json!({"name": name(at)});
     let location = Location { file: "policy".into(), line: 0 };
@@ -107,9 +130,9 @@ fn name(at: usize) -> String {
     format!("policy-{at}")
 }
 
-fn sorted(result: ObjectResult) -> Judged {
+fn sorted(result: ObjectResult, owner: Key) -> Judged {
     let namespace = result.object.namespace.as_ref().map(|namespace| namespace.raw().to_owned());
-    let mut judged = Judged { namespace, ..Judged::default() };
+    let mut judged = Judged { owner, namespace, ..Judged::default() };
     for violation in result.violations {
         let of = violation.policy.as_ref().and_then(|policy| policy.name.raw().strip_prefix("policy-"));
         match of.and_then(|at| at.parse().ok()) {
@@ -125,29 +148,35 @@ fn worst<'a>(violations: impl Iterator<Item = &'a Violation>) -> Verdict {
 }
 
 impl Said {
-    /// How many objects there are.
+    /// How many objects there are, each with what it makes.
     pub fn objects(&self) -> usize {
-        self.objects.len()
+        self.owners(|_| true)
+    }
+
+    /// How many objects have this, or make something that has it.
+    fn owners(&self, has: impl Fn(&Judged) -> bool) -> usize {
+        let owners = self.objects.iter().filter(|object| has(object)).map(|object| &object.owner);
+        owners.collect::<HashSet<_>>().len()
     }
 
     /// Of how many objects two policies say something else.
     pub fn differ(&self, one: usize, other: usize) -> usize {
-        self.objects.iter().filter(|object| object.of(one) != object.of(other)).count()
+        self.owners(|object| object.of(one) != object.of(other))
     }
 
     /// Of how many objects a policy would say something else without some of its violations.
     pub fn differ_without(&self, policy: usize, without: impl Fn(&Violation) -> bool) -> usize {
-        let other = |object: &&Judged| {
+        self.owners(|object| {
             let kept = object.policies.get(&policy).into_iter().flatten().filter(|it| !without(it));
             worst(kept) != object.of(policy)
-        };
-        self.objects.iter().filter(other).count()
+        })
     }
 
     /// How many objects of a namespace its standard finds something wrong with.
     pub fn refused_by_standards(&self, namespace: &str) -> usize {
-        let inside = self.objects.iter().filter(|object| object.namespace.as_deref() == Some(namespace));
-        inside.filter(|object| object.standard != Verdict::Pass).count()
+        self.owners(|object| {
+            object.namespace.as_deref() == Some(namespace) && object.standard != Verdict::Pass
+        })
     }
 
     /// What a policy says of each object: for tests.

@@ -5,7 +5,7 @@ mod cluster;
 mod document;
 mod dump;
 mod labels;
-mod owners;
+pub mod owners;
 mod plan;
 mod print;
 mod run;

@@ -108,6 +108,53 @@ fn exit_codes_say_whether_somebody_has_to_look() -> Result {
     Ok(())
 }
 
+/// Who puts the written policies in the place of the old ones deletes those first.
+#[test]
+fn a_policy_that_is_refused_is_left_out_and_the_others_are_written() -> Result {
+    let refused = PLAIN.replace("name: plain", "name: refused").replace("[shop]", "[]");
+    let folder = Folder::of(&[("a.yaml", format!("{PLAIN}---\n{refused}").as_bytes())])?;
+    let (code, said) = folder.run(&["migrate", "-f", "a.yaml", "-o", "yaml"])?;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("  name: plain\n") && !said.contains("  name: refused\n"), "{said}");
+    let reason = "---\n# from OperationPolicy/refused\n# left out: gatewright refuses the policy.";
+    assert!(said.contains(reason) && said.contains("matchNames is empty"), "{said}");
+    Ok(())
+}
+
+/// A dump has Pods beside what made them.
+#[test]
+fn objects_of_a_dump_count_once() -> Result {
+    let policy = "apiVersion: deckhouse.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: one}\n\
+                  spec: {match: {namespaceSelector: {matchNames: [shop]}}, policies: {allowPrivilegeEscalation: true}}\n";
+    let spec = "{containers: [{name: a, image: a, securityContext: {privileged: true}}]}";
+    let owner = |kind: &str, name: &str| {
+        format!(
+            "ownerReferences: [{{apiVersion: apps/v1, kind: {kind}, name: {name}, controller: true, uid: u}}]"
+        )
+    };
+    let dump = format!(
+        "{policy}---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: shop, {}}}\nspec: {spec}\n---\n\
+         apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {{name: r, namespace: shop, {}}}\n\
+         spec: {{selector: {{}}, template: {{spec: {spec}}}}}\n---\n\
+         apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d, namespace: shop}}\n\
+         spec: {{selector: {{}}, template: {{metadata: {{labels: {{security.deckhouse.io/skip-pss-check: \"true\"}}}}, spec: {spec}}}}}\n---\n\
+         apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, namespace: shop}}\n",
+        owner("ReplicaSet", "r"),
+        owner("Deployment", "d")
+    );
+    let folder = Folder::of(&[("a.yaml", dump.as_bytes())])?;
+    let (code, said) = folder.run(&["migrate", "-f", "a.yaml", "--from", "deckhouse"])?;
+    assert_eq!(code, 1, "{said}");
+    for expected in [
+        "changes the verdict of 1 of your 1 object\n",
+        "Deployment/d -n shop   1 difference\n  Δ27 ",
+        "1 policy changes its meaning, 0 do not; 1 object has a label that means nothing here\n",
+    ] {
+        assert!(said.contains(expected), "no {expected}: {said}");
+    }
+    Ok(())
+}
+
 /// Names that lead a terminal astray, and credentials.
 #[test]
 fn foreign_text_is_written_out_and_credentials_are_never_printed() -> Result {

@@ -27,8 +27,7 @@ pub struct Difference {
 
 /// Whom a difference concerns, and what can be done.
 pub enum About {
-    /// A policy that can be changed so that it means the same as there. None: the policy is not concerned. No edits: it is
-    /// concerned, and no policy means the same.
+    /// A policy that can be changed so that it means the same as there. None: the policy is not concerned.
     SameMeaning(PolicyKind, fn(&Value) -> Option<Vec<Edit>>),
     /// A policy that refuses more here, and cannot be changed to refuse less: whether it is concerned, and which
     /// violations are found here alone.
@@ -272,8 +271,8 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         number: 27,
         field: "label",
-        when: "an object has the label security.deckhouse.io/skip-pss-check=true",
-        before: "Deckhouse does not judge it by the standards",
+        when: "a Pod or a Pod template has the label security.deckhouse.io/skip-pss-check=true",
+        before: "Deckhouse does not judge the Pods by the standards",
         after: "here the label means nothing",
         about: Label(SKIP_LABEL),
     },
@@ -290,7 +289,7 @@ pub const DIFFERENCES: &[Difference] = &[
         field: "kind",
         when: "it is a NamespacedSecurityPolicy or a NamespacedOperationPolicy",
         before: "Deckhouse applies it in its namespace",
-        after: "here is no such kind: a policy that names the namespace does the same",
+        after: "there is no such kind here: a policy that names the namespace does the same",
         about: Kind(&["NamespacedSecurityPolicy", "NamespacedOperationPolicy"]),
     },
     Difference {
@@ -298,7 +297,7 @@ pub const DIFFERENCES: &[Difference] = &[
         field: "kind",
         when: "it is a SecurityPolicyException",
         before: "Deckhouse admits what it allows",
-        after: "here is no such kind: what it allows is refused. Leave its workloads out with match.labelSelector",
+        after: "there is no such kind here: what it allows is refused. Leave its workloads out with match.labelSelector",
         about: Kind(&["SecurityPolicyException"]),
     },
     Difference {
@@ -324,6 +323,14 @@ pub const DIFFERENCES: &[Difference] = &[
         before: "Deckhouse takes an empty list for no list: everything is allowed",
         after: "here nothing is allowed",
         about: SameMeaning(OperationPolicy, meaning::empty_of_operation),
+    },
+    Difference {
+        number: 34,
+        field: "runAsUser, runAsGroup, fsGroup, supplementalGroups",
+        when: "every range of ids has no max, and a min above 0",
+        before: "Deckhouse takes the missing bound for 0: no id is in a range",
+        after: "here the ranges are open; no policy says that no id is allowed",
+        about: Uncounted(SecurityPolicy, meaning::has_only_void_ranges),
     },
 ];
 

@@ -2,14 +2,35 @@
 
 use gatewright_api::names::OWNER_LABEL;
 use gatewright_rules::Template;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::input::Document;
 use crate::migrate::document::{Conflict, ObjectName, Step};
 use crate::migrate::source::Found;
 
 /// How Deckhouse marks what its module made.
-const MODULE_LABEL: (&str, &str) = ("module", "admission-policy-engine");
+pub const MODULE_LABEL: (&str, &str) = ("module", "admission-policy-engine");
+
+/// The name of the module, and of its ModuleConfig.
+const MODULE: &str = "admission-policy-engine";
+
+/// Whether it is a definition as the module has it. gatewright puts its own into the place of it, and leaves the labels.
+pub fn is_definition_of_module(definition: &Value) -> bool {
+    let categories = definition.pointer("/spec/names/categories").and_then(Value::as_array);
+    is_of_module(definition) && !categories.is_some_and(|all| all.iter().any(|it| it == "gatewright"))
+}
+
+/// Whether anything shows that the module is, or was, in the cluster. A module that is off leaves its ModuleConfig.
+pub fn has_traces(found: &Found, conflicts: &[Conflict]) -> bool {
+    let is_on = module_config(found).is_some_and(|config| config["spec"]["enabled"] != false);
+    let labelled = || found.policies.iter().any(|it| is_of_module(&it.value()));
+    is_on || found.is_module_installed || !conflicts.is_empty() || labelled()
+}
+
+fn module_config(found: &Found) -> Option<Value> {
+    let is_config = |it: &&Document| it.header.kind == "ModuleConfig" && it.header.name == MODULE;
+    found.policies.iter().find(is_config).map(Document::value)
+}
 
 /// Everything that has to go.
 pub fn conflicts(found: &Found) -> Vec<Conflict> {
@@ -81,9 +102,7 @@ pub fn order(found: &Found, conflicts: &[Conflict]) -> Vec<Step> {
         ),
         step(
             "stop the module; its Gatekeeper goes with it, and nothing is enforced until the last step",
-            &[
-                "kubectl patch moduleconfig admission-policy-engine --type=merge -p '{\"spec\":{\"enabled\":false}}'",
-            ],
+            &[stop(found)],
         ),
     ];
     if has("ConstraintTemplate") {
@@ -98,12 +117,52 @@ pub fn order(found: &Found, conflicts: &[Conflict]) -> Vec<Step> {
             &["kubectl delete crd securitypolicyexceptions.deckhouse.io"],
         ));
     }
-    all.extend(install());
+    all.extend(install(found));
     all
 }
 
+/// The command that stops the module. A cluster that has no ModuleConfig of it gets one.
+fn stop(found: &Found) -> &'static str {
+    match module_config(found) {
+        Some(_) => {
+            "kubectl patch moduleconfig admission-policy-engine --type=merge -p '{\"spec\":{\"enabled\":false}}'"
+        }
+        None => {
+            "echo '{\"apiVersion\":\"deckhouse.io/v1alpha1\",\"kind\":\"ModuleConfig\",\"metadata\":{\"name\":\
+             \"admission-policy-engine\"},\"spec\":{\"enabled\":false}}' | kubectl apply --server-side --force-conflicts -f -"
+        }
+    }
+}
+
+/// The module's settings as flags of helm. They have the same names here; what is not as it should be is left out.
+fn settings(found: &Found) -> String {
+    let config = module_config(found).unwrap_or_default();
+    let standards = &config["spec"]["settings"]["podSecurityStandards"];
+    let choices: [(&str, &[&str]); 2] = [
+        ("defaultPolicy", &["Privileged", "Baseline", "Restricted"]),
+        ("enforcementAction", &["Deny", "Warn", "Dryrun"]),
+    ];
+    let chosen = choices.into_iter().filter_map(|(field, allowed)| {
+        let value = allowed.iter().find(|it| standards[field] == **it)?;
+        Some(format!(" --set settings.podSecurityStandards.{field}={value}"))
+    });
+    let ranges = standards.pointer("/policies/hostPorts/knownRanges").and_then(Value::as_array);
+    let range = |it: &Value| Some(json!({"min": it["min"].as_i64()?, "max": it["max"].as_i64()?}));
+    let ranges: Vec<_> = ranges.into_iter().flatten().filter_map(range).collect();
+    let ranges = (!ranges.is_empty()).then(|| {
+        let field = "settings.podSecurityStandards.policies.hostPorts.knownRanges";
+        format!(" --set-json '{field}={}'", Value::from(ranges))
+    });
+    chosen.chain(ranges).collect()
+}
+
 /// Everything from the first installation on.
-fn install() -> [Step; 4] {
+fn install(found: &Found) -> [Step; 6] {
+    let gatewright = format!(
+        "helm install gatewright deploy/charts/gatewright -n gatewright-system --create-namespace --take-ownership \
+         --set image.repository=REGISTRY/gatewright --set settings.preset=Deckhouse{}",
+        settings(found)
+    );
     [
         step(
             "install Gatekeeper",
@@ -113,9 +172,13 @@ fn install() -> [Step; 4] {
             ],
         ),
         step(
-            "install gatewright, which takes over the CRDs",
-            &["helm install gatewright deploy/charts/gatewright -n gatewright-system --create-namespace \
-               --take-ownership --set image.repository=REGISTRY/gatewright --set settings.preset=Deckhouse"],
+            "replace the CRDs; their policies stay",
+            &["gatewright crds | kubectl apply --server-side --force-conflicts -f -"],
+        ),
+        step("install gatewright, which takes over the CRDs", &[&gatewright]),
+        step(
+            "see whether every policy is accepted; it changes nothing",
+            &["kubectl apply --server-side --force-conflicts --dry-run=server -f policies.yaml"],
         ),
         step("put the policies in the place of the old ones", &["kubectl replace --force -f policies.yaml"]),
         step("look", &["gatewright status --wait=2m"]),
@@ -136,7 +199,7 @@ fn backup(found: &Found) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{conflicts, order};
+    use super::{conflicts, has_traces, order};
     use crate::input::{Document, Location};
     use crate::migrate::source::Found;
 
@@ -181,9 +244,87 @@ mod tests {
                 "ValidatingWebhookConfiguration/d8-admission-policy-engine-config None",
             ]
         );
-        assert_eq!((order(&found, &all).len(), order(&found, &[]).len()), (9, 7));
+        assert_eq!((order(&found, &all).len(), order(&found, &[]).len()), (11, 9));
         let backup =
             "kubectl get namespacedsecuritypolicies.deckhouse.io -A -o yaml > deckhouse-policies.yaml";
         assert_eq!(order(&found, &[])[0].commands, [backup]);
+    }
+
+    fn found(objects: &[Value]) -> Found {
+        let mut found = Found::default();
+        for object in objects {
+            found.take(document(object));
+        }
+        found
+    }
+
+    fn config(spec: &Value) -> Value {
+        json!({"apiVersion": "deckhouse.io/v1alpha1", "kind": "ModuleConfig",
+               "metadata": {"name": "admission-policy-engine"}, "spec": spec})
+    }
+
+    #[test]
+    fn a_module_leaves_traces() {
+        let labels = json!({"heritage": "deckhouse", "module": "admission-policy-engine"});
+        let definition = |labels: &Value, categories: Value| {
+            json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                   "metadata": {"name": "securitypolicies.deckhouse.io", "labels": labels},
+                   "spec": {"group": "deckhouse.io", "scope": "Cluster",
+                            "names": {"kind": "SecurityPolicy", "categories": categories}}})
+        };
+        let policy = |labels: &Value| {
+            json!({"apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy",
+                   "metadata": {"name": "a", "labels": labels}})
+        };
+        for (object, expected) in [
+            (policy(&json!({})), false),
+            (policy(&labels), true),
+            (config(&json!({"enabled": true})), true),
+            (config(&json!({})), true),
+            (config(&json!({"enabled": false})), false),
+            (definition(&labels, json!([])), true),
+            (definition(&json!({}), json!([])), false),
+            // gatewright has put its own into the place of it.
+            (definition(&labels, json!(["gatewright"])), false),
+            (template("d8denyexecheritage", &labels), true),
+            (template("d8securitypolicy", &json!({"gatewright.io/owner": "builtin"})), false),
+        ] {
+            let found = found(std::slice::from_ref(&object));
+            assert_eq!(has_traces(&found, &conflicts(&found)), expected, "{object}");
+        }
+    }
+
+    fn commands(found: &Found) -> String {
+        let steps = order(found, &[]);
+        steps.into_iter().flat_map(|step| step.commands).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_settings_of_the_module_become_flags() {
+        let standards = json!({"defaultPolicy": "Restricted", "enforcementAction": "Warn",
+                               "policies": {"hostPorts": {"knownRanges": [{"min": 80, "max": 90, "more": "'"}]}}});
+        let said = commands(&found(&[config(&json!({"settings": {"podSecurityStandards": standards}}))]));
+        let flags = "--set settings.preset=Deckhouse --set settings.podSecurityStandards.defaultPolicy=Restricted \
+                     --set settings.podSecurityStandards.enforcementAction=Warn --set-json \
+                     'settings.podSecurityStandards.policies.hostPorts.knownRanges=[{\"max\":90,\"min\":80}]'\n";
+        assert!(said.contains(flags) && said.contains("kubectl patch moduleconfig"), "{said}");
+        // Nothing that is none of the values goes into a shell.
+        let wrong = json!({"defaultPolicy": "$(reboot)", "policies": {"hostPorts": {"knownRanges": ["'"]}}});
+        let said = commands(&found(&[config(&json!({"settings": {"podSecurityStandards": wrong}}))]));
+        assert!(said.contains("settings.preset=Deckhouse\n"), "{said}");
+        // What does not exist cannot be patched.
+        let said = commands(&Found::default());
+        assert!(said.contains("| kubectl apply --server-side") && !said.contains("kubectl patch"), "{said}");
+    }
+
+    /// Who replaces policies deletes them first.
+    #[test]
+    fn policies_are_tried_before_they_are_replaced_and_definitions_before_helm_comes() {
+        let said = commands(&Found::default());
+        let at = |part: &str| said.find(part).unwrap_or_else(|| panic!("no {part}: {said}"));
+        assert!(
+            at("gatewright crds | kubectl apply --server-side --force-conflicts") < at("--take-ownership")
+        );
+        assert!(at("--dry-run=server -f policies.yaml") < at("kubectl replace --force"));
     }
 }

@@ -113,17 +113,26 @@ const IDS: [&str; 4] = ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroup
 
 /// Δ8.
 pub fn open_ranges(policy: &Value) -> Option<Vec<Edit>> {
-    let of_ids = |field: &&str| {
+    let of_ids = closed_ids(policy).filter(|(_, ranges)| !ranges.is_empty());
+    let edits = of_ids.map(|(field, ranges)| Edit::set(&format!("{field}/ranges"), ranges));
+    // Of ports an empty list says that none is allowed.
+    let of_ports = closed_all(list(policy, "allowedHostPorts"));
+    let edits: Vec<_> = edits.chain(of_ports.map(|ranges| Edit::set("allowedHostPorts", ranges))).collect();
+    (!edits.is_empty()).then_some(edits)
+}
+
+/// Δ34: without a range no id would fit, which no policy here can say.
+pub fn has_only_void_ranges(policy: &Value) -> bool {
+    closed_ids(policy).any(|(_, ranges)| ranges.is_empty())
+}
+
+/// The fields with a range of ids that is open, and their ranges with 0 for each bound that is missing.
+fn closed_ids(policy: &Value) -> impl Iterator<Item = (&'static str, Vec<Value>)> {
+    IDS.into_iter().filter_map(|field| {
         let ids = rule(policy, field);
         let judges = matches!(ids["rule"].as_str(), Some("MustRunAs" | "MayRunAs"));
-        judges.then(|| Some((format!("{field}/ranges"), closed_all(ids["ranges"].as_array()?)?))).flatten()
-    };
-    let mut found: Vec<_> = IDS.iter().filter_map(of_ids).collect();
-    // Without a range no id would fit, which no policy here can say. Of ports an empty list says it.
-    let can_be_said = found.iter().all(|(_, ranges)| !ranges.is_empty());
-    found.extend(closed_all(list(policy, "allowedHostPorts")).map(|it| ("allowedHostPorts".to_owned(), it)));
-    let edit = |(path, ranges): &(String, Vec<Value>)| Edit::set(path, ranges.clone());
-    (!found.is_empty()).then(|| if can_be_said { found.iter().map(edit).collect() } else { vec![] })
+        Some((field, closed_all(ids["ranges"].as_array().filter(|_| judges)?)?))
+    })
 }
 
 /// The ranges with 0 for each bound that is missing, if the upper bound of one is.

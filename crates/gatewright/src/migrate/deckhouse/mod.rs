@@ -2,6 +2,7 @@
 
 pub mod differences;
 mod in_the_way;
+mod labels;
 mod meaning;
 #[cfg(test)]
 mod tests;
@@ -11,13 +12,13 @@ use gatewright_compiler::Settings;
 use serde_json::{Value, json};
 
 use self::differences::{About, DIFFERENCES, Difference};
-pub use self::in_the_way::{conflicts, order};
+pub use self::in_the_way::{MODULE_LABEL, conflicts, has_traces, is_definition_of_module, order};
 use super::document::{Found as Entry, General, Migrated, ObjectName, SameMeaning};
 use super::edit::{Edit, applied};
+use super::names::Names;
 use super::source::Found;
 use super::trial::{Said, Tried};
 use crate::check::result::Violation;
-use crate::foreign::Foreign;
 use crate::input::{Document, InputError};
 use crate::{policies, written};
 
@@ -31,6 +32,8 @@ pub struct Examined {
     pub migrated: Migrated,
     /// The policy with the old meaning written out; none where it cannot be written.
     pub written: Option<Value>,
+    /// Whether it is a policy that cannot be written, because it would be refused here.
+    pub is_refused: bool,
     /// Whether it has credentials that are not printed.
     pub has_credentials: bool,
     /// Where the policies that were tried stand in the list.
@@ -56,20 +59,20 @@ pub struct Examination {
 }
 
 /// Looks at all policies.
-pub fn examine(found: &Found, settings: &Settings) -> Examination {
+pub fn examine(found: &Found, settings: &Settings, names: &mut Names) -> Examination {
     let mut examination = Examination::default();
     for document in &found.policies {
         if let Some(kind) = policies::kind_of(document) {
             let one = examine_policy(document, kind, settings, &mut examination.tried);
             examination.all.push(one);
-        } else if let Some(one) = examine_other(document, settings, &mut examination.tried) {
+        } else if let Some(one) = examine_other(document, settings, names, &mut examination.tried) {
             examination.all.push(one);
         }
     }
     let namespaces = found.rest.namespaces.iter().map(|(_, namespace)| namespace.clone());
     let objects = found.rest.candidates.iter().map(|candidate| candidate.0.value());
     let labelled = namespaces.chain(objects.filter(|object| object["kind"] != "Namespace"));
-    examination.all.extend(labelled.filter_map(|object| examine_labels(&object)));
+    examination.all.extend(labelled.filter_map(|object| labels::examine(&object, settings)));
     examination
 }
 
@@ -100,13 +103,11 @@ pub fn general() -> Vec<General> {
     general.map(said).collect()
 }
 
-fn name_of(object: &Value) -> ObjectName {
-    let text = |field: &str| object["metadata"][field].as_str();
-    ObjectName::new(
-        object["kind"].as_str().unwrap_or_default(),
-        text("namespace"),
-        text("name").unwrap_or_default(),
-    )
+/// Whether an object is none of Deckhouse's, and was found for a label.
+pub fn is_labelled(object: &ObjectName) -> bool {
+    let kind = object.kind.raw();
+    let is_other = |it: &Difference| matches!(it.about, About::Kind(kinds) if kinds.contains(&kind));
+    PolicyKind::of(POLICY_API_VERSION, kind).is_none() && !DIFFERENCES.iter().any(is_other)
 }
 
 fn examine_policy(
@@ -117,13 +118,24 @@ fn examine_policy(
 ) -> Examined {
     let policy = document.value();
     let mut one = Examined {
-        migrated: Migrated { object: name_of(&policy), from: FROM, ..Migrated::default() },
+        migrated: Migrated { object: ObjectName::of(&policy), from: FROM, ..Migrated::default() },
         ..Examined::default()
     };
     examine_rules(&mut one, &policy, kind, tried);
+    leave_out_refused(&mut one, document, kind, settings);
     let known = without_missing(&policy, kind);
     one.migrated.differences.extend(refused(document, &known, kind, settings));
     one
+}
+
+/// Leaves out a policy that is refused here: who replaces the old one with it would have none.
+fn leave_out_refused(one: &mut Examined, document: &Document, kind: PolicyKind, settings: &Settings) {
+    let is_accepted = |written: &Value| {
+        let made = Document::made(written, document.location.clone());
+        made.is_ok_and(|made| policies::compiled(&made, kind, settings).is_ok())
+    };
+    one.written = one.written.take().filter(is_accepted);
+    one.is_refused = one.written.is_none();
 }
 
 /// Finds the differences of a policy by its fields.
@@ -215,34 +227,63 @@ fn refused(document: &Document, known: &Value, kind: PolicyKind, settings: &Sett
     };
     let difference = DIFFERENCES.iter().find(|it| matches!(it.about, About::Refused));
     let said = |error: InputError| {
-        let subject = format!("{}/{}: ", document.header.kind, document.header.name);
-        let message = error.message.strip_prefix(&subject).unwrap_or(&error.message).to_owned();
+        let policy = format!("{}/{}: ", document.header.kind, document.header.name);
+        let message = error.message.strip_prefix(&policy).unwrap_or(&error.message).to_owned();
         let (field, problem) = message.split_once(": ").unwrap_or(("", &message));
+        let subject = if problem.starts_with("is ") { format!("{field} ") } else { String::new() };
         difference.map(|it| Entry {
             field: field.into(),
-            after: format!("{}: {problem}", it.after).into(),
+            after: format!("{}: {subject}{problem}", it.after).into(),
             ..said(it, known)
         })
     };
-    errors.into_iter().filter_map(said).collect()
+    once_each(errors.into_iter().filter_map(said).collect())
+}
+
+/// Without the entries of which another is about the same field or a part of it: these are other words for one fault.
+fn once_each(entries: Vec<Entry>) -> Vec<Entry> {
+    let is_part =
+        |part: &str, of: &str| part.strip_prefix(of).is_some_and(|rest| rest.starts_with(['.', '[']));
+    let (mut kept, all): (Vec<Entry>, _) = (vec![], entries.clone());
+    for entry in entries {
+        let field = entry.field.raw();
+        let parts = all.iter().any(|other| is_part(other.field.raw(), field));
+        let known = kept.iter().any(|other| other.field.raw() == field);
+        if field.is_empty() || !(parts || known) {
+            kept.push(entry);
+        }
+    }
+    kept
 }
 
 /// An object of a kind that does not exist here.
-fn examine_other(document: &Document, settings: &Settings, tried: &mut Vec<Tried>) -> Option<Examined> {
+fn examine_other(
+    document: &Document,
+    settings: &Settings,
+    names: &mut Names,
+    tried: &mut Vec<Tried>,
+) -> Option<Examined> {
     let kind = document.header.kind.as_str();
     let of_kind = |it: &&Difference| matches!(it.about, About::Kind(kinds) if kinds.contains(&kind));
     let difference = DIFFERENCES.iter().find(of_kind)?;
     let object = document.value();
     let mut one = Examined {
-        migrated: Migrated { object: name_of(&object), from: FROM, ..Migrated::default() },
+        migrated: Migrated { object: ObjectName::of(&object), from: FROM, ..Migrated::default() },
         ..Examined::default()
     };
     one.migrated.differences.push(said(difference, &object));
     let Some(policy) = of_the_cluster(&object) else { return Some(one) };
     let kind = PolicyKind::of(POLICY_API_VERSION, policy["kind"].as_str()?)?;
-    one.migrated.becomes = Some(Foreign::from(format!("{kind}/{}", policy["metadata"]["name"].as_str()?)));
     examine_rules(&mut one, &policy, kind, tried);
     let document = Document::made(&policy, document.location.clone()).ok()?;
+    leave_out_refused(&mut one, &document, kind, settings);
+    if let Some(written) = &mut one.written {
+        one.migrated.note = names.give(written, "namespaced");
+        let becomes = format!("{kind}/{}", written["metadata"]["name"].as_str()?);
+        let text = format!("the policy {becomes}").into();
+        one.migrated.differences[0].same_meaning = Some(SameMeaning { text, patch: vec![] });
+        one.migrated.becomes = Some(becomes.into());
+    }
     one.migrated.differences.extend(refused(&document, &without_missing(&policy, kind), kind, settings));
     Some(one)
 }
@@ -261,22 +302,4 @@ fn of_the_cluster(object: &Value) -> Option<Value> {
         "apiVersion": format!("{POLICY_GROUP}/v1alpha1"), "kind": kind,
         "metadata": {"name": format!("{namespace}-{name}")}, "spec": spec,
     }))
-}
-
-/// An object with a label that means nothing here.
-fn examine_labels(object: &Value) -> Option<Examined> {
-    let labels = object["metadata"]["labels"].as_object()?;
-    let of_namespace = object["kind"] == "Namespace";
-    let has = |it: &&Difference| match it.about {
-        About::Label(differences::SKIP_LABEL) => {
-            !of_namespace && labels.get(differences::SKIP_LABEL).is_some_and(|it| it == "true")
-        }
-        About::Label(label) => of_namespace && labels.contains_key(label),
-        _ => false,
-    };
-    let differences: Vec<_> = DIFFERENCES.iter().filter(has).map(|it| said(it, object)).collect();
-    (!differences.is_empty()).then(|| Examined {
-        migrated: Migrated { object: name_of(object), from: FROM, differences, ..Migrated::default() },
-        ..Examined::default()
-    })
 }

@@ -6,11 +6,13 @@ use gatewright_compiler::Settings;
 use serde_json::{Value, json};
 
 use super::differences::{About, DIFFERENCES};
-use super::{Count, Examination, count, examine};
+use super::{Count, Examination, count};
 use crate::check::result::Verdict::{self, Deny, Pass};
 use crate::input::{Document, Location};
+use crate::migrate::names::Names;
 use crate::migrate::source::Found;
 use crate::migrate::trial::{Said, try_on};
+use crate::migrate::{Source, Sources};
 use crate::sandbox::{Limits, Pool};
 
 const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEfqqnQlYYvYQq+8rB3+s8m3XMqWzB\nuh2ryrIZkvXbUU93r1ChEXVuy+UGvSuf9qWzmDDkwGG2bhCurk+aR7kx2w==\n-----END PUBLIC KEY-----";
@@ -28,6 +30,10 @@ fn found(objects: &[Value]) -> Found {
     found
 }
 
+fn examine(found: &Found) -> Examination {
+    super::examine(found, &settings(), &mut Names::of(found))
+}
+
 fn policy(kind: PolicyKind, rules: &Value) -> Value {
     json!({
         "apiVersion": "deckhouse.io/v1alpha1", "kind": kind.as_ref(), "metadata": {"name": "one"},
@@ -38,9 +44,10 @@ fn policy(kind: PolicyKind, rules: &Value) -> Value {
 /// What is found of these objects, and what the policies say of them.
 fn examined(objects: &[Value]) -> (Examination, Said) {
     let mut found = found(objects);
-    let mut examination = examine(&found, &settings());
-    let rest = std::mem::take(&mut found.rest);
-    let said = try_on(&examination.tried, rest, &settings(), &Pool::new(Limits::default())).unwrap();
+    found.keep_what_counts(Sources(Some(Source::Deckhouse)), &settings());
+    let mut examination = examine(&found);
+    let (rest, pool) = (std::mem::take(&mut found.rest), Pool::new(Limits::default()));
+    let said = try_on(&examination.tried, rest, &found.counting, &settings(), &pool).unwrap();
     count(&mut examination, &said);
     (examination, said)
 }
@@ -263,6 +270,7 @@ fn others() -> Vec<(u8, Value, Vec<&'static str>)> {
                "spec": {"policies": rules}})
     };
     let namespace = |name: &str, label: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {label: "true"}}});
+    let void = json!({"runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 1}]}});
     let mut skipped = container(&json!({}));
     skipped["metadata"]["labels"] = json!({"security.deckhouse.io/skip-pss-check": "true"});
     vec![
@@ -300,6 +308,12 @@ fn others() -> Vec<(u8, Value, Vec<&'static str>)> {
             policy(SecurityPolicy, &json!({"allowPrivileged": null, "allowPrivilegeEscalation": true})),
             vec!["Δ31"],
         ),
+        (34, security(void.clone()), vec!["Δ34"]),
+        (
+            34,
+            security(json!({"runAsUser": void["runAsUser"], "allowedHostPorts": [{"min": 8000}]})),
+            vec!["Δ8", "Δ34"],
+        ),
         (32, namespace("d8-ingress", "security.deckhouse.io/enable-security-policy-check"), vec!["Δ32"]),
     ]
 }
@@ -308,7 +322,7 @@ fn others() -> Vec<(u8, Value, Vec<&'static str>)> {
 fn what_cannot_be_counted_is_named() {
     for (number, object, expected) in others() {
         let found = found(std::slice::from_ref(&object));
-        let examination = examine(&found, &settings());
+        let examination = examine(&found);
         assert_eq!(ids(&examination), expected, "Δ{number} {object}");
         assert!(
             examination.all.iter().flat_map(|it| &it.migrated.differences).all(|it| it.objects.is_none())
@@ -341,7 +355,7 @@ fn what_deckhouses_definition_refuses_is_accepted() {
         (SecurityPolicy, json!({"verifyImageSignatures": [entry]})),
     ] {
         let found = found(&[policy(kind, &rules)]);
-        assert!(!ids(&examine(&found, &settings())).contains(&"Δ31"), "{rules}");
+        assert!(!ids(&examine(&found)).contains(&"Δ31"), "{rules}");
     }
 }
 
@@ -353,7 +367,7 @@ fn a_policy_of_a_namespace_becomes_one_of_the_cluster() {
         "spec": {"enforcementAction": "Warn", "match": {"labelSelector": {"matchLabels": {"a": "b"}}},
                  "policies": {"imagePullPolicy": "Always"}},
     });
-    let examination = examine(&found(&[object]), &settings());
+    let examination = examine(&found(&[object]));
     let one = &examination.all[0];
     assert_eq!(one.migrated.becomes.as_ref().unwrap().raw(), "OperationPolicy/shop-one");
     let expected = json!({
@@ -364,7 +378,7 @@ fn a_policy_of_a_namespace_becomes_one_of_the_cluster() {
     assert_eq!(one.written, Some(expected));
 }
 
-/// A range in which no id lies with 0 for what is missing is left out; where none stays, no policy means the same.
+/// A range in which no id lies with 0 for what is missing is left out; where none stays, that is a difference of its own.
 #[test]
 fn open_ranges_that_hold_nothing_go() {
     let edits = |ranges: Value| {
@@ -374,7 +388,55 @@ fn open_ranges_that_hold_nothing_go() {
         ))
     };
     assert_eq!(edits(json!([{"min": 1, "max": 2}])), None);
-    assert_eq!(edits(json!([{"min": 1}])), Some(vec![]));
+    assert_eq!(edits(json!([{"min": 1}])), None);
     let said = edits(json!([{"min": 1}, {"min": 5, "max": 9}])).unwrap();
     assert_eq!(said[0].text(), "spec.policies.runAsUser.ranges: [{max: 9, min: 5}]");
+}
+
+/// What a refused policy lacks is named once, and the policy is not written.
+#[test]
+fn a_policy_that_is_refused_is_left_out() {
+    let mut empty = policy(OperationPolicy, &json!({"imagePullPolicy": "Always"}));
+    empty["spec"]["match"]["namespaceSelector"] = json!({"excludeNames": []});
+    let no_range = json!({"allowPrivileged": true, "allowPrivilegeEscalation": true, "runAsUser": {"rule": "MustRunAs"}});
+    for (object, field, after) in [
+        (
+            empty,
+            "spec.match.namespaceSelector.excludeNames",
+            "here it is refused: spec.match.namespaceSelector.excludeNames is empty, which",
+        ),
+        (
+            policy(SecurityPolicy, &no_range),
+            "spec.policies.runAsUser.ranges",
+            "here it is refused: MustRunAs and MayRunAs need",
+        ),
+    ] {
+        let examination = examine(&found(std::slice::from_ref(&object)));
+        let one = &examination.all[0];
+        let said: Vec<_> =
+            one.migrated.differences.iter().map(|it| (it.field.raw(), it.after.raw())).collect();
+        assert!(matches!(said[..], [(at, why)] if at == field && why.starts_with(after)), "{said:?}");
+        assert!(one.written.is_none() && one.is_refused, "{object}");
+    }
+}
+
+#[test]
+fn policies_of_namespaces_get_names_of_their_own() {
+    let of = |kind: &str, namespace: Option<&str>, name: &str, action: &str| {
+        json!({"apiVersion": "deckhouse.io/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace},
+               "spec": {"match": {"namespaceSelector": {"matchNames": ["shop"]}},
+                        "policies": {"imagePullPolicy": action}}})
+    };
+    let kind = "NamespacedOperationPolicy";
+    let examination = examine(&found(&[
+        of("OperationPolicy", None, "shop-one", "IfNotPresent"),
+        of(kind, Some("shop"), "one", "Always"),
+        of(kind, Some("a-b"), "c", "Always"),
+        of(kind, Some("a"), "b-c", "IfNotPresent"),
+    ]));
+    let written = examination.all.iter().map(|it| it.written.as_ref().unwrap()["metadata"]["name"].as_str());
+    let written: Vec<_> = written.map(Option::unwrap).collect();
+    assert_eq!(written, ["shop-one", "shop-one-namespaced", "a-b-c", "a-b-c-namespaced"]);
+    let notes: Vec<_> = examination.all.iter().map(|it| it.migrated.note.is_some()).collect();
+    assert_eq!(notes, [false, true, false, true]);
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use self::table::{Conversion, TABLE};
 use super::document::{Found as Entry, Migrated, ObjectName};
+use super::names::Names;
 use super::rows::Row;
 use super::source::Found;
 use crate::foreign::Foreign;
@@ -72,23 +73,55 @@ const STANDARDS: Row = Row {
     general: true,
 };
 
-/// All differences.
-pub const ROWS: &[&Row] = &[&NO_FIELD, &NO_PARAMETER, &NO_MATCH, &CONTROLLERS, &SYSTEM, &STANDARDS];
+const PROBES: Row = Row {
+    id: "L7",
+    when: "it is a constraint of K8sRequiredProbes",
+    before: "the template demands probes of all containers of a Pod",
+    after: "requiredProbes does not demand them of containers that run to an end: those of Jobs, and of Pods with restartPolicy Never or OnFailure; it demands them of init containers that are sidecars",
+    general: false,
+};
+const REPLICAS: Row = Row {
+    id: "L8",
+    when: "it is a constraint of K8sReplicaLimits",
+    before: "the template judges the kinds of spec.match.kinds",
+    after: "replicaLimits judges Deployments, StatefulSets and kubectl scale",
+    general: false,
+};
 
-/// Looks at all constraints that are not ours.
-pub fn examine(found: &Found, settings: &Settings) -> Vec<Examined> {
-    let theirs = found.constraints.iter().filter(|it| Template::of_kind(&it.header.kind).is_none());
-    theirs.filter(|it| !it.header.kind.starts_with("D8")).map(|it| of_constraint(it, settings)).collect()
+/// All differences.
+pub const ROWS: &[&Row] =
+    &[&NO_FIELD, &NO_PARAMETER, &NO_MATCH, &CONTROLLERS, &SYSTEM, &STANDARDS, &PROBES, &REPLICAS];
+
+/// What a field judges otherwise than a template of this kind of constraint.
+fn differs(kind: &str) -> Vec<Entry> {
+    let field = "spec.parameters";
+    match kind {
+        "K8sRequiredProbes" => vec![PROBES.found(&format!("{field}.probes"))],
+        "K8sReplicaLimits" => vec![REPLICAS.found(&format!("{field}.ranges"))],
+        _ => vec![],
+    }
 }
 
-fn of_constraint(document: &Document, settings: &Settings) -> Examined {
+/// Looks at all constraints that are not ours.
+pub fn examine(found: &Found, settings: &Settings, names: &mut Names) -> Vec<Examined> {
+    let theirs = found.constraints.iter().filter(|it| Template::of_kind(&it.header.kind).is_none());
+    theirs
+        .filter(|it| !it.header.kind.starts_with("D8"))
+        .map(|it| of_constraint(it, settings, names))
+        .collect()
+}
+
+fn of_constraint(document: &Document, settings: &Settings, names: &mut Names) -> Examined {
     let constraint = document.value();
     let object = ObjectName::new(&document.header.kind, None, &document.header.name);
     let migrated = Migrated { object, from: FROM, ..Migrated::default() };
     match policy(document, &constraint, settings) {
-        Ok((kind, policy)) => {
-            let becomes = Some(Foreign::from(format!("{kind}/{}", document.header.name)));
-            Examined { migrated: Migrated { becomes, ..migrated }, written: Some(policy) }
+        Ok((kind, mut policy)) => {
+            let note = names.give(&mut policy, &document.header.kind.to_ascii_lowercase());
+            let name = policy["metadata"]["name"].as_str().unwrap_or_default();
+            let becomes = Some(Foreign::from(format!("{kind}/{name}")));
+            let differences = differs(&document.header.kind);
+            Examined { migrated: Migrated { becomes, note, differences, ..migrated }, written: Some(policy) }
         }
         Err(entry) => {
             Examined { migrated: Migrated { differences: vec![*entry], ..migrated }, written: None }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::table::TABLE;
 use super::{examine, matched};
 use crate::input::{Document, Location};
+use crate::migrate::names::Names;
 use crate::migrate::source::Found;
 
 fn constraint(kind: &str, parameters: &Value, matched: &Value) -> Document {
@@ -23,7 +24,7 @@ fn becomes(kind: &str, parameters: &Value, matched: &Value) -> Result<Value, Str
     let mut found = Found::default();
     found.take(constraint(kind, parameters, matched));
     let settings = Settings::from_yaml("", "gatewright-system").unwrap();
-    let mut all = examine(&found, &settings);
+    let mut all = examine(&found, &settings, &mut Names::default());
     assert_eq!(all.len(), 1);
     let one = all.remove(0);
     one.written.map(|policy| policy["spec"]["policies"].clone()).ok_or_else(|| {
@@ -190,4 +191,40 @@ fn a_constraint_that_names_no_namespace_matches_all() {
     let given = json!({"excludedNamespaces": ["kube-*"], "labelSelector": {"matchLabels": {"a": "b"}}});
     let expected = json!({"namespaceSelector": {"excludeNames": ["kube-*"]}, "labelSelector": {"matchLabels": {"a": "b"}}});
     assert_eq!(matched(&given), expected);
+}
+
+#[test]
+fn two_constraints_of_one_name_become_two_policies() {
+    let mut found = Found::default();
+    for kind in ["K8sBlockNodePort", "K8sBlockLoadBalancer", "K8sAllowedRepos"] {
+        found.take(constraint(kind, &json!({"repos": ["r.example.com/"]}), &pods()));
+    }
+    let settings = Settings::from_yaml("", "gatewright-system").unwrap();
+    let all = examine(&found, &settings, &mut Names::of(&found));
+    let becomes: Vec<_> = all.iter().map(|it| it.migrated.becomes.as_ref().unwrap().raw()).collect();
+    assert_eq!(
+        becomes,
+        ["SecurityPolicy/one", "SecurityPolicy/one-k8sblockloadbalancer", "OperationPolicy/one"]
+    );
+    let written = &all[1].written.as_ref().unwrap()["metadata"]["name"];
+    assert_eq!(*written, "one-k8sblockloadbalancer");
+    let note = all[1].migrated.note.as_ref().unwrap();
+    assert_eq!(note.raw(), "another policy is named SecurityPolicy/one");
+}
+
+#[test]
+fn what_a_field_judges_otherwise_than_its_template_is_named() {
+    for (kind, parameters, expected) in [
+        ("K8sRequiredProbes", json!({"probes": ["livenessProbe"]}), Some("L7")),
+        ("K8sReplicaLimits", json!({"ranges": [{"min_replicas": 1}]}), Some("L8")),
+        ("K8sAllowedRepos", json!({"repos": ["r.example.com/"]}), None),
+    ] {
+        let mut found = Found::default();
+        found.take(constraint(kind, &parameters, &pods()));
+        let settings = Settings::from_yaml("", "gatewright-system").unwrap();
+        let all = examine(&found, &settings, &mut Names::of(&found));
+        assert!(all[0].written.is_some(), "{kind}");
+        let ids: Vec<_> = all[0].migrated.differences.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids, expected.into_iter().collect::<Vec<_>>(), "{kind}");
+    }
 }
