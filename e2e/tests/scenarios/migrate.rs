@@ -6,7 +6,7 @@ use gatewright_e2e::manifests::{labelled_namespace, operation_policy, policy};
 use gatewright_e2e::{Cluster, Scenario};
 use serde_json::{Value, json};
 
-use crate::see::gatewright;
+use crate::see::{gatewright, without_cluster};
 
 fn pod(name: &str, context: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop"}, "spec": {
@@ -105,7 +105,9 @@ async fn a_dump_counts_the_same(cluster: &Cluster, seen: &Value) -> Result<()> {
     let kinds = "ns,deploy,ds,rs,pods,secpol,oppol";
     let dump = tempfile(&cluster.kubectl_ok(&["get", kinds, "-A", "-o", "yaml"]).await?)?;
     let path = dump.to_str().context("no path")?;
-    let of_dump = document(cluster, &["--from", "deckhouse", "-f", path], 1).await?;
+    let output = without_cluster(&["migrate", "--from", "deckhouse", "-f", path, "-o", "json"]).await?;
+    ensure!(output.status.code() == Some(1), "{output:?}");
+    let of_dump: Value = serde_json::from_str(&output.stdout)?;
     std::fs::remove_file(&dump)?;
     let differences =
         |document| Ok::<_, anyhow::Error>(of(document, "SecurityPolicy", "old")?["differences"].clone());

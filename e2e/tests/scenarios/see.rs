@@ -19,6 +19,13 @@ pub async fn gatewright(cluster: &Cluster, arguments: &[&str]) -> Result<Output>
     output(command).await
 }
 
+/// Runs the command line where no cluster is asked.
+pub async fn without_cluster(arguments: &[&str]) -> Result<Output> {
+    let mut command = tokio::process::Command::new(binary()?);
+    command.args(arguments);
+    output(command).await
+}
+
 async fn output(mut command: tokio::process::Command) -> Result<Output> {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
     Ok(Output {
