@@ -277,3 +277,36 @@ fn print(format: Format, migration: &Migration) -> anyhow::Result<()> {
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use gatewright_compiler::Settings;
+    use serde_json::json;
+
+    use super::{Found, Names, Source, Sources, deckhouse, trial};
+    use crate::cluster::Unseen;
+    use crate::input::{Document, Location};
+    use crate::sandbox::{Limits, Pool};
+
+    /// Who does not see the labels of namespaces cannot say what a policy chooses.
+    #[test]
+    fn nothing_is_counted_where_namespaces_may_not_be_seen() {
+        let settings = Settings::from_yaml("", "gatewright-system").unwrap();
+        for (needs, counted) in [("list on namespaces", false), ("list on pods", true)] {
+            let mut found = Found::default();
+            let policy = json!({"apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "one"},
+                "spec": {"match": {"namespaceSelector": {"matchNames": ["shop"]}}, "policies": {"allowPrivileged": true}}});
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"},
+                "spec": {"containers": [{"name": "a", "image": "a"}]}});
+            for object in [policy, pod] {
+                found.take(Document::made(&object, Location { file: "a".into(), line: 1 }).unwrap());
+            }
+            found.incomplete.push(Unseen { what: "objects".to_owned(), needs: needs.to_owned() });
+            found.keep_what_counts(Sources(Some(Source::Deckhouse)), &settings);
+            let policies = deckhouse::examine(&found, &settings, &mut Names::of(&found));
+            let pool = Pool::new(Limits::default());
+            let said = trial(&mut found, &policies, &[], &settings, &pool).unwrap();
+            assert_eq!(said.is_some(), counted, "{needs}");
+        }
+    }
+}
