@@ -165,7 +165,7 @@ async fn all(
         for object in items {
             let object = value(&object, resource)?;
             let document = Document::made(&object, place(&object));
-            run.take(document.map_err(|error| anyhow::anyhow!("{error}"))?)?;
+            run.take(&document.map_err(|error| anyhow::anyhow!("{error}"))?)?;
         }
         Ok(())
     };

@@ -104,7 +104,7 @@ fn judge(
             }
         };
         if is_inside && wanted.wants(header.group(), &header.kind, namespaced) {
-            run.take(document)?;
+            run.take(&document)?;
         }
     }
     Ok(())

@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// The kind does not exist.
-    pub fn take(&mut self, document: Document) -> anyhow::Result<()> {
+    pub fn take(&mut self, document: &Document) -> anyhow::Result<()> {
         let value = document.value();
         let own = Key::of(&value);
         if is_over(&value) || is_of_controller(&value) {
@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
         if !is_pod && key.is_controller() {
             self.controllers.insert(key.clone());
         }
-        let subject = self.subject(&document, value)?;
+        let subject = self.subject(document, value)?;
         self.batch.push((key, is_pod, subject));
         if self.batch.len() >= BATCH {
             self.judge();
