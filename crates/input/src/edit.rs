@@ -50,7 +50,7 @@ pub enum NotEdited {
     #[error("a comment stands in what would be removed")]
     Comment,
     /// The changed text would mean something else.
-    #[error("the change would also change something else, through an anchor for one")]
+    #[error("the change would also change something else: an anchor stands in what changes")]
     Elsewhere,
 }
 
@@ -68,7 +68,8 @@ pub fn edited(text: &str, edits: &[Edit]) -> Result<String, NotEdited> {
     }
     match super::value(&text) {
         Ok(read) if read == value => Ok(text),
-        _ => Err(NotEdited::Elsewhere),
+        _ if text.contains('&') => Err(NotEdited::Elsewhere),
+        _ => Err(NotEdited::Form),
     }
 }
 
@@ -98,7 +99,10 @@ fn one(text: &str, place: &[String], change: &Change) -> Result<String, NotEdite
         (Content::Mapping { members, .. }, Change::Set(value)) => block::set(&text, members, last, value),
         (Content::Mapping { members, .. }, _) => block::remove_member(&text, members, last),
         (Content::Sequence { items, .. }, Change::Remove) => block::remove_item(&text, items, last),
-        (Content::Sequence { .. }, _) => Err(NotEdited::Form),
+        (Content::Sequence { items, .. }, Change::Set(value)) => {
+            block::replace_item(&text, items, last, value)
+        }
+        (Content::Sequence { .. }, Change::Append(_)) => Err(NotEdited::Form),
         (Content::Alias | Content::Scalar { .. }, _) => Err(NotEdited::NotThere),
     }
 }

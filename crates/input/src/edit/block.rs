@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::NotEdited;
 use super::render::{self, Style};
 use super::text::Text;
-use super::tree::{Member, Node};
+use super::tree::{Content, Member, Node};
 
 type Edited = Result<String, NotEdited>;
 
@@ -42,13 +42,30 @@ fn replace(text: &Text, member: &Member, value: &Value) -> Edited {
     } else {
         text.with(colon..old.span.end.max(colon), "")
     };
+    let in_braces = text.source[old.span.clone()].starts_with(['{', '[']) && !is_empty(old);
+    let inline = in_braces.then(|| render::flow(value, text.source[old.span.clone()].starts_with("{\"")));
     let text = Text { source: &without, ..*text };
-    Ok(if let Some(scalar) = render::inline(value) {
+    Ok(if let Some(scalar) = inline.or_else(|| render::inline(value)) {
         text.with(colon..colon, &format!(" {scalar}"))
     } else {
         let lines = render::below(value, style(&text, text.column(member.key.span.start)));
         text.with_lines(text.line_after(colon), &lines)
     })
+}
+
+fn is_empty(node: &Node) -> bool {
+    match &node.content {
+        Content::Mapping { members, .. } => members.is_empty(),
+        Content::Sequence { items, .. } => items.is_empty(),
+        Content::Alias | Content::Scalar { .. } => true,
+    }
+}
+
+/// Gives an item another value, where both stand on the line of the dash.
+pub fn replace_item(text: &Text, items: &[Node], index: &str, value: &Value) -> Edited {
+    let item = index.parse::<usize>().ok().and_then(|index| items.get(index)).ok_or(NotEdited::NotThere)?;
+    let scalar = render::inline(value).filter(|_| !item.is_below() && !item.span.is_empty());
+    scalar.map(|scalar| text.with(item.span.clone(), &scalar)).ok_or(NotEdited::Form)
 }
 
 /// Adds an item at the end of a list.
@@ -73,10 +90,21 @@ pub fn remove_member(text: &Text, members: &[Member], name: &str) -> Edited {
         }
         _ if members.len() == 1 => Err(NotEdited::Form),
         // The first field of an item stands behind its dash, where the next one moves to.
-        Some(next) if !text.is_alone(start) => text.without(start..next.key.span.start),
+        Some(next) if !text.is_alone(start) => Ok(moved_up(text, member, next)),
         _ if text.is_alone(start) => Ok(text.with(text.line_start(start)..text.after(&member.value), "")),
         _ => Err(NotEdited::Form),
     }
+}
+
+/// The text without the first field of an item. Comments between it and the next one stand above the item then.
+fn moved_up(text: &Text, member: &Member, next: &Member) -> String {
+    let (start, line) = (member.key.span.start, text.line_start(member.key.span.start));
+    let (after, to) = (text.after(&member.value), text.line_start(next.key.span.start));
+    let dashes = &text.source[line..start];
+    let space = &dashes[..dashes.len() - dashes.trim_start_matches(' ').len()];
+    let between = text.source[after.min(to)..to].lines().map(str::trim).filter(|line| line.starts_with('#'));
+    let comments: String = between.flat_map(|comment| [space, comment, text.newline]).collect();
+    text.with(line..next.key.span.start, &format!("{comments}{dashes}"))
 }
 
 /// Removes an item of a list with its lines.

@@ -1,5 +1,7 @@
 //! Changes of maps and lists in flow style: `{a: 1}`, `[a, b]`, and all of JSON.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 use super::render;
@@ -34,7 +36,8 @@ pub fn change(text: &Text, parent: &Node, part: &str, change: &Change) -> Edited
             }
         }
         (Change::Set(value), Some(old)) if old.span.is_empty() => {
-            Ok(text.with(old.span.clone(), &format!(" {}", render::flow(value, is_quoted(text, parent)))))
+            let at = position(parent, part).ok_or(NotEdited::NotThere)?;
+            Ok(first_value(text, parent, &spans[at], value))
         }
         (Change::Set(value), Some(old)) => {
             Ok(text.with(old.span.clone(), &render::flow(value, is_quoted(text, parent))))
@@ -46,6 +49,17 @@ pub fn change(text: &Text, parent: &Node, part: &str, change: &Change) -> Edited
         }
         _ => Err(NotEdited::NotThere),
     }
+}
+
+/// The text with the value of a member that has none: `{a: }`, or only a key, `{a}`.
+fn first_value(text: &Text, parent: &Node, member: &Range<usize>, value: &Value) -> String {
+    let value = render::flow(value, is_quoted(text, parent));
+    let rest = &text.source[member.start..];
+    let end = rest.find([',', '}', '\n']).map_or(text.source.len(), |end| member.start + end);
+    let written = text.source[member.start..end].trim_end();
+    let colon = if written.ends_with(':') { "" } else { ":" };
+    let at = member.start + written.len();
+    text.with(at..at, &format!("{colon} {value}"))
 }
 
 fn position(parent: &Node, part: &str) -> Option<usize> {
@@ -66,7 +80,7 @@ fn is_quoted(text: &Text, parent: &Node) -> bool {
 }
 
 /// Puts something in at the end of a collection: behind its last part, on a line of its own where that has one.
-fn insert(text: &Text, parent: &Node, last: Option<std::ops::Range<usize>>, new: &str) -> String {
+fn insert(text: &Text, parent: &Node, last: Option<Range<usize>>, new: &str) -> String {
     match last {
         None => text.with(parent.span.end - 1..parent.span.end - 1, new),
         Some(last) => {

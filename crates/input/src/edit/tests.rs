@@ -72,6 +72,8 @@ fn values_are_replaced_where_they_stand() {
     becomes("a:\n- 1\n- 2\nf: 1\n", &set("/a", json!([2])), "a:\n- 2\nf: 1\n");
     becomes("a:\n  b: 1\nf: 1\n", &set("/a", json!("x")), "a: x\nf: 1\n");
     becomes("a:\n  b:", &set("/a/b", json!(true)), "a:\n  b: true");
+    becomes("a:\n- 1 # one\n- 2\n", &set("/a/0", json!(3)), "a:\n- 3 # one\n- 2\n");
+    refused("a:\n- b: 1\n- 2\n", &set("/a/0", json!(3)), NotEdited::Form);
 }
 
 #[test]
@@ -92,7 +94,17 @@ fn fields_and_items_are_removed_with_their_lines() {
     becomes("a:\n  # about b\n  b: true # why\n  c: 1\n", &remove("/a/b"), "a:\n  # about b\n  c: 1\n");
     becomes("a:\n  b: 1\n  c:\n    d: 1\n\n# e\ne: 1\n", &remove("/a/c"), "a:\n  b: 1\n\n# e\ne: 1\n");
     becomes("a:\n- b: 1\n  c: 2\n- d: 1\n", &remove("/a/0/b"), "a:\n- c: 2\n- d: 1\n");
-    refused("a:\n- b: 1 # x\n  c: 2\n", &remove("/a/0/b"), NotEdited::Comment);
+    becomes(
+        "a:\n  - b: 1 # x\n    # about c\n\n    c: 2 # y\n",
+        &remove("/a/0/b"),
+        "a:\n  # about c\n  - c: 2 # y\n",
+    );
+    becomes(
+        "a:\n- b:\n    x: 1\n    # some day\n  c: 2\r\n",
+        &remove("/a/0/b"),
+        "a:\n# some day\n- c: 2\r\n",
+    );
+    refused("a: {b: 1, # x\n  c: 2}\n", &remove("/a/b"), NotEdited::Comment);
     becomes("a:\n- b: 1\n  c: 2\n- d: 1\n", &remove("/a/0"), "a:\n- d: 1\n");
     becomes("a:\n- b\n- c", &remove("/a/1"), "a:\n- b\n");
     becomes("a:\n- b: |\n    x\n\n- c\n", &remove("/a/0"), "a:\n\n- c\n");
@@ -108,6 +120,14 @@ fn flow_style_stays_flow_style() {
     becomes("a: {b: {}, c: 1}\n", &set("/a/b/d", json!({"e": [1]})), "a: {b: {d: {e: [1]}}, c: 1}\n");
     becomes("a: {b: true}\n", &set("/a/b", json!(false)), "a: {b: false}\n");
     becomes("a: {b: true, }\n", &set("/a/d", json!(1)), "a: {b: true, d: 1, }\n");
+    becomes("a: {b: 1} # x\nc: 1\n", &set("/a", json!({"d": [1]})), "a: {d: [1]} # x\nc: 1\n");
+    becomes("a: [1, 2]\n", &set("/a", json!([3])), "a: [3]\n");
+    becomes("a: {\"b\": 1}\n", &set("/a", json!({"d": "x"})), "a: {\"d\": \"x\"}\n");
+    for empty in ["b", "b: ", " b "] {
+        let found = edited(&format!("a: {{{empty}, c: 1}}\n"), &[set("/a/b", json!({"d": 1}))]).unwrap();
+        assert_eq!(found.replace(' ', ""), "a:{b:{d:1},c:1}\n", "{empty:?}");
+    }
+    becomes("a: {b}\n", &set("/a/b", json!({"d": ["X"]})), "a: {b: {d: [X]}}\n");
     becomes("a: {\n  b: 1\n}\n", &set("/a/c", json!("x")), "a: {\n  b: 1,\n  c: x\n}\n");
     becomes(
         "{\"a\": {\"b\": 1}}",
