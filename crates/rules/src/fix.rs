@@ -7,6 +7,8 @@ mod change;
 mod ids;
 mod patch;
 mod pod;
+mod profiles;
+mod said;
 #[cfg(test)]
 mod tests;
 
@@ -55,8 +57,8 @@ pub enum Change {
     WithoutToken,
     /// Adds no capability that is not allowed, and drops those that must be dropped.
     Capabilities(Capabilities),
-    /// Sets the profile of the container runtime, or none where only that is allowed.
-    DefaultProfile,
+    /// Sets the profile of the container runtime, or else the only one that is allowed; or none where only that is.
+    AllowedProfile,
     /// Demands that the image does not run as root.
     NonRoot,
     /// Sets ids that are allowed.
@@ -136,5 +138,17 @@ impl Change {
         let mut patching = Patching::new(found.object.clone());
         change::make(self, found, &mut patching)?;
         (!patching.edits().is_empty()).then_some(patching)
+    }
+
+    /// What may work no more after the change, as objects of "may break"; `declared` is what is true of most.
+    #[must_use]
+    pub fn may_break(self, found: &Found<'_>, declared: &'static str) -> Vec<&'static str> {
+        said::may_break(self, found, declared)
+    }
+
+    /// Why there is no change, or why it does not help, where more is known than that.
+    #[must_use]
+    pub fn why_not(self, found: &Found<'_>) -> Option<&'static str> {
+        said::why_not(self, found)
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::pod::{below, container, in_spec};
-use super::{Capabilities, Change, Found, Literal, Patching, Place, ids};
+use super::{Capabilities, Change, Found, Literal, Patching, Place, ids, profiles};
 
 /// Changes the object; none where the change does not fit what was found.
 pub fn make(change: Change, found: &Found<'_>, patching: &mut Patching) -> Option<()> {
@@ -28,7 +28,7 @@ pub fn make(change: Change, found: &Found<'_>, patching: &mut Patching) -> Optio
         Change::ForbidEscalation => each(found, |place| forbid_escalation(place, patching)),
         Change::WithoutToken => each(found, |place| without_token(place, patching)),
         Change::Capabilities(which) => each(found, |place| capabilities(which, found, place, patching)),
-        Change::DefaultProfile => each(found, |place| default_profile(found, place, patching)),
+        Change::AllowedProfile => each(found, |place| profiles::set(found, place, patching)),
         Change::NonRoot => each(found, |place| ids::non_root(place, patching)),
         Change::Ids => each(found, |place| ids::set(found, place, patching)),
     }
@@ -65,7 +65,7 @@ fn remove_items(found: &Found<'_>, list: &str, patching: &mut Patching) -> Optio
 }
 
 /// The number within the bounds, of which either may be absent.
-fn nearest(found: &Value, allowed: &Value) -> Option<Value> {
+pub fn nearest(found: &Value, allowed: &Value) -> Option<Value> {
     let bound = |names: [&str; 2]| names.iter().find_map(|name| integer(allowed.get(name)?));
     let (min, max) = (bound(["min", "minReplicas"]), bound(["max", "maxReplicas"]));
     let number = integer(found)?;
@@ -83,16 +83,30 @@ pub fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| whole(value.as_f64()?))
 }
 
-/// The API server takes `allowPrivilegeEscalation: false` neither beside `privileged: true` nor beside `CAP_SYS_ADMIN`.
+/// The API server takes `allowPrivilegeEscalation: false` neither beside `privileged: true` nor beside `CAP_SYS_ADMIN`. The
+/// field is set first, so that the map in which all of them stand is never empty.
 fn forbid_escalation(place: &Place, patching: &mut Patching) -> Option<()> {
     named(place, &["allowPrivilegeEscalation"])?;
-    let context = below(container(place)?, &["securityContext"]);
+    let context = security_context(place)?;
+    patching.set(place, json!(false))?;
     let privileged = below(&context, &["privileged"]);
-    if patching.get(&privileged) == Some(&json!(true)) {
+    if is_privileged(&context, |place| patching.get(place)) {
         patching.remove(&privileged)?;
     }
-    remove_texts(&below(&context, &["capabilities", "add"]), patching, |name| name == "CAP_SYS_ADMIN")?;
-    patching.set(place, json!(false))
+    remove_texts(&below(&context, &["capabilities", "add"]), patching, |name| name == SYS_ADMIN)
+}
+
+/// What counts as an escalation of privileges by itself.
+pub const SYS_ADMIN: &str = "CAP_SYS_ADMIN";
+
+/// The security context of the container in which a field stands.
+pub fn security_context(place: &Place) -> Option<Place> {
+    Some(below(container(place)?, &["securityContext"]))
+}
+
+/// Whether a security context makes its container privileged.
+pub fn is_privileged<'v>(context: &Place, value: impl Fn(&Place) -> Option<&'v Value>) -> bool {
+    value(&below(context, &["privileged"])) == Some(&json!(true))
 }
 
 fn without_token(place: &Place, patching: &mut Patching) -> Option<()> {
@@ -129,7 +143,8 @@ fn canonical(name: &str) -> String {
     upper.strip_prefix("CAP_").map(str::to_owned).unwrap_or(upper)
 }
 
-fn texts(list: &Value) -> Vec<String> {
+/// The texts of a list.
+pub fn texts(list: &Value) -> Vec<String> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
@@ -153,52 +168,4 @@ fn drop_all(
     let wanted = wanted.iter().filter(|name| *name == "ALL" || !wanted.iter().any(|it| it == "ALL"));
     let missing = wanted.filter(|name| !dropped.iter().any(|it| read(it) == **name));
     missing.cloned().try_for_each(|name| patching.append(place, json!(name)))
-}
-
-/// The fields of profiles.
-const PROFILES: [&str; 2] = ["appArmorProfile", "seccompProfile"];
-
-fn default_profile(found: &Found<'_>, place: &Place, patching: &mut Patching) -> Option<()> {
-    let allowed = texts(found.details.get("allowed").unwrap_or(&Value::Null));
-    // A standard names no entries: it allows the profile of the runtime always.
-    let default = found.details.get("control").is_some() || allowed.iter().any(|entry| is_default(entry));
-    let Some(at) = place.iter().position(|part| PROFILES.contains(&part.as_str())) else {
-        let of_annotations = place.len().checked_sub(2).and_then(|above| place.get(above));
-        of_annotations.filter(|part| *part == "annotations" && default)?;
-        return patching.set(place, json!("runtime/default"));
-    };
-    let profile = &place[..=at];
-    // Field and annotation must say the same; the API server writes a field for an annotation that has none.
-    let annotation = annotation(place, patching).filter(|annotation| patching.get(annotation).is_some());
-    if let Some(annotation) = annotation.filter(|_| default) {
-        patching.set(&annotation, json!("runtime/default"))?;
-        if patching.get(profile).is_none() {
-            return Some(());
-        }
-    }
-    if patching.get(profile).is_some() {
-        let unset = allowed.iter().any(|entry| entry == "unset");
-        return match (default, unset) {
-            (true, _) => patching.set(profile, json!({"type": "RuntimeDefault"})),
-            (false, true) => patching.remove(profile),
-            (false, false) => None,
-        };
-    }
-    // What the Pod says holds for every container that says nothing.
-    let of_pod = in_spec(place, &["securityContext", profile.last()?])?;
-    default.then(|| patching.set(&of_pod, json!({"type": "RuntimeDefault"})))?
-}
-
-/// Where the annotation of before Kubernetes 1.30 stands that names a container's `AppArmor` profile.
-fn annotation(place: &Place, patching: &Patching) -> Option<Place> {
-    const PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/";
-    place.iter().any(|part| part == "appArmorProfile").then_some(())?;
-    let name = patching.get(&below(container(place)?, &["name"]))?.as_str()?;
-    let (_, pod) = in_spec(place, &[])?.split_last().map(|(spec, pod)| (spec.clone(), pod.to_vec()))?;
-    Some(below(&pod, &["metadata", "annotations", &format!("{PREFIX}{name}")]))
-}
-
-/// Whether an entry of a policy allows the profile of the runtime. The last is what a seccomp rule without types says.
-fn is_default(entry: &str) -> bool {
-    ["runtimedefault", "runtime/default", "any type but localhost"].contains(&entry.to_lowercase().as_str())
 }

@@ -30,31 +30,48 @@ pub fn set(found: &Found<'_>, place: &Place, patching: &mut Patching) -> Option<
     match place.last()?.as_str() {
         "runAsNonRoot" => non_root(place, patching),
         "runAsUser" if is_not_root(&ranges) => {
-            patching.remove(place)?;
+            patching.get(place)?;
             let (_, above) = place.split_last()?;
-            patching.set(&below(above, &["runAsNonRoot"]), json!(true))
+            patching.set(&below(above, &["runAsNonRoot"]), json!(true))?;
+            patching.remove(place)
         }
         "supplementalGroups" => groups(place, &ranges, patching),
         "runAsUser" | "runAsGroup" | "fsGroup" => {
             let place = settled(place, patching)?;
-            patching.set(&place, json!(ranges.first()?.0))
+            patching.set(&place, json!(first(&ranges)?))
         }
         _ => None,
     }
 }
 
+/// The first id that is allowed and not root's: nobody gets root by a fix, and the kubelet refuses user 0 beside
+/// `runAsNonRoot`.
+fn first(ranges: &[(i64, i64)]) -> Option<i64> {
+    ranges.iter().find(|(_, max)| *max > 0).map(|(min, _)| (*min).max(1))
+}
+
+/// Whether root's is the only id that a violation allows.
+pub fn is_only_root(details: &Value) -> bool {
+    let ranges = ranges(&details["allowed"]);
+    !ranges.is_empty() && first(&ranges).is_none()
+}
+
 /// Keeps the groups that are allowed; one that is, if none is left.
 fn groups(place: &Place, ranges: &[(i64, i64)], patching: &mut Patching) -> Option<()> {
-    let first = ranges.first()?.0;
     let fits = |id: &Value| {
         integer(id).is_some_and(|id| ranges.iter().any(|(min, max)| (*min..=*max).contains(&id)))
     };
     let groups = patching.get(place).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut kept: Vec<_> = groups.iter().filter(|id| fits(id)).cloned().collect();
-    if kept.is_empty() {
-        kept.push(json!(first));
+    let outside = groups.iter().enumerate().filter(|(_, id)| !fits(id)).map(|(index, _)| index);
+    let (all, mut outside) = (groups.len(), outside.collect::<Vec<_>>());
+    if all == 0 {
+        return patching.set(place, json!([first(ranges)?]));
     }
-    patching.set(place, Value::Array(kept))
+    let item = |index: usize| below(place, &[&index.to_string()]);
+    if outside.len() == all {
+        patching.set(&item(outside.remove(0)), json!(first(ranges)?))?;
+    }
+    outside.iter().rev().try_for_each(|index| patching.remove(&item(*index)))
 }
 
 fn ranges(allowed: &Value) -> Vec<(i64, i64)> {

@@ -63,8 +63,7 @@ impl Patching {
     /// The value at a place; none if there is none, or null.
     #[must_use]
     pub fn get(&self, place: &[String]) -> Option<&Value> {
-        let found = place.iter().try_fold(&self.object, |value, part| child(value, part));
-        found.filter(|value| !value.is_null())
+        value_at(&self.object, place)
     }
 
     /// Sets a field. Maps above it that are not there are made. None if there is no room for it.
@@ -132,6 +131,11 @@ impl Patching {
         };
         one && !field.last().is_some_and(stays)
     }
+}
+
+/// The value at a place; none if there is none, or null.
+pub fn value_at<'v>(value: &'v Value, place: &[String]) -> Option<&'v Value> {
+    place.iter().try_fold(value, |value, part| child(value, part)).filter(|value| !value.is_null())
 }
 
 fn child<'v>(value: &'v Value, part: &str) -> Option<&'v Value> {

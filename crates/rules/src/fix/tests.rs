@@ -141,20 +141,20 @@ fn capabilities_are_those_that_are_allowed() {
 fn profiles_become_that_of_the_runtime_or_none() {
     let field = format!("{CONTEXT}/seccompProfile");
     let of = |container: &Value, details: &Value| {
-        changed(Change::DefaultProfile, &pod(container), &[&field], details)["spec"].clone()
+        changed(Change::AllowedProfile, &pod(container), &[&field], details)["spec"].clone()
     };
     let unconfined = json!({"securityContext": {"seccompProfile": {"type": "Unconfined"}}});
     let default = json!({"type": "RuntimeDefault"});
     let allowed = json!({"allowed": ["RuntimeDefault"]});
     assert_eq!(of(&unconfined, &allowed)["containers"][0]["securityContext"]["seccompProfile"], default);
     assert_eq!(of(&unconfined, &json!({"allowed": ["unset"]}))["containers"][0], json!({}));
-    assert_eq!(of(&unconfined, &json!({"allowed": ["localhost/a"]})), Value::Null);
+    assert_eq!(of(&unconfined, &json!({"allowed": ["localhost/a", "localhost/b"]})), Value::Null);
     assert_eq!(of(&json!({}), &allowed)["securityContext"]["seccompProfile"], default, "for all containers");
     let key = "container.apparmor.security.beta.kubernetes.io/a";
     let object = json!({"metadata": {"annotations": {key: "unconfined"}}});
     let places = [["metadata", "annotations", key].map(str::to_owned).to_vec()];
     let details = json!({"control": "appArmorProfile"});
-    let patched = Change::DefaultProfile.of(&Found { object: &object, places: &places, details: &details });
+    let patched = Change::AllowedProfile.of(&Found { object: &object, places: &places, details: &details });
     let path = "/metadata/annotations/container.apparmor.security.beta.kubernetes.io~1a".to_owned();
     let expected = Edit { op: Op::Replace, path, value: Some(json!("runtime/default")) };
     assert_eq!(patched.unwrap().edits(), [expected]);
@@ -164,6 +164,8 @@ fn profiles_become_that_of_the_runtime_or_none() {
 fn ids_are_allowed_ones() {
     let not_root = json!([{"min": 1, "max": i32::MAX}]);
     let some = json!([{"min": 1000, "max": 2000}]);
+    let with_root = json!([{"min": 0, "max": 0}, {"min": 1000, "max": 2000}]);
+    let from_root = json!([{"min": 0, "max": 65535}]);
     for (object, field, allowed, expected) in [
         (json!({"runAsUser": 0}), "runAsUser", &not_root, json!({"runAsNonRoot": true})),
         (json!({"runAsUser": 0}), "runAsUser", &some, json!({"runAsUser": 1000})),
@@ -181,6 +183,9 @@ fn ids_are_allowed_ones() {
             &some,
             json!({"supplementalGroups": [1000]}),
         ),
+        (json!({"runAsUser": 5}), "runAsUser", &with_root, json!({"runAsUser": 1000})),
+        (json!({"fsGroup": 70_000}), "fsGroup", &from_root, json!({"fsGroup": 1})),
+        (json!({}), "supplementalGroups", &from_root, json!({"supplementalGroups": [1]})),
     ] {
         let object = json!({"spec": {"securityContext": object}});
         let field = format!("spec/securityContext/{field}");
@@ -190,6 +195,107 @@ fn ids_are_allowed_ones() {
     let field = format!("{CONTEXT}/runAsUser");
     let set = changed(Change::Ids, &pod(&json!({})), &[&field], &json!({"allowed": some}));
     assert_eq!(set["spec"]["securityContext"]["runAsUser"], 1000, "for all containers");
+}
+
+/// The patch of a change, as `OP PATH`, and with what may break; or why there is none.
+fn said(change: Change, object: &Value, at: &[&str], details: &Value) -> (String, Vec<&'static str>) {
+    let places = places(at);
+    let found = Found { object, places: &places, details };
+    let Some(patched) = change.of(&found) else {
+        return (change.why_not(&found).unwrap_or_default().to_owned(), vec![]);
+    };
+    let edit = |edit: &Edit| match (edit.op, &edit.value) {
+        (Op::Remove, _) => format!("remove {}", edit.path),
+        (_, value) => format!("{} = {}", edit.path, value.clone().unwrap_or_default()),
+    };
+    let edits: Vec<_> = patched.edits().iter().map(edit).collect();
+    (edits.join("; "), change.may_break(&found, "declared"))
+}
+
+#[test]
+fn root_is_never_what_a_fix_sets() {
+    let object = json!({"spec": {"securityContext": {"runAsUser": 5, "runAsNonRoot": true}}});
+    let details = json!({"allowed": [{"min": 0, "max": 0}]});
+    let (said, _) = said(Change::Ids, &object, &["spec/securityContext/runAsUser"], &details);
+    assert!(said.starts_with("root's id is the only one"), "{said}");
+}
+
+#[test]
+fn only_what_has_to_change_does() {
+    let pod = "spec/securityContext";
+    let groups = json!({"spec": {"securityContext": {"supplementalGroups": [1, 1500, 2, 1600]}}});
+    let some = json!({"allowed": [{"min": 1000, "max": 2000}]});
+    let field = "spec/securityContext/supplementalGroups";
+    let of = |object: &Value| said(Change::Ids, object, &[field], &some).0;
+    assert_eq!(of(&groups), format!("remove /{field}/2; remove /{field}/0"));
+    let none = json!({"spec": {"securityContext": {"supplementalGroups": [1, 2]}}});
+    assert_eq!(of(&none), format!("/{field}/0 = 1000; remove /{field}/1"));
+    let profile = json!({"spec": {"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "a"}}}});
+    let field = format!("{pod}/seccompProfile");
+    let (said, _) =
+        said(Change::AllowedProfile, &profile, &[&field], &json!({"allowed": ["RuntimeDefault"]}));
+    assert_eq!(said, format!("/{field}/type = \"RuntimeDefault\"; remove /{field}/localhostProfile"));
+}
+
+#[test]
+fn the_map_that_stays_is_not_removed() {
+    let field = format!("{CONTEXT}/allowPrivilegeEscalation");
+    let object = pod(&json!({"securityContext": {"privileged": true}}));
+    let (said, breaks) = said(Change::ForbidEscalation, &object, &[&field], &Value::Null);
+    assert_eq!(said, format!("/{field} = false; remove /{CONTEXT}/privileged"));
+    assert_eq!(breaks, ["declared", "access to devices of the node: privileged goes, too"]);
+}
+
+#[test]
+fn the_only_allowed_profile_is_set() {
+    let field = "spec/securityContext/appArmorProfile";
+    let of = |allowed: &[&str]| {
+        let object = json!({"spec": {"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}});
+        said(Change::AllowedProfile, &object, &[field], &json!({"allowed": allowed}))
+    };
+    let (said, breaks) = of(&["localhost/a"]);
+    assert_eq!(said, format!("/{field}/type = \"Localhost\"; /{field}/localhostProfile = \"a\""));
+    assert_eq!(breaks, ["what the allowed profile forbids"]);
+    for allowed in [&["localhost/a", "localhost/b"][..], &["localhost/*"], &["Localhost"], &[]] {
+        assert_eq!(of(allowed).0, "only you know which profile it needs", "{allowed:?}");
+    }
+    let unset = pod(&json!({"name": "a"}));
+    let set = changed(
+        Change::AllowedProfile,
+        &unset,
+        &[&format!("{CONTEXT}/seccompProfile")],
+        &json!({"allowed": ["Unconfined"]}),
+    );
+    assert_eq!(set["spec"]["securityContext"]["seccompProfile"], json!({"type": "Unconfined"}));
+}
+
+#[test]
+fn what_may_break_is_what_this_change_does() {
+    let replicas = json!({"spec": {"replicas": 1}});
+    let of = |found: u32| {
+        said(
+            Change::Clamp("replicas"),
+            &replicas,
+            &["spec/replicas"],
+            &json!({"found": found, "allowed": {"minReplicas": 2, "maxReplicas": 3}}),
+        )
+        .1
+    };
+    assert_eq!(of(1), ["programs that may run only once, and an autoscaler that sets the number"]);
+    assert_eq!(of(9), ["declared"]);
+    let tolerations =
+        json!({"spec": {"tolerations": [{"operator": "Exists"}, {"key": "gpu", "operator": "Exists"}]}});
+    let of = |at: &str| said(Change::RemoveItem("tolerations"), &tolerations, &[at], &Value::Null).1;
+    assert_eq!(of("spec/tolerations/0"), ["running on nodes with a taint, whatever it is"]);
+    assert_eq!(of("spec/tolerations/1"), ["declared"]);
+    let windows = pod(&json!({"securityContext": {"windowsOptions": {"hostProcess": true}}}));
+    let field = format!("{CONTEXT}/windowsOptions/hostProcess");
+    let (_, breaks) = said(Change::Remove(&["privileged", "hostProcess"]), &windows, &[&field], &Value::Null);
+    assert_eq!(breaks, ["access to the node"]);
+    let network = json!({"spec": {"hostNetwork": true, "containers": [{"ports": [{"containerPort": 80}]}]}});
+    let port = "spec/containers/0/ports/0/containerPort";
+    let (because, _) = said(Change::Remove(&["hostPort"]), &network, &[port], &json!({"allowed": []}));
+    assert_eq!(because, "on the network of the host only you know which of the allowed ports is free");
 }
 
 #[test]

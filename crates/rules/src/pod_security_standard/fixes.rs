@@ -20,12 +20,12 @@ pub const DEFAULTS: &[&str] = &[
 ];
 
 pub const PROFILE: Fix = Fix::change(
-    Change::DefaultProfile,
+    Change::AllowedProfile,
     "what the profile of the container runtime forbids, such as mounting",
 );
 
 pub const SECCOMP: Fix = Fix::change(
-    Change::DefaultProfile,
+    Change::AllowedProfile,
     "rare system calls that the profile of the container runtime forbids",
 );
 

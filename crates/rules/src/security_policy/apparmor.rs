@@ -75,7 +75,7 @@ pub const RULE: Rule = Rule {
         findings: "found",
         subject: Subject::PodAndMore(&[Volatile::EphemeralContainers]),
         fix: Fix::change(
-            Change::DefaultProfile,
+            Change::AllowedProfile,
             "what the profile of the container runtime forbids, such as mounting",
         ),
     }],

@@ -130,7 +130,7 @@ pub const RULE: Rule = Rule {
         findings: "found",
         subject: Subject::Pod(&[Volatile::EphemeralContainers]),
         fix: Fix::change(
-            Change::DefaultProfile,
+            Change::AllowedProfile,
             "rare system calls that the profile of the container runtime forbids",
         ),
     }],
