@@ -164,14 +164,19 @@ fn main() -> ExitCode {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-    run(&cli.command).unwrap_or_else(|error| match error.downcast_ref::<std::io::Error>() {
-        // The reader of a pipe had enough.
-        Some(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        _ => {
-            diagnostics::error(diagnostics::with_causes(&error));
-            ExitCode::from(FAILED)
+    run(&cli.command).unwrap_or_else(|error| {
+        if is_closed(&error) {
+            return ExitCode::SUCCESS;
         }
+        diagnostics::error(diagnostics::with_causes(&error));
+        ExitCode::from(FAILED)
     })
+}
+
+/// Whether the reader of a pipe had enough.
+fn is_closed(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Arguments of a script may be what others wrote.

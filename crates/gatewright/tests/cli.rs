@@ -13,6 +13,8 @@ mod api;
 mod explain;
 #[path = "cli/fix.rs"]
 mod fix;
+#[path = "cli/fix_files.rs"]
+mod fix_files;
 #[path = "cli/fixture.rs"]
 mod fixture;
 #[path = "cli/folder.rs"]

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::io::Write as _;
 
+use clap::ValueEnum as _;
+
 use super::Judged;
 use super::judge::Judge;
 use super::placed::Placed;
 use super::report::{Format, Out};
 use super::result::{ObjectResult, Summary, Verdict};
 use crate::diagnostics;
-use crate::fix::{Files, Fixed, Mode, Outcome, try_fixes};
+use crate::fix::{Files, Fixed, Medium, Mode, Outcome, try_fixes};
 use crate::input::InputError;
 
 /// What is done with fixes.
@@ -24,14 +26,22 @@ pub enum Fixing {
 }
 
 impl Fixing {
-    /// A document takes the place of the diff.
-    pub const fn new(mode: Option<Mode>, format: Format) -> Self {
+    /// What is done in a format: the JSON document takes the place of the diff.
+    ///
+    /// # Errors
+    /// The format has no room for fixes, so that they would be lost.
+    pub fn new(mode: Option<Mode>, format: Format) -> anyhow::Result<Self> {
         match (mode, format) {
-            (None, _) => Self::Nothing,
-            (Some(Mode::Diff), Format::Json | Format::Sarif | Format::Junit | Format::Github) => {
-                Self::Patches
-            }
-            (Some(mode), _) => Self::Texts(mode),
+            (None, _) => Ok(Self::Nothing),
+            (Some(Mode::Diff), Format::Json) => Ok(Self::Patches),
+            (Some(Mode::Diff), Format::Sarif | Format::Junit | Format::Github) => anyhow::bail!(
+                "--fix: {} has no fixes: use -o json for patches, -o table for a diff, or --fix=write",
+                format
+                    .to_possible_value()
+                    .map(|value| format!("-o {}", value.get_name()))
+                    .unwrap_or_default()
+            ),
+            (Some(mode), _) => Ok(Self::Texts(mode)),
         }
     }
 
@@ -44,7 +54,8 @@ impl Fixing {
     pub fn judge(self, judge: &Judge<'_>, placed: &Placed) -> (ObjectResult, Option<Fixed>) {
         let mut result = judge.judge(placed);
         let wanted = self != Self::Nothing && !result.violations.is_empty();
-        let fixed = if wanted { try_fixes(judge, placed, &mut result) } else { None };
+        let medium = if self == Self::Patches { Medium::Object } else { Medium::Text };
+        let fixed = if wanted { try_fixes(judge, placed, &mut result, medium) } else { None };
         (result, fixed)
     }
 }
@@ -78,10 +89,10 @@ impl Fixes {
         let mut results = vec![];
         for (placed, (result, fixed)) in placed.iter().zip(judged) {
             self.objects += 1;
-            if let Some(Fixed { edits, after, .. }) = fixed {
-                self.verdicts.push((self.objects, result.verdict, after.verdict));
+            if let Some(fixed) = fixed {
+                self.verdicts.push((self.objects, result.verdict, fixed.after.verdict));
                 if let Fixing::Texts(_) = self.fixing {
-                    self.files.add(self.objects, placed, &edits);
+                    self.files.add(self.objects, placed, &fixed);
                 }
             }
             results.push(result);
@@ -90,14 +101,11 @@ impl Fixes {
     }
 
     /// Prints the diff or writes the files, and counts what is left.
-    ///
-    /// # Errors
-    /// Stdout is closed.
-    pub(super) fn finish(self, before: Summary, problems: &[InputError]) -> anyhow::Result<Judged> {
+    pub(super) fn finish(self, before: Summary, problems: &[InputError]) -> Judged {
         let Self { fixing, files, verdicts, .. } = self;
-        let mut unsaved = false;
+        let (mut unsaved, mut unwritten) = (false, Ok(()));
         let done: HashSet<_> = match fixing {
-            Fixing::Nothing => return Ok(Judged { summary: before, unsaved }),
+            Fixing::Nothing => return Judged { summary: before, unsaved, unwritten },
             Fixing::Patches => verdicts.iter().map(|(number, ..)| *number).collect(),
             Fixing::Texts(mode) => {
                 let unsound = problems.iter().map(|problem| problem.location.file.clone()).collect();
@@ -105,7 +113,7 @@ impl Fixes {
                 notes.iter().for_each(diagnostics::note);
                 errors.iter().for_each(diagnostics::error);
                 written.iter().map(|file| format!("{file}: edited")).for_each(diagnostics::note);
-                std::io::stdout().lock().write_all(diff.as_bytes())?;
+                unwritten = std::io::stdout().lock().write_all(diff.as_bytes()).map_err(Into::into);
                 unsaved = !errors.is_empty();
                 done
             }
@@ -115,6 +123,6 @@ impl Fixes {
             summary.change(*before, *after);
         }
         diagnostics::note(format!("with the fixes: {summary}"));
-        Ok(Judged { summary, unsaved })
+        Judged { summary, unsaved, unwritten }
     }
 }

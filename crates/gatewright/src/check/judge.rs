@@ -77,6 +77,7 @@ impl Judge<'_> {
             operation: operation(&request),
             verdict: found.violations.iter().map(|it| it.enforcement_action).max().unwrap_or_default(),
             violations: found.violations,
+            patch: None,
             assumed: assumed.into_iter().map(Foreign::from).collect(),
             unread,
             unverified: self.unverified(&found.unverified),
@@ -254,9 +255,8 @@ impl Lines<'_> {
 
 /// What is the same of a violation of a controller and one of its Pod.
 fn same(violation: &Violation) -> (ConstraintName, String) {
-    let message = violation.message.raw();
-    let implied = message.strip_prefix("[Implied by ").and_then(|rest| rest.split_once("] "));
-    (violation.constraint.clone(), implied.map_or(message, |(_, rest)| rest).to_owned())
+    let message = violation.implied().unwrap_or(violation.message.raw());
+    (violation.constraint.clone(), message.to_owned())
 }
 
 /// The field of a request that holds what is judged.

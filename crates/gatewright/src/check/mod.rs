@@ -27,7 +27,7 @@ use crate::input::{InputError, Limit, ReadingArgs};
 use crate::sandbox::{Limits, Pool};
 use crate::settings::SettingsArgs;
 use crate::signatures::{Standing, Verification, registry_config};
-use crate::{FAILED, diagnostics};
+use crate::{FAILED, diagnostics, is_closed};
 use collect::{Collected, collect};
 use fixing::{Fixes, Fixing};
 use judge::Judge;
@@ -85,7 +85,8 @@ pub struct Args {
     /// Also lists the objects that pass, and what was assumed of each object
     #[arg(short, long)]
     verbose: bool,
-    /// Prints a diff that undoes what is wrong, for patch -p0, and the report on stderr; write edits the files
+    /// Prints a diff that undoes what is wrong, for patch -p0, and the report on stderr; with -o json the fixes are in the
+    /// document; write edits the files
     #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true,
           default_missing_value = "diff")]
     fix: Option<Mode>,
@@ -166,6 +167,7 @@ const BATCH: usize = 512;
 
 /// Judges the input.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let fixing = Fixing::new(args.fix, args.output)?;
     let reading = args.reading.reading();
     let settings = args.settings.read(&reading.limit)?;
     // Without a file nothing is known of the cluster.
@@ -203,11 +205,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         signatures,
     };
     judge.assumed.iter().for_each(diagnostics::note);
-    let Judged { summary, unsaved } = judge_and_fix(args, &judge, placed, &collected.problems)?;
+    let Judged { summary, unsaved, unwritten } =
+        judge_and_fix(args, fixing, &judge, placed, &collected.problems)?;
     notes::of_idle(&world).for_each(diagnostics::note);
     let exceeded = report_exceeded(&pool, &world);
     let failed = exceeded || unsaved || !collected.problems.is_empty();
-    Ok(ExitCode::from(exit_code(args.fail_on, summary, failed)))
+    match unwritten {
+        Err(error) if !is_closed(&error) => Err(error),
+        _ => Ok(ExitCode::from(exit_code(args.fail_on, summary, failed))),
+    }
 }
 
 fn exit_code(fail_on: FailOn, summary: Summary, problems: bool) -> u8 {
@@ -274,22 +280,33 @@ struct Judged {
     summary: Summary,
     /// Whether a file that fixes are for could not be read or written.
     unsaved: bool,
+    /// Whether results and diff could be written. The verdict is known all the same.
+    unwritten: anyhow::Result<()>,
 }
 
 /// Judges all objects, reports, and hands out the fixes.
+///
+/// # Errors
+/// The objects cannot be judged. What cannot be reported is said in the result: files are written nevertheless.
 fn judge_and_fix(
     args: &Args,
+    fixing: Fixing,
     judge: &Judge<'_>,
     placed: Vec<Placed>,
     problems: &[InputError],
 ) -> anyhow::Result<Judged> {
-    let fixing = Fixing::new(args.fix, args.output);
     let mut report = Report::new(args.output, args.verbose, args.fail_on, fixing.out());
-    let mut fixes = Fixes::new(fixing);
-    let (summary, said) = judge_all(judge, placed, &mut fixes, &mut |results| report.add(results))?;
+    let (mut fixes, mut unwritten) = (Fixes::new(fixing), Ok(()));
+    let (summary, said) = judge_all(judge, placed, &mut fixes, &mut |results| {
+        if unwritten.is_ok() {
+            unwritten = report.add(results).map_err(anyhow::Error::from);
+        }
+        Ok(())
+    })?;
     said.iter().for_each(diagnostics::note);
-    report.finish(summary, &judge.world.namespaces, problems)?;
-    fixes.finish(summary, problems)
+    let unwritten = unwritten.and_then(|()| report.finish(summary, &judge.world.namespaces, problems));
+    let judged = fixes.finish(summary, problems);
+    Ok(Judged { unwritten: unwritten.and(judged.unwritten), ..judged })
 }
 
 /// Judges in parallel, some objects at a time, and hands on the results in the order of the input. Returns how many objects

@@ -241,6 +241,7 @@ pub fn failed(placed: &Placed, object: ObjectRef, reason: String) -> ObjectResul
         operation: String::new(),
         verdict: Verdict::Error,
         violations: vec![],
+        patch: None,
         assumed: vec![reason.into()],
         unread: false,
         unverified: vec![],

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gatewright_gatekeeper::Action;
-use gatewright_rules::fix::Place;
+use gatewright_rules::fix::{Edit, Place};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -158,6 +158,13 @@ impl Violation {
         self.details.get("field").into_iter().chain(several).filter_map(Value::as_str)
     }
 
+    /// What is said of something that an `ExpansionTemplate` makes of the object; none if it is about the object, or about
+    /// what Kubernetes makes of it.
+    pub fn implied(&self) -> Option<&str> {
+        let implied = self.message.raw().strip_prefix("[Implied by ")?;
+        implied.split_once("] ").map(|(_, message)| message)
+    }
+
     /// The field of the policy, or the control of the standard, that is violated.
     pub fn rule(&self) -> Option<&str> {
         ["rule", "control"].into_iter().find_map(|key| self.details.get(key)?.as_str())
@@ -177,6 +184,9 @@ pub struct ObjectResult {
     pub verdict: Verdict,
     /// What is wrong with it.
     pub violations: Vec<Violation>,
+    /// All fixes together, as a JSON patch (RFC 6902) of the object as it is written; none where there are none, or nobody
+    /// asked for them.
+    pub patch: Option<Vec<Edit>>,
     /// What had to be assumed.
     pub assumed: Vec<Foreign>,
     /// Whether it has a Pod template that no rule reads.

@@ -1,5 +1,6 @@
 //! What `explain` says: the shape of its JSON.
 
+use gatewright_rules::fix::Edit;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -37,6 +38,8 @@ pub struct Explain {
     pub not_coming_back: u64,
     /// What becomes of the object once all fixes are made; none where there are none.
     pub with_fixes: Option<WithFixes>,
+    /// All fixes together, as a JSON patch (RFC 6902) of the object; none where there are none.
+    pub patch: Option<Vec<Edit>>,
     /// What had to be assumed.
     pub assumed: Vec<Foreign>,
     /// What the user may not see.

@@ -13,7 +13,7 @@ use crate::check::judge::Judge;
 use crate::check::placed::Placed;
 use crate::check::result::{ConstraintName, Judged, ObjectResult, Verdict, Violation};
 use crate::check::world::World;
-use crate::fix::{Fixed, try_fixes};
+use crate::fix::{Fixed, Medium, try_fixes};
 use crate::policies::PolicyRef;
 use crate::signatures::Standing;
 
@@ -102,8 +102,9 @@ pub fn beyond_engine(world: &World, known: &Known, kind: &str) -> Option<String>
 
 /// Judges an object, and finds out what each constraint has to do with it.
 pub fn find(world: &mut World, known: &Known, assumed: &[String], placed: &Placed) -> Found {
-    let (result, failed, fixed) =
-        by_all_others(world, assumed, placed, |judge, result| try_fixes(judge, placed, result));
+    let (result, failed, fixed) = by_all_others(world, assumed, placed, |judge, result| {
+        try_fixes(judge, placed, result, Medium::Object)
+    });
     let facts = facts(world, known, placed, &result, &failed);
     Found { result, facts, fixed, written: placed.document() }
 }

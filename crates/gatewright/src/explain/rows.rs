@@ -67,6 +67,7 @@ pub fn explain(found: Found, place: &Place<'_>) -> Explain {
         policies: rows,
         not_coming_back: if made_anew { place.running } else { 0 },
         with_fixes: fixed.as_ref().map(|fixed| with_fixes(&fixed.after)),
+        patch: result.patch,
         patched: fixed.map_or(written, |fixed| fixed.object),
         assumed: result.assumed,
         incomplete: place.blind.iter().chain(&place.incomplete).cloned().collect(),

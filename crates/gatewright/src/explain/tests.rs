@@ -88,6 +88,7 @@ fn of(kind: &str, facts: Vec<Facts>) -> Found {
         operation: "CREATE".to_owned(),
         verdict: violations.iter().map(|it| it.enforcement_action).max().unwrap_or_default(),
         violations,
+        patch: None,
         assumed: vec![],
         unread: false,
         unverified: vec![],

@@ -3,6 +3,7 @@
 
 mod diff;
 mod files;
+mod same;
 #[cfg(test)]
 mod tests;
 mod tried;
@@ -14,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use files::{Files, Outcome};
-pub use tried::{Fixed, try_fixes};
+pub use tried::{Fixed, Medium, try_fixes};
 pub use words::lines_of;
 
 /// What undoes a violation.
@@ -24,15 +25,17 @@ pub struct Fix {
     /// The change of the object as it is written, as a JSON patch (RFC 6902).
     pub patch: Vec<Edit>,
     /// What may work no more afterwards.
-    pub may_break: &'static str,
+    pub may_break: String,
+    /// Whether it helps only together with the other fixes of the object: `patch` of the result is all of them.
+    pub with_others: bool,
 }
 
 /// What is done with fixes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// They are printed as a diff, for patch -p0
+    /// Prints the fixes as a diff, for patch -p0
     #[default]
     Diff,
-    /// The files are edited
+    /// Edits the files
     Write,
 }

@@ -1,15 +1,16 @@
 //! Which fixes help: each is judged.
 
-use std::collections::HashMap;
-
 use gatewright_rules::Template;
-use gatewright_rules::fix::{Edit, Fix as Declared, Found, Patching};
+use gatewright_rules::fix::{Edit, Fix as Declared, Found, Op, Patching};
 use serde_json::Value;
 
 use super::Fix;
+use super::files::below;
+use super::same::{count, new, same};
 use crate::check::judge::Judge;
 use crate::check::placed::Placed;
-use crate::check::result::{ConstraintName, ObjectResult, Verdict, Violation};
+use crate::check::result::{ObjectResult, Verdict, Violation};
+use crate::input::{self, NotEdited, STDIN, Written};
 
 /// How many fixes of one object are looked for.
 pub const MOST: usize = 50;
@@ -26,15 +27,41 @@ const TOGETHER: &str = "the other fixes undo it, too";
 pub struct Fixed {
     /// The object as it is written, changed.
     pub object: Value,
-    /// What was changed, one after the other.
+    /// What was changed, one after the other; empty where nothing could be.
     pub edits: Vec<Edit>,
     /// What is said of the changed object.
     pub after: ObjectResult,
+    /// What would help, too, and cannot be done in the text.
+    pub left: Vec<Left>,
+}
+
+/// A fix that cannot be made in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The fix.
+    pub edits: Vec<Edit>,
+    /// Why not.
+    pub because: NotEdited,
+}
+
+/// Where fixes are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// In the object.
+    Object,
+    /// In the text that the object is written in: what does not fit there is left out.
+    Text,
 }
 
 /// Says of each violation of an object what undoes it, and does all of that. None if nothing can be done.
-pub fn try_fixes(judge: &Judge<'_>, placed: &Placed, result: &mut ObjectResult) -> Option<Fixed> {
-    let trial = Trial { judge, placed };
+pub fn try_fixes(
+    judge: &Judge<'_>,
+    placed: &Placed,
+    result: &mut ObjectResult,
+    medium: Medium,
+) -> Option<Fixed> {
+    let written = placed.written().filter(|_| medium == Medium::Text && **placed.file() != *STDIN);
+    let trial = Trial { judge, placed, written };
     let start = State { patching: Patching::new(placed.document()), result: result.clone() };
     let mut tried = Tried::default();
     let mut singles = vec![];
@@ -43,18 +70,36 @@ pub fn try_fixes(judge: &Judge<'_>, placed: &Placed, result: &mut ObjectResult) 
             if index < MOST { trial.single(&start, violation, &mut tried) } else { Err(BEYOND.to_owned()) };
         singles.push(single);
     }
-    let fixed = trial.all(start);
-    let gone = |violation: &Violation| {
-        fixed.as_ref().is_some_and(|fixed| count(&fixed.after.violations, &key(violation)) == 0)
-    };
+    let All { state, done, left } = trial.all(start);
+    let State { patching, result: after } = state;
     for (violation, single) in result.violations.iter_mut().zip(singles) {
-        match single {
-            Ok(fix) => violation.fix = Some(fix),
-            Err(_) if gone(violation) => violation.no_fix = Some(TOGETHER.into()),
-            Err(because) => violation.no_fix = Some(because.into()),
-        }
+        say(violation, single, &done, &after.violations);
     }
-    fixed
+    let edits = patching.edits().to_vec();
+    if edits.is_empty() && left.is_empty() {
+        return None;
+    }
+    result.patch = (!edits.is_empty()).then(|| edits.clone());
+    Some(Fixed { object: patching.object().clone(), edits, after, left })
+}
+
+/// Says what undoes a violation, alone or with the others, or why nothing does.
+fn say(violation: &mut Violation, single: Result<Fix, String>, done: &[Done], after: &[Violation]) {
+    let because = match single {
+        Ok(fix) => {
+            violation.fix = Some(fix);
+            return;
+        }
+        Err(because) => because,
+    };
+    if count(after, violation) > 0 {
+        violation.no_fix = Some(because.into());
+        return;
+    }
+    match done.iter().find(|done| same(&done.violation, violation)) {
+        Some(done) => violation.fix = Some(Fix { with_others: true, ..done.fix.clone() }),
+        None => violation.no_fix = Some(TOGETHER.into()),
+    }
 }
 
 /// An object on its way.
@@ -63,81 +108,157 @@ struct State {
     result: ObjectResult,
 }
 
+/// An object with everything done.
+struct All {
+    state: State,
+    done: Vec<Done>,
+    left: Vec<Left>,
+}
+
+/// What was done for a violation.
+struct Done {
+    violation: Violation,
+    fix: Fix,
+}
+
 /// What became of patches that were judged already: several violations may have the same.
 type Tried = Vec<(Vec<Edit>, Result<ObjectResult, String>)>;
+
+/// Why a fix is not made.
+enum Failed {
+    /// It does not help.
+    Useless,
+    /// It helps, and does not fit into the text.
+    Text(Left),
+}
+
+impl From<String> for Failed {
+    fn from(_: String) -> Self {
+        Self::Useless
+    }
+}
+
+/// An object with what is declared for a violation.
+struct Changed {
+    patching: Patching,
+    may_break: String,
+    /// Why it does not help, if it does not and that is known.
+    why_not: Option<&'static str>,
+}
+
+impl Changed {
+    /// What was done since a state.
+    fn since(&self, state: &State) -> Fix {
+        let patch = self.patching.edits()[state.patching.edits().len()..].to_vec();
+        Fix { patch, may_break: self.may_break.clone(), with_others: false }
+    }
+}
 
 struct Trial<'a> {
     judge: &'a Judge<'a>,
     placed: &'a Placed,
+    /// The text into which fixes must fit, if there is one.
+    written: Option<Written<'a>>,
 }
 
 impl Trial<'_> {
     /// What undoes one violation alone. What was tried for another one is not judged again.
     fn single(&self, start: &State, violation: &Violation, tried: &mut Tried) -> Result<Fix, String> {
-        let (patching, may_break) = self.changed(start, violation)?;
-        let patch = patching.edits().to_vec();
-        let known = tried.iter().find(|(edits, _)| *edits == patch).map(|(_, judged)| judged.clone());
+        let changed = self.changed(start, violation)?;
+        let fix = changed.since(start);
+        let known = tried.iter().find(|(edits, _)| *edits == fix.patch).map(|(_, judged)| judged.clone());
         let judged = known.unwrap_or_else(|| {
-            let judged = self.judged(&patching);
-            tried.push((patch.clone(), judged.clone()));
+            let judged = self.judged(&changed.patching);
+            tried.push((fix.patch.clone(), judged.clone()));
             judged
         });
-        helps(&start.result, &judged?, violation)?;
-        Ok(Fix { patch, may_break })
+        helps(&start.result, &judged?, violation, &changed)?;
+        Ok(fix)
     }
 
     /// All fixes that help, one after the other: first together, which mostly is enough, then whatever is left.
-    fn all(&self, start: State) -> Option<Fixed> {
-        let mut state = self.together(&start).unwrap_or(start);
+    fn all(&self, start: State) -> All {
+        let (mut state, mut done) = self.together(&start).unwrap_or((start, vec![]));
+        let mut left = vec![];
         for _ in 0..ROUNDS {
             let mut found = false;
-            for violation in state.result.violations.clone() {
-                let here = count(&state.result.violations, &key(&violation)) > 0;
+            left.clear();
+            for violation in self.in_order(&state).into_iter().cloned().collect::<Vec<_>>() {
+                let here = count(&state.result.violations, &violation) > 0;
                 if !here || state.patching.edits().len() >= MOST {
                     continue;
                 }
-                if let Ok(better) = self.better(&state, &violation) {
-                    (state, found) = (better, true);
+                match self.better(&state, &violation) {
+                    Ok((better, fix)) => {
+                        (state, found) = (better, true);
+                        done.push(Done { violation, fix });
+                    }
+                    Err(Failed::Text(fix)) if !left.contains(&fix) => left.push(fix),
+                    Err(_) => {}
                 }
             }
             if !found {
                 break;
             }
         }
-        let State { patching, result } = state;
-        let edits = patching.edits().to_vec();
-        (!edits.is_empty()).then(|| Fixed { object: patching.object().clone(), edits, after: result })
+        All { state, done, left }
     }
 
-    /// The object without one more violation.
-    fn better(&self, state: &State, violation: &Violation) -> Result<State, String> {
-        let (patching, _) = self.changed(state, violation)?;
-        let result = self.judged(&patching)?;
-        helps(&state.result, &result, violation)?;
-        Ok(State { patching, result })
+    /// The violations, those last whose fix only removes something: a map that is needed for something else is not removed
+    /// then, to be made again without its comments. Of these the last is the first, so that the numbers of items stay.
+    fn in_order<'s>(&self, state: &'s State) -> Vec<&'s Violation> {
+        let removes = |violation: &&Violation| {
+            let patch = self.changed(state, violation).map(|changed| changed.since(state).patch);
+            patch.is_ok_and(|patch| patch.iter().all(|edit| edit.op == Op::Remove))
+        };
+        let (mut last, first): (Vec<_>, Vec<_>) = state.result.violations.iter().partition(removes);
+        last.reverse();
+        [first, last].concat()
+    }
+
+    /// The object without one more violation, and what was done.
+    fn better(&self, state: &State, violation: &Violation) -> Result<(State, Fix), Failed> {
+        let changed = self.changed(state, violation)?;
+        let result = self.judged(&changed.patching)?;
+        helps(&state.result, &result, violation, &changed)?;
+        let fix = changed.since(state);
+        match self.fits(&changed.patching) {
+            Ok(()) => Ok((State { patching: changed.patching, result }, fix)),
+            Err(because) => Err(Failed::Text(Left { edits: fix.patch, because })),
+        }
     }
 
     /// The fixes of all violations, judged once.
-    fn together(&self, start: &State) -> Option<State> {
+    fn together(&self, start: &State) -> Option<(State, Vec<Done>)> {
         let mut state = State { patching: start.patching.clone(), result: start.result.clone() };
-        let mut wanted = vec![];
-        for violation in start.result.violations.iter().take(MOST) {
-            if let Ok((patching, _)) = self.changed(&state, violation) {
-                state.patching = patching;
-                wanted.push(violation);
+        let mut done = vec![];
+        for violation in self.in_order(start).into_iter().take(MOST) {
+            if let Ok(changed) = self.changed(&state, violation) {
+                done.push(Done { violation: violation.clone(), fix: changed.since(&state) });
+                state.patching = changed.patching;
             }
         }
+        self.fits(&state.patching).ok()?;
         let result = self.judged(&state.patching).ok()?;
-        let undone = |violation: &&Violation| count(&result.violations, &key(violation)) == 0;
-        let fine = !wanted.is_empty() && wanted.iter().all(undone);
+        let undone = |done: &Done| count(&result.violations, &done.violation) == 0;
+        let fine = !done.is_empty() && done.iter().all(undone);
         let fine = fine && new(&start.result.violations, &result.violations).is_none();
-        fine.then_some(State { patching: state.patching, result })
+        fine.then_some((State { patching: state.patching, result }, done))
     }
 
-    /// An object with what is declared for a violation, and what may break.
-    fn changed(&self, state: &State, violation: &Violation) -> Result<(Patching, &'static str), String> {
+    /// Whether everything that was changed can be changed in the text.
+    fn fits(&self, patching: &Patching) -> Result<(), NotEdited> {
+        let Some(Written { text, pointer, .. }) = &self.written else { return Ok(()) };
+        input::edited(text, &below(pointer, patching.edits())).map(drop)
+    }
+
+    /// An object with what is declared for a violation.
+    fn changed(&self, state: &State, violation: &Violation) -> Result<Changed, String> {
         if self.placed.is_review() {
             return Err("a recorded request is not changed".to_owned());
+        }
+        if violation.implied().is_some() {
+            return Err("what an ExpansionTemplate makes of the object is not fixed".to_owned());
         }
         let template = Template::of_kind(violation.constraint.kind.raw());
         let declared = template.zip(violation.rule()).map(|(of, rule)| Declared::declared(of, rule));
@@ -149,11 +270,14 @@ impl Trial<'_> {
         for fix in declared {
             match fix {
                 Declared::Change { change, may_break } => {
+                    let why_not = change.why_not(&found);
                     if let Some(changed) = change.of(&found) {
                         let mut patching = state.patching.clone();
                         patching.extend(changed);
-                        return Ok((patching, may_break));
+                        let may_break = change.may_break(&found, may_break).join("; ");
+                        return Ok(Changed { patching, may_break, why_not });
                     }
+                    because = why_not.unwrap_or(because);
                 }
                 Declared::None { because: declared } => because = declared,
             }
@@ -171,65 +295,17 @@ impl Trial<'_> {
 }
 
 /// Whether a violation is there less often than before, and no other one more often.
-fn helps(before: &ObjectResult, after: &ObjectResult, violation: &Violation) -> Result<(), String> {
+fn helps(
+    before: &ObjectResult,
+    after: &ObjectResult,
+    violation: &Violation,
+    changed: &Changed,
+) -> Result<(), String> {
     if let Some(new) = new(&before.violations, &after.violations) {
         return Err(format!("what undoes it is refused by {}", new.subject()));
     }
-    let key = key(violation);
-    if count(&after.violations, &key) >= count(&before.violations, &key) {
-        return Err("what undoes it mostly does not help here".to_owned());
+    if count(&after.violations, violation) >= count(&before.violations, violation) {
+        return Err(changed.why_not.unwrap_or("the usual fix does not help here").to_owned());
     }
     Ok(())
-}
-
-/// A constraint, and what it says.
-pub type Key = (ConstraintName, String);
-
-/// What makes two violations the same.
-pub fn key(violation: &Violation) -> Key {
-    let control = violation.details.get("control").and_then(Value::as_str);
-    let said = control.map_or_else(|| numberless(violation.message.raw()), str::to_owned);
-    (violation.constraint.clone(), said)
-}
-
-/// What must not be there more often than before. A control says in one sentence what is wrong with several fields, and with
-/// fewer of them that sentence is another one.
-fn parts(violation: &Violation) -> Vec<Key> {
-    let (constraint, said) = key(violation);
-    if violation.details.get("control").is_none() {
-        return vec![(constraint, said)];
-    }
-    violation.fields().map(|field| (constraint.clone(), format!("{said}: {}", numberless(field)))).collect()
-}
-
-/// A text without the numbers of items, which change when another item goes.
-fn numberless(text: &str) -> String {
-    let mut said = String::new();
-    for (index, part) in text.split('[').enumerate() {
-        let digits = part.chars().take_while(char::is_ascii_digit).count();
-        let rest = if digits > 0 && part[digits..].starts_with(']') { &part[digits..] } else { part };
-        said.extend((index > 0).then_some('['));
-        said.push_str(rest);
-    }
-    said
-}
-
-fn count(violations: &[Violation], of: &Key) -> usize {
-    violations.iter().filter(|violation| key(violation) == *of).count()
-}
-
-/// A violation that says something that was not said as often before.
-pub fn new<'a>(before: &[Violation], after: &'a [Violation]) -> Option<&'a Violation> {
-    let mut room: HashMap<Key, usize> = HashMap::new();
-    for part in before.iter().flat_map(parts) {
-        *room.entry(part).or_default() += 1;
-    }
-    let mut has_room = |part| match room.get_mut(&part) {
-        Some(left) if *left > 0 => {
-            *left -= 1;
-            true
-        }
-        _ => false,
-    };
-    after.iter().find(|violation| !parts(violation).into_iter().all(&mut has_room))
 }

@@ -12,7 +12,10 @@ pub fn lines_of((first, others): &Joined<'_>) -> Vec<String> {
     let mut lines = vec![];
     for violation in std::iter::once(*first).chain(others.iter().map(|(_, other)| *other)) {
         let line = match (&violation.fix, &violation.no_fix) {
-            (Some(fix), _) => format!("fix: {}   may break: {}", patch(&fix.patch), fix.may_break),
+            (Some(fix), _) => {
+                let fix_of = if fix.with_others { "fix, with the others" } else { "fix" };
+                format!("{fix_of}: {}   may break: {}", patch(&fix.patch), fix.may_break)
+            }
             (None, Some(because)) => format!("no fix: {because}"),
             (None, None) => continue,
         };

@@ -55,6 +55,7 @@ fn opinion(violations: Vec<Violation>) -> Opinion {
         verdict,
         pods_refused: verdict == Verdict::Deny,
         violations,
+        patch: None,
         assumed: vec![],
         unread: false,
         unverified: vec![],

@@ -57,7 +57,7 @@ const ROWS: &[Row] = &[
             "-k -f broken.yaml -f policy.json -f objects.json",
             "-f objects.json --namespace-labels {evil}:a=b",
             "-f {evil}",
-            "-f policy.json -f objects.json --fix",
+            "-f policy.json -f objects.json --fix=write",
         ],
     ),
     row("test", &["hostile.cases.yaml -v", "evil.cases.yaml"]),
