@@ -177,9 +177,7 @@ async fn of_cluster(args: &Args) -> anyhow::Result<Material> {
     let findings = seen::findings(&seen, namespace.as_deref());
     Ok(Material {
         notes: audit.as_ref().map(|run| seen::notes(run, &seen.exempt)).unwrap_or_default(),
-        failed: namespace
-            .as_deref()
-            .is_some_and(|namespace| nothing_is_known(&seen, namespace, audit.as_ref(), &findings)),
+        failed: namespace.as_deref().is_some_and(|namespace| nothing_is_known(&seen, namespace, &findings)),
         findings,
         owners: seen.owners,
         audit,
@@ -190,10 +188,9 @@ async fn of_cluster(args: &Args) -> anyhow::Result<Material> {
 }
 
 /// Whether nobody can say that nothing fails in the namespace: audit leaves it out, or found more than it lists.
-fn nothing_is_known(seen: &Seen, namespace: &str, run: Option<&AuditRun>, findings: &[Finding]) -> bool {
+fn nothing_is_known(seen: &Seen, namespace: &str, findings: &[Finding]) -> bool {
     let fails = findings.iter().any(|finding| finding.action == Action::Deny);
-    let is_cut = run.is_some_and(|run| !run.cut.is_empty());
-    seen.is_exempt(namespace) || (is_cut && !fails)
+    seen.is_exempt(namespace) || (seen::hides_failures(seen) && !fails)
 }
 
 fn of_files(args: &Args) -> anyhow::Result<Material> {

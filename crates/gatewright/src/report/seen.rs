@@ -134,6 +134,12 @@ fn audited(constraint: &Value) -> Option<Audited> {
     Some(Audited { policy, reported_as, action, audit: audit(&constraint["status"]) })
 }
 
+/// Whether audit found more than it lists of something that refuses objects: nobody knows where.
+pub fn hides_failures(seen: &Seen) -> bool {
+    let is_cut = |one: &Audited| one.audit.as_ref().is_some_and(|audit| audit.truncated() > 0);
+    seen.constraints.iter().filter_map(audited).any(|one| one.action == Action::Deny && is_cut(&one))
+}
+
 /// What is known of the audit itself; none where it has looked at nothing yet.
 pub fn run(seen: &Seen) -> Option<AuditRun> {
     let all: Vec<_> = seen.constraints.iter().filter_map(audited).collect();
@@ -192,7 +198,7 @@ fn named(names: impl Iterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Seen, Times, findings, notes, objects, run};
+    use super::{Seen, Times, findings, hides_failures, notes, objects, run};
     use crate::report::document::Subject;
     use gatewright_api::PolicyKind;
     use gatewright_gatekeeper::Action;
@@ -260,6 +266,17 @@ mod tests {
         let unknown = constraint("D8SecurityPolicy", "strict", "?", &status("t", 1, &[violation("a", "b")]));
         let found = findings(&Seen { constraints: vec![unknown], ..Seen::default() }, None);
         assert_eq!(found[0].action, Action::Deny);
+    }
+
+    /// Where only what warns is cut, nothing fails that is not listed.
+    #[test]
+    fn a_cut_list_hides_failures_where_it_is_of_what_refuses() {
+        for (action, total, expected) in [("deny", 2, true), ("warn", 2, false), ("deny", 1, false)] {
+            let cut =
+                constraint("D8SecurityPolicy", "strict", action, &status("t", total, &[violation("a", "b")]));
+            let seen = Seen { constraints: vec![cut], ..Seen::default() };
+            assert_eq!(hides_failures(&seen), expected, "{action} {total}");
+        }
     }
 
     #[test]
