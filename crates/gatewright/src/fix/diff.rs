@@ -96,9 +96,9 @@ mod tests {
 
     #[test]
     fn lines_and_names_that_would_be_obeyed_are_refused() {
-        let of = |file: &str, old: &str| made(file, "/work", old, &format!("{old}new\n"));
+        let of = |file: &str, old: &str| made(file, "/srv", old, &format!("{old}new\n"));
         assert_eq!(of("a.yaml", "x\n").unwrap(), "--- a.yaml\n+++ a.yaml\n@@ -1 +1,2 @@\n x\n+new\n");
-        assert!(of("/work/b/a.yaml", "x\n").unwrap().starts_with("--- b/a.yaml\n+++ b/a.yaml\n"));
+        assert!(of("/srv/b/a.yaml", "x\n").unwrap().starts_with("--- b/a.yaml\n+++ b/a.yaml\n"));
         assert!(of("a b.yaml", "x\n").unwrap().starts_with("--- a b.yaml\t\n+++ a b.yaml\t\n"));
         assert!(of("a.yaml", "x\ty\r\n").is_ok());
         for (file, old, why) in [
