@@ -10,7 +10,7 @@ use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
-use super::{Connection, Discovery, Served, Unseen, constraints, list_whole, right};
+use super::{Connection, Discovery, Served, Unseen, configs, constraints, list_whole, right};
 use crate::check::Scopes;
 use crate::check::collect::Collected;
 use crate::input::{Document, Location};
@@ -98,9 +98,8 @@ pub async fn seen(connection: &Connection) -> anyhow::Result<Seen> {
     let mut seen = Seen::default();
     let resource = |group, version, kind| ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
     let templates = resource(TEMPLATE_GROUP, TEMPLATE_VERSION, "ConstraintTemplate");
-    let configs = resource("config.gatekeeper.sh", "v1alpha1", "Config");
     let expansions = resource("expansion.gatekeeper.sh", "v1beta1", "ExpansionTemplate");
-    let all = [templates, configs, expansions];
+    let all = [templates, configs(), expansions];
     let mut lists = lists(connection, all.to_vec(), &mut seen.blind).await?.into_iter();
     let mut next = || lists.next().unwrap_or_default();
     (seen.templates, seen.configs, seen.expansions) = (next(), next(), next());

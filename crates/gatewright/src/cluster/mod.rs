@@ -15,7 +15,7 @@ pub use list::{
     Listed, Page, Unseen, list, list_kept, list_some, list_whole, list_whole_kept, metadata_by_page,
     objects_by_page, right,
 };
-pub use names::{constraints, object_name};
+pub use names::{configs, constraints, object_name};
 
 /// Where the operator runs, if nobody says otherwise.
 pub const OPERATOR_NAMESPACE: &str = "gatewright-system";

@@ -10,6 +10,11 @@ pub fn constraints(kind: &str) -> ApiResource {
     ApiResource { plural: kind.to_lowercase(), ..ApiResource::from_gvk(&named) }
 }
 
+/// Gatekeeper's `Config`.
+pub fn configs() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"))
+}
+
 /// An object as people name it to kubectl and to us: `KIND/NAME -n NAMESPACE`, or `KIND/NAME` where it has no namespace.
 pub fn object_name(kind: &str, namespace: &str, name: &str) -> String {
     if namespace.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{name} -n {namespace}") }

@@ -253,10 +253,17 @@ fn written(name: &str, labels: &[(&str, &str)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use gatewright_compiler::Settings;
+    use gatewright_compiler::{PodPolicy, Settings};
     use serde_json::json;
+    use strum::IntoEnumIterator as _;
 
-    use super::of_namespace;
+    use super::{LEVELS, of_namespace};
+
+    /// Pod Security admission and our label have the same levels, in the same order.
+    #[test]
+    fn the_levels_are_those_of_our_label() {
+        assert_eq!(PodPolicy::iter().map(|it| it.as_ref().to_owned()).collect::<Vec<_>>(), LEVELS);
+    }
 
     const OUR_LEVEL: &str = "!security.deckhouse.io/pod-policy";
     const OUR_ACTION: &str = "!security.deckhouse.io/pod-policy-action";

@@ -75,10 +75,8 @@ pub fn then(
     left_out(&files);
     let (namespaces, unknown) = edited(&today.namespaces, &args.labels);
     let missing = missing.into_iter().map(|it| format!("--delete {it}: the cluster has no {it}"));
-    let where_to_look = within.map(|name| format!(", or -n {name} leaves it out")).unwrap_or_default();
-    let unknown = unknown
-        .into_iter()
-        .map(|it| format!("--label: there is no namespace {}{where_to_look}", it.namespace));
+    let unknown = unknown.into_iter().map(|it| format!("--label: there is no namespace {}", it.namespace));
+    let unknown = unknown.filter(|_| within.is_none()).chain(outside(&args.labels, within));
     let wrong: Vec<_> = missing.chain(unknown).collect();
     if let Some((last, others)) = wrong.split_last() {
         others.iter().for_each(diagnostics::error);
@@ -180,6 +178,13 @@ fn meaningless(namespaces: &[Value], edits: &[LabelEdit], settings: &Settings) -
         found.into_iter().map(said).collect::<Vec<_>>()
     };
     edited.flat_map(said).collect()
+}
+
+/// Changes of labels where nobody looks.
+fn outside(edits: &[LabelEdit], within: Option<&str>) -> impl Iterator<Item = String> {
+    let edits =
+        edits.iter().filter_map(move |edit| Some((edit, within.filter(|name| *name != edit.namespace)?)));
+    edits.map(|(edit, within)| format!("--label: -n {within} leaves out namespace {}", edit.namespace))
 }
 
 /// Whose labels change little.

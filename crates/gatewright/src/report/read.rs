@@ -12,13 +12,15 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::ListParams;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use serde_json::{Value, json};
 
 use super::document::Subject;
 use super::owners::{Object, Owners};
 use super::seen::{Seen, Times, objects};
-use crate::cluster::{Connection, Discovery, Listed, Unseen, constraints, list_kept, list_whole_kept};
+use crate::cluster::{
+    Connection, Discovery, Listed, Unseen, configs, constraints, list_kept, list_whole_kept,
+};
 use crate::foreign::Foreign;
 
 /// How many lists are asked for at a time.
@@ -41,9 +43,8 @@ pub async fn read(connection: &Connection, namespace: Option<&str>) -> anyhow::R
     for kind in PolicyKind::ALL {
         seen.policies.extend(policies(connection, *kind).await?.or_note(note));
     }
-    let configs = ApiResource::from_gvk(&GroupVersionKind::gvk("config.gatekeeper.sh", "v1alpha1", "Config"));
     let keep = |config: DynamicObject| Some(exempt_from_audit(&config.data["spec"]));
-    let listed = list_whole_kept(connection, &configs, None, ListParams::default(), keep).await?;
+    let listed = list_whole_kept(connection, &configs(), None, ListParams::default(), keep).await?;
     seen.exempt = listed.or_note(note).concat();
     let resource = ApiResource::erase::<Namespace>(&());
     let name = |namespace: PartialObjectMeta<DynamicObject>| namespace.metadata.name;

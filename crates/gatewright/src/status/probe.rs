@@ -125,6 +125,15 @@ mod tests {
     use kube::core::Status;
 
     #[test]
+    fn several_violations_stand_below_each_other() {
+        let message = "[a] one\n[b] two\u{1b}[2J";
+        let said = Probe::Refused { by: "webhook w".into(), message: message.into() }.text("shop");
+        let expected =
+            "refused   a privileged Pod in shop, by webhook w: [a] one\n          [b] two\\u{1b}[2J\n";
+        assert_eq!(said, expected);
+    }
+
+    #[test]
     fn who_refused_is_named_and_a_missing_right_proves_nothing() {
         let refused = |by: &str, message: &str| Probe::Refused { by: by.into(), message: message.into() };
         let unknown = |because: &str| Probe::Unknown { because: because.into() };

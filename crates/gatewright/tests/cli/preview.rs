@@ -177,6 +177,42 @@ spec:
     Ok(())
 }
 
+/// A running Pod is judged as it would be made again: with what LimitRanges give to new Pods.
+#[test]
+fn a_pod_gets_what_limit_ranges_give_a_new_one() -> Result {
+    let policy = "apiVersion: deckhouse.io/v1alpha1\nkind: OperationPolicy\nmetadata: {name: limits}\nspec:\n  \
+                  match: {namespaceSelector: {matchNames: [shop]}}\n  policies: {requiredResources: {limits: [memory]}}\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: old, namespace: shop, uid: a}\n\
+               spec: {containers: [{name: app, image: a}]}\nstatus: {phase: Running}\n";
+    let range = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: new, namespace: shop}\n\
+                 spec: {limits: [{type: Container, default: {memory: 1Gi}}]}\n";
+    for (dump, expected) in [(pod.to_owned(), 1), (format!("{pod}---\n{range}"), 0)] {
+        let folder = Folder::of(&[("p.yaml", policy.as_bytes()), ("dump.yaml", dump.as_bytes())])?;
+        let (code, said) = folder.run(&["preview", "-f", "p.yaml", "--dump", "dump.yaml"])?;
+        assert_eq!(code, expected, "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_change_that_reaches_nothing_is_named() -> Result {
+    let folder =
+        folder("strict.yaml", &[("empty.yaml", b"apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")])?;
+    for (arguments, code, expected) in [
+        (&["-f", "empty.yaml"][..], 2, "there is no change to preview"),
+        (&["--label", "ns=web,a=b", "-n", "shop"], 2, "--label: -n shop leaves out namespace web"),
+        (
+            &["-f", "strict.yaml", "-n", "nowhere"],
+            2,
+            "the dump holds no namespace nowhere, and no object in it",
+        ),
+    ] {
+        let (found, said) = folder.run(&[&["preview", "--dump", "dump"], arguments].concat())?;
+        assert!(found == code && said.contains(expected), "{arguments:?}: {found} {said}");
+    }
+    Ok(())
+}
+
 #[test]
 fn formats_for_machines_are_as_their_schemas_say() -> Result {
     let folder = folder("strict.yaml", &[])?;
