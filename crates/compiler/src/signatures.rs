@@ -7,7 +7,7 @@ use gatewright_rules::verify_image_signatures::{FIELD, PROVIDER, SUBJECT};
 use gatewright_rules::{Reach, Template, kinds};
 use gatewright_signatures::docker_config::DockerConfig;
 use gatewright_signatures::entry::{self, ReadEntry};
-use gatewright_signatures::key::{self, Certificate, KeyError, PublicKey};
+use gatewright_signatures::key::{self, Certificate, KeyError, KeyErrors, PublicKey};
 use gatewright_signatures::{Image, Parameters, Reference, protocol};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
@@ -109,13 +109,15 @@ fn read_entry(
 ) -> Option<ReadEntry> {
     let SignatureRequirement { reference, public_keys, docker_cfg, ca, require_digest } = requirement;
     let path = format!("{}[{number}]", path());
-    let mut keep = |problem| problems.push(problem);
     let reference = Reference::parse(reference.as_str())
-        .map_err(|invalid| keep(Problem::new(format!("{path}.reference"), invalid.to_string())))
+        .map_err(|invalid| problems.push(Problem::new(format!("{path}.reference"), invalid.to_string())))
         .ok();
-    let keys = keys(public_keys).map_err(|error| keep(wrong_key(&path, &error))).ok();
-    let ca =
-        certificates(ca).map_err(|fault| keep(Problem::new(format!("{path}.ca"), fault.to_string()))).ok();
+    let keys = keys(public_keys)
+        .map_err(|errors| problems.extend(errors.0.iter().map(|error| wrong_key(&path, error))))
+        .ok();
+    let ca = certificates(ca)
+        .map_err(|fault| problems.push(Problem::new(format!("{path}.ca"), fault.to_string())))
+        .ok();
     Some(ReadEntry {
         reference: reference?,
         keys: keys?,
@@ -125,7 +127,7 @@ fn read_entry(
     })
 }
 
-fn keys(texts: &[PublicKeyPem]) -> Result<Vec<PublicKey>, KeyError> {
+fn keys(texts: &[PublicKeyPem]) -> Result<Vec<PublicKey>, KeyErrors> {
     let texts: Vec<_> = texts.iter().map(PublicKeyPem::as_str).collect();
     key::read_keys(&texts)
 }

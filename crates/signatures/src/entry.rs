@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::hex;
-use crate::key::{self, Certificate, KeyError, PublicKey};
+use crate::key::{self, Certificate, KeyErrors, PublicKey};
 use crate::reference::{Compared, Image, InvalidReference, Reference};
 use sha2::{Digest as _, Sha256};
 
@@ -77,9 +77,9 @@ pub enum EntryError {
     /// Its reference covers nothing.
     #[error("reference: {0}")]
     Reference(#[from] InvalidReference),
-    /// A key cannot be used.
+    /// Keys cannot be used.
     #[error("{0}")]
-    Key(#[from] KeyError),
+    Keys(#[from] KeyErrors),
     /// A certificate cannot be used.
     #[error("ca: {0}")]
     Ca(#[source] key::Fault),
@@ -104,7 +104,7 @@ impl ReadEntry {
     /// Reads the fields of an entry as a policy has them. `credentials` says whether it has a `dockerCfg`.
     ///
     /// # Errors
-    /// The first field that cannot be used, the key by its position.
+    /// The first field that cannot be used, all keys of it by their position.
     pub fn new(
         reference: &str,
         public_keys: &[impl AsRef<str>],

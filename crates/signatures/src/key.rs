@@ -110,36 +110,67 @@ impl std::error::Error for KeyError {
     }
 }
 
+/// All keys of an entry that cannot be used: at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyErrors(pub Vec<KeyError>);
+
+impl fmt::Display for KeyErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, error) in self.0.iter().enumerate() {
+            let between = if number == 0 { "" } else { "; " };
+            write!(f, "{between}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for KeyErrors {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        None
+    }
+}
+
 /// The keys of an entry: the blocks of all texts in order, none twice.
 ///
 /// # Errors
-/// The first that cannot be used. A private key anywhere comes before all else.
-pub fn read_keys(texts: &[impl AsRef<str>]) -> Result<Vec<PublicKey>, KeyError> {
-    let at = |key, fault| KeyError { key, block: None, fault };
-    if let Some(key) = texts.iter().position(|text| pem::has_private_key(text.as_ref())) {
-        return Err(at(key, Fault::PrivateKey));
-    }
+/// All that cannot be used, private keys first.
+pub fn read_keys(texts: &[impl AsRef<str>]) -> Result<Vec<PublicKey>, KeyErrors> {
     let mut keys: Vec<PublicKey> = vec![];
+    let mut faults = vec![];
     let mut count = 0;
     for (key, text) in texts.iter().enumerate() {
-        let blocks = read_blocks(text.as_ref()).map_err(|fault| at(key, fault))?;
+        let mut fault = |block, fault| faults.push(KeyError { key, block, fault });
+        let blocks = match read_blocks(text.as_ref()) {
+            Ok(blocks) => blocks,
+            Err(error) => {
+                fault(None, error);
+                continue;
+            }
+        };
         count += blocks.len();
         if count > KEYS {
-            return Err(at(key, Fault::TooMany));
+            fault(None, Fault::TooMany);
+            break;
         }
         for (number, block) in (1..).zip(&blocks) {
-            let block_number = (blocks.len() > 1).then_some(number);
-            let read =
-                PublicKey::from_block(block).map_err(|fault| KeyError { key, block: block_number, fault })?;
-            if !keys.contains(&read) {
-                keys.push(read);
+            match PublicKey::from_block(block) {
+                Ok(read) if keys.contains(&read) => {}
+                Ok(read) => keys.push(read),
+                Err(error) => fault((blocks.len() > 1).then_some(number), error),
             }
         }
     }
-    if keys.is_empty() { Err(at(0, Fault::NoBlock)) } else { Ok(keys) }
+    if keys.is_empty() && faults.is_empty() {
+        faults.push(KeyError { key: 0, block: None, fault: Fault::NoBlock });
+    }
+    faults.sort_by_key(|error| error.fault != Fault::PrivateKey);
+    if faults.is_empty() { Ok(keys) } else { Err(KeyErrors(faults)) }
 }
 
 fn read_blocks(text: &str) -> Result<Vec<Block<'_>>, Fault> {
+    if pem::has_private_key(text) {
+        return Err(Fault::PrivateKey);
+    }
     if text.chars().count() > KEY_CHARACTERS {
         return Err(Fault::TooLong(KEY_CHARACTERS));
     }
@@ -153,9 +184,6 @@ impl PublicKey {
     /// # Errors
     /// It cannot be used, or there are several.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        if pem::has_private_key(text) {
-            return Err(Fault::PrivateKey);
-        }
         match &read_blocks(text)?[..] {
             [block] => Self::from_block(block),
             _ => Err(Fault::TooMany),

@@ -107,6 +107,15 @@ fn faults_of_entries_are_named(#[case] changes: Value, #[case] expected: &str) {
 }
 
 #[test]
+fn all_faults_of_an_entry_are_named_at_once() {
+    let entry = json!({"reference": "nginx*", "publicKeys": ["key", P256, PRIVATE], "ca": "certificate"});
+    let invalid = security(&json!({"verifyImageSignatures": [entry]})).unwrap_err();
+    let paths: Vec<_> = invalid.problems.iter().map(|problem| problem.field.as_str()).collect();
+    let field = |name: &str| format!("spec.policies.verifyImageSignatures[0].{name}");
+    assert_eq!(paths, ["reference", "publicKeys[2]", "publicKeys[0]", "ca"].map(field));
+}
+
+#[test]
 fn what_is_not_as_one_may_expect_is_noted() {
     let entry =
         |reference: &str| json!({"reference": reference, "publicKeys": [P256], "requireDigest": true});

@@ -128,10 +128,10 @@ fn a_private_key_is_refused_as_one_and_never_repeated() {
         let beside = format!("{P256}{whole}");
         let folded = whole.replace('\n', " ");
         for text in [whole, begun, beside, folded] {
-            let error = read_keys(&["", P384, &text]).unwrap_err();
-            assert_eq!(error, KeyError { key: 2, block: None, fault: Fault::PrivateKey }, "{label}");
+            let error = only_fault(&[P384, &text]);
+            assert_eq!(error, KeyError { key: 1, block: None, fault: Fault::PrivateKey }, "{label}");
             let shown = format!("{error} {error:?}");
-            assert!(shown.starts_with("publicKeys[2]: this is a private key: "), "{shown}");
+            assert!(shown.starts_with("publicKeys[1]: this is a private key: "), "{shown}");
             assert!(shown.contains("openssl pkey -in KEY -pubout") && !shown.contains(CANARY), "{shown}");
             assert_eq!(read_certificates(&text), Err(Fault::PrivateKey));
         }
@@ -233,16 +233,38 @@ fn numbers_that_make_no_rsa_key_are_refused() {
     assert_eq!(fault(&rsa(&[3], &[1, 0, 1])), Fault::RsaSize(2));
 }
 
+fn only_fault(texts: &[&str]) -> KeyError {
+    let KeyErrors(faults) = read_keys(texts).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    faults[0]
+}
+
 #[test]
 fn faults_name_the_key_by_its_position() {
     let ed448 = fixture!("refused/ed448.pem");
-    let error = read_keys(&[P384, &format!("{P256}\n{ed448}")]).unwrap_err();
+    let error = only_fault(&[P384, &format!("{P256}\n{ed448}")]);
     assert_eq!(error, KeyError { key: 1, block: Some(2), fault: Fault::Algorithm("Ed448") });
     assert!(error.to_string().starts_with("publicKeys[1]: PEM block 2: Ed448 keys"), "{error}");
-    let error = read_keys(&[P384, ed448]).unwrap_err();
+    let error = only_fault(&[P384, ed448]);
     assert!(error.to_string().starts_with("publicKeys[1]: Ed448 keys"), "{error}");
-    assert_eq!(read_keys(&[P384, " "]).unwrap_err(), KeyError { key: 1, block: None, fault: Fault::NoBlock });
-    assert_eq!(read_keys(&[""; 0]).unwrap_err().fault, Fault::NoBlock);
+    assert_eq!(only_fault(&[P384, " "]), KeyError { key: 1, block: None, fault: Fault::NoBlock });
+    assert_eq!(only_fault(&[""; 0]).fault, Fault::NoBlock);
+}
+
+#[test]
+fn all_faults_are_named_at_once_and_private_keys_first() {
+    let private = format!("-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n");
+    let ed448 = fixture!("refused/ed448.pem");
+    let errors = read_keys(&["", P384, &format!("{ed448}{P256}{ed448}"), &private]).unwrap_err();
+    let found: Vec<_> = errors.0.iter().map(|error| (error.key, error.block, error.fault)).collect();
+    let ed448 = Fault::Algorithm("Ed448");
+    assert_eq!(
+        found,
+        [(3, None, Fault::PrivateKey), (0, None, Fault::NoBlock), (2, Some(1), ed448), (2, Some(3), ed448)]
+    );
+    let shown = errors.to_string();
+    assert!(shown.starts_with("publicKeys[3]: this is a private key: "), "{shown}");
+    assert!(shown.contains("; publicKeys[0]: there is no PEM block"), "{shown}");
 }
 
 #[test]
@@ -251,10 +273,7 @@ fn the_same_key_twice_is_one_and_there_are_at_most_ten() {
     assert_eq!(read_keys(&[P256, &crlf, &format!("{P384}{P256}")]).unwrap().len(), 2);
     let ten = P256.repeat(10);
     assert_eq!(read_keys(&[&ten]).unwrap().len(), 1);
-    assert_eq!(
-        read_keys(&[&ten, P256]).unwrap_err(),
-        KeyError { key: 1, block: None, fault: Fault::TooMany }
-    );
+    assert_eq!(only_fault(&[&ten, P256]), KeyError { key: 1, block: None, fault: Fault::TooMany });
 }
 
 #[test]
