@@ -157,11 +157,13 @@ async fn a_late_signature_admits(stage: &Stage<'_>) -> Result<()> {
     Ok(())
 }
 
+const BAD_KEY: &str = "-----BEGIN PUBLIC KEY-----";
+
 /// A bad edit keeps the keys of the generation before, also over restarts of the operator and the verifier.
 async fn the_last_good_keys_stay(stage: &Stage<'_>) -> Result<()> {
     let Stage { cluster, verifier, .. } = stage;
     let mut bad = stage.policy("other", &json!({}))?;
-    bad["spec"]["policies"]["verifyImageSignatures"][0]["publicKeys"] = json!(["-----BEGIN PUBLIC KEY-----"]);
+    bad["spec"]["policies"]["verifyImageSignatures"][0]["publicKeys"] = json!([BAD_KEY]);
     cluster.put(&bad).await?;
     let says = "spec.policies.verifyImageSignatures[0].publicKeys[0]: the PEM block cannot be read";
     cluster.condition(POLICY, Condition::no("Valid", "Invalid", says)).await?;
@@ -173,8 +175,11 @@ async fn the_last_good_keys_stay(stage: &Stage<'_>) -> Result<()> {
     cluster.condition(POLICY, Condition::yes("Applied", "Applied", "last valid generation")).await?;
     stage.passes("the last good key admits", &stage.image("kept:1"), SOON).await?;
     stage.refuses("and no other", &stage.image("other:1"), OTHER_KEY, SOON).await?;
-    // Somebody who edits the constraint is not faster than the operator, once it has the Lease again.
-    cluster.readiness(OPERATOR, 200, "ok: leader\n").await?;
+    // Once the operator has judged another bad edit, it knows what it keeps: nobody who edits the constraint is faster.
+    bad["spec"]["policies"]["verifyImageSignatures"][0]["publicKeys"] = json!([BAD_KEY, BAD_KEY]);
+    cluster.put(&bad).await?;
+    let says = "spec.policies.verifyImageSignatures[0].publicKeys[1]: the PEM block cannot be read";
+    cluster.condition(POLICY, Condition::no("Valid", "Invalid", says)).await?;
     let constraint = cluster.get(&[CONSTRAINT]).await?["spec"].take();
     cluster
         .patch(CONSTRAINT, "merge", &json!({"spec": {"parameters": {"covers": {"prefixes": []}}}}))
