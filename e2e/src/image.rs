@@ -128,6 +128,7 @@ impl Registry {
     /// # Errors
     /// `crane` is not built, or does not serve in time.
     pub fn start(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(tools::path("crane"));
         command

@@ -332,7 +332,7 @@ fn attach_sbom(workshop: &Workshop, image: &str, sbom: &str) -> Result<()> {
     manifest["artifactType"] = json!("application/vnd.cyclonedx+json");
     manifest["subject"] =
         json!({"mediaType": of["mediaType"], "digest": workshop.digest(image)?, "size": size});
-    workshop.put_manifest(sbom, &manifest)
+    workshop.put_manifest(sbom, manifest.to_string().as_bytes())
 }
 
 /// No engine is needed here, so the file is compared with the image instead of built.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use gatewright_signatures::Digest;
 use serde_json::Value;
 
 use crate::image::{Registry, crane};
@@ -14,12 +15,10 @@ use crate::{paths, tools};
 /// How cosign attaches a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The older format, by cosign 3.
+    /// The older format.
     Legacy,
     /// A Sigstore bundle.
     Bundle,
-    /// The older format, by cosign 2.
-    Older,
 }
 
 /// A folder of its own, with keys, and a registry that keeps its blobs in it.
@@ -40,10 +39,10 @@ impl Workshop {
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
-        std::fs::create_dir_all(folder.join("blobs"))?;
+        std::fs::create_dir_all(&folder)?;
         let workshop = Self { registry: Registry::start(&folder.join("blobs"))?, folder };
         for key in keys {
-            workshop.cosign("cosign", &["generate-key-pair", "--output-key-prefix", key])?;
+            workshop.cosign(&["generate-key-pair", "--output-key-prefix", key])?;
         }
         Ok(workshop)
     }
@@ -127,7 +126,6 @@ impl Workshop {
         let key = format!("{key}.key");
         let mut arguments = vec!["sign", "--key", &key, "--yes", "--tlog-upload=false"];
         match format {
-            Format::Older => {}
             Format::Legacy => arguments.extend(["--use-signing-config=false", "--new-bundle-format=false"]),
             Format::Bundle => arguments.extend(["--use-signing-config=false", "--new-bundle-format=true"]),
         }
@@ -135,7 +133,7 @@ impl Workshop {
             arguments.push("--recursive");
         }
         arguments.push(&image);
-        self.cosign(if format == Format::Older { "cosign-2" } else { "cosign" }, &arguments)
+        self.cosign(&arguments)
     }
 
     /// That cosign accepts what a name has now, by this key.
@@ -146,7 +144,7 @@ impl Workshop {
         let (repository, _) = name.split_once([':', '@']).context("no tag")?;
         let image = self.registry.named(&format!("{repository}@{}", self.digest(name)?));
         let key = format!("{key}.pub");
-        self.cosign("cosign", &["verify", "--key", &key, "--insecure-ignore-tlog=true", &image])
+        self.cosign(&["verify", "--key", &key, "--insecure-ignore-tlog=true", &image])
     }
 
     /// The file with the public key of this name.
@@ -161,14 +159,15 @@ impl Workshop {
         &self.folder
     }
 
-    fn cosign(&self, program: &str, arguments: &[&str]) -> Result<()> {
-        let mut command = Command::new(tools::path(program));
+    fn cosign(&self, arguments: &[&str]) -> Result<()> {
+        let program = tools::path("cosign");
+        let mut command = Command::new(&program);
         command.current_dir(&self.folder).env("COSIGN_PASSWORD", "").env("HOME", &self.folder);
         let output = command
             .args(arguments)
             .stdin(Stdio::null())
             .output()
-            .context(tools::path(program).display().to_string())?;
+            .with_context(|| program.display().to_string())?;
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
@@ -181,23 +180,41 @@ impl Workshop {
         Ok(serde_json::from_str(&crane(&["manifest", &self.registry.named(name)])?)?)
     }
 
-    /// Gives a name a manifest that no tool would make.
+    /// Gives a name (repository with a tag or a digest) a manifest, byte for byte: one that no tool would make, or that was
+    /// made elsewhere.
+    ///
+    /// # Errors
+    /// The registry does not take it, or it does not say what kind of manifest it is.
+    pub fn put_manifest(&self, name: &str, manifest: &[u8]) -> Result<()> {
+        let (repository, tag) = name.split_once(['@', ':']).context("no tag")?;
+        let said: Value = serde_json::from_slice(manifest)?;
+        let kind = said["mediaType"].as_str().context("no mediaType")?;
+        self.send("PUT", &format!("{repository}/manifests/{tag}"), kind, manifest)
+    }
+
+    /// Puts a blob into a repository. Returns its digest.
     ///
     /// # Errors
     /// The registry does not take it.
-    pub fn put_manifest(&self, name: &str, manifest: &Value) -> Result<()> {
-        let (repository, tag) = name.split_once(':').context("no tag")?;
-        let (body, kind) = (manifest.to_string(), manifest["mediaType"].as_str().unwrap_or_default());
+    pub fn put_blob(&self, repository: &str, blob: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(blob);
+        let upload = format!("{repository}/blobs/uploads/?digest={digest}");
+        self.send("POST", &upload, "application/octet-stream", blob)?;
+        Ok(digest)
+    }
+
+    fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.registry.port()))?;
         write!(
             stream,
-            "PUT /v2/{repository}/manifests/{tag} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} /v2/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+             Content-Length: {}\r\n\r\n",
             body.len()
         )?;
+        stream.write_all(body)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        ensure!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        ensure!(answer.starts_with("HTTP/1.1 201"), "{method} {path}: {answer}");
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The real verifier between real Gatekeeper and a real registry with what real cosign signed.
 
+mod fixtures;
 mod registries;
 mod stock;
 
@@ -78,8 +79,11 @@ async fn signed_images_are_admitted_and_no_others() -> Result<()> {
             policy["spec"]["enforcementAction"] = json!(action);
             scene.enforce(&policy).await?;
         }
-        let (table, changes) = tokio::join!(table(&scene, &registries), changes::run(&scene));
+        let fixtures = registries.stock.fixtures.judge(&scene);
+        let (table, fixtures, changes) =
+            tokio::join!(table(&scene, &registries), fixtures, changes::run(&scene));
         table.context("the table")?;
+        fixtures.context("the fixtures")?;
         changes.context("changes")?;
         changes::only_gatekeeper_may_ask(cluster, &verifier).await.context("who may ask")?;
         nothing_shows_a_password(cluster).await.context("passwords")
@@ -91,9 +95,9 @@ async fn table(scene: &Scene<'_>, registries: &Registries) -> Result<()> {
     let rows = registries.rows()?;
     let mut wrong = vec![];
     for (image, class) in &rows {
-        for (name, _) in ACTIONS {
+        for (name, action) in ACTIONS {
             let answer = scene.judge(name, image).await?;
-            if let Err(error) = is_right(name, image, *class, &answer) {
+            if let Err(error) = is_right(action, name, image, *class, &answer) {
                 wrong.push(format!("{name} {image}, {class:?}: {error:#}"));
             }
         }
@@ -102,13 +106,13 @@ async fn table(scene: &Scene<'_>, registries: &Registries) -> Result<()> {
     recorded(scene.cluster, &rows)
 }
 
-fn is_right(name: &str, image: &str, class: Option<Class>, answer: &Answer) -> Result<()> {
+fn is_right(action: &str, name: &str, image: &str, class: Option<Class>, answer: &Answer) -> Result<()> {
     let Some(class) = class else { return answer.passes() };
     let says = refusal(name, image, class.row().words, "");
     let says = says.trim_end_matches(" ()");
-    match name {
-        "deny" => answer.refuses(says),
-        "warn" => {
+    match action {
+        "Deny" => answer.refuses(says),
+        "Warn" => {
             ensure!(answer.is_yes() && answer.warnings.contains(says), "not {says:?}: {answer:?}");
             Ok(())
         }

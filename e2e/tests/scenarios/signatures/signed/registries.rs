@@ -72,7 +72,8 @@ impl Registries {
         let Self { stock, plain, private, slow, broken, .. } = self;
         let fronts = [plain, private, slow, broken].map(Front::host);
         let others = stock.others.each_ref().map(host);
-        let insecure = [&fronts[..], &others, &[self.backend(), self.down.clone()]].concat();
+        let more = [self.backend(), stock.fixtures.host(), self.down.clone()];
+        let insecure = [&fronts[..], &others, &more].concat();
         let insecure = insecure.iter().map(|host| json!({"host": host, "insecure": true}));
         let mirrored = json!({"host": "registry.example.com", "mirrors": [self.backend()]});
         insecure.chain([mirrored]).collect()
@@ -154,7 +155,6 @@ impl Registries {
 const USUAL: &[(&str, Option<Class>)] = &[
     ("legacy:1", None),
     ("bundle:1", None),
-    ("older:1", None),
     ("both:1", None),
     ("hundred:1", None),
     ("index:1", None),

@@ -7,6 +7,7 @@ use gatewright_e2e::image::{Registry, Secure};
 use gatewright_e2e::signatures::{Format, Workshop, serving_pair};
 use serde_json::json;
 
+use super::fixtures::Fixtures;
 use super::registries::HASHED;
 
 /// The registries with their images.
@@ -17,6 +18,8 @@ pub(super) struct Stock {
     pub(super) others: [Workshop; 2],
     /// The first of these once more, with TLS and a login; and its certificate, in PEM.
     pub(super) secure: (Registry, String),
+    /// Every way of signing, in a registry of its own.
+    pub(super) fixtures: Fixtures,
 }
 
 /// Makes and signs all images.
@@ -40,7 +43,9 @@ pub(super) fn make() -> Result<Stock> {
         htpasswd: file("htpasswd", &format!("robot:{HASHED}\n"))?,
     };
     let secure = (Registry::distribution(&folder, Some(&secure))?, pair.certificate);
-    Ok(Stock { workshop, others: [without, with], secure })
+    let registry = Registry::start(&workshop.folder().join("fixtures"))?;
+    let fixtures = Fixtures::put(workshop.beside("signatures-fixtures", registry)?)?;
+    Ok(Stock { workshop, others: [without, with], secure, fixtures })
 }
 
 /// The images of a registry that is another program.
@@ -62,13 +67,12 @@ fn elsewhere(workshop: &Workshop) -> Result<()> {
 }
 
 fn images(workshop: &Workshop) -> Result<()> {
-    use Format::{Bundle, Legacy, Older};
+    use Format::{Bundle, Legacy};
     workshop.image("unsigned:1", "an image")?;
     workshop.image("other:1", "another image")?;
     for (repository, signatures) in [
         ("legacy", &[("right", Legacy)][..]),
         ("bundle", &[("right", Bundle)]),
-        ("older", &[("right", Older)]),
         ("theirs", &[("other", Bundle)]),
         ("theirs-legacy", &[("other", Legacy)]),
         // A good signature beside foreign ones.
@@ -132,5 +136,5 @@ fn hundred(workshop: &Workshop) -> Result<()> {
     garbage["annotations"]["dev.cosignproject.cosign/signature"] = json!("Z2FyYmFnZQ==");
     let (theirs, garbage) = (vec![theirs.clone(); 25], vec![garbage; 25]);
     manifest["layers"] = json!([theirs, vec![right.clone()], garbage].concat());
-    workshop.put_manifest(&tag, &manifest)
+    workshop.put_manifest(&tag, manifest.to_string().as_bytes())
 }
