@@ -1,5 +1,7 @@
 //! The document as people read it.
 
+use std::collections::BTreeSet;
+
 use super::document::{Explain, Row};
 use super::rows::{is_unverified, subject};
 use crate::check::result::Verdict;
@@ -20,15 +22,20 @@ pub fn text(explain: &Explain, verbose: bool, width: Option<u16>) -> String {
         }
         rows_with(table, &PADDING, &mut lines);
     }
-    let applied = explain.policies.iter().filter(|row| row.applies).count();
+    let applied = subjects(explain, |row| row.applies);
     let verb = if applied == 1 { "applies" } else { "apply" };
-    lines.push(format!("{applied} of {} {verb}.{}", explain.policies.len(), with_fixes(explain)));
+    lines.push(format!("{applied} of {} {verb}.{}", subjects(explain, |_| true), with_fixes(explain)));
     lines.extend(explain.not_judged.iter().map(|reason| format!("not judged: {reason}")));
     lines.extend(not_coming_back(explain));
     if verbose {
         lines.extend(explain.assumed.iter().map(|assumed| format!("assumed: {assumed}")));
     }
     lines.join("\n") + "\n"
+}
+
+/// How many policies, standards and constraints of others such rows are about: a policy on signatures has two rows.
+fn subjects(explain: &Explain, is: impl Fn(&Row) -> bool) -> usize {
+    explain.policies.iter().filter(|row| is(row)).map(subject).collect::<BTreeSet<_>>().len()
 }
 
 /// What becomes of the object, and how many say so.

@@ -277,6 +277,11 @@ fn what_cannot_be_judged_here_passes_nothing() {
         assert!(said.starts_with(&format!("Pod shop/checkout: {says}")), "{said}");
         assert_eq!((explained.verdict, exit_code(&[explained])), (verdict, code), "{said}");
     }
+    // The policy's other constraint is no other policy.
+    let rules =
+        facts("D8SecurityPolicy", "signed", Some(policy("SecurityPolicy", "signed")), Author::Policy(None));
+    let said = shown(of("Pod", vec![signed(), rules]), &place());
+    assert!(said.ends_with("1 of 1 applies.\n"), "{said}");
     let said = shown(of("Pod", vec![signed()]), &place());
     assert!(
         said.contains("SecurityPolicy/signed   unknown  not verified here: gatewright verify IMAGE\n"),
