@@ -24,7 +24,7 @@ use super::namespaces::{CommandLine, Namespaces};
 use super::notes;
 use crate::compiled;
 use crate::diagnostics;
-use crate::input::{self, Document, InputError, Location};
+use crate::input::{self, Document, Header, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
 use crate::signatures::Demands;
@@ -391,14 +391,19 @@ impl Builder<'_> {
     }
 
     fn constraints(&mut self, documents: &[Document]) {
+        let mut made = 0;
         for document in documents {
             let kind = &document.header.kind;
             // Its template was complained about already.
             let broken = self.broken.contains(kind);
+            let value = document.value();
+            if self.is_made_here(document, &value) {
+                made += 1;
+                continue;
+            }
             if !broken && !self.is_first(kind, document) {
                 continue;
             }
-            let value = document.value();
             if !broken {
                 self.constraint(document, &value);
             }
@@ -420,6 +425,18 @@ impl Builder<'_> {
                 None => self.foreign.push(Matcher::of_spec(&value["spec"])),
             }
         }
+        if made > 0 {
+            let constraints =
+                if made == 1 { "1 constraint is".to_owned() } else { format!("{made} constraints are") };
+            diagnostics::note(format!("{constraints} left out: the input has the policies that made them"));
+        }
+    }
+
+    /// Whether a constraint was made from a policy of the input, which counts in its place: a dump of a cluster has both.
+    fn is_made_here(&self, document: &Document, value: &Value) -> bool {
+        let Header { kind, name, .. } = &document.header;
+        let of_policy = self.owners.get(&ConstraintRef { kind: kind.clone(), name: name.clone() });
+        of_policy.is_some_and(|owner| rendered_owner(value).as_ref() == Some(owner))
     }
 }
 

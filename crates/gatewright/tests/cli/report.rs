@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::folder::Folder;
 use crate::{Result, gatewright};
 
 const INPUT: [&str; 4] = ["-f", "../report.in/policies.yaml", "-f", "../report.in/dump.yaml"];
@@ -43,5 +44,33 @@ fn a_report_counts_what_check_says() -> Result {
         };
         assert_eq!((sum("fail"), sum("warn")), (denied.len() as u64, others.len() as u64), "{by}");
     }
+    Ok(())
+}
+
+/// A dump of a cluster holds policies and the constraints made of them: the policies count, once.
+#[test]
+fn constraints_that_policies_of_the_input_made_are_left_out() -> Result {
+    let policies = include_str!("../cmd/report.in/policies.yaml");
+    let dump = include_str!("../cmd/report.in/dump.yaml");
+    let folder = Folder::of(&[("p.yaml", policies.as_bytes()), ("dump.yaml", dump.as_bytes())])?;
+    let (code, rendered) = folder.run(&["render", "-f", "p.yaml", "--constraints"])?;
+    assert_eq!(code, 0, "{rendered}");
+    folder.write("made.yaml", &rendered)?;
+    for command in [&["check", "-o", "json"][..], &["report", "-o", "json"], &["report", "-o", "csv"]] {
+        let run =
+            |more: &[&str]| folder.outputs(&[command, &["-f", "p.yaml", "-f", "dump.yaml"], more].concat());
+        let (code, without, _) = run(&[])?;
+        let (with_code, with, said) = run(&["-f", "made.yaml"])?;
+        assert_eq!((code, with_code), (1, 1), "{said}");
+        assert_eq!(with, without, "{command:?}");
+        assert!(
+            said.contains("constraints are left out: the input has the policies that made them"),
+            "{said}"
+        );
+    }
+    // What only has the name of one is somebody else's.
+    folder.write("made.yaml", &rendered.replace("security.deckhouse.io/security-policy", "a.io/b"))?;
+    let (code, said) = folder.run(&["check", "-f", "p.yaml", "-f", "dump.yaml", "-f", "made.yaml"])?;
+    assert!(code == 2 && said.contains("is here a second time; the first is p.yaml"), "{said}");
     Ok(())
 }
