@@ -257,10 +257,20 @@ async fn the_canary_is_nowhere(stage: &Stage<'_>) -> Result<()> {
 
 async fn switched_off_nothing_is_left(stage: &Stage<'_>) -> Result<()> {
     let Stage { cluster, .. } = stage;
+    let mut by_hand = cluster.get(&[CONSTRAINT]).await?;
+    by_hand["metadata"] = json!({"name": "by-hand"});
+    by_hand["spec"]["enforcementAction"] = json!("dryrun");
+    cluster.put(&by_hand).await?;
     cluster.write_settings("{}")?;
-    for object in [CONSTRAINT, PROVIDER, TEMPLATE] {
+    for object in [CONSTRAINT, PROVIDER] {
         cluster.gone(object).await?;
     }
+    // With the template somebody else's constraint would go, so it waits for whom it names.
+    let stays = "delete these D8VerifyImageSignatures: by-hand";
+    cluster.condition(SYSTEM, Condition::yes("Verifier", "NotNeeded", stays)).await?;
+    ensure!(cluster.exists(TEMPLATE).await?, "somebody else's constraint is gone");
+    cluster.kubectl_ok(&["delete", "d8verifyimagesignatures/by-hand"]).await?;
+    cluster.gone(TEMPLATE).await?;
     let secret = ["secret/gatewright-verifier-tls", "-n", "gatewright-system"];
     until("the Secret is gone", SOON, async || Ok(cluster.find(&secret).await?.is_null())).await?;
     cluster.condition(SYSTEM, Condition::yes("Verifier", "NotNeeded", "")).await?;

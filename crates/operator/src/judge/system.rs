@@ -131,7 +131,7 @@ fn judged(
             SystemCondition::Reports,
             reports::judge(&snapshot.report_kinds, snapshot.reports.as_ref(), builtin),
         ),
-        (SystemCondition::Verifier, verifier::judge(&snapshot.verifier, &builtin.settings, &snapshot.now)),
+        (SystemCondition::Verifier, verifier::judge(snapshot, &builtin.settings)),
         (SystemCondition::Settings, operator::settings(snapshot)),
         (SystemCondition::Operator, operator::judge(snapshot, builtin)),
     ]

@@ -71,6 +71,7 @@ fn good(builtin: &Builtin) -> SystemSnapshot {
         },
         reports: Some(ReportsOutcome::default()),
         verifier: VerifierView::default(),
+        foreign_signatures: vec![],
         ignored: Some(vec![]),
         own_namespace: None,
         identity: IDENTITY.to_owned(),

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use gatewright_api::Reason;
 use gatewright_compiler::{SIGNATURES_ENABLED, Settings};
+use gatewright_rules::Template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::judge::conditions::Judgement;
 use crate::judge::verifier::{unprovided, unreachable};
-use crate::watch::observe::VerifierView;
+use crate::watch::observe::{SystemSnapshot, VerifierView};
 use crate::watch::published::{NoAnswer, VerifierReplica, Verifiers};
 
 /// A served certificate that ends sooner was not renewed as it should.
@@ -17,22 +18,45 @@ const SOON: Duration = Duration::from_hours(24 * 14);
 /// A Provider that may take so many seconds can hold Gatekeeper, for every policy.
 const SLOW: i64 = 2;
 
-/// How many Providers a message names.
+/// How many Providers or constraints a message names.
 const NAMED: usize = 10;
 
 /// Whether the verifier answers, and what may hold Gatekeeper beside it.
-pub(super) fn judge(view: &VerifierView, settings: &Settings, now: &Time) -> Judgement {
-    let mut judgement =
-        if settings.signatures.is_enabled() { answering(view, settings, now) } else { not_needed() };
-    if let Some(slow) = slow(&view.others).filter(|_| settings.signatures.is_enabled()) {
+pub(super) fn judge(snapshot: &SystemSnapshot, settings: &Settings) -> Judgement {
+    let view = &snapshot.verifier;
+    if !settings.signatures.is_enabled() {
+        return not_needed(&snapshot.foreign_signatures);
+    }
+    let mut judgement = answering(view, settings, &snapshot.now);
+    if let Some(slow) = slow(&view.others) {
         judgement.message = format!("{}; {slow}", judgement.message);
     }
     judgement
 }
 
-fn not_needed() -> Judgement {
+/// `foreign` are the constraints of others, for which the template stays.
+fn not_needed(foreign: &[String]) -> Judgement {
     let message = format!("no signatures are verified: {SIGNATURES_ENABLED} is false in the settings");
+    if foreign.is_empty() {
+        return Judgement::yes(Reason::NotNeeded, message);
+    }
+    let template = Template::VerifyImageSignatures;
+    let message = format!(
+        "{message}; the ConstraintTemplate {} stays because of constraints that the operator did not make, and no image that \
+         they cover can pass: delete these {}: {}",
+        template.name(),
+        template.kind(),
+        some(foreign.iter().map(String::as_str))
+    );
     Judgement::yes(Reason::NotNeeded, message)
+}
+
+/// The first of many, separated by commas.
+fn some<T: AsRef<str>>(all: impl ExactSizeIterator<Item = T>) -> String {
+    let more = all.len().saturating_sub(NAMED);
+    let first: Vec<_> = all.take(NAMED).map(|one| one.as_ref().to_owned()).collect();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{more}", first.join(", "))
 }
 
 fn answering(view: &VerifierView, settings: &Settings, now: &Time) -> Judgement {
@@ -85,14 +109,10 @@ fn names(said: &Verifiers) -> String {
 /// The Providers of others that can hold Gatekeeper.
 fn slow(others: &[(String, i64)]) -> Option<String> {
     let slow: Vec<_> = others.iter().filter(|(_, timeout)| *timeout >= SLOW).collect();
-    let named: Vec<_> =
-        slow.iter().take(NAMED).map(|(name, timeout)| format!("{name} ({timeout} s)")).collect();
-    let more = slow.len() - named.len();
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let message = || {
         format!(
-            "these Providers may take {SLOW} s or longer for an answer, and hold Gatekeeper for every policy meanwhile: {}{more}",
-            named.join(", ")
+            "these Providers may take {SLOW} s or longer for an answer, and hold Gatekeeper for every policy meanwhile: {}",
+            some(slow.iter().map(|(name, timeout)| format!("{name} ({timeout} s)")))
         )
     };
     (!slow.is_empty()).then(message)

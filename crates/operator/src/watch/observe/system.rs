@@ -46,6 +46,8 @@ pub(crate) struct SystemSnapshot {
     /// None until all is known that reports are made from.
     pub(crate) reports: Option<ReportsOutcome>,
     pub(crate) verifier: VerifierView,
+    /// Constraints on signatures that were made by others than the operator, in order.
+    pub(crate) foreign_signatures: Vec<String>,
     /// The names of the namespaces that carry Gatekeeper's ignore label, in order; none while not all are known.
     pub(crate) ignored: Option<Vec<String>>,
     /// The operator's own namespace, where it is known.
@@ -104,6 +106,7 @@ impl SystemSnapshot {
             report_kinds: ReportKinds::observe(world),
             reports: world.reports.outcome.get(),
             verifier: VerifierView::observe(world),
+            foreign_signatures: foreign_signatures(world),
             ignored: ignored(world),
             own_namespace: world.namespaces.cache.get(&world.settings.operator_namespace),
             identity: world.replica.identity.clone(),
@@ -136,6 +139,14 @@ fn is_known(world: &World) -> bool {
         && world.may_be_judged()
         && VerifierView::is_known(world, world.settings.signatures.is_enabled())
         && world.caches().iter().all(|(_, knowledge, _)| *knowledge != Knowledge::Unknown)
+}
+
+/// Without a template there is no kind, whatever was seen of it before.
+pub(super) fn foreign_signatures(world: &World) -> Vec<String> {
+    let constraints = world.constraints(Template::VerifyImageSignatures);
+    let mut names = if constraints.is_complete() { constraints.names_of(|live| !live.ours) } else { vec![] };
+    names.sort();
+    names
 }
 
 /// The namespaces that Gatekeeper's webhook is not asked about because of their label.

@@ -101,7 +101,7 @@ async fn what_the_verifier_needs_wakes_whom_it_concerns() {
     assert_eq!(woken(&keys), [Key::System].into());
     // While no signatures are verified, what is left goes with the last constraint.
     world.constraint_changed(VerifyImageSignatures)(Change::Object("unswept".to_owned()));
-    let expected = [of(SecurityPolicy, &["unswept"]), removal, vec![Key::Reports]].concat();
+    let expected = [of(SecurityPolicy, &["unswept"]), removal, vec![Key::Reports, Key::System]].concat();
     assert_eq!(woken(&keys), expected.into_iter().collect());
     world.constraint_changed(VerifyImageSignatures)(Change::Nothing);
     assert_eq!(woken(&keys), BTreeSet::new());

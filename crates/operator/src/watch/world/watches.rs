@@ -104,6 +104,7 @@ impl World {
             if asks && !enabled {
                 changes.send(Key::Verifier);
                 changes.send(Key::Template(template));
+                changes.send(Key::System);
             }
             wake(change);
         }

@@ -106,3 +106,25 @@ fn providers_that_can_hold_gatekeeper_are_named() {
     let off = SystemSnapshot { verifier: good, ..super::good(builtin()) };
     assert_eq!(said(&status(&off, builtin()), "Verifier").1, Reason::NotNeeded.as_str());
 }
+
+/// Whoever switched signatures off reads what still refuses images.
+#[test]
+fn constraints_of_others_that_stay_are_named() {
+    let named = |names: &[&str]| {
+        let foreign_signatures = names.iter().map(|name| (*name).to_owned()).collect();
+        said(&status(&SystemSnapshot { foreign_signatures, ..good(builtin()) }, builtin()), "Verifier")
+    };
+    let (holds, reason, message) = named(&["by-hand", "rendered"]);
+    assert_eq!((holds.as_str(), reason.as_str()), ("True", Reason::NotNeeded.as_str()));
+    assert_eq!(
+        message,
+        "no signatures are verified: signatures.enabled is false in the settings; the ConstraintTemplate \
+         d8verifyimagesignatures stays because of constraints that the operator did not make, and no image that they cover can \
+         pass: delete these D8VerifyImageSignatures: by-hand, rendered"
+    );
+    assert!(named(&["a"; 12]).2.ends_with("a, a, a and 2 more"));
+    // While signatures are verified, they are like others.
+    let verified =
+        SystemSnapshot { foreign_signatures: vec!["by-hand".to_owned()], ..with(verifier::good(signing())) };
+    assert_eq!(said(&status(&verified, signing()), "Verifier").1, Reason::Answering.as_str());
+}

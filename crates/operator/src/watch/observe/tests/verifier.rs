@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatewright_rules::Template;
 use serde_json::json;
 
+use super::super::system::foreign_signatures;
 use super::super::{TemplateSnapshot, VerifierSnapshot, VerifierView};
 use super::{ours, theirs};
 use crate::watch::certificate::Held;
@@ -85,6 +86,7 @@ async fn what_is_left_is_seen() {
     fill(&world.providers, [(PROVIDER, ours(PROVIDER))]);
     fill(world.constraints(TEMPLATE), [("strict", ours("strict")), ("other", theirs("other"))]);
     assert_eq!(seen(&world), (true, false, true));
+    assert_eq!(foreign_signatures(&world), ["other"]);
     // With the template somebody else's constraint would go.
     fill(world.constraints(TEMPLATE), [("other", theirs("other"))]);
     assert_eq!(seen(&world), (false, false, true));
@@ -97,4 +99,5 @@ async fn what_is_left_is_seen() {
     world.constraints(TEMPLATE).absent();
     fill(&world.templates, []);
     assert_eq!(seen(&world), (false, false, true));
+    assert_eq!(foreign_signatures(&world), [""; 0]);
 }
