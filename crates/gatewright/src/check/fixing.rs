@@ -50,13 +50,13 @@ impl Fixing {
         if self == Self::Texts(Mode::Diff) { Out::Stderr } else { Out::Stdout }
     }
 
-    /// Judges an object, and tries its fixes.
-    pub fn judge(self, judge: &Judge<'_>, placed: &Placed) -> (ObjectResult, Option<Fixed>) {
-        let mut result = judge.judge(placed);
+    /// Judges an object, and tries its fixes: what they change is given back.
+    pub fn judge(self, judge: &Judge<'_>, placed: Placed) -> (ObjectResult, Option<(Placed, Fixed)>) {
+        let mut result = judge.judge(&placed);
         let wanted = self != Self::Nothing && !result.violations.is_empty();
         let medium = if self == Self::Patches { Medium::Object } else { Medium::Text };
-        let fixed = if wanted { try_fixes(judge, placed, &mut result, medium) } else { None };
-        (result, fixed)
+        let fixed = if wanted { try_fixes(judge, &placed, &mut result, medium) } else { None };
+        (result, fixed.map(|fixed| (placed, fixed)))
     }
 }
 
@@ -81,18 +81,14 @@ impl Fixes {
     }
 
     /// Takes the fixes of some objects, and gives their results back.
-    pub fn take(
-        &mut self,
-        placed: &[Placed],
-        judged: Vec<(ObjectResult, Option<Fixed>)>,
-    ) -> Vec<ObjectResult> {
+    pub fn take(&mut self, judged: Vec<(ObjectResult, Option<(Placed, Fixed)>)>) -> Vec<ObjectResult> {
         let mut results = vec![];
-        for (placed, (result, fixed)) in placed.iter().zip(judged) {
+        for (result, fixed) in judged {
             self.objects += 1;
-            if let Some(fixed) = fixed {
+            if let Some((placed, fixed)) = fixed {
                 self.verdicts.push((self.objects, result.verdict, fixed.after.verdict));
                 if let Fixing::Texts(_) = self.fixing {
-                    self.files.add(self.objects, placed, &fixed);
+                    self.files.add(self.objects, &placed, &fixed);
                 }
             }
             results.push(result);

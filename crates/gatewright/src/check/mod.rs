@@ -20,7 +20,7 @@ use gatewright_compiler::Settings;
 use gatewright_engine::Engine;
 use gatewright_verifier::registry::RegistrySettings;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::fix::Mode;
 use crate::input::{InputError, Limit, ReadingArgs};
@@ -320,23 +320,33 @@ pub fn judge_all(
     let (bar, fixing) = (progress(placed.len()), fixes.fixing());
     let (mut summary, mut placed) = (Summary::default(), placed.into_iter());
     let (mut unread, mut unverified) = (Unread::default(), Unverified::default());
-    loop {
+    let mut next = || {
         let batch: Vec<_> = placed.by_ref().take(BATCH).collect();
-        if batch.is_empty() {
-            break;
-        }
-        let judged: Vec<_> = batch.par_iter().map(|placed| fixing.judge(judge, placed)).collect();
-        let results = fixes.take(&batch, judged);
-        for result in &results {
-            summary.add(result.verdict);
-            unread.add(result);
-            unverified.add(result);
-            if let (Verdict::Error, [reason, ..]) = (result.verdict, result.assumed.as_slice()) {
-                bar.suspend(|| diagnostics::error(format!("{}: {}: {reason}", result.source, result.object)));
+        (!batch.is_empty()).then_some(batch)
+    };
+    let judge_batch = |batch: Vec<Placed>| -> Vec<_> {
+        batch.into_par_iter().map(|placed| fixing.judge(judge, placed)).collect()
+    };
+    let mut judged = next().map(judge_batch);
+    while let Some(done) = judged.take() {
+        let (batch, count) = (next(), done.len());
+        // What is judged is handed on while the next objects are judged.
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| judged = batch.map(judge_batch));
+            let results = fixes.take(done);
+            for result in &results {
+                summary.add(result.verdict);
+                unread.add(result);
+                unverified.add(result);
+                if let (Verdict::Error, [reason, ..]) = (result.verdict, result.assumed.as_slice()) {
+                    bar.suspend(|| {
+                        diagnostics::error(format!("{}: {}: {reason}", result.source, result.object));
+                    });
+                }
             }
-        }
-        bar.suspend(|| take(results))?;
-        bar.inc(batch.len() as u64);
+            bar.suspend(|| take(results))
+        })?;
+        bar.inc(count as u64);
     }
     bar.finish_and_clear();
     Ok((summary, unread.notes().chain(unverified.note()).collect()))
