@@ -9,6 +9,8 @@ pub mod wrap;
 
 use std::io::Write;
 
+use anyhow::Context as _;
+
 use super::FailOn;
 use super::namespaces::Namespaces;
 use super::result::{ObjectResult, Summary};
@@ -52,7 +54,34 @@ pub struct Report {
     fail_on: FailOn,
     out: Out,
     results: Vec<ObjectResult>,
+    json: JsonResults,
     width: Option<usize>,
+}
+
+/// Results as the text that they take in the document: so each is made while others are judged.
+#[derive(Default)]
+struct JsonResults(String);
+
+impl JsonResults {
+    fn add(&mut self, results: &[ObjectResult]) -> serde_json::Result<()> {
+        for result in results {
+            let text = serde_json::to_string_pretty(result)?;
+            self.0 += if self.0.is_empty() { "\n" } else { ",\n" };
+            for (number, line) in text.split('\n').enumerate() {
+                self.0 += if number == 0 { "    " } else { "\n    " };
+                self.0 += line;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the document that `of` is without results.
+    fn write(&self, out: &mut impl Write, of: &Document<'_>) -> anyhow::Result<()> {
+        let frame = serde_json::to_string_pretty(of)?;
+        let (before, after) = frame.rsplit_once("[]").context("a document without results")?;
+        let end = if self.0.is_empty() { "" } else { "\n  " };
+        Ok(writeln!(out, "{before}[{}{end}]{after}", self.0)?)
+    }
 }
 
 /// Where the table goes. The other formats are documents, which go to stdout.
@@ -76,14 +105,19 @@ impl Out {
 impl Report {
     /// A report without results.
     pub fn new(format: Format, verbose: bool, fail_on: FailOn, out: Out) -> Self {
-        Self { format, verbose, fail_on, out, results: vec![], width: terminal_width().map(usize::from) }
+        let (results, json, width) = (vec![], JsonResults::default(), terminal_width().map(usize::from));
+        Self { format, verbose, fail_on, out, results, json, width }
     }
 
     /// Takes results, in order.
     pub fn add(&mut self, results: Vec<ObjectResult>) -> std::io::Result<()> {
-        if self.format != Format::Table {
-            self.results.extend(results);
-            return Ok(());
+        match self.format {
+            Format::Table => {}
+            Format::Json => return Ok(self.json.add(&results)?),
+            Format::Sarif | Format::Junit | Format::Github => {
+                self.results.extend(results);
+                return Ok(());
+            }
         }
         let mut out = self.out.lock();
         results.iter().try_for_each(|result| table::write(&mut out, result, self.verbose, self.width))?;
@@ -106,8 +140,8 @@ impl Report {
                 std::io::stdout().lock().write_all(text.as_bytes())?;
             }
             Format::Json => {
-                let document = Document { kind: "Check", version: 1, summary, results: &self.results };
-                writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&document)?)?;
+                let document = Document { kind: "Check", version: 1, summary, results: &[] };
+                self.json.write(&mut std::io::stdout().lock(), &document)?;
             }
             Format::Sarif => {
                 writeln!(std::io::stdout().lock(), "{:#}", sarif::document(&self.results, problems))?;
@@ -118,5 +152,44 @@ impl Report {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Document, JsonResults};
+    use crate::check::result::{ObjectRef, ObjectResult, Source, Summary, Verdict};
+
+    fn result(operation: &str) -> ObjectResult {
+        ObjectResult {
+            object: ObjectRef::default(),
+            source: Source { file: "a.yaml".into(), line: 1 },
+            operation: operation.to_owned(),
+            verdict: Verdict::Pass,
+            violations: vec![],
+            patch: None,
+            assumed: vec![],
+            unread: false,
+            unverified: vec![],
+            pods_refused: false,
+        }
+    }
+
+    #[test]
+    fn the_document_is_the_same_whatever_comes_at_a_time() {
+        let results = [result("a\nb"), result(""), result("[]")];
+        let summary = Summary::default();
+        for count in 0..=results.len() {
+            let results = &results[..count];
+            let whole = Document { kind: "Check", version: 1, summary, results };
+            let mut json = JsonResults::default();
+            for result in results {
+                json.add(std::slice::from_ref(result)).unwrap();
+            }
+            let mut written = vec![];
+            json.write(&mut written, &Document { results: &[], ..whole }).unwrap();
+            let written = String::from_utf8(written).unwrap();
+            assert_eq!(written, serde_json::to_string_pretty(&whole).unwrap() + "\n");
+        }
     }
 }
