@@ -116,6 +116,8 @@ pub struct Documents {
     arguments: Vec<Argument>,
     sources: std::vec::IntoIter<(usize, Result<Source, InputError>)>,
     current: Option<(usize, Chunks)>,
+    /// Text that was read while other text was parsed.
+    unparsed: Vec<(usize, Result<Chunk, InputError>)>,
     ready: VecDeque<Result<Document, InputError>>,
     /// Files and folders that were left out, and by what.
     pub left_out: Vec<(Arc<str>, String)>,
@@ -141,6 +143,7 @@ pub fn read(arguments: &[PathBuf], reading: &Reading) -> Documents {
         arguments,
         sources: sources.into_iter(),
         current: None,
+        unparsed: vec![],
         ready: VecDeque::new(),
         left_out,
     }
@@ -168,19 +171,32 @@ impl Documents {
         }
     }
 
-    fn fill(&mut self) {
+    fn batch(&mut self) -> Vec<(usize, Result<Chunk, InputError>)> {
         let (mut batch, mut size) = (vec![], 0);
         while size < BATCH {
             let Some((argument, chunk)) = self.next_chunk() else { break };
             size += chunk.as_ref().map_or(0, |chunk| chunk.text.len());
             batch.push((argument, chunk));
         }
+        batch
+    }
+
+    fn fill(&mut self) {
+        let mut batch = std::mem::take(&mut self.unparsed);
+        if batch.is_empty() {
+            batch = self.batch();
+        }
         let envelope = self.reading.envelope;
         let parse = |chunk: Result<Chunk, InputError>| {
             chunk.map_or_else(|error| vec![Err(error)], |chunk| document::documents(chunk, envelope))
         };
-        let parsed: Vec<_> =
-            batch.into_par_iter().map(|(argument, chunk)| (argument, parse(chunk))).collect();
+        let mut parsed = vec![];
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| {
+                parsed = batch.into_par_iter().map(|(argument, chunk)| (argument, parse(chunk))).collect();
+            });
+            self.unparsed = self.batch();
+        });
         for (argument, documents) in parsed {
             self.arguments[argument].empty &= documents.is_empty();
             self.ready.extend(documents);
@@ -197,7 +213,8 @@ impl Iterator for Documents {
                 return Some(document);
             }
             self.fill();
-            if self.ready.is_empty() && self.current.is_none() && self.sources.as_slice().is_empty() {
+            let read = self.current.is_none() && self.sources.as_slice().is_empty();
+            if read && self.ready.is_empty() && self.unparsed.is_empty() {
                 return None;
             }
         }
