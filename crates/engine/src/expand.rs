@@ -156,10 +156,10 @@ impl Expander {
     /// # Errors
     /// As of [`Expander::expand`].
     pub(crate) fn implied_by(&self, request: &Request) -> Result<Vec<Implied>, ExpansionError> {
-        let mut parent = request.object().clone();
-        if parent.is_null() || self.is_empty() {
+        if request.object().is_null() || self.is_empty() {
             return Ok(vec![]);
         }
+        let mut parent = request.object().clone();
         if !request.namespace().is_empty() && parent.is_object() {
             parent["metadata"]["namespace"] = request.namespace().into();
         }

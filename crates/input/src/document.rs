@@ -104,7 +104,7 @@ impl Document {
                 Ok(Self {
                     header,
                     location,
-                    json: value.to_string(),
+                    json: json::text(value),
                     origin,
                     pointer: String::new(),
                     part: None,
@@ -252,7 +252,7 @@ impl Unpacking {
             Some(items) => self.items(&header, items),
             None if is_list(&header) => fail("List: items: a list has items, one or more objects".to_owned()),
             None => {
-                let json = parsed.whole().to_string();
+                let json = json::text(&parsed.whole());
                 vec![Ok(self.document(header, line, json, String::new(), None))]
             }
         }
@@ -312,7 +312,7 @@ impl Unpacking {
         }
         value["apiVersion"] = list.api_version.clone().into();
         value["kind"] = kind.into();
-        Ok((Header::of(&value, self.envelope)?, value.to_string()))
+        Ok((Header::of(&value, self.envelope)?, json::text(&value)))
     }
 
     fn document(

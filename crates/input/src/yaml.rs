@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::events::{Event, Events, Part, Scalar};
-use super::scalar;
+use super::{json, scalar};
 
 /// How deep a document may be nested. No object of Kubernetes comes near; JSON's readers stop soon after.
 pub const DEEPEST: usize = 100;
@@ -222,7 +222,7 @@ impl Builder<'_> {
             }
             let line = self.events.line(&event);
             self.values = 0;
-            items.push(Item { line, json: self.node(&event, 2)?.to_string() });
+            items.push(Item { line, json: json::text(&self.node(&event, 2)?) });
         }
     }
 
