@@ -16,10 +16,11 @@ use super::facts::{Known, find, leave_out_beyond};
 use super::rows::{Place, explain as explained, name, said};
 use super::{Args, Operation, explains_namespaces, within_bounds};
 use crate::check::collect::{Candidate, collect};
+use crate::check::notes::of_disabled_signatures;
 use crate::check::placed::Placed;
 use crate::check::world::World;
 use crate::cluster::judging::{
-    Policy, Seen, Surroundings, anew, location, object, scopes, seen, surroundings,
+    Policy, Seen, Surroundings, anew, ask_as_we_do, location, object, scopes, seen, surroundings,
 };
 use crate::cluster::{Connection, Discovery, Unseen};
 use crate::diagnostics::{self, stop_at};
@@ -218,7 +219,10 @@ fn world(
     settings: &Settings,
     pool: &Arc<Pool>,
 ) -> (World, Known) {
-    let mut collected = seen.collected();
+    // What Gatekeeper's processes report stands on the templates that are there.
+    let mut asking = seen.clone();
+    ask_as_we_do(&mut asking);
+    let mut collected = asking.collected();
     for value in surroundings.values().filter_map(|it| it.namespace.as_ref()) {
         collected.namespaces.push((location(value), value.clone()));
     }
@@ -226,6 +230,7 @@ fn world(
     collected.namespaces.extend(namespaces);
     let (mut world, problems) = World::of_cluster(&mut collected, settings, pool);
     problems.iter().for_each(diagnostics::note);
+    of_disabled_signatures(&world, settings).for_each(diagnostics::note);
     for (namespace, around) in surroundings {
         around.gives.iter().for_each(|object| world.cluster.learn(object, namespace));
     }
@@ -243,7 +248,7 @@ fn reference(constraint: &Value) -> ConstraintRef {
 
 fn known(seen: &Seen, problems: &[InputError]) -> Known {
     let policies: BTreeMap<_, _> = seen.policies.iter().map(|policy| (name(policy), policy)).collect();
-    let mut known = Known { without_inventory: true, unusable: unusable(seen, problems), ..Known::default() };
+    let mut known = Known { unusable: unusable(seen, problems), ..Known::default() };
     known.excluded = policies.iter().map(|(name, policy)| (name.clone(), policy.excluded.clone())).collect();
     let templates = templates(seen);
     for constraint in &seen.constraints {

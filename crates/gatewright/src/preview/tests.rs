@@ -59,6 +59,7 @@ fn opinion(violations: Vec<Violation>) -> Opinion {
         assumed: vec![],
         unread: false,
         unverified: vec![],
+        exempt: None,
     };
     Opinion { result, error: None, unjudged: BTreeMap::new() }
 }
