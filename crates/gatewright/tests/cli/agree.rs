@@ -203,6 +203,6 @@ fn an_object_for_which_a_template_has_no_message_is_named_by_all() -> Result {
     let note = "note: 1 of 1 objects could not be judged: Pod shop/p (template Nomsg";
     assert!(said[1].1.contains(note), "{}", said[1].1);
     assert!(said[2].1.contains("template Nomsg"), "{}", said[2].1);
-    assert!(said[3].1.contains("deny  line 3: template Nomsg"), "{}", said[3].1);
+    assert!(said[3].1.contains("  deny    line 3: template Nomsg"), "{}", said[3].1);
     Ok(())
 }
