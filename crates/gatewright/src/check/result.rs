@@ -323,9 +323,10 @@ impl fmt::Display for Summary {
         let Self { objects, denied, warned, dryrun, passed, errors, exempt } = self;
         let noun = if *objects == 1 { "object" } else { "objects" };
         write!(f, "{objects} {noun}: {denied} denied, {warned} warned, {dryrun} dryrun, {passed} passed")?;
-        let errors = (*errors > 0).then(|| format!(", {errors} not judged")).unwrap_or_default();
-        let exempt = (*exempt > 0).then(|| format!(", {exempt} exempt")).unwrap_or_default();
-        write!(f, "{errors}{exempt}")
+        if *errors > 0 {
+            write!(f, ", {errors} not judged")?;
+        }
+        if *exempt > 0 { write!(f, ", {exempt} exempt") } else { Ok(()) }
     }
 }
 
