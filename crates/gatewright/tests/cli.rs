@@ -7,6 +7,8 @@ use assert_cmd::Command;
 use quick_xml::events::Event;
 use serde_json::Value;
 
+#[path = "cli/agree.rs"]
+mod agree;
 #[path = "cli/api.rs"]
 mod api;
 #[path = "cli/explain.rs"]

@@ -10,7 +10,7 @@ use gatewright_kube_defaults::{About, Assumption};
 use super::notes;
 use super::placed::{Asked, Placed, failed};
 use super::pods::{Chain, filled_later};
-use super::result::{ConstraintName, Judged, ObjectResult, Verdict, Violation};
+use super::result::{ConstraintName, Exempt, Judged, ObjectResult, Unverified, Verdict, Violation};
 use super::world::World;
 use crate::foreign::Foreign;
 use crate::input;
@@ -26,8 +26,6 @@ pub struct Judge<'a> {
     pub assumed: Vec<String>,
     /// Whether something outside of the input sets what Pods leave out.
     pub assume_defaults: bool,
-    /// Who says whether images are signed.
-    pub signatures: Standing,
 }
 
 impl Judge<'_> {
@@ -52,11 +50,14 @@ impl Judge<'_> {
             Ok(asked) => asked,
             Err(failed) => return Ok(*failed),
         };
-        let exemption = placed.exempt_by().and_then(|namespace| self.world.exemption(namespace));
+        let exempt = placed.exempt_by().and_then(|name| {
+            let reason = self.world.exemption(name)?;
+            Some(Exempt { namespace: name.to_owned(), reason })
+        });
         let chain = Chain::of(&request, &self.world.cluster);
         let unread = chain.0.is_empty() && self.unread(&request);
         let mut found = Findings::default();
-        if exemption.is_none()
+        if exempt.is_none()
             && let Err(error) = self.find(placed, &request, &chain, &mut found)
         {
             let failed = failed(placed, object, reason(&error));
@@ -68,9 +69,9 @@ impl Judge<'_> {
         let mut assumed = self.that_matter(of_cluster, &found.violations);
         self.assume(placed, &mut assumed);
         assumed.extend(found.accepted);
-        assumed.extend(found.unverified.iter().map(|question| question.assumption(&self.signatures)));
+        assumed.extend(found.unverified.iter().map(|question| question.assumption(&self.world.signatures)));
         assumed.extend(unread.then(|| notes::UNREAD.to_owned()));
-        assumed.extend(exemption);
+        assumed.extend(exempt.as_ref().map(|it| it.reason.clone()));
         Ok(ObjectResult {
             object,
             source: placed.source(),
@@ -81,14 +82,16 @@ impl Judge<'_> {
             assumed: assumed.into_iter().map(Foreign::from).collect(),
             unread,
             unverified: self.unverified(&found.unverified),
+            exempt,
             pods_refused: found.pods_refused,
         })
     }
 
     /// What has to be said once more after all objects.
-    fn unverified(&self, questions: &[Question]) -> Vec<String> {
-        let here = matches!(self.signatures, Standing::Assumed);
-        questions.iter().filter(|_| here).map(Question::image).collect()
+    fn unverified(&self, questions: &[Question]) -> Vec<Unverified> {
+        let here = matches!(self.world.signatures, Standing::Assumed);
+        let said = |it: &Question| Unverified { image: it.image(), constraint: it.key.constraint.clone() };
+        questions.iter().filter(|_| here).map(said).collect()
     }
 
     /// What is wrong with an object, and with what it creates. What is wrong with both is said of the object alone.
@@ -125,17 +128,17 @@ impl Judge<'_> {
     /// What the engine finds. Registries are asked between two looks at the request: an evaluation has little time.
     fn reviewed(&self, request: &Request, into: &mut Findings) -> Result<Vec<Found>, ReviewError> {
         let (mut found, mut open) = self.asking(request)?;
-        if let (Standing::Verified(verification), false) = (&self.signatures, open.is_empty()) {
+        if let (Standing::Verified(verification), false) = (&self.world.signatures, open.is_empty()) {
             verification.verify(&open);
             (found, open) = self.asking(request)?;
         }
-        into.leave_open(open, &self.signatures);
+        into.leave_open(open, &self.world.signatures);
         Ok(found)
     }
 
     /// What the engine finds, and what it asked the verifier in vain.
     fn asking(&self, request: &Request) -> Result<(Vec<Found>, Vec<Question>), ReviewError> {
-        let questions = Questions::new(&self.world.demands, &self.signatures);
+        let questions = Questions::new(&self.world.demands, &self.world.signatures);
         let providers: Arc<dyn Providers> = Arc::<Questions>::clone(&questions);
         let (engine, expander) = (&self.world.engine, &self.world.expander);
         let found = engine.review_expanded_asking(request, expander, Some(&providers))?;

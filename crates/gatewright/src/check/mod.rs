@@ -17,7 +17,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gatewright_compiler::Settings;
-use gatewright_engine::Engine;
 use gatewright_verifier::registry::RegistrySettings;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
@@ -33,7 +32,7 @@ use fixing::{Fixes, Fixing};
 use judge::Judge;
 pub use kinds::{Scope, Scopes, is_gatekeepers};
 use namespaces::{CommandLine, NamespaceLabels};
-pub use notes::idle;
+pub use notes::{Exempted, idle};
 use notes::{Unread, Unverified};
 use placed::Placed;
 pub use report::Document;
@@ -130,14 +129,14 @@ struct SignatureArgs {
 }
 
 impl SignatureArgs {
-    /// Who says whether images are signed.
-    fn standing(&self, settings: &Settings, disabled: bool, limit: &Limit) -> anyhow::Result<Standing> {
-        if self.verify_images {
-            let file = registry_config(self.registry_config.as_deref(), limit)?;
-            let verification = Verification::new(RegistrySettings::from(settings.signatures.clone()), file)?;
-            return Ok(Standing::Verified(Arc::new(verification)));
+    /// The registries, where they are to be asked.
+    fn verified(&self, settings: &Settings, limit: &Limit) -> anyhow::Result<Option<Standing>> {
+        if !self.verify_images {
+            return Ok(None);
         }
-        Ok(if disabled { Standing::Disabled } else { Standing::Assumed })
+        let file = registry_config(self.registry_config.as_deref(), limit)?;
+        let verification = Verification::new(RegistrySettings::from(settings.signatures.clone()), file)?;
+        Ok(Some(Standing::Verified(Arc::new(verification))))
     }
 }
 
@@ -170,9 +169,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let fixing = Fixing::new(args.fix, args.output)?;
     let reading = args.reading.reading();
     let settings = args.settings.read(&reading.limit)?;
-    // Without a file nothing is known of the cluster.
-    let disabled = settings.signatures.enabled == Some(false);
-    let signatures = args.signatures.standing(&settings, disabled, &reading.limit)?;
+    let verified = args.signatures.verified(&settings, &reading.limit)?;
     let pool = Pool::new(args.limits);
     let mut collected = collect(&args.filenames, &reading);
     let line = CommandLine { labels: &args.namespace_labels, default: args.namespace.as_deref() };
@@ -191,18 +188,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         diagnostics::error(NOTHING_JUDGED);
         return Ok(ExitCode::from(FAILED));
     }
-    if disabled {
-        notes::of_disabled_signatures(&world).for_each(diagnostics::note);
-    }
+    notes::of_disabled_signatures(&world, &settings).for_each(diagnostics::note);
+    world.signatures = verified.unwrap_or(world.signatures);
     notes::of_system_namespaces(&world).for_each(diagnostics::note);
     notes::of_meaningless_labels(&world, &settings.standards).for_each(diagnostics::note);
     let used = placed.iter().filter_map(Placed::labelled_by).collect();
     notes::of_unused_namespaces(&args.namespace_labels, &used).for_each(diagnostics::note);
     let judge = Judge {
         world: &world,
-        assumed: not_done(&collected, &world.engine),
+        assumed: not_done(&collected, &world),
         assume_defaults: args.accepted.assume_defaults,
-        signatures,
     };
     judge.assumed.iter().for_each(diagnostics::note);
     let Judged { summary, unsaved, unwritten } =
@@ -268,10 +263,14 @@ pub fn place(collected: &mut Collected, world: &mut World, default: Option<&str>
 }
 
 /// What a cluster would do before an object is judged, and this does not.
-pub fn not_done(collected: &Collected, engine: &Engine) -> Vec<String> {
+pub fn not_done(collected: &Collected, world: &World) -> Vec<String> {
     let not_applied = |name| format!("{name} is not applied: objects are judged as they stand in the input");
-    let alone = || "data.inventory holds the objects of the input alone".to_owned();
-    collected.mutators.iter().map(not_applied).chain(engine.reads_inventory().then(alone)).collect()
+    let reading = world.constraints().into_keys().filter(|it| world.reads_others(&it.kind));
+    let alone = |names: String| {
+        format!("objects of the cluster are not read: {names} (data.inventory) sees those of the input alone")
+    };
+    let alone = notes::named(reading.map(|it| format!("{}/{}", it.kind, it.name))).map(alone);
+    collected.mutators.iter().map(not_applied).chain(alone).collect()
 }
 
 /// What was found out about all objects.
@@ -320,6 +319,7 @@ pub fn judge_all(
     let (bar, fixing) = (progress(placed.len()), fixes.fixing());
     let (mut summary, mut placed) = (Summary::default(), placed.into_iter());
     let (mut unread, mut unverified) = (Unread::default(), Unverified::default());
+    let mut exempt = Exempted::default();
     let mut next = || {
         let batch: Vec<_> = placed.by_ref().take(BATCH).collect();
         (!batch.is_empty()).then_some(batch)
@@ -335,9 +335,10 @@ pub fn judge_all(
             scope.spawn(|_| judged = batch.map(judge_batch));
             let results = fixes.take(done);
             for result in &results {
-                summary.add(result.verdict);
+                summary.add(result);
                 unread.add(result);
                 unverified.add(result);
+                exempt.add(result);
                 if let (Verdict::Error, [reason, ..]) = (result.verdict, result.assumed.as_slice()) {
                     bar.suspend(|| {
                         diagnostics::error(format!("{}: {}: {reason}", result.source, result.object));
@@ -349,7 +350,7 @@ pub fn judge_all(
         bar.inc(count as u64);
     }
     bar.finish_and_clear();
-    Ok((summary, unread.notes().chain(unverified.note()).collect()))
+    Ok((summary, exempt.notes().into_iter().chain(unread.notes()).chain(unverified.note()).collect()))
 }
 
 /// A bar on a terminal, for input that takes more than a moment.

@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL, SIGNATURES_ENABLED, Standards, meaningless_labels};
+use gatewright_compiler::{
+    ACTION_LABEL, POLICY_LABEL, SIGNATURES_ENABLED, Settings, Standards, meaningless_labels,
+};
 use gatewright_engine::Reach;
 use serde_json::Value;
 
 use super::namespaces::NamespaceLabels;
-use super::result::ObjectResult;
+use super::result::{Exempt, ObjectResult};
 use super::world::{Given, World};
 use crate::diagnostics;
 use crate::foreign::Foreign;
 use crate::input::Document;
-use crate::signatures::Demand;
+use crate::signatures::{Demand, Standing};
 
 /// What is assumed of an object whose Pods nobody judges.
 pub const UNREAD: &str = "not judged: a Pod template that no rule reads";
@@ -54,38 +56,79 @@ impl Unread {
     }
 }
 
+/// How many things of a kind are named in a note.
+const NAMED: usize = 5;
+
+/// The first of some things by name, and how many others there are; none where there is nothing.
+pub fn named(mut all: impl Iterator<Item = String>) -> Option<String> {
+    let named: Vec<_> = all.by_ref().take(NAMED).collect();
+    let others = match all.count() {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    (!named.is_empty()).then(|| named.join(", ") + &others)
+}
+
 /// The images whose signatures nobody verified.
 #[derive(Debug, Default)]
 pub struct Unverified(BTreeSet<String>);
 
 impl Unverified {
-    /// How many are named.
-    const NAMED: usize = 5;
-
     /// Counts those of an object.
     pub fn add(&mut self, result: &ObjectResult) {
-        self.0.extend(result.unverified.iter().cloned());
+        self.0.extend(result.unverified.iter().map(|it| it.image.clone()));
     }
 
     /// A sentence about all of them.
     pub fn note(&self) -> Option<String> {
-        let named: Vec<_> = self.0.iter().take(Self::NAMED).map(String::as_str).collect();
-        let (named, count) = (named.join(", "), self.0.len());
-        let named = match count.saturating_sub(Self::NAMED) {
-            0 => named,
-            others => format!("{named} and {others} more (-v lists them)"),
+        let listed = if self.0.len() > NAMED { " (-v lists them)" } else { "" };
+        let named = named(self.0.iter().cloned())?;
+        Some(format!(
+            "signatures of images are not verified here: {named}{listed}; check --verify-images asks their registries"
+        ))
+    }
+}
+
+/// The objects of namespaces about which Gatekeeper is not asked, by namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Exempted(BTreeMap<String, (String, usize)>);
+
+impl Exempted {
+    /// Counts an object, if it stands in such a namespace.
+    pub fn add(&mut self, result: &ObjectResult) {
+        if let Some(Exempt { namespace, reason }) = &result.exempt {
+            self.0.entry(namespace.clone()).or_insert_with(|| (reason.clone(), 0)).1 += 1;
+        }
+    }
+
+    /// Each namespace with the reason, and how many objects.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        self.0.iter().map(|(namespace, (reason, count))| (namespace.as_str(), reason.as_str(), *count))
+    }
+
+    /// A sentence for each of the first namespaces, and one for the others.
+    pub fn notes(&self) -> Vec<String> {
+        let objects = |count: usize| if count == 1 { "object" } else { "objects" };
+        let said = |(namespace, reason, count): (&str, &str, usize)| {
+            format!("{count} {} in namespace {namespace}: {reason}", objects(count))
         };
-        (count > 0).then(|| {
-            format!(
-                "signatures of images are not verified here: {named}; check --verify-images asks their registries"
-            )
-        })
+        let mut notes: Vec<_> = self.all().take(NAMED).map(said).collect();
+        let others: Vec<_> = self.all().skip(NAMED).map(|(.., count)| count).collect();
+        if !others.is_empty() {
+            let (count, namespaces) = (others.iter().sum(), others.len());
+            let namespaces =
+                if namespaces == 1 { "1 more namespace" } else { &format!("{namespaces} more namespaces") };
+            notes.push(format!("{count} {} in {namespaces}: not judged, for such reasons", objects(count)));
+        }
+        notes
     }
 }
 
 /// Which policies demand signatures that the cluster does not verify.
-pub fn of_disabled_signatures(world: &World) -> impl Iterator<Item = String> {
-    world.demands.all().into_iter().map(|Demand { subject, location, .. }| {
+pub fn of_disabled_signatures(world: &World, settings: &Settings) -> impl Iterator<Item = String> {
+    let disabled = matches!(Standing::of(settings), Standing::Disabled);
+    let demands = world.demands.all().into_iter().filter(move |_| disabled);
+    demands.map(|Demand { subject, location, .. }| {
         format!(
             "{location}: {subject}: the cluster verifies no signature: {SIGNATURES_ENABLED} is false in the settings"
         )

@@ -245,6 +245,7 @@ pub fn failed(placed: &Placed, object: ObjectRef, reason: String) -> ObjectResul
         assumed: vec![reason.into()],
         unread: false,
         unverified: vec![],
+        exempt: None,
         pods_refused: false,
     }
 }

@@ -194,10 +194,31 @@ pub struct ObjectResult {
     pub unread: bool,
     /// The images whose signatures a policy demands and nobody verified.
     #[serde(skip)]
-    pub unverified: Vec<String>,
+    pub unverified: Vec<Unverified>,
+    /// Why it was not judged, where Gatekeeper is not asked about its namespace.
+    #[serde(skip)]
+    pub exempt: Option<Exempt>,
     /// Whether something that it creates is refused, also where it is refused for the same.
     #[serde(skip)]
     pub pods_refused: bool,
+}
+
+/// An image whose signature nobody verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unverified {
+    /// The image, as it is shown.
+    pub image: String,
+    /// The name of the constraint that demands its signature.
+    pub constraint: String,
+}
+
+/// A namespace about which Gatekeeper is not asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exempt {
+    /// Its name.
+    pub namespace: String,
+    /// Why, as a sentence.
+    pub reason: String,
 }
 
 /// How many items a message lists before it counts the rest.
@@ -221,8 +242,8 @@ pub fn plural(kind: &Foreign) -> String {
 impl ObjectResult {
     /// For each image whose signature nobody verified, a sentence that says so.
     pub fn unverified_words(&self) -> impl Iterator<Item = String> {
-        let said = |image: &String| {
-            let image = Foreign::from(image.as_str());
+        let said = |it: &Unverified| {
+            let image = Foreign::from(it.image.as_str());
             format!("the signature of {image} is not verified here; check --verify-images asks its registry")
         };
         self.unverified.iter().map(said)
@@ -253,13 +274,15 @@ pub struct Summary {
     pub passed: usize,
     /// Those that could not be judged.
     pub errors: usize,
+    /// Those that are let through because Gatekeeper is not asked about their namespace. They do not count as passed.
+    pub exempt: usize,
 }
 
 impl Summary {
     /// Counts an object.
-    pub fn add(&mut self, verdict: Verdict) {
+    pub fn add(&mut self, result: &ObjectResult) {
         self.objects += 1;
-        *self.of(verdict) += 1;
+        *(if result.exempt.is_some() { &mut self.exempt } else { self.of(result.verdict) }) += 1;
     }
 
     /// Counts an object under another verdict than before.
@@ -297,10 +320,13 @@ impl fmt::Display for Source {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { objects, denied, warned, dryrun, passed, errors } = self;
+        let Self { objects, denied, warned, dryrun, passed, errors, exempt } = self;
         let noun = if *objects == 1 { "object" } else { "objects" };
         write!(f, "{objects} {noun}: {denied} denied, {warned} warned, {dryrun} dryrun, {passed} passed")?;
-        if *errors > 0 { write!(f, ", {errors} not judged") } else { Ok(()) }
+        if *errors > 0 {
+            write!(f, ", {errors} not judged")?;
+        }
+        if *exempt > 0 { write!(f, ", {exempt} exempt") } else { Ok(()) }
     }
 }
 

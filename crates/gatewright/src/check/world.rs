@@ -27,7 +27,7 @@ use crate::diagnostics;
 use crate::input::{self, Document, Header, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
-use crate::signatures::Demands;
+use crate::signatures::{Demands, Standing};
 pub use origin::rendered_owner;
 use origin::{Origin, STANDARD};
 
@@ -55,6 +55,8 @@ pub struct World {
     pub given: Vec<Given>,
     /// What is demanded of signatures of images.
     pub demands: Arc<Demands>,
+    /// Who says whether images are signed: nobody, or as the settings say. `check --verify-images` asks registries.
+    pub signatures: Standing,
     /// What keeps the engine from evaluating templates of the input.
     pub beyond: Vec<InputError>,
 }
@@ -145,6 +147,7 @@ impl World {
             templates: builder.given_templates,
             given: builder.given,
             demands: Arc::new(builder.demands),
+            signatures: Standing::of(settings),
             beyond: builder.beyond,
         };
         (world, builder.problems)

@@ -16,10 +16,11 @@ use super::facts::{Known, find, leave_out_beyond};
 use super::rows::{Place, explain as explained, name, said};
 use super::{Args, Operation, explains_namespaces, within_bounds};
 use crate::check::collect::{Candidate, collect};
+use crate::check::notes::of_disabled_signatures;
 use crate::check::placed::Placed;
 use crate::check::world::World;
 use crate::cluster::judging::{
-    Policy, Seen, Surroundings, anew, location, object, scopes, seen, surroundings,
+    Policy, Seen, Surroundings, anew, ask_as_we_do, location, object, scopes, seen, surroundings,
 };
 use crate::cluster::{Connection, Discovery, Unseen};
 use crate::diagnostics::{self, stop_at};
@@ -218,7 +219,10 @@ fn world(
     settings: &Settings,
     pool: &Arc<Pool>,
 ) -> (World, Known) {
-    let mut collected = seen.collected();
+    // What Gatekeeper's processes report stands on the templates that are there.
+    let mut asking = seen.clone();
+    ask_as_we_do(&mut asking);
+    let mut collected = asking.collected();
     for value in surroundings.values().filter_map(|it| it.namespace.as_ref()) {
         collected.namespaces.push((location(value), value.clone()));
     }
@@ -226,6 +230,7 @@ fn world(
     collected.namespaces.extend(namespaces);
     let (mut world, problems) = World::of_cluster(&mut collected, settings, pool);
     problems.iter().for_each(diagnostics::note);
+    of_disabled_signatures(&world, settings).for_each(diagnostics::note);
     for (namespace, around) in surroundings {
         around.gives.iter().for_each(|object| world.cluster.learn(object, namespace));
     }
@@ -243,7 +248,7 @@ fn reference(constraint: &Value) -> ConstraintRef {
 
 fn known(seen: &Seen, problems: &[InputError]) -> Known {
     let policies: BTreeMap<_, _> = seen.policies.iter().map(|policy| (name(policy), policy)).collect();
-    let mut known = Known { without_inventory: true, unusable: unusable(seen, problems), ..Known::default() };
+    let mut known = Known { unusable: unusable(seen, problems), ..Known::default() };
     known.excluded = policies.iter().map(|(name, policy)| (name.clone(), policy.excluded.clone())).collect();
     let templates = templates(seen);
     for constraint in &seen.constraints {
@@ -326,10 +331,24 @@ fn subject(object: &Value) -> Subject {
 
 #[cfg(test)]
 mod tests {
-    use super::{enforced, known, reference, running};
-    use crate::cluster::judging::Seen;
-    use crate::input::{InputError, Location};
+    use std::collections::BTreeMap;
+
+    use gatewright_compiler::Settings;
+    use gatewright_rules::Template;
+    use gatewright_signatures::Parameters;
+    use gatewright_signatures::entry::ReadEntry;
     use serde_json::{Value, json};
+
+    use super::{
+        Candidate, Placed, enforced, find, known, leave_out_beyond, location, reference, running, world,
+    };
+    use crate::check::Scopes;
+    use crate::check::result::Verdict;
+    use crate::cluster::judging::Seen;
+    use crate::input::{Document, InputError, Location};
+    use crate::sandbox::{Limits, Pool};
+
+    const P256: &str = include_str!("../../../signatures/tests/fixtures/keys/p256.pub");
 
     fn template(generation: i64) -> Value {
         let report = json!({"id": "gatekeeper-0", "templateUID": "t", "observedGeneration": 1, "operations": ["webhook"]});
@@ -382,6 +401,31 @@ mod tests {
             let known = known(&seen(), &[of(file)]);
             let found = known.unusable.get(&reference).map(|(reason, _)| reason.as_str());
             assert_eq!(found, unusable.then_some("cannot be judged here: no"), "{file}");
+        }
+    }
+
+    /// The cluster may have the template of another version, which nobody answers here.
+    #[test]
+    fn what_the_name_of_an_image_decides_is_asked_with_our_template() {
+        let own = Template::ALL.iter().find(|own| own.needs_verifier()).unwrap();
+        let mut template = json!(gatewright_compiler::template(*own));
+        let rego = template.pointer_mut("/spec/targets/0/code/0/source/rego").unwrap();
+        *rego = json!(format!("{}\n# another version\n", rego.as_str().unwrap()));
+        let entry = ReadEntry::new("r.io/*", &[P256], None, true, false).unwrap();
+        let constraint = json!({
+            "apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": own.kind(), "metadata": {"name": "s"},
+            "spec": {"parameters": Parameters::new("s", &[entry]).unwrap()},
+        });
+        let seen = Seen { templates: vec![template], constraints: vec![constraint], ..Seen::default() };
+        let (settings, pool) = (Settings::from_yaml("", "x").unwrap(), Pool::new(Limits::default()));
+        let (mut world, known) = world(&seen, vec![], &BTreeMap::new(), &settings, &pool);
+        leave_out_beyond(&mut world, &known);
+        for (image, expected) in [("r.io/a:1", Verdict::Deny), ("nginx", Verdict::Pass)] {
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+                "spec": {"containers": [{"name": "a", "image": image}]}});
+            let pod = Candidate(Document::made(&pod, location(&pod)).unwrap());
+            let found = find(&mut world, &known, &[], &Placed::new(pod, &Scopes::default(), None).unwrap());
+            assert_eq!((found.result.verdict, &found.facts[0].not_judged), (expected, &None), "{image}");
         }
     }
 

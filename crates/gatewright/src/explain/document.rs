@@ -26,7 +26,7 @@ pub struct Explain {
     /// What is done with it: `CREATE` or `UPDATE`.
     pub operation: String,
     /// What becomes of it: the worst that an applied policy says, of the object or of the Pods that it creates. `error`
-    /// where nobody can say. Signatures of images are not verified here and do not count.
+    /// where nobody can say. Signatures that only a registry could tell of are not verified here and do not count.
     pub verdict: Verdict,
     /// Why the object cannot be judged at all: Gatekeeper fails to review it, or it is no request.
     pub not_judged: Option<Foreign>,

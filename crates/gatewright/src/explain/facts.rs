@@ -15,7 +15,6 @@ use crate::check::result::{ConstraintName, Judged, ObjectResult, Verdict, Violat
 use crate::check::world::World;
 use crate::fix::{Fixed, Medium, try_fixes};
 use crate::policies::PolicyRef;
-use crate::signatures::Standing;
 
 /// What is said of image signatures.
 pub const NOT_VERIFIED: &str = "not verified here: gatewright verify IMAGE";
@@ -55,8 +54,18 @@ pub struct Known {
     pub enforced: HashMap<ConstraintRef, Result<(), String>>,
     /// Constraints that the engine does not take, with the reason and what they match.
     pub unusable: HashMap<ConstraintRef, (String, Matcher)>,
-    /// Whether the objects that templates may look at are not read.
-    pub without_inventory: bool,
+    /// Which objects templates see that look at others.
+    pub inventory: Inventory,
+}
+
+/// Which objects templates see that look at others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inventory {
+    /// None.
+    #[default]
+    Unread,
+    /// Those of files. The cluster may have others.
+    Files,
 }
 
 /// What was found out about an object.
@@ -75,29 +84,36 @@ pub struct Found {
 pub fn leave_out_beyond(world: &mut World, known: &Known) {
     let kinds: Vec<String> = world.constraints().into_keys().map(|it| it.kind.clone()).collect();
     for kind in kinds {
-        if beyond(world, known, &kind).is_some() {
+        if beyond_engine(world, known, &kind).is_some() {
             world.engine.leave_out(&kind);
         }
     }
 }
 
 /// Why constraints of a kind cannot be judged here, whatever the object.
-fn beyond(world: &World, known: &Known, kind: &str) -> Option<String> {
-    if Template::of_kind(kind).is_some_and(Template::needs_verifier) {
-        return Some(NOT_VERIFIED.to_owned());
-    }
-    beyond_engine(world, known, kind)
-}
-
-/// The same without what is only not verified here.
 pub fn beyond_engine(world: &World, known: &Known, kind: &str) -> Option<String> {
     if let Some(limit) = world.engine.limit_of(kind) {
         return Some(format!("cannot be judged here: {limit}"));
     }
-    // Ours look at other objects only where somebody connects to a Pod.
-    let ours = Template::of_kind(kind).is_some();
-    let reads = known.without_inventory && !ours && world.engine.kind_reads_inventory(kind);
-    reads.then(|| READS_OTHERS.to_owned())
+    let unread = known.inventory == Inventory::Unread && world.reads_others(kind);
+    unread.then(|| READS_OTHERS.to_owned())
+}
+
+/// What is not known of a constraint in which nothing was found wrong: other objects may be in the cluster than in the
+/// files, and an image may be asked about that nobody verified.
+fn left_open(
+    world: &World,
+    known: &Known,
+    constraint: &ConstraintRef,
+    result: &ObjectResult,
+    violated: bool,
+) -> Option<String> {
+    let asks = Template::of_kind(&constraint.kind).is_some_and(Template::needs_verifier);
+    if asks && result.unverified.iter().any(|it| it.constraint == constraint.name) {
+        return Some(NOT_VERIFIED.to_owned());
+    }
+    let partly = known.inventory == Inventory::Files && world.reads_others(&constraint.kind);
+    (partly && !violated).then(|| READS_OTHERS.to_owned())
 }
 
 /// Judges an object, and finds out what each constraint has to do with it.
@@ -129,8 +145,7 @@ fn by_all_others<T>(
 ) -> (ObjectResult, BTreeMap<String, ReviewError>, T) {
     let mut failed = BTreeMap::new();
     let mut result = loop {
-        let judge =
-            Judge { world, assumed: assumed.to_vec(), assume_defaults: false, signatures: Standing::Assumed };
+        let judge = Judge { world, assumed: assumed.to_vec(), assume_defaults: false };
         match judge.try_judge(placed) {
             Ok(result) => break result,
             Err((result, error)) => {
@@ -142,8 +157,7 @@ fn by_all_others<T>(
             }
         }
     };
-    let judge =
-        Judge { world, assumed: assumed.to_vec(), assume_defaults: false, signatures: Standing::Assumed };
+    let judge = Judge { world, assumed: assumed.to_vec(), assume_defaults: false };
     let done = then(&judge, &mut result);
     for kind in failed.keys() {
         world.engine.take_in(kind);
@@ -168,7 +182,7 @@ fn facts(
     result: &ObjectResult,
     failed: &BTreeMap<String, ReviewError>,
 ) -> Vec<Facts> {
-    let judge = Judge { world, assumed: vec![], assume_defaults: false, signatures: Standing::Assumed };
+    let judge = Judge { world, assumed: vec![], assume_defaults: false };
     let requests = judge.requests(placed);
     let nothing = (result.verdict == Verdict::Error).then(|| NOTHING_JUDGED.to_owned());
     let constraints = world.constraints();
@@ -176,9 +190,10 @@ fn facts(
     judged
         .map(|(constraint, owner)| {
             let error = failed.get(&constraint.kind);
-            let of_error = error.and_then(|error| refused_by_error(constraint, owner, error));
+            let of_error = error.and_then(|error| refused_by_error(constraint, owner, error, placed));
             let violations = result.violations.iter().filter(|it| is_of(it, constraint)).cloned();
-            let unjudged = error.filter(|_| of_error.is_none());
+            let violations: Vec<_> = violations.chain(of_error).collect();
+            let unjudged = error.filter(|error| !matches!(error, ReviewError::Message { .. }));
             let unusable = known.unusable.get(constraint).map(|(reason, _)| reason.clone());
             Facts {
                 constraint: constraint.clone(),
@@ -186,11 +201,12 @@ fn facts(
                 author: author(owner, known),
                 not_applied: not_applied(world, known, constraint, &requests),
                 chosen_by: chosen_by(world, constraint, &requests),
-                not_judged: beyond(world, known, &constraint.kind)
+                not_judged: beyond_engine(world, known, &constraint.kind)
                     .or(unusable)
                     .or_else(|| unjudged.map(|error| format!("cannot be judged here: {error}")))
-                    .or_else(|| nothing.clone()),
-                violations: violations.chain(of_error).collect(),
+                    .or_else(|| nothing.clone())
+                    .or_else(|| left_open(world, known, constraint, result, !violations.is_empty())),
+                violations,
                 enforced: known.enforced.get(constraint).cloned(),
             }
         })
@@ -221,6 +237,7 @@ fn refused_by_error(
     constraint: &ConstraintRef,
     owner: Option<&PolicyRef>,
     error: &ReviewError,
+    placed: &Placed,
 ) -> Option<Violation> {
     let ReviewError::Message { .. } = error else { return None };
     Some(Violation {
@@ -233,7 +250,7 @@ fn refused_by_error(
         message: error.to_string().into(),
         details: json!({}),
         judged: Judged::Object,
-        line: 0,
+        line: placed.fields().line(""),
         fix: None,
         no_fix: None,
         places: vec![],

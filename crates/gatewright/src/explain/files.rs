@@ -5,14 +5,15 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::document::Explain;
-use super::facts::{Known, find, leave_out_beyond};
+use super::facts::{Inventory, Known, find, leave_out_beyond};
 use super::rows::{Place, explain as explained};
 use super::{Args, Operation, explains_namespaces, within_bounds};
 use crate::check::collect::{Collected, collect};
 use crate::check::namespaces::CommandLine;
+use crate::check::notes::of_disabled_signatures;
 use crate::check::placed::Placed;
 use crate::check::world::World;
-use crate::diagnostics::stop_at;
+use crate::diagnostics::{self, stop_at};
 use crate::policies::PolicyRef;
 use crate::sandbox::Pool;
 
@@ -48,6 +49,7 @@ pub fn explain(args: &Args, pool: &Arc<Pool>) -> anyhow::Result<Vec<Explain>> {
     let judged: Vec<_> = candidates.into_iter().filter_map(&mut place).collect();
     let beside: Vec<_> = beside.into_iter().filter_map(&mut place).collect();
     stop_at(&all.problems)?;
+    of_disabled_signatures(&world, &settings).for_each(diagnostics::note);
     prepare(&mut world, &judged, &beside);
     let namespaces_too = explains_namespaces(&world, judged.iter());
     let judged = judged.iter().filter(|placed| namespaces_too || !placed.is_namespace());
@@ -99,7 +101,7 @@ fn known(all: &Collected) -> Known {
         let names = names.and_then(|names| serde_json::from_value(names).ok()).unwrap_or_default();
         (PolicyRef { kind: kind.to_string(), name: document.header.name.as_str().into() }, names)
     });
-    Known { excluded: excluded.collect(), ..Known::default() }
+    Known { excluded: excluded.collect(), inventory: Inventory::Files, ..Known::default() }
 }
 
 /// Says the engine what it must know before it is asked.

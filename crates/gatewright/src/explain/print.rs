@@ -47,13 +47,14 @@ fn outcome(explain: &Explain) -> String {
         Verdict::Pass | Verdict::Dryrun | Verdict::Warn => "passes",
     };
     let count = |is: &dyn Fn(&Row) -> bool| explain.policies.iter().filter(|row| is(row)).count();
-    let with = |verdict| count(&|row: &Row| row.verdict == Some(verdict) && !is_unverified(row));
-    let unverified = count(&|row: &Row| row.applies && is_unverified(row));
+    let with = |verdict| count(&|row: &Row| row.verdict == Some(verdict));
+    let unverified = count(&is_unverified);
+    let unjudged = count(&|row: &Row| row.verdict == Some(Verdict::Error) && !is_unverified(row));
     let counts = [
         (with(Verdict::Deny), "denies"),
         (with(Verdict::Warn), "warns"),
         (with(Verdict::Dryrun), "dryrun"),
-        (with(Verdict::Error), "not judged"),
+        (unjudged, "not judged"),
         (unverified, "not verified"),
     ];
     let counts: Vec<_> = counts

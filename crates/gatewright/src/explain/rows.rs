@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use gatewright_compiler::{ACTION_LABEL, POLICY_LABEL};
 use gatewright_engine::NotApplied;
 use gatewright_gatekeeper::{Action, MatchField};
-use gatewright_rules::Template;
 use gatewright_rules::pod_security_standard::Level;
 use strum::IntoEnumIterator as _;
 
 use super::document::{Because, Explain, Row, Violation, WithFixes};
-use super::facts::{Facts, Found};
+use super::facts::{Facts, Found, NOT_VERIFIED};
 use super::words::{self, Author};
 use crate::check::report::table::joined;
 use crate::check::result::{self, ConstraintName, Judged, Verdict, plural};
@@ -101,10 +100,9 @@ fn verdict(found: Verdict, rows: &[Row], blind: bool) -> Verdict {
     if found != Verdict::Deny && (blind || rows.iter().any(unjudged)) { Verdict::Error } else { found }
 }
 
-/// Whether it is about signatures, which are not verified here.
+/// Whether it asks about signatures that are not verified here.
 pub fn is_unverified(row: &Row) -> bool {
-    let template = |constraint: &ConstraintName| Template::of_kind(constraint.kind.raw());
-    row.constraint.as_ref().and_then(template).is_some_and(Template::needs_verifier)
+    row.not_judged.as_ref().is_some_and(|reason| reason.raw() == NOT_VERIFIED)
 }
 
 fn rows(facts: &[Facts], place: &Place<'_>, operation: &str) -> Vec<Row> {
@@ -149,8 +147,8 @@ fn row(facts: &Facts, place: &Place<'_>, operation: &str) -> Row {
     });
     let applies = because.is_none();
     let verdict = applies.then(|| match &facts.not_judged {
-        Some(_) => Verdict::Error,
-        None => facts.violations.iter().map(|it| it.enforcement_action).max().unwrap_or_default(),
+        Some(_) if facts.violations.is_empty() => Verdict::Error,
+        _ => facts.violations.iter().map(|it| it.enforcement_action).max().unwrap_or_default(),
     });
     Row {
         policy: facts.owner.clone(),

@@ -92,6 +92,7 @@ fn of(kind: &str, facts: Vec<Facts>) -> Found {
         assumed: vec![],
         unread: false,
         unverified: vec![],
+        exempt: None,
         pods_refused,
     };
     Found { result, facts, fixed: None, written: json!({}) }

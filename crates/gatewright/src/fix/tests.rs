@@ -26,7 +26,6 @@ use crate::check::result::{ConstraintName, Violation};
 use crate::check::world::World;
 use crate::input::{self, Document, Location, ReadingArgs};
 use crate::sandbox::{Limits, Pool};
-use crate::signatures::Standing;
 
 /// Cases of which a violation has no fix although its check declares one: a profile of the node must be named, the network of
 /// the host takes the ports, somebody wrote the mount, the DaemonSet controller adds the toleration, or another fix comes first.
@@ -211,8 +210,7 @@ fn of_case(tried: &Tried) -> Found {
         return found;
     }
     let world = world(tried);
-    let judge =
-        Judge { world: &world, assumed: vec![], assume_defaults: false, signatures: Standing::Assumed };
+    let judge = Judge { world: &world, assumed: vec![], assume_defaults: false };
     for input in inputs {
         of_object(tried, &judge, &serde_saphyr::to_string(&input.document).unwrap(), &mut found);
     }
@@ -243,8 +241,7 @@ fn each_declared_fix_undoes_its_violations_in_all_cases() {
 fn an_object_is_judged_the_same_after_its_fixes_were_tried() {
     let tried = of_policies(Template::SecurityPolicy).swap_remove(0);
     let world = Arc::new(world(&tried));
-    let judge =
-        Judge { world: &world, assumed: vec![], assume_defaults: false, signatures: Standing::Assumed };
+    let judge = Judge { world: &world, assumed: vec![], assume_defaults: false };
     let input = tried.case.inputs().into_iter().find(|it| is_tried(&it.short, &tried.case)).unwrap();
     let object = placed(serde_saphyr::to_string(&input.document).unwrap()).unwrap();
     let first = judge.judge(&object);

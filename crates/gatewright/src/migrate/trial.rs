@@ -21,7 +21,6 @@ use crate::check::world::World;
 use crate::input::{Document, Location};
 use crate::preview::owners::Key;
 use crate::sandbox::Pool;
-use crate::signatures::Standing;
 use crate::{diagnostics, policies};
 
 /// From how many objects on a bar says how far it is.
@@ -83,8 +82,7 @@ pub fn try_on(
         owners.extend(owner.map(|owner| unnamed(owner, owners.len())));
         counts
     });
-    let judge =
-        Judge { world: &world, assumed: vec![], assume_defaults: false, signatures: Standing::Assumed };
+    let judge = Judge { world: &world, assumed: vec![], assume_defaults: false };
     let bar = progress(placed.len());
     let judged = |one: &Placed| {
         let result = judge.judge(one);

@@ -83,10 +83,10 @@ impl Change {
         then.templates.retain(|template| !self.deletes_template(template));
         then.constraints.retain(|constraint| !self.removes(constraint));
         for made in self.others.iter().chain(self.standards.iter().flatten()) {
-            put(&mut then, made.clone());
+            then.put(made.clone());
         }
         for made in self.policies.iter().flat_map(|(_, constraints)| constraints) {
-            put(&mut then, made.clone());
+            then.put(made.clone());
         }
         if self.builtin {
             replace_rules(&mut then);
@@ -108,19 +108,11 @@ impl Change {
     }
 }
 
-/// Puts a template or a constraint in the place of that of the same name.
-fn put(seen: &mut Seen, object: Value) {
-    let all =
-        if object["kind"] == "ConstraintTemplate" { &mut seen.templates } else { &mut seen.constraints };
-    all.retain(|other| other["kind"] != object["kind"] || name(other) != name(&object));
-    all.push(object);
-}
-
 /// The rules of this program in the place of those that are there.
 fn replace_rules(seen: &mut Seen) {
     let there: BTreeSet<_> = seen.templates.iter().map(|it| name(it).to_owned()).collect();
     for own in Template::ALL.iter().filter(|own| there.contains(&own.name())) {
-        put(seen, json!(template(*own)));
+        seen.put(json!(template(*own)));
     }
 }
 
@@ -130,16 +122,6 @@ fn add_missing_rules(seen: &mut Seen) {
     let needed: BTreeSet<_> = seen.constraints.iter().map(|it| text(&it["kind"]).to_owned()).collect();
     let missing = |own: &&Template| needed.contains(own.kind()) && !there.contains(own.kind());
     seen.templates.extend(Template::ALL.iter().filter(missing).map(|own| json!(template(*own))));
-}
-
-/// What asks the verifier is judged with the template of this program, which knows what it asks: nobody answers here.
-pub fn ask_as_we_do(seen: &mut Seen) {
-    let asking: Vec<_> = Template::ALL.iter().filter(|own| own.needs_verifier()).collect();
-    for own in asking {
-        if seen.templates.iter().any(|it| name(it) == own.name()) {
-            put(seen, json!(template(*own)));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{LimitRange, Namespace, ServiceAccount};
 use kube::core::ApiResource;
 use serde_json::Value;
 
-use super::owners::Key;
+use super::owners::{Key, is_replica_set};
 use super::plan::{Today, then};
 use super::run::Run;
 use super::sides::{Side, Sides};
@@ -69,16 +69,24 @@ async fn look(args: &Args) -> anyhow::Result<Previewed> {
     let mut unread = vec![];
     for served in discovery.listable() {
         let Served { resource, namespaced } = &served;
-        let of_pods = (resource.group.as_str(), resource.kind.as_str()) == ("", "Pod");
+        let (group, kind) = (resource.group.as_str(), resource.kind.as_str());
+        let of_pods = (group, kind) == ("", "Pod");
         let outside = within.is_some() && !namespaced;
-        if !of_pods && !outside && wanted.wants(&resource.group, &resource.kind, *namespaced) {
-            unread.extend(all(&connection, resource, within.as_deref(), &mut run).await?);
+        // Most ReplicaSets count for a Deployment.
+        let later = is_replica_set(group, kind) && !wanted.names(group, kind, *namespaced);
+        if !of_pods && !outside && !later && wanted.wants(group, kind, *namespaced) {
+            unread.extend(all(&connection, &served, within.as_deref(), &wanted, &mut run).await?);
         }
     }
     if wanted.pods() {
-        incomplete.extend(families(&connection, within.as_deref(), &mut run).await?);
+        let (unseen, alone) = families(&connection, within.as_deref(), &mut run).await?;
+        unread.extend(unseen);
+        let sets = ApiResource::erase::<ReplicaSet>(&());
         let pods = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
-        unread.extend(all(&connection, &pods, within.as_deref(), &mut run).await?);
+        for resource in [sets].into_iter().filter(|_| alone).chain([pods]) {
+            let served = Served { resource, namespaced: true };
+            unread.extend(all(&connection, &served, within.as_deref(), &wanted, &mut run).await?);
+        }
     }
     let (tally, idle) = run.end(&changed.new);
     Ok(Previewed { tally, idle, blind: unread, incomplete, problems: vec![] })
@@ -97,6 +105,7 @@ pub fn sides(
     problems.iter().for_each(diagnostics::note);
     let known: Vec<_> = problems.iter().map(ToString::to_string).collect();
     more.iter().filter(|it| !known.contains(&it.to_string())).for_each(diagnostics::note);
+    after.disabled_signatures(settings[1]).for_each(diagnostics::note);
     Sides { today: before, then: after }
 }
 
@@ -152,11 +161,12 @@ async fn as_written(
     Ok(all)
 }
 
-/// Judges all objects of a kind. Returns what may not be listed.
+/// Judges all objects of a kind that have to be looked at. Returns what may not be listed.
 async fn all(
     connection: &Connection,
-    resource: &ApiResource,
+    Served { resource, namespaced }: &Served,
     within: Option<&str>,
+    wanted: &Wanted,
     run: &mut Run<'_>,
 ) -> anyhow::Result<Option<Unseen>> {
     let take = |page| {
@@ -164,6 +174,9 @@ async fn all(
         let Page::Items(items) = page else { return Ok(()) };
         for object in items {
             let object = value(&object, resource)?;
+            if !wanted.takes(&object, *namespaced) {
+                continue;
+            }
             let document = Document::made(&object, place(&object));
             run.take(&document.map_err(|error| anyhow::anyhow!("{error}"))?)?;
         }
@@ -181,20 +194,23 @@ fn place(object: &Value) -> Location {
     Location { file: parts.collect::<Vec<_>>().join("/").into(), line: 0 }
 }
 
-/// Learns whose ReplicaSets there are.
+/// Learns whose ReplicaSets there are; also returns whether there are some that nothing controls.
 async fn families(
     connection: &Connection,
     within: Option<&str>,
     run: &mut Run<'_>,
-) -> anyhow::Result<Option<Unseen>> {
+) -> anyhow::Result<(Option<Unseen>, bool)> {
     let resource = ApiResource::erase::<ReplicaSet>(&());
+    let mut alone = false;
     let take = |page| {
         let Page::Items(items) = page else { return Ok(()) };
         for object in items {
             let object = value(&object, &resource)?;
+            alone |= Key::controlling(&object["metadata"]).is_none();
             run.families.learn(Key::of(&object), &object["metadata"]);
         }
         Ok(())
     };
-    metadata_by_page(connection, &resource, within, take).await
+    let unseen = metadata_by_page(connection, &resource, within, take).await?;
+    Ok((unseen, alone))
 }

@@ -24,6 +24,8 @@ pub struct Preview {
     pub not_verified: Vec<Foreign>,
     /// Constraints that cannot be judged here. The answers stand without them.
     pub not_judged: Vec<NotJudged>,
+    /// Namespaces about which Gatekeeper is not asked after the change.
+    pub exempt: Vec<Exempt>,
     /// What the user may not see.
     pub incomplete: Vec<Unseen>,
 }
@@ -52,6 +54,8 @@ pub struct Summary {
     pub partly_judged: usize,
     /// Those that are let through if the signatures of their images are what policies demand.
     pub unverified: usize,
+    /// Those that are let through because Gatekeeper is not asked about their namespace.
+    pub exempt: usize,
     /// Owners that would be listed and are beyond `--limit`.
     pub not_listed: usize,
 }
@@ -95,6 +99,18 @@ pub struct NotJudged {
     pub objects: u64,
 }
 
+/// A namespace about which Gatekeeper is not asked.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ExemptNamespace")]
+pub struct Exempt {
+    /// The namespace.
+    pub namespace: Foreign,
+    /// Why.
+    pub reason: Foreign,
+    /// How many objects stand in it.
+    pub objects: usize,
+}
+
 /// The document, and the rows that it lists.
 pub fn preview(tally: Tally, incomplete: Vec<Unseen>) -> (Preview, Vec<Row>) {
     let not_verified = tally.images.iter().map(|image| image.as_str().into()).collect();
@@ -107,13 +123,27 @@ pub fn preview(tally: Tally, incomplete: Vec<Unseen>) -> (Preview, Vec<Row>) {
         objects: *objects,
     });
     let not_judged = not_judged.collect();
+    let exempt = tally.exempt.all().map(|(namespace, reason, objects)| Exempt {
+        namespace: namespace.into(),
+        reason: reason.into(),
+        objects,
+    });
+    let exempt = exempt.collect();
     let (mut rows, others) = tally.rows();
     let summary = summary(&rows, &others);
     rows.retain(|row| row.detail.is_some());
     rows.sort_by_cached_key(|row| (rank(row.light), std::cmp::Reverse(row.pods), row.key.clone()));
     let owners = rows.iter().filter_map(owner).collect();
-    let document =
-        Preview { kind: "Preview", version: 1, summary, owners, not_verified, not_judged, incomplete };
+    let document = Preview {
+        kind: "Preview",
+        version: 1,
+        summary,
+        owners,
+        not_verified,
+        not_judged,
+        exempt,
+        incomplete,
+    };
     (document, rows)
 }
 
@@ -157,12 +187,13 @@ fn summary(rows: &[Row], others: &[Light]) -> Summary {
 }
 
 fn count(summary: &mut Summary, light: Light) {
-    let Light { today, then, partly, unverified, .. } = light;
+    let Light { today, then, partly, unverified, exempt, .. } = light;
     summary.objects += 1;
     *match then {
         Answer::Refused if today == Answer::Refused => &mut summary.still_refused,
         Answer::Refused => &mut summary.newly_refused,
         Answer::Unknown => &mut summary.unknown,
+        _ if exempt => &mut summary.exempt,
         _ if partly => &mut summary.partly_judged,
         _ if unverified => &mut summary.unverified,
         _ => &mut summary.passing,

@@ -22,6 +22,10 @@ use crate::diagnostics;
 use crate::input::{self, Document, Header, InputError};
 use crate::policies;
 
+/// What is said of a dump without objects to judge, and how to make one with them.
+const NOTHING_JUDGED: &str = "nothing was judged: the dump holds no running Pod, no controller and no other object that a constraint matches; \
+     kubectl get -A -o yaml ns,limits,sa,deploy,sts,ds,rs,rc,jobs,cronjobs,pods writes them";
+
 /// What has to be known of a dump before its objects are judged.
 #[derive(Default)]
 struct Index {
@@ -80,6 +84,11 @@ pub fn preview(args: &Args) -> anyhow::Result<Previewed> {
     run.controllers = index.controllers;
     judge(args, &wanted, &scopes, &mut run, &mut index.problems)?;
     let (tally, idle) = run.end(&changed.new);
+    // A namespace that is there may be empty. That a whole cluster is, is a mistake.
+    if tally.is_empty() && args.namespace().is_none() {
+        index.problems.iter().for_each(diagnostics::error);
+        anyhow::bail!("{NOTHING_JUDGED}");
+    }
     Ok(Previewed { tally, idle, problems: index.problems, ..Previewed::default() })
 }
 
@@ -103,7 +112,8 @@ fn judge(
                 continue;
             }
         };
-        if is_inside && wanted.wants(header.group(), &header.kind, namespaced) {
+        let of_kind = is_inside && wanted.wants(header.group(), &header.kind, namespaced);
+        if of_kind && wanted.takes(&document.value(), namespaced) {
             run.take(&document)?;
         }
     }

@@ -171,6 +171,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let previewed = if args.dump.is_empty() { cluster::preview(args)? } else { dump::preview(args)? };
     let Previewed { tally, idle, blind, incomplete, problems } = previewed;
     let is_blind = !blind.is_empty();
+    let exempt = tally.exempt.notes();
     let (document, rows) = document::preview(tally, blind.into_iter().chain(incomplete).collect());
     let text = match args.output {
         Format::Table => print::text(&document, terminal_width()),
@@ -179,7 +180,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     std::io::stdout().write_all(text.as_bytes())?;
     problems.iter().for_each(diagnostics::error);
-    notes(&document).into_iter().chain(idle).for_each(diagnostics::note);
+    notes(&document).into_iter().chain(exempt).chain(idle).for_each(diagnostics::note);
     if is_blind {
         diagnostics::error("not everything that the change may refuse could be seen");
     }

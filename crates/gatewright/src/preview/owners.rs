@@ -56,7 +56,7 @@ impl Key {
 
     /// Whether it is one of Kubernetes' controllers, which stand for their Pods.
     pub fn is_controller(&self) -> bool {
-        CONTROLLERS.iter().any(|one| one.group == self.group && one.kind == self.kind)
+        makes_pods(&self.group, &self.kind)
     }
 
     /// Whether it is a Pod.
@@ -68,6 +68,17 @@ impl Key {
     pub fn is(&self, group: &str, kind: &str) -> bool {
         self.group == group && self.kind == kind
     }
+}
+
+/// Whether objects of a kind make Pods, as `check` judges them: a ReplicaSet for its Pods alone.
+pub fn makes_pods(group: &str, kind: &str) -> bool {
+    let controls = CONTROLLERS.iter().any(|one| one.group == group && one.kind == kind);
+    controls || is_replica_set(group, kind)
+}
+
+/// Whether it is the kind that most often counts for another: for its Deployment.
+pub fn is_replica_set(group: &str, kind: &str) -> bool {
+    (group, kind) == ("apps", "ReplicaSet")
 }
 
 /// Who controls whom between Pods and those that stand for them.

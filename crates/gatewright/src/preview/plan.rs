@@ -7,12 +7,12 @@ use gatewright_compiler::{
 use gatewright_gatekeeper::labels;
 use serde_json::{Value, json};
 
-use super::change::{Change, Deleted, ask_as_we_do};
+use super::change::{Change, Deleted};
 use super::labels::{LabelEdit, edited};
 use super::{ChangeArgs, Rules};
 use crate::check::Scopes;
 use crate::check::collect::{Collected, collect};
-use crate::cluster::judging::Seen;
+use crate::cluster::judging::{Seen, ask_as_we_do};
 use crate::diagnostics::{self, stop_at};
 use crate::input::{Document, InputError, Reading};
 use crate::policies::{self, PolicyRef};

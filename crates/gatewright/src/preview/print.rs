@@ -74,7 +74,7 @@ fn already(summary: &Summary) -> String {
 
 /// How many pass; and those that pass only so far as they could be judged.
 fn passing(summary: &Summary) -> String {
-    let Summary { objects, passing, partly_judged, unverified, .. } = *summary;
+    let Summary { objects, passing, partly_judged, unverified, exempt, .. } = *summary;
     let noun = if objects == 1 { "object passes" } else { "objects pass" };
     let more = |count: usize, how: &str| match count {
         0 => String::new(),
@@ -82,7 +82,8 @@ fn passing(summary: &Summary) -> String {
     };
     let unverified = more(unverified, "if their images are signed");
     let partly = more(partly_judged, "by what can be judged here");
-    format!("{} of {} {noun}{unverified}{partly}", thousands(passing), thousands(objects))
+    let exempt = more(exempt, "in exempt namespaces");
+    format!("{} of {} {noun}{unverified}{partly}{exempt}", thousands(passing), thousands(objects))
 }
 
 /// A number with commas between thousands.
@@ -141,6 +142,10 @@ mod tests {
             (
                 Summary { objects: 1, passing: 0, unverified: 1, ..none },
                 "nothing is refused that passes today; 0 of 1 object passes, 1 more if their images are signed",
+            ),
+            (
+                Summary { objects: 2, passing: 0, exempt: 2, ..none },
+                "nothing is refused that passes today; 0 of 2 objects pass, 2 more in exempt namespaces",
             ),
             (
                 Summary { newly_refused: 20_000, partly_judged: 4, not_listed: 10_000, ..none },

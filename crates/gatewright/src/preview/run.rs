@@ -131,7 +131,8 @@ impl<'a> Run<'a> {
     pub fn end(mut self, new: &[String]) -> (Tally, Vec<String>) {
         self.judge();
         self.bar.finish_and_clear();
-        (self.tally, self.sides.then.idle(new))
+        let idle = self.sides.then.idle(new, &self.tally.unjudged);
+        (self.tally, idle)
     }
 }
 

@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::check::idle;
 use crate::check::judge::Judge;
+use crate::check::notes::of_disabled_signatures;
 use crate::check::placed::Placed;
 use crate::check::result::ObjectResult;
-use crate::check::world::World;
+use crate::check::world::{Given, World};
 use crate::cluster::judging::{Seen, location};
 use crate::explain::{Known, beyond_engine, is_exec_guard, not_applied, unusable, without_failing};
 use crate::input::InputError;
 use crate::sandbox::{Limits, Pool};
-use crate::signatures::Standing;
 
 /// What objects are judged by, at one time.
 pub struct Side {
@@ -92,8 +92,7 @@ impl Side {
         let (mut world, problems) = World::of_cluster(&mut collected, settings, &Pool::new(limits));
         world.cluster = cluster.clone();
         world.add_namespaces();
-        let known =
-            Known { without_inventory: true, unusable: unusable(seen, &problems), ..Known::default() };
+        let known = Known { unusable: unusable(seen, &problems), ..Known::default() };
         let unjudged = unjudged(&world, &known);
         for constraint in unjudged.keys() {
             world.engine.leave_out(&constraint.kind);
@@ -101,14 +100,29 @@ impl Side {
         (Self { world, known, unjudged }, problems)
     }
 
-    /// Which of these policies and constraints were applied to no object, and why.
-    pub fn idle(&self, subjects: &[String]) -> Vec<String> {
+    /// Which policies demand signatures that the cluster does not verify.
+    pub fn disabled_signatures(&self, settings: &Settings) -> impl Iterator<Item = String> {
+        of_disabled_signatures(&self.world, settings)
+    }
+
+    /// Which of these policies and constraints were applied to no object, and why. Of what cannot be judged here `judging`
+    /// has those constraints that would judge some object.
+    pub fn idle(&self, subjects: &[String], judging: &BTreeMap<ConstraintRef, (String, u64)>) -> Vec<String> {
+        let has = |given: &Given, is: &dyn Fn(&ConstraintRef) -> bool| given.constraints.iter().any(is);
         let given = self.world.given.iter().filter(|given| subjects.contains(&given.subject));
-        given.filter_map(|given| idle(&self.world, given)).collect()
+        let given = given.filter(|given| !has(given, &|it| judging.contains_key(it)));
+        let said = |given: &Given| match idle(&self.world, given)? {
+            // Reviews leave it out, so nobody knows how far an object comes.
+            _ if has(given, &|it| self.unjudged.contains_key(it)) => {
+                Some(format!("{} was applied to no object", given.subject))
+            }
+            said => Some(said),
+        };
+        given.filter_map(said).collect()
     }
 
     const fn judge_of(world: &World) -> Judge<'_> {
-        Judge { world, assumed: vec![], assume_defaults: false, signatures: Standing::Assumed }
+        Judge { world, assumed: vec![], assume_defaults: false }
     }
 
     fn judge(&mut self, all: &[&Placed]) -> Vec<Opinion> {

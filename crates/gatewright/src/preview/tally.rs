@@ -6,6 +6,7 @@ use gatewright_engine::ConstraintRef;
 
 use super::owners::Key;
 use super::sides::{Judged, Opinion};
+use crate::check::Exempted;
 use crate::check::result::{ObjectResult, Verdict, Violation};
 use crate::foreign::Foreign;
 
@@ -76,6 +77,8 @@ pub struct Light {
     pub partly: bool,
     /// Whether a signature of an image of it would have to be verified.
     pub unverified: bool,
+    /// Whether Gatekeeper is not asked about its namespace after the change.
+    pub exempt: bool,
 }
 
 /// What is kept of an owner that is listed.
@@ -101,6 +104,8 @@ pub struct Tally {
     pub images: BTreeSet<String>,
     /// The constraints that cannot be judged here: why, and of how many objects.
     pub unjudged: BTreeMap<ConstraintRef, (String, u64)>,
+    /// The objects about which Gatekeeper is not asked after the change.
+    pub exempt: Exempted,
 }
 
 /// An owner with everything that is known of it.
@@ -135,6 +140,7 @@ impl Light {
             lost: self.lost + other.lost,
             partly: self.partly || other.partly,
             unverified: self.unverified || other.unverified,
+            exempt: self.exempt || other.exempt,
         }
     }
 }
@@ -150,6 +156,11 @@ impl Tally {
     /// An empty one that keeps the details of so many owners.
     pub fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
+    }
+
+    /// Whether nothing was judged.
+    pub fn is_empty(&self) -> bool {
+        self.owners.is_empty()
     }
 
     /// Whether an owner was judged.
@@ -171,10 +182,14 @@ impl Tally {
         for (constraint, reason) in &judged.then.unjudged {
             self.unjudged.entry(constraint.clone()).or_insert_with(|| (reason.clone(), 0)).1 += 1;
         }
-        let asked = judged.then.result.unverified.iter();
-        let new = asked.filter(|image| !judged.today.result.unverified.contains(image));
+        self.exempt.add(&judged.then.result);
+        let images = |one: &Opinion| -> BTreeSet<String> {
+            one.result.unverified.iter().map(|it| it.image.clone()).collect()
+        };
+        let known = images(&judged.today);
+        let new = images(&judged.then).into_iter().filter(|image| !known.contains(image));
         let room = IMAGES.saturating_sub(self.images.len());
-        self.images.extend(new.take(room).cloned());
+        self.images.extend(new.take(room));
         let light = light(&judged, &key, is_pod);
         let before = self.owners.get(&key).copied();
         let now = before.map_or(light, |before| before.and(light));
@@ -224,6 +239,7 @@ fn light(judged: &Judged, key: &Key, is_pod: bool) -> Light {
         lost: u64::from(is_pod && then_answer == Answer::Refused),
         partly: !then.unjudged.is_empty(),
         unverified: !then.result.unverified.is_empty(),
+        exempt: then.result.exempt.is_some(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::sides::{Judged, Opinion};
 use super::tally::{Answer, Tally};
 use super::{exit_code, notes, print};
 use crate::check::result::{
-    ConstraintName, Judged as Whom, ObjectRef, ObjectResult, Source, Verdict, Violation,
+    ConstraintName, Judged as Whom, ObjectRef, ObjectResult, Source, Unverified, Verdict, Violation,
 };
 use crate::cluster::Unseen;
 
@@ -59,6 +59,7 @@ fn opinion(violations: Vec<Violation>) -> Opinion {
         assumed: vec![],
         unread: false,
         unverified: vec![],
+        exempt: None,
     };
     Opinion { result, error: None, unjudged: BTreeMap::new() }
 }
@@ -166,12 +167,16 @@ fn an_object_that_has_no_verdict_does_not_pass() {
     assert_eq!((preview.summary.passing, exit_code(&preview, false)), (0, 2));
 }
 
+fn unverified(image: &str) -> Unverified {
+    Unverified { image: image.to_owned(), constraint: "signed".to_owned() }
+}
+
 #[test]
 fn images_that_nobody_verified_are_named_and_no_pass() {
     let mut asks = of(Verdict::Pass);
-    asks.result.unverified = vec!["registry.example.com/a:1".to_owned(), "b:1".to_owned()];
+    asks.result.unverified = ["registry.example.com/a:1", "b:1"].map(unverified).to_vec();
     let mut asked = of(Verdict::Pass);
-    asked.result.unverified = vec!["b:1".to_owned()];
+    asked.result.unverified = vec![unverified("b:1")];
     let mut tally = Tally::new(10);
     tally.add(key("shop", "Deployment", "a"), Judged { today: asked, then: asks }, false);
     let preview = preview(tally);

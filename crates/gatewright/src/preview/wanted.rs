@@ -1,10 +1,10 @@
 //! Which kinds of objects have to be looked at: those that some constraint matches, today or after the change.
 
 use gatewright_api::POLICY_GROUP;
-use gatewright_gatekeeper::Matcher;
-use gatewright_rules::kinds::CONTROLLERS;
+use gatewright_gatekeeper::{Matcher, group_and_kind};
 use serde_json::Value;
 
+use super::owners::{Key, is_replica_set, makes_pods};
 use crate::check::is_gatekeepers;
 use crate::cluster::judging::Seen;
 use crate::explain::is_exec_guard;
@@ -30,8 +30,22 @@ impl Wanted {
         }
     }
 
+    /// Whether an object has to be looked at. A ReplicaSet that no constraint matches stands for its Pods where nothing
+    /// controls it; otherwise these count for what does.
+    pub fn takes(&self, object: &Value, namespaced: bool) -> bool {
+        let (group, kind) = group_and_kind(object);
+        self.names(group, kind, namespaced)
+            || (self.makes_pods(group, kind)
+                && (!is_replica_set(group, kind) || Key::controlling(&object["metadata"]).is_none()))
+    }
+
     /// Whether objects of a kind have to be looked at. Controllers are where Pods are: they make these.
     pub fn wants(&self, group: &str, kind: &str, namespaced: bool) -> bool {
+        self.names(group, kind, namespaced) || self.makes_pods(group, kind)
+    }
+
+    /// Whether a constraint or an `ExpansionTemplate` matches a kind.
+    pub fn names(&self, group: &str, kind: &str, namespaced: bool) -> bool {
         // They judge, or are gone before anybody reads the preview.
         let judges = is_gatekeepers(group) || group == POLICY_GROUP;
         if judges || kind == "Event" {
@@ -39,10 +53,13 @@ impl Wanted {
         }
         let is = |list: &[String], word: &str| list.iter().any(|entry| entry == "*" || entry == word);
         let matched = |it: &Matcher| it.allows_scope(namespaced) && it.matches_kind(group, kind);
-        let controls = CONTROLLERS.iter().any(|one| one.group == group && one.kind == kind);
         self.matchers.iter().any(matched)
-            || (controls && self.pods())
             || self.expanded.iter().any(|(groups, kinds)| is(groups, group) && is(kinds, kind))
+    }
+
+    /// Whether objects of a kind have to be looked at for the Pods that they make.
+    fn makes_pods(&self, group: &str, kind: &str) -> bool {
+        makes_pods(group, kind) && self.pods()
     }
 
     /// Whether Pods have to be looked at.
@@ -89,10 +106,33 @@ mod tests {
         found.map(|(_, kind, _)| *kind).collect::<Vec<_>>().join(" ")
     }
 
+    /// A ReplicaSet of a Deployment or a Rollout counts for that, unless a constraint matches ReplicaSets.
+    #[test]
+    fn a_replica_set_is_looked_at_where_nothing_controls_it() {
+        let constraint = |group: &str, kind: &str| {
+            let kinds = json!([{"apiGroups": [group], "kinds": [kind]}]);
+            let constraints = vec![json!({"kind": "Own", "spec": {"match": {"kinds": kinds}}})];
+            Seen { constraints, ..Seen::default() }
+        };
+        let set = |owners: Value| json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "a", "ownerReferences": owners}});
+        let owner = |kind: &str, controller: bool| {
+            set(json!([{"apiVersion": "a.io/v1", "kind": kind, "name": "r", "controller": controller}]))
+        };
+        for (seen, object, expected) in [
+            (constraint("", "Pod"), set(json!([])), true),
+            (constraint("", "Pod"), owner("Rollout", false), true),
+            (constraint("", "Pod"), owner("Rollout", true), false),
+            (constraint("apps", "ReplicaSet"), owner("Rollout", true), true),
+            (constraint("", "ConfigMap"), set(json!([])), false),
+        ] {
+            assert_eq!(Wanted::of([&seen, &Seen::default()]).takes(&object, true), expected, "{object}");
+        }
+    }
+
     #[test]
     fn only_what_constraints_match_is_looked_at() {
         for (kinds, expected) in [
-            (json!([{"apiGroups": [""], "kinds": ["Pod"]}]), "Pod Deployment Widget"),
+            (json!([{"apiGroups": [""], "kinds": ["Pod"]}]), "Pod Deployment ReplicaSet Widget"),
             (json!([{"apiGroups": ["networking.k8s.io"], "kinds": ["Ingress"]}]), "Ingress Widget"),
             (json!([{"apiGroups": ["apps"], "kinds": ["Deployment"]}]), "Deployment Widget"),
             (

@@ -24,7 +24,6 @@ use crate::diagnostics::stop_at;
 use crate::foreign::Foreign;
 use crate::input::Reading;
 use crate::sandbox::Pool;
-use crate::signatures::Standing;
 
 /// What was found in files.
 pub struct OfFiles {
@@ -63,22 +62,19 @@ pub fn judge(
     }
     let namespaces: BTreeSet<_> =
         placed.iter().filter_map(|one| one.namespace().map(str::to_owned)).collect();
-    let judge = Judge {
-        world: &world,
-        assumed: not_done(&collected, &world.engine),
-        assume_defaults: false,
-        signatures: Standing::Assumed,
-    };
+    let judge = Judge { world: &world, assumed: not_done(&collected, &world), assume_defaults: false };
     let mut said = judge.assumed.clone();
     let mut findings = vec![];
+    let mut failed = vec![];
     let (summary, unjudged) = judge_all(&judge, placed, &mut Fixes::new(Fixing::Nothing), &mut |results| {
         findings.extend(results.iter().flat_map(found));
+        failed.extend(results.iter().filter_map(unjudgeable));
         Ok(())
     })?;
     said.extend(unjudged);
     said.extend(notes_of(&world, settings));
-    if summary.errors > 0 {
-        said.push(format!("{} of {} objects could not be judged", summary.errors, summary.objects));
+    if let Some(named) = notes::named(failed.into_iter()) {
+        said.push(format!("{} of {} objects could not be judged: {named}", summary.errors, summary.objects));
     }
     let failed = report_exceeded(pool, &world) || summary.errors > 0;
     Ok(OfFiles { findings, owners, namespaces: namespaces.len(), notes: said, failed })
@@ -86,8 +82,8 @@ pub fn judge(
 
 /// What is true of the policies and namespaces, and not of single objects.
 fn notes_of(world: &World, settings: &Settings) -> Vec<String> {
-    let system = notes::of_system_namespaces(world);
-    system
+    notes::of_disabled_signatures(world, settings)
+        .chain(notes::of_system_namespaces(world))
         .chain(notes::of_meaningless_labels(world, &settings.standards))
         .chain(notes::of_idle(world))
         .collect()
@@ -107,6 +103,12 @@ fn owners(collected: &Collected, namespace: Option<&str>) -> Owners {
         }
     }
     owners
+}
+
+/// An object without a verdict, and why it has none.
+fn unjudgeable(result: &ObjectResult) -> Option<String> {
+    let reason = result.assumed.first().filter(|_| result.verdict == Verdict::Error)?;
+    Some(format!("{} ({reason})", result.object))
 }
 
 fn found(result: &ObjectResult) -> Vec<Finding> {

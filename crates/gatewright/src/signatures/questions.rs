@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gatewright_compiler::Settings;
 use gatewright_engine::{Answer, Providers};
 use gatewright_rules::verify_image_signatures::PROVIDER;
 use gatewright_signatures::Class;
@@ -22,6 +23,13 @@ pub enum Standing {
     Disabled,
     /// The registries.
     Verified(Arc<Verification>),
+}
+
+impl Standing {
+    /// As the settings say. Without a file nothing is known of the cluster: only a file that says so switches it off.
+    pub fn of(settings: &Settings) -> Self {
+        if settings.signatures.enabled == Some(false) { Self::Disabled } else { Self::Assumed }
+    }
 }
 
 /// An image that a constraint demands signatures of, and of which nothing is known yet.

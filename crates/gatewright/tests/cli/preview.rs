@@ -271,3 +271,63 @@ fn a_dump_may_hold_objects_twice_and_what_is_none() -> Result {
     assert!(code == 2 && said.contains("error: dump/broken.yaml:"), "{said}");
     Ok(())
 }
+
+const PRIVILEGED: &str = "apiVersion: deckhouse.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: np}\nspec:\n  \
+                          match: {namespaceSelector: {matchNames: [shop]}}\n  policies: {allowPrivileged: false}\n";
+
+/// No constraint matches ReplicaSets: the Pods that they make are refused.
+#[test]
+fn a_replica_set_that_nothing_controls_stands_for_its_pods() -> Result {
+    let owned = |api_version: &str, kind: &str, name: &str, by: &Value, spec: &Value| {
+        json!({"apiVersion": api_version, "kind": kind, "spec": spec,
+            "metadata": {"name": name, "namespace": "shop", "labels": {"a": "b"}, "ownerReferences": by}})
+    };
+    let by = |api_version: &str, kind: &str, name: &str| json!([{"apiVersion": api_version, "kind": kind, "name": name, "uid": "u", "controller": true}]);
+    let pod_spec =
+        json!({"containers": [{"name": "a", "image": "a", "securityContext": {"privileged": true}}]});
+    let set = |name: &str, by: &Value| {
+        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": &pod_spec});
+        let spec = json!({"replicas": 3, "selector": {"matchLabels": {"a": "b"}}, "template": template});
+        owned("apps/v1", "ReplicaSet", name, by, &spec)
+    };
+    let pod = |name: &str, set: &str| owned("v1", "Pod", name, &by("apps/v1", "ReplicaSet", set), &pod_spec);
+    let rollout = by("argoproj.io/v1alpha1", "Rollout", "roll");
+    for (dump, expected) in [
+        (vec![set("alone", &Value::Null)], &[("ReplicaSet/alone", 0)][..]),
+        (vec![pod("p", "alone"), set("alone", &Value::Null), pod("q", "alone")], &[("ReplicaSet/alone", 2)]),
+        // Another owner has a say, and its Pods are judged.
+        (vec![set("roll-1", &rollout), pod("p", "roll-1")], &[("Rollout/roll", 1)]),
+    ] {
+        let text = dump.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n---\n");
+        let folder = Folder::of(&[("p.yaml", PRIVILEGED.as_bytes()), ("dump/a.yaml", text.as_bytes())])?;
+        let (code, found) = document(&folder, &["-f", "p.yaml"])?;
+        let rows = found["owners"].as_array().into_iter().flatten();
+        let rows: Vec<_> =
+            rows.map(|it| (it["owner"].as_str().unwrap_or_default(), it["pods"].as_i64())).collect();
+        let expected: Vec<_> = expected.iter().map(|(owner, pods)| (*owner, Some(*pods))).collect();
+        assert_eq!((code, rows), (1, expected), "{found:#}");
+        assert_eq!(found["summary"]["objects"], 1, "{found:#}");
+    }
+    Ok(())
+}
+
+/// Most often a path was wrong. A namespace without objects is none of that.
+#[test]
+fn a_dump_of_which_nothing_is_judged_is_an_error() -> Result {
+    let folder = Folder::of(&[
+        ("p.yaml", PRIVILEGED.as_bytes()),
+        ("empty/README.md", b"nothing\n"),
+        ("empty.yaml", b""),
+        ("junk.yaml", b"junk\n"),
+        ("other.yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n"),
+        ("namespace.yaml", b"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"),
+    ])?;
+    let error = "error: nothing was judged: the dump holds no running Pod, no controller";
+    for dump in ["empty", "empty.yaml", "junk.yaml", "other.yaml", "namespace.yaml"] {
+        let (code, said) = folder.run(&["preview", "-f", "p.yaml", "--dump", dump])?;
+        assert!(code == 2 && said.contains(error), "{dump}: {code} {said}");
+    }
+    let (code, said) = folder.run(&["preview", "-f", "p.yaml", "--dump", "namespace.yaml", "-n", "shop"])?;
+    assert!(code == 0 && said.contains("no object was judged\n"), "{code} {said}");
+    Ok(())
+}

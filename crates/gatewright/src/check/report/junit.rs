@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use crate::check::FailOn;
-use crate::check::result::{ObjectResult, Verdict, Violation};
+use crate::check::result::{Exempt, ObjectResult, Verdict, Violation};
 use crate::foreign::Foreign;
 use crate::input::InputError;
 
@@ -42,7 +42,7 @@ fn test_case(result: &ObjectResult, fail_on: FailOn) -> TestCase {
             let message = result.violations.iter().find(worst).map(|worst| worst.full_message().to_string());
             unsuccessful(NonSuccessKind::Failure, &verdict.to_string(), said.clone(), message.as_ref())
         }
-        _ => TestCaseStatus::success(),
+        _ => result.exempt.as_ref().map_or_else(TestCaseStatus::success, skipped),
     };
     let passed = matches!(status, TestCaseStatus::Success { .. });
     let mut case = TestCase::new(result.object.to_string(), status);
@@ -51,6 +51,13 @@ fn test_case(result: &ObjectResult, fail_on: FailOn) -> TestCase {
         case.set_system_out(said);
     }
     case
+}
+
+/// Nobody judged it.
+fn skipped(exempt: &Exempt) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(Foreign::from(exempt.reason.as_str()).to_string());
+    status
 }
 
 fn unsuccessful(kind: NonSuccessKind, name: &str, said: String, message: Option<&String>) -> TestCaseStatus {

@@ -49,6 +49,12 @@ impl World {
         given.chain(self.owners.iter().map(|(constraint, owner)| (constraint, Some(owner)))).collect()
     }
 
+    /// Whether the template of a kind of constraints looks at other objects. Ours do so only where somebody connects to a
+    /// Pod.
+    pub fn reads_others(&self, kind: &str) -> bool {
+        Template::of_kind(kind).is_none() && self.engine.kind_reads_inventory(kind)
+    }
+
     /// Tells the engine of all namespaces.
     pub fn add_namespaces(&mut self) {
         self.namespaces.objects().for_each(|namespace| self.engine.add_object(namespace));
