@@ -20,6 +20,11 @@ pub struct SettingsArgs {
 }
 
 impl SettingsArgs {
+    /// Whether a file has the settings.
+    pub const fn is_of_file(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// Reads the settings.
     ///
     /// # Errors

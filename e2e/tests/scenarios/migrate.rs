@@ -46,6 +46,22 @@ fn families() -> Vec<Value> {
     ]
 }
 
+/// Two Deployments: the Pods of one get no token, by their account.
+fn with_accounts() -> Vec<Value> {
+    let place = |mut object: Value, account: &str| {
+        object["metadata"]["namespace"] = json!("quiet");
+        object["spec"]["template"]["spec"]["serviceAccountName"] = json!(account);
+        object
+    };
+    vec![
+        labelled_namespace("quiet", &json!({"security.deckhouse.io/pod-policy": "privileged"})),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": false,
+               "metadata": {"name": "silent", "namespace": "quiet"}}),
+        place(controller("Deployment", "silent"), "silent"),
+        place(controller("Deployment", "loud"), "default"),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn migrate_says_what_policies_mean_and_writes_out_what_they_meant() -> Result<()> {
     let shop = labelled_namespace("shop", &json!({"security.deckhouse.io/pod-policy": "privileged"}));
@@ -53,17 +69,24 @@ async fn migrate_says_what_policies_mean_and_writes_out_what_they_meant() -> Res
     let scenario = scenario.objects([
         shop,
         labelled_namespace("legacy", &json!({"pod-security.kubernetes.io/enforce": "restricted"})),
+        labelled_namespace("ignored", &json!({"pod-security.kubernetes.io/enforce": "baseline"})),
         pod("privileged", &json!({"privileged": true})),
         pod("plain", &json!({})),
     ]);
-    let scenario = scenario.objects(families());
+    let scenario = scenario.objects(families()).objects(with_accounts());
     Scenario::run(scenario, async |cluster| {
         let old = json!({"allowPrivilegeEscalation": true, "allowHostPID": false, "allowedHostPaths": []});
         let shop = json!({"namespaceSelector": {"matchNames": ["shop"]}});
         let plain = operation_policy("plain", &json!({"imagePullPolicy": "IfNotPresent"}));
         let labels = json!({"requiredLabels": {"labels": [{"key": "owner"}], "watchKinds": ["/Namespace"]}});
         let of_namespaces = operation_policy("namespaces", &labels);
-        cluster.put_all(&[policy("SecurityPolicy", "old", &shop, &old), plain, of_namespaces]).await?;
+        let quiet = json!({"namespaceSelector": {"matchNames": ["quiet"]}});
+        let volumes =
+            json!({"allowPrivileged": true, "allowPrivilegeEscalation": true, "allowedVolumes": ["secret"]});
+        let volumes = policy("SecurityPolicy", "volumes", &quiet, &volumes);
+        cluster
+            .put_all(&[policy("SecurityPolicy", "old", &shop, &old), plain, of_namespaces, volumes])
+            .await?;
         cluster.all_ready("secpol,oppol").await?;
         policies_are_counted(cluster).await?;
         namespaces_are_named(cluster).await?;
@@ -91,6 +114,9 @@ async fn policies_are_counted(cluster: &Cluster) -> Result<()> {
     let said: Vec<_> =
         differences.as_array().into_iter().flatten().map(|it| (&it["id"], &it["objects"])).collect();
     ensure!(said == [(&json!("Δ1"), &json!(3)), (&json!("Δ5"), &json!(0))], "{document}");
+    // What an account gives is known.
+    let of_volumes = &of(&document, "SecurityPolicy", "volumes")?["differences"];
+    ensure!(of_volumes[0]["id"] == "Δ4" && of_volumes[0]["objects"] == 1, "{document}");
     // A label of a template.
     ensure!(of(&document, "DaemonSet", "skips")?["differences"][0]["id"] == "Δ27", "{document}");
     ensure!(of(&document, "OperationPolicy", "plain")?["differences"] == json!([]), "{document}");
@@ -102,7 +128,7 @@ async fn policies_are_counted(cluster: &Cluster) -> Result<()> {
 }
 
 async fn a_dump_counts_the_same(cluster: &Cluster, seen: &Value) -> Result<()> {
-    let kinds = "ns,deploy,ds,rs,pods,secpol,oppol";
+    let kinds = "ns,deploy,ds,rs,pods,sa,secpol,oppol";
     let dump = tempfile(&cluster.kubectl_ok(&["get", kinds, "-A", "-o", "yaml"]).await?)?;
     let path = dump.to_str().context("no path")?;
     let output = without_cluster(&["migrate", "--from", "deckhouse", "-f", path, "-o", "json"]).await?;
@@ -112,6 +138,9 @@ async fn a_dump_counts_the_same(cluster: &Cluster, seen: &Value) -> Result<()> {
     let differences =
         |document| Ok::<_, anyhow::Error>(of(document, "SecurityPolicy", "old")?["differences"].clone());
     ensure!(differences(&of_dump)? == differences(seen)?, "{of_dump}");
+    let volumes =
+        |document| Ok::<_, anyhow::Error>(of(document, "SecurityPolicy", "volumes")?["differences"].clone());
+    ensure!(volumes(&of_dump)? == volumes(seen)?, "{of_dump}");
     ensure!(of_dump["judged"] == seen["judged"], "{} {}", of_dump["judged"], seen["judged"]);
     // A policy is about namespaces, too: of those -n leaves one.
     let of_shop = document(cluster, &["--from", "deckhouse", "-n", "shop"], 1).await?;
@@ -125,12 +154,28 @@ async fn a_dump_counts_the_same(cluster: &Cluster, seen: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Gatekeeper refuses its label, and does not see it come through a subresource.
+async fn ignore(cluster: &Cluster, namespace: &str) -> Result<()> {
+    let mut object = cluster.get(&["namespace", namespace]).await?;
+    object["metadata"]["labels"]["admission.gatekeeper.sh/ignore"] = json!("x");
+    let path = format!("/api/v1/namespaces/{namespace}/finalize");
+    let output = cluster.kubectl(&["replace", "--raw", &path, "-f", "-"], Some(&object.to_string())).await?;
+    ensure!(output.status.success(), "{output:?}");
+    Ok(())
+}
+
 async fn namespaces_are_named(cluster: &Cluster) -> Result<()> {
+    ignore(cluster, "ignored").await?;
     let document = document(cluster, &["--from", "psa"], 1).await?;
     let legacy = of(&document, "Namespace", "legacy")?;
     let becomes = "security.deckhouse.io/pod-policy=restricted, security.deckhouse.io/pod-policy-action=deny";
     ensure!(legacy["becomes"] == becomes && legacy["differences"] == json!([]), "{document}");
-    of(&document, "Namespace", "default")?;
+    // gatewright's default holds in this one already: nothing has to be done, and nothing is switched off.
+    ensure!(of(&document, "Namespace", "default").is_err(), "{document}");
+    let ignored = of(&document, "Namespace", "ignored")?;
+    ensure!(ignored["differences"][0]["id"] == "P9" && ignored["becomes"].is_null(), "{document}");
+    let output = gatewright(cluster, &["migrate", "--from", "psa", "-o", "yaml"]).await?;
+    ensure!(!output.stdout.contains("privileged"), "{output:?}");
     Ok(())
 }
 

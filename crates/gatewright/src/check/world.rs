@@ -1,5 +1,6 @@
 //! What objects are judged by: the engine with all templates and constraints, and what is known of namespaces.
 
+pub mod exempt;
 mod origin;
 
 use std::collections::{HashMap, HashSet};
@@ -10,9 +11,7 @@ use gatewright_compiler::{Compiled, Settings, standards, template};
 use gatewright_engine::expand::Expander;
 use gatewright_engine::sandbox::Sandbox;
 use gatewright_engine::{ConstraintRef, Engine, Options, TemplateError};
-use gatewright_gatekeeper::{
-    Constraint, Finding, IGNORE_LABEL, Matcher, NamespaceGlob, TemplateSource, exemptions,
-};
+use gatewright_gatekeeper::{Constraint, Finding, Matcher, NamespaceGlob, TemplateSource};
 use gatewright_kube_defaults::Cluster;
 use gatewright_rules::kinds::{CONTROLLERS, Kind};
 use gatewright_rules::verify_image_signatures::FIELD;
@@ -28,6 +27,7 @@ use crate::input::{self, Document, Header, InputError, Location};
 use crate::policies::{self, PolicyRef};
 use crate::sandbox::Pool;
 use crate::signatures::{Demands, Standing};
+use exempt::{Exempt, is_read};
 pub use origin::rendered_owner;
 use origin::{Origin, STANDARD};
 
@@ -46,9 +46,8 @@ pub struct World {
     owners: HashMap<ConstraintRef, PolicyRef>,
     /// What constraints match that are nobody's policy.
     foreign: Vec<Matcher>,
-    exempt: Vec<String>,
+    exempt: Exempt,
     system: Vec<String>,
-    gatekeeper_namespace: String,
     /// Where the templates of the input stand, by the kind of their constraints.
     templates: HashMap<String, Location>,
     /// What the input brings to judge by, in its order: policies, and constraints of others.
@@ -143,7 +142,6 @@ impl World {
             foreign: builder.foreign,
             exempt,
             system: system_namespaces(settings),
-            gatekeeper_namespace: settings.gatekeeper_namespace.clone(),
             templates: builder.given_templates,
             given: builder.given,
             demands: Arc::new(builder.demands),
@@ -182,16 +180,8 @@ impl World {
 
     /// Why Gatekeeper is not asked about objects of a namespace, if it is not.
     pub fn exemption(&self, namespace: &str) -> Option<String> {
-        if namespace == self.gatekeeper_namespace {
-            return Some(format!(
-                "not judged: Gatekeeper's webhook leaves out its own namespace {namespace}"
-            ));
-        }
-        if self.namespaces.label(namespace, IGNORE_LABEL).is_some() {
-            return Some(format!("not judged: namespace {namespace} carries the label {IGNORE_LABEL}"));
-        }
-        let pattern = self.exempt.iter().find(|pattern| NamespaceGlob::new(pattern).matches(namespace))?;
-        Some(format!("not judged: Gatekeeper's Config exempts namespaces {pattern} from admission"))
+        let has_label = |label: &str| self.namespaces.label(namespace, label).is_some();
+        self.exempt.reason(namespace, has_label).map(|reason| format!("not judged: {reason}"))
     }
 }
 
@@ -345,20 +335,20 @@ impl Builder<'_> {
     }
 
     /// The namespaces that Gatekeeper's webhook leaves out: as its one `Config` says, of those in the input.
-    fn exempt(&mut self, configs: &[Document], default: Option<&str>) -> Vec<String> {
-        let mut exempt = vec![];
+    fn exempt(&mut self, configs: &[Document], default: Option<&str>) -> Exempt {
+        let mut read = vec![];
         for document in configs {
-            let namespace = document.header.namespace.as_deref().or(default).unwrap_or("default");
-            let (name, of_gatekeeper) = (&document.header.name, &self.settings.gatekeeper_namespace);
-            if name != "config" || namespace != of_gatekeeper {
+            if !is_read(document, default, self.settings) {
+                let namespace = document.header.namespace.as_deref().or(default).unwrap_or("default");
+                let (name, of_gatekeeper) = (&document.header.name, &self.settings.gatekeeper_namespace);
                 let message =
                     format!("Config {namespace}/{name}: Gatekeeper reads only {of_gatekeeper}/config");
                 diagnostics::note(format!("{}: {message}; left out", document.location));
             } else if self.is_first("Config", document) {
-                exempt.extend(exemptions(&document.value()["spec"]).into_iter().filter(|one| one.admission));
+                read.push(document);
             }
         }
-        exempt.into_iter().map(|one| one.namespaces).collect()
+        Exempt::new(read, self.settings)
     }
 
     fn standards(&mut self) {

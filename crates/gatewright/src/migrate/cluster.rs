@@ -3,9 +3,10 @@
 use anyhow::{anyhow, bail};
 use gatewright_api::POLICY_GROUP;
 use gatewright_compiler::Settings;
-use gatewright_gatekeeper::{TEMPLATE_GROUP, TEMPLATE_VERSION};
+use gatewright_gatekeeper::{CONSTRAINT_GROUP, TEMPLATE_GROUP, TEMPLATE_VERSION};
+use gatewright_rules::Template;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::ListParams;
@@ -19,10 +20,14 @@ use super::{Source, Sources};
 use crate::check::collect::Candidate;
 use crate::cluster::judging::{self, constraints_of, object, scopes, value};
 use crate::cluster::{
-    ClusterArgs, Connection, Discovery, Page, Served, Unseen, list_some, list_whole, metadata_by_page,
+    ClusterArgs, Connection, Discovery, Page, Served, Unseen, configs, constraints, list_some, list_whole,
+    metadata_by_page, objects_by_page,
 };
 use crate::foreign::Foreign;
 use crate::input::{Document, Location};
+
+/// The kind of the settings of Deckhouse's modules.
+const MODULE_CONFIG: &str = "ModuleConfig";
 
 /// A cluster that is read, and how much of it was.
 struct Reader {
@@ -50,6 +55,9 @@ pub async fn read(args: &ClusterArgs, sources: Sources, settings: &Settings) -> 
     reader.of_deckhouse(sources).await?;
     if sources.has(Source::Deckhouse) || sources.has(Source::GatekeeperLibrary) {
         reader.of_gatekeeper(sources).await?;
+    }
+    if sources.has(Source::Psa) {
+        reader.of_standards(sources).await?;
     }
     reader.objects(sources, settings).await?;
     Ok(reader.found)
@@ -81,17 +89,22 @@ impl Reader {
             "NamespacedSecurityPolicy",
             "NamespacedOperationPolicy",
             "SecurityPolicyException",
-            "ModuleConfig",
+            MODULE_CONFIG,
         ];
         let of_policies = sources.has(Source::Deckhouse) || sources.has(Source::GatekeeperLibrary);
         let kinds = ours.iter().filter(|_| of_policies);
-        let kinds = kinds.chain(theirs.iter().filter(|_| sources.has(Source::Deckhouse)));
+        // The module's default standard decides what labels of namespaces mean.
+        let is_read = |kind: &&&str| {
+            sources.has(Source::Deckhouse) || (**kind == MODULE_CONFIG && sources.has(Source::Psa))
+        };
+        let kinds = kinds.chain(theirs.iter().filter(is_read));
         let served: Vec<_> = kinds.filter_map(|kind| self.discovery.kind(POLICY_GROUP, kind)).collect();
+        let is_deckhouse = self.discovery.kind(POLICY_GROUP, MODULE_CONFIG).is_some();
         for Served { resource, namespaced } in served {
             self.found.definitions.push((resource.kind.clone(), namespaced));
             self.take_all(&resource, namespaced).await?;
         }
-        if sources.has(Source::Deckhouse) {
+        if sources.has(Source::Deckhouse) || (is_deckhouse && sources.has(Source::Psa)) {
             self.definitions_of_module().await?;
         }
         Ok(())
@@ -126,9 +139,28 @@ impl Reader {
         self.take(templates)
     }
 
+    /// What decides in which namespaces standards hold: gatewright's constraints for them, and Gatekeeper's `Config`.
+    async fn of_standards(&mut self, sources: Sources) -> anyhow::Result<()> {
+        let kind = Template::PodSecurityStandard.kind();
+        self.found.is_gatewright_installed = self.discovery.kind(CONSTRAINT_GROUP, kind).is_some();
+        // For the library the constraints of every template are read.
+        if self.found.is_gatewright_installed && !sources.has(Source::GatekeeperLibrary) {
+            self.take_all(&constraints(kind), false).await?;
+        }
+        let configs = configs();
+        if self.discovery.kind(&configs.group, &configs.kind).is_some() {
+            // Wherever the user looks, Gatekeeper has its own namespace.
+            self.take_all(&configs, false).await?;
+        }
+        Ok(())
+    }
+
     /// The objects that count.
     async fn objects(&mut self, sources: Sources, settings: &Settings) -> anyhow::Result<()> {
         let mut counting = Counting::of(&self.found, sources, settings);
+        if counting.looks_at_pods() {
+            self.gives_to_pods().await?;
+        }
         for (group, kind) in counting.kinds() {
             let Some(served) = self.discovery.kind(&group, &kind) else { continue };
             if (group.as_str(), kind.as_str()) == ("", "Namespace") {
@@ -146,6 +178,29 @@ impl Reader {
             self.take(all)?;
         }
         self.found.counting = counting;
+        Ok(())
+    }
+
+    /// What gives Pods something before they are judged. An account that says nothing of its token gives what is taken for
+    /// the default.
+    async fn gives_to_pods(&mut self) -> anyhow::Result<()> {
+        for resource in [ApiResource::erase::<LimitRange>(&()), ApiResource::erase::<ServiceAccount>(&())] {
+            let mut giving = vec![];
+            let take = |page| {
+                let Page::Items(items) = page else { return Ok(()) };
+                for object in items {
+                    let object = value(&object, &resource)?;
+                    let says =
+                        resource.kind == "LimitRange" || !object["automountServiceAccountToken"].is_null();
+                    giving.extend(says.then_some(object));
+                }
+                Ok(())
+            };
+            let within = self.namespace.as_deref();
+            let unseen = objects_by_page(&self.connection, &resource, within, take).await?;
+            self.found.incomplete.extend(unseen);
+            self.take(giving)?;
+        }
         Ok(())
     }
 

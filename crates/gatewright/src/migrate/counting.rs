@@ -44,6 +44,11 @@ impl Counting {
         Self { kinds, ..Self::default() }
     }
 
+    /// Whether Pods count.
+    pub fn looks_at_pods(&self) -> bool {
+        self.kinds.contains(&(String::new(), "Pod".to_owned()))
+    }
+
     /// The kinds to look at, Pods last: what makes Pods is known by then.
     pub fn kinds(&self) -> Vec<(String, String)> {
         let is_pod = |(group, kind): &&(String, String)| group.is_empty() && kind == "Pod";

@@ -28,6 +28,7 @@ use serde_json::Value;
 pub use self::document::Document;
 use self::document::{General, ObjectName};
 use self::names::Names;
+use self::psa::Plan;
 use self::source::Found;
 use self::trial::Said;
 use crate::cluster::ClusterArgs;
@@ -140,7 +141,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let settings = args.settings.read(&args.reading.reading().limit)?;
     let sources = Sources(args.from);
     let found = find(args, sources, &settings)?;
-    let migration = migrate(found, sources, &settings, &Pool::new(Limits::default()))?;
+    let plan = match (args.settings.is_of_file(), sources.has(Source::Deckhouse)) {
+        (true, _) => Plan::File,
+        (false, true) => Plan::Order,
+        (false, false) => Plan::Defaults,
+    };
+    let migration = migrate(found, sources, (&settings, plan), &Pool::new(Limits::default()))?;
     print(args.output, &migration)?;
     print::notes(&migration.document).iter().for_each(diagnostics::note);
     Ok(ExitCode::from(exit_code(&migration.document)))
@@ -175,11 +181,11 @@ fn empty() -> Document {
     Document { kind: "Migration", version: 1, ..Document::default() }
 }
 
-/// Everything from everywhere.
+/// Everything from everywhere, with the settings and where these come from.
 fn migrate(
     mut found: Found,
     sources: Sources,
-    settings: &Settings,
+    (settings, plan): (&Settings, Plan),
     pool: &Arc<Pool>,
 ) -> anyhow::Result<Migration> {
     let mut names = Names::of(&found);
@@ -188,15 +194,17 @@ fn migrate(
     } else {
         deckhouse::Examination::default()
     };
-    let mut namespaces = if sources.has(Source::Psa) { psa::examine(&found, settings) } else { vec![] };
+    let mut namespaces = if sources.has(Source::Psa) { psa::examine(&found, settings, plan) } else { vec![] };
     let constraints = if sources.has(Source::GatekeeperLibrary) {
         library::examine(&found, settings, &mut names)
     } else {
         vec![]
     };
     let conflicts = if sources.has(Source::Deckhouse) { deckhouse::conflicts(&found) } else { vec![] };
-    let of_deckhouse = !policies.all.is_empty() || !conflicts.is_empty();
     let has_traces = deckhouse::has_traces(&found, &conflicts);
+    // The order has the settings of a module that has no policies.
+    let of_deckhouse =
+        !policies.all.is_empty() || !conflicts.is_empty() || (has_traces && sources.has(Source::Deckhouse));
     let with_order = of_deckhouse && (has_traces || !found.is_of_cluster);
     let said = trial(&mut found, &policies, &namespaces, settings, pool)?;
     if let Some(said) = &said {

@@ -138,6 +138,7 @@ fn summary(document: &Document) -> String {
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     match (parts.is_empty(), document.incomplete.is_empty()) {
         (false, _) => parts.join("; "),
+        (true, true) if !document.order.is_empty() => "no object changes its meaning".to_owned(),
         (true, true) => "nothing to migrate was found".to_owned(),
         (true, false) => "nothing to migrate was found in what you may see".to_owned(),
     }

@@ -35,6 +35,8 @@ pub struct Found {
     pub definitions: Vec<(String, bool)>,
     /// Whether a definition of a kind is that of Deckhouse's module.
     pub is_module_installed: bool,
+    /// Whether gatewright's standards are there: the API server knows the kind of their constraints.
+    pub is_gatewright_installed: bool,
     /// Whether it was found in a cluster.
     pub is_of_cluster: bool,
     /// Configurations of admission webhooks.

@@ -205,3 +205,50 @@ fn the_settings_beside_other_engines_are_accepted() -> Result {
     }
     Ok(())
 }
+
+/// What was refused is never said to mean the same where it passes afterwards.
+#[test]
+fn what_is_enforced_today_is_never_lost_in_silence() -> Result {
+    let module = |settings: &str| {
+        format!(
+            "apiVersion: deckhouse.io/v1alpha1\nkind: ModuleConfig\nmetadata: {{name: admission-policy-engine}}\n\
+             spec: {{enabled: true, settings: {{{settings}}}}}\n---\n\
+             apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n"
+        )
+    };
+    let ignored = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {\
+                   pod-security.kubernetes.io/enforce: baseline, admission.gatekeeper.sh/ignore: x}}\n";
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: K8sDisallowedTags\nmetadata: {name: tags}\n\
+                      spec: {match: {kinds: [{apiGroups: [\"\"], kinds: [Pod]}]}, parameters: {tags: [dev]}}\n";
+    let folder = Folder::of(&[
+        ("known.yaml", module("podSecurityStandards: {defaultPolicy: Restricted}").as_bytes()),
+        ("unknown.yaml", module("").as_bytes()),
+        ("ignored.yaml", ignored.as_bytes()),
+        ("tags.yaml", constraint.as_bytes()),
+        ("settings.yaml", b"podSecurityStandards: {enforcementAction: Warn}\n"),
+    ])?;
+    for (arguments, expected, never) in [
+        (&["-f", "known.yaml"][..], "defaultPolicy=Restricted", "Namespace/shop"),
+        (&["-f", "known.yaml", "-o", "yaml"], "", "privileged"),
+        (
+            &["-f", "known.yaml", "--config", "settings.yaml"],
+            "same meaning: the labels security.deckhouse.io/pod-policy=restricted, security.deckhouse.io/pod-policy-action=deny",
+            "P3",
+        ),
+        (&["-f", "unknown.yaml"], "Namespace/shop   1 difference\n  P10 ", "same meaning"),
+        (&["-f", "unknown.yaml", "-o", "yaml"], "", "privileged"),
+        (
+            &["-f", "ignored.yaml", "--from", "psa"],
+            "namespace shop carries the label admission.gatekeeper.sh/ignore\n",
+            "pod-policy=baseline",
+        ),
+        (&["-f", "ignored.yaml", "--from", "psa"], "1 namespace changes its meaning, 0 do not", "P3"),
+        (&["-f", "tags.yaml", "--from", "gatekeeper-library"], "  L12 ", "L2 "),
+    ] {
+        let (code, said) = folder.run(&[&["migrate"], arguments].concat())?;
+        let is_fine = said.contains(expected) && !said.contains(never);
+        let nothing = arguments[1] == "known.yaml" && !arguments.contains(&"--config");
+        assert!(is_fine && code == i32::from(!nothing), "{arguments:?} {code}: {said}");
+    }
+    Ok(())
+}

@@ -332,6 +332,14 @@ pub const DIFFERENCES: &[Difference] = &[
         after: "here the ranges are open; no policy says that no id is allowed",
         about: Uncounted(SecurityPolicy, meaning::has_only_void_ranges),
     },
+    Difference {
+        number: 35,
+        field: "Pod Security Standards",
+        when: "the module's setting podSecurityStandards.defaultPolicy is not set",
+        before: "Deckhouse holds Baseline by default, or Privileged in clusters that were installed with a version before 1.55",
+        after: "here Baseline holds by default: set it in gatewright's settings",
+        about: General,
+    },
 ];
 
 impl Difference {

@@ -27,7 +27,21 @@ pub fn has_traces(found: &Found, conflicts: &[Conflict]) -> bool {
     is_on || found.is_module_installed || !conflicts.is_empty() || labelled()
 }
 
-fn module_config(found: &Found) -> Option<Value> {
+/// Whether the module may be in what was found: it has traces; or nobody can know, and objects of its group are there.
+pub fn may_be_there(found: &Found) -> bool {
+    let is_off = module_config(found).is_some_and(|config| config["spec"]["enabled"] == false);
+    let is_deckhouse = found.definitions.iter().any(|(kind, _)| kind == "ModuleConfig");
+    let unseen = is_deckhouse && found.incomplete.iter().any(|it| MODULE_RIGHTS.contains(&it.needs.as_str()));
+    let unknown = if found.is_of_cluster { unseen } else { !found.policies.is_empty() };
+    has_traces(found, &conflicts(found)) || (unknown && !is_off)
+}
+
+/// Who lacks one of these may not see the module.
+const MODULE_RIGHTS: [&str; 2] =
+    ["list on moduleconfigs.deckhouse.io", "list on customresourcedefinitions.apiextensions.k8s.io"];
+
+/// The module's ModuleConfig.
+pub fn module_config(found: &Found) -> Option<Value> {
     let is_config = |it: &&Document| it.header.kind == "ModuleConfig" && it.header.name == MODULE;
     found.policies.iter().find(is_config).map(Document::value)
 }

@@ -44,7 +44,12 @@ fn entry(difference: &Difference, object: &Value, settings: &Settings) -> Option
 
 /// Whether a namespace is a system namespace to Deckhouse, or here.
 fn is_system(name: &str, settings: &Settings) -> bool {
-    name.starts_with("d8-") || name.starts_with("kube-") || is_system_namespace(name, settings)
+    is_deckhouses(name) || is_system_namespace(name, settings)
+}
+
+/// Whether a namespace is a system namespace to Deckhouse.
+pub fn is_deckhouses(name: &str) -> bool {
+    name.starts_with("d8-") || name.starts_with("kube-")
 }
 
 #[cfg(test)]

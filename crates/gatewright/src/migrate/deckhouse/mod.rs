@@ -12,7 +12,10 @@ use gatewright_compiler::Settings;
 use serde_json::{Value, json};
 
 use self::differences::{About, DIFFERENCES, Difference};
-pub use self::in_the_way::{MODULE_LABEL, conflicts, has_traces, is_definition_of_module, order};
+pub use self::in_the_way::{
+    MODULE_LABEL, conflicts, has_traces, is_definition_of_module, may_be_there, module_config, order,
+};
+pub use self::labels::is_deckhouses;
 use super::document::{Found as Entry, General, Migrated, ObjectName, SameMeaning};
 use super::edit::{Edit, applied};
 use super::names::Names;

@@ -1,5 +1,6 @@
 //! Constraints of the gatekeeper-library's templates, and the policies that say the same.
 
+mod rows;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,8 @@ use gatewright_compiler::Settings;
 use gatewright_rules::Template;
 use serde_json::{Map, Value, json};
 
+pub use self::rows::ROWS;
+use self::rows::{NO_FIELD, NO_MATCH, NO_PARAMETER, written_out};
 use self::table::{Conversion, TABLE};
 use super::document::{Found as Entry, Migrated, ObjectName};
 use super::names::Names;
@@ -30,78 +33,6 @@ pub struct Examined {
     pub written: Option<Value>,
 }
 
-const NO_FIELD: Row = Row {
-    id: "L1",
-    when: "no field of a policy says what the template says",
-    before: "Gatekeeper enforces the constraint",
-    after: "gatewright leaves it alone: keep template and constraint",
-    general: false,
-};
-const NO_PARAMETER: Row = Row {
-    id: "L2",
-    when: "no field says what a parameter says",
-    before: "Gatekeeper enforces the constraint",
-    after: "gatewright leaves it alone: keep template and constraint",
-    general: false,
-};
-const NO_MATCH: Row = Row {
-    id: "L3",
-    when: "spec.match or the action says what a policy cannot say",
-    before: "Gatekeeper enforces the constraint",
-    after: "gatewright leaves it alone: keep template and constraint",
-    general: false,
-};
-const CONTROLLERS: Row = Row {
-    id: "L4",
-    when: "a Deployment or another controller is applied",
-    before: "the library's constraints name Pods, unless somebody added kinds",
-    after: "here controllers are judged by their Pod templates, unless the setting podSecurityStandards.controllerValidation is false",
-    general: true,
-};
-const SYSTEM: Row = Row {
-    id: "L5",
-    when: "a namespace is a system namespace",
-    before: "a constraint reaches it unless its match leaves it out",
-    after: "here a policy reaches it only if matchNames names it exactly so",
-    general: true,
-};
-const STANDARDS: Row = Row {
-    id: "L6",
-    when: "gatewright is installed",
-    before: "only your constraints are enforced",
-    after: "the Pod Security Standard baseline holds, too, in every namespace that is not a system namespace",
-    general: true,
-};
-
-const PROBES: Row = Row {
-    id: "L7",
-    when: "it is a constraint of K8sRequiredProbes",
-    before: "the template demands probes of all containers of a Pod",
-    after: "requiredProbes does not demand them of containers that run to an end: those of Jobs, and of Pods with restartPolicy Never or OnFailure; it demands them of init containers that are sidecars",
-    general: false,
-};
-const REPLICAS: Row = Row {
-    id: "L8",
-    when: "it is a constraint of K8sReplicaLimits",
-    before: "the template judges the kinds of spec.match.kinds",
-    after: "replicaLimits judges Deployments, StatefulSets and kubectl scale",
-    general: false,
-};
-
-/// All differences.
-pub const ROWS: &[&Row] =
-    &[&NO_FIELD, &NO_PARAMETER, &NO_MATCH, &CONTROLLERS, &SYSTEM, &STANDARDS, &PROBES, &REPLICAS];
-
-/// What a field judges otherwise than a template of this kind of constraint.
-fn differs(kind: &str) -> Vec<Entry> {
-    let field = "spec.parameters";
-    match kind {
-        "K8sRequiredProbes" => vec![PROBES.found(&format!("{field}.probes"))],
-        "K8sReplicaLimits" => vec![REPLICAS.found(&format!("{field}.ranges"))],
-        _ => vec![],
-    }
-}
-
 /// Looks at all constraints that are not ours.
 pub fn examine(found: &Found, settings: &Settings, names: &mut Names) -> Vec<Examined> {
     let theirs = found.constraints.iter().filter(|it| Template::of_kind(&it.header.kind).is_none());
@@ -120,7 +51,7 @@ fn of_constraint(document: &Document, settings: &Settings, names: &mut Names) ->
             let note = names.give(&mut policy, &document.header.kind.to_ascii_lowercase());
             let name = policy["metadata"]["name"].as_str().unwrap_or_default();
             let becomes = Some(Foreign::from(format!("{kind}/{name}")));
-            let differences = differs(&document.header.kind);
+            let differences = rows::differs(&document.header.kind, &constraint["spec"]["parameters"]);
             Examined { migrated: Migrated { becomes, note, differences, ..migrated }, written: Some(policy) }
         }
         Err(entry) => {
@@ -142,8 +73,9 @@ fn policy(
     let reason = |row: &Row, (field, why): (String, String)| {
         Box::new(Entry { after: format!("{}; {why}", row.after).into(), ..row.found(&field) })
     };
-    let rules = fields(parameters, constraint)
+    let mut rules = fields(parameters, constraint)
         .map_err(|(parameter, why)| reason(&NO_PARAMETER, (format!("spec.parameters.{parameter}"), why)))?;
+    rules.extend(written_out(&document.header.kind, parameters));
     let spec = spec(constraint, &rules).map_err(|it| reason(&NO_MATCH, it))?;
     let made = json!({
         "apiVersion": POLICY_API_VERSION, "kind": policy.as_ref(),

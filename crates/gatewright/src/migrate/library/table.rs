@@ -50,7 +50,10 @@ pub const TABLE: &[Conversion] = &[
         Ok(fields)
     }),
     security(&["K8sPSPCapabilities"], capabilities),
-    security(&["K8sPSPAppArmor"], |it, _| renamed(it, &[("allowedProfiles", "allowedAppArmor")], &[])),
+    security(&["K8sPSPAppArmor"], |it, _| {
+        needs(it, "allowedProfiles", REFUSES_ALL)?;
+        renamed(it, &[("allowedProfiles", "allowedAppArmor")], &[])
+    }),
     security(&["K8sPSPProcMount"], |it, _| {
         exempt(it)?;
         let unmasked = it["procMount"].as_str().is_some_and(|it| it.eq_ignore_ascii_case("unmasked"));
@@ -77,6 +80,10 @@ pub const TABLE: &[Conversion] = &[
     }),
     security(&["K8sPSPSeccompV2"], |it, _| {
         let same = ["allowedProfiles", "allowedLocalhostFiles"].map(|field| (field, field));
+        needs(it, "allowedProfiles", REFUSES_ALL)?;
+        if lists(it, "allowedProfiles", "Localhost") {
+            needs(it, "allowedLocalhostFiles", REFUSES_ALL)?;
+        }
         Ok(fields(&[("seccompProfiles", Value::Object(renamed(it, &same, &[])?))]))
     }),
     security(&["K8sBlockNodePort"], |_, _| Ok(service_types(&["ClusterIP", "LoadBalancer", "ExternalName"]))),
@@ -84,17 +91,22 @@ pub const TABLE: &[Conversion] = &[
     security(&["K8sBlockWildcardIngress"], |it, _| plain(it, &[("blockWildcardDomains", json!(true))])),
     operation(&["K8sAllowedRepos"], |it, _| {
         exempt(it)?;
+        needs(it, "repos", "without it the template refuses nothing")?;
         let prefix =
             |repo: &Value| repo.as_str().map(|repo| json!(format!("{}*", repo.trim_end_matches('*'))));
         let repos: Vec<_> = it["repos"].as_array().into_iter().flatten().filter_map(prefix).collect();
         Ok(fields(&[("allowedRepos", json!(repos))]))
     }),
-    operation(&["K8sDisallowedTags"], |it, _| renamed(it, &[("tags", "disallowedImageTags")], &[])),
+    operation(&["K8sDisallowedTags"], |it, _| {
+        if it["tags"].as_array().is_none_or(Vec::is_empty) {
+            let why = "without a tag the template asks whether an image has one".to_owned();
+            return Err(("tags".to_owned(), why));
+        }
+        renamed(it, &[("tags", "disallowedImageTags")], &[])
+    }),
     operation(&["K8sRequiredProbes"], |it, _| {
-        let all = it["probeTypes"].as_array().is_none_or(|types| {
-            ["tcpSocket", "httpGet", "exec"].iter().all(|known| types.iter().any(|it| it == known))
-        });
-        if !all {
+        needs(it, "probeTypes", "without it the template refuses every container")?;
+        if !["tcpSocket", "httpGet", "exec"].iter().all(|known| lists(it, "probeTypes", known)) {
             return Err(("probeTypes".to_owned(), "a policy asks for a probe of any type".to_owned()));
         }
         renamed(it, &[("probes", "requiredProbes")], &["probeTypes"])
@@ -113,6 +125,10 @@ pub const TABLE: &[Conversion] = &[
             let why = "without a list the template asks whether the class exists".to_owned();
             return Err(("allowedStorageClasses".to_owned(), why));
         }
+        if lists(it, "allowedStorageClasses", "*") {
+            let why = "with * the template asks whether a claim has a class that exists".to_owned();
+            return Err(("allowedStorageClasses".to_owned(), why));
+        }
         renamed(it, &[("allowedStorageClasses", "storageClassNames")], &["includeStorageClassesInMessage"])
     }),
 ];
@@ -129,6 +145,19 @@ fn exempt(parameters: &Value) -> Result<(), (String, String)> {
         }
         _ => Ok(()),
     }
+}
+
+/// Why a constraint without some parameter has no policy.
+const REFUSES_ALL: &str = "without it the template refuses everything";
+
+/// Refuses a constraint without a parameter: a policy without the field demands something else.
+fn needs(parameters: &Value, name: &str, why: &str) -> Result<(), (String, String)> {
+    if parameters[name].is_null() { Err((name.to_owned(), why.to_owned())) } else { Ok(()) }
+}
+
+/// Whether a list has a text.
+fn lists(parameters: &Value, name: &str, text: &str) -> bool {
+    parameters[name].as_array().is_some_and(|all| all.iter().any(|it| it == text))
 }
 
 /// Fields that do not depend on parameters.
@@ -188,6 +217,9 @@ fn service_types(allowed: &[&str]) -> Map<String, Value> {
 fn replicas(parameters: &Value, _: &Value) -> Fields {
     match parameters["ranges"].as_array().map(Vec::as_slice) {
         Some([range]) => {
+            for bound in ["min_replicas", "max_replicas"] {
+                needs(range, bound, REFUSES_ALL).map_err(|(_, why)| (format!("ranges[0].{bound}"), why))?;
+            }
             let names = [("min_replicas", "minReplicas"), ("max_replicas", "maxReplicas")];
             Ok(fields(&[("replicaLimits", Value::Object(renamed(range, &names, &[])?))]))
         }
@@ -197,6 +229,7 @@ fn replicas(parameters: &Value, _: &Value) -> Fields {
 
 /// Labels or annotations, and the kinds that the constraint matches.
 fn required(parameters: &Value, constraint: &Value, keys: &str, field: &str) -> Fields {
+    needs(parameters, keys, REFUSES_ALL)?;
     let mut all = renamed(parameters, &[(keys, keys)], &["message"])?;
     let matched = constraint.pointer("/spec/match/kinds").and_then(Value::as_array);
     let texts = |of: &Value, field: &str| -> Vec<String> {

@@ -59,7 +59,7 @@ fn rows() -> Vec<(&'static str, Value, Value)> {
         (
             "K8sPSPVolumeTypes",
             json!({"volumes": ["configMap", "secret"]}),
-            json!({"allowedVolumes": ["configMap", "secret"]}),
+            json!({"allowedVolumes": ["configMap", "secret"], "automountServiceAccountToken": false}),
         ),
         ("K8sPSPHostFilesystem", json!({}), json!({"allowedHostPaths": []})),
         (
@@ -173,7 +173,34 @@ fn what_no_policy_says_is_named() {
             plain,
             "L2 spec.parameters.probeTypes",
         ),
+        ("K8sRequiredProbes", json!({"probes": ["livenessProbe"]}), plain, "L2 spec.parameters.probeTypes"),
         ("K8sReplicaLimits", json!({"ranges": [{}, {}]}), plain, "L2 spec.parameters.ranges"),
+        (
+            "K8sReplicaLimits",
+            json!({"ranges": [{"min_replicas": 1}]}),
+            plain,
+            "L2 spec.parameters.ranges[0].max_replicas",
+        ),
+        // What a template without a parameter refuses, no policy does.
+        ("K8sPSPAppArmor", json!({}), plain, "L2 spec.parameters.allowedProfiles"),
+        ("K8sPSPSeccompV2", json!({}), plain, "L2 spec.parameters.allowedProfiles"),
+        (
+            "K8sPSPSeccompV2",
+            json!({"allowedProfiles": ["Localhost"]}),
+            plain,
+            "L2 spec.parameters.allowedLocalhostFiles",
+        ),
+        ("K8sDisallowedTags", json!({}), plain, "L2 spec.parameters.tags"),
+        ("K8sDisallowedTags", json!({"tags": []}), plain, "L2 spec.parameters.tags"),
+        ("K8sAllowedRepos", json!({}), plain, "L2 spec.parameters.repos"),
+        ("K8sRequiredLabels", json!({}), plain, "L2 spec.parameters.labels"),
+        ("K8sRequiredAnnotations", json!({}), plain, "L2 spec.parameters.annotations"),
+        (
+            "K8sStorageClass",
+            json!({"allowedStorageClasses": ["*"]}),
+            plain,
+            "L2 spec.parameters.allowedStorageClasses",
+        ),
         ("K8sStorageClass", json!({}), plain, "L2 spec.parameters.allowedStorageClasses"),
         ("K8sRequiredLabels", json!({"labels": [{"key": "a"}]}), &json!({}), "L2 spec.parameters.labels"),
         ("K8sPSPHostNamespace", json!({}), &named("name", json!("a*")), "L3 spec.match.name"),
@@ -214,10 +241,27 @@ fn two_constraints_of_one_name_become_two_policies() {
 
 #[test]
 fn what_a_field_judges_otherwise_than_its_template_is_named() {
+    let types = ["tcpSocket", "httpGet", "exec"];
     for (kind, parameters, expected) in [
-        ("K8sRequiredProbes", json!({"probes": ["livenessProbe"]}), Some("L7")),
-        ("K8sReplicaLimits", json!({"ranges": [{"min_replicas": 1}]}), Some("L8")),
-        ("K8sAllowedRepos", json!({"repos": ["r.example.com/"]}), None),
+        ("K8sRequiredProbes", json!({"probes": ["livenessProbe"], "probeTypes": types}), Some("L7")),
+        ("K8sReplicaLimits", json!({"ranges": [{"min_replicas": 1, "max_replicas": 2}]}), Some("L8")),
+        ("K8sPSPVolumeTypes", json!({"volumes": ["configMap"]}), Some("L11")),
+        ("K8sPSPVolumeTypes", json!({"volumes": []}), Some("L11")),
+        ("K8sPSPVolumeTypes", json!({"volumes": ["configMap", "projected"]}), None),
+        ("K8sPSPVolumeTypes", json!({"volumes": ["*"]}), None),
+        ("K8sDisallowedTags", json!({"tags": ["dev"]}), Some("L12")),
+        ("K8sPSPSELinuxV2", json!({"allowedSELinuxOptions": [{"level": "s0"}, {"type": "a"}]}), Some("L13")),
+        ("K8sPSPSELinuxV2", json!({"allowedSELinuxOptions": [{"type": "a", "level": ""}]}), Some("L13")),
+        ("K8sPSPSELinuxV2", json!({"allowedSELinuxOptions": [{"level": "s0"}]}), None),
+        ("K8sStorageClass", json!({"allowedStorageClasses": ["fast"]}), Some("L14")),
+        ("K8sRequiredResources", json!({"limits": ["cpu"]}), Some("L15")),
+        ("K8sBlockWildcardIngress", json!({}), Some("L16")),
+        ("K8sPSPPrivilegedContainer", json!({}), Some("L17")),
+        ("K8sAllowedRepos", json!({"repos": ["r.example.com/"]}), Some("L18")),
+        ("K8sPSPAutomountServiceAccountTokenPod", json!({}), Some("L19")),
+        ("K8sPSPHostNetworkingPorts", json!({"hostNetwork": true, "min": 80}), Some("L20")),
+        ("K8sPSPHostNetworkingPorts", json!({"hostNetwork": false}), None),
+        ("K8sPSPHostNamespace", json!({}), None),
     ] {
         let mut found = Found::default();
         found.take(constraint(kind, &parameters, &pods()));
