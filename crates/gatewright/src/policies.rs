@@ -54,13 +54,16 @@ fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<C
             compiled.constraint.as_mut().into_iter().chain(signatures).for_each(mark_rendered);
             Ok(compiled)
         }
-        Err(wrong) => Err(in_order(document, &wrong)),
+        Err(mut wrong) => Err(in_order(document, &mut wrong)),
     }
 }
 
-/// What is wrong with a policy, in the order of its lines.
-fn in_order(document: &Document, wrong: &[problems::Refused]) -> Vec<InputError> {
+/// What is wrong with a policy, in the order of its lines; on one line in the order of elements.
+fn in_order(document: &Document, wrong: &mut [problems::Refused]) -> Vec<InputError> {
     let (kind, name) = (&document.header.kind, &document.header.name);
+    wrong.sort_by_cached_key(|one| {
+        one.pointer.split('/').map(|part| (part.parse::<usize>().ok(), part.to_owned())).collect::<Vec<_>>()
+    });
     let said = |one: &problems::Refused| InputError {
         location: document.locate(&one.pointer),
         message: format!("{kind}/{name}: {}: {}", field(&one.pointer), one.message),

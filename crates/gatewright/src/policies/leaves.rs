@@ -62,7 +62,7 @@ fn sample(schema: &Value, variant: usize) -> Option<Value> {
 }
 
 /// Values that a schema allows.
-fn samples(schema: &Value) -> Vec<Value> {
+pub fn samples(schema: &Value) -> Vec<Value> {
     let rules = Rules::new(schema, "").unwrap_or_default();
     let fits = |value: &Value| validate(schema, value, "").is_ok() && rules.check(value, "").is_ok();
     candidates(schema).into_iter().filter(fits).collect()

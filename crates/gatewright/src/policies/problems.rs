@@ -137,7 +137,9 @@ impl Faulty<'_> {
 
     fn without<P: Compile>(&self, leaves: &[String], variant: usize) -> Value {
         let mut policy = self.known::<P>();
-        leaves.iter().for_each(|leaf| replaced::<P>(&mut policy, leaf, variant));
+        for leaf in leaves {
+            replaced::<P>(&mut policy, leaf, variant);
+        }
         policy
     }
 
@@ -167,7 +169,8 @@ impl Faulty<'_> {
             |fault: &Refused| unknown.iter().any(|field| field.meant.as_ref() == Some(&fault.pointer));
         let is_missing = |fault: &Refused| self.policy.pointer(&fault.pointer).is_none();
         faults.retain(|fault| {
-            !said.iter().any(|one| one.pointer == fault.pointer) && !(is_missing(fault) && is_meant(fault))
+            let known = said.iter().any(|one| one.pointer == fault.pointer);
+            !(known || is_missing(fault) && is_meant(fault))
         });
         said.extend(faults);
         said.extend(unmet);

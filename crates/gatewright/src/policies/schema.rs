@@ -119,12 +119,12 @@ impl Schema {
         unknown_fields(&self.structure, policy, "", &mut unknown);
         Structure {
             faults: found.into_iter().map(|fault| described(fault, policy)).collect(),
-            unknown: unknown.into_iter().map(|fault| self.unknown(fault)).collect(),
+            unknown: unknown.iter().map(|fault| self.unknown(fault)).collect(),
         }
     }
 
     /// The words for a field that the CRD does not know.
-    fn unknown(&self, fault: Fault) -> Unknown {
+    fn unknown(&self, fault: &Fault) -> Unknown {
         let (above, name) = fault.pointer.rsplit_once('/').unwrap_or_default();
         let known = texts(&fault.allowed);
         let (own, others): (Vec<_>, Vec<_>) = SCHEMAS.iter().partition(|schema| schema.kind == self.kind);

@@ -345,9 +345,8 @@ fn every_difference_has_a_row() {
     assert!(missing.is_empty(), "without a row: {missing:?}");
 }
 
-/// The policies of a cluster come with the status that Deckhouse wrote.
 #[test]
-fn a_status_is_no_reason_to_refuse() {
+fn the_status_that_deckhouse_wrote_is_no_reason_to_refuse() {
     let mut policy = policy(OperationPolicy, &json!({"imagePullPolicy": "Always"}));
     policy["status"] = json!({"deckhouse": {"synced": "False"}, "later": 1});
     assert!(!examine(&found(&[policy])).all[0].is_refused);

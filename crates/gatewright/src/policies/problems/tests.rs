@@ -3,7 +3,8 @@ use gatewright_compiler::{Compile, Settings};
 use serde_json::{Value, json};
 
 use super::compiled;
-use crate::policies::field;
+use crate::policies::leaves::{samples, schema_at};
+use crate::policies::{field, schema};
 
 fn of<P: Compile>(policy: &Value) -> Vec<String> {
     let wrong = compiled::<P>(policy, &Settings::default()).err().unwrap_or_default();
@@ -345,4 +346,49 @@ fn words_have_a_meaning() {
         let said = policies::<OperationPolicy>(&rules);
         assert!(said.len() == 1 && said[0].ends_with(&format!("; did you mean {meant}?")), "{said:?}");
     }
+}
+
+/// Wherever something has a wrong type, that is said, once, and what is wrong elsewhere is said as well.
+fn assert_hides_nothing<P: Compile>(wrong: (&str, Value)) {
+    let spec = schema_at(schema::structure_of(P::KIND).unwrap(), "/spec").unwrap();
+    let mut full = samples(spec).remove(0);
+    full["policies"][wrong.0] = wrong.1;
+    let before = whole::<P>(&full);
+    assert!(!before.is_empty());
+    let mut places: Vec<_> = everything(&full["policies"], "/policies").into_iter().skip(1).collect();
+    places.retain(|place| !place.contains(wrong.0) && !place.contains("publicKeys"));
+    assert!(places.len() > 30, "{places:?}");
+    for place in places {
+        let mut broken = full.clone();
+        *broken.pointer_mut(&place).unwrap() = json!(1.5);
+        let here = field(&format!("/spec{place}"));
+        let (new, old): (Vec<_>, Vec<_>) =
+            whole::<P>(&broken).into_iter().partition(|said| !before.contains(said));
+        assert!(new.len() == 1 && new[0].starts_with(&format!("{here}: is ")), "{here}: {new:?}");
+        let elsewhere: Vec<_> = before.iter().filter(|said| !said.starts_with(&here)).collect();
+        assert_eq!(old.iter().collect::<Vec<_>>(), elsewhere, "{here}");
+    }
+}
+
+/// The pointers to a value and to all that is in it.
+fn everything(value: &Value, pointer: &str) -> Vec<String> {
+    let below = |name: &str, value: &Value| everything(value, &format!("{pointer}/{name}"));
+    let inside: Vec<_> = match value {
+        Value::Object(fields) => fields.iter().flat_map(|(name, value)| below(name, value)).collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(index, item)| below(&index.to_string(), item)).collect()
+        }
+        _ => vec![],
+    };
+    std::iter::once(pointer.to_owned()).chain(inside).collect()
+}
+
+#[test]
+fn no_fault_of_a_security_policy_hides_another() {
+    assert_hides_nothing::<SecurityPolicy>(("allowedHostPaths", json!([{"pathPrefix": "/a/../b"}])));
+}
+
+#[test]
+fn no_fault_of_an_operation_policy_hides_another() {
+    assert_hides_nothing::<OperationPolicy>(("allowedRepos", json!(["https://reg.example/shop"])));
 }
