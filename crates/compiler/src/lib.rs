@@ -90,6 +90,11 @@ pub trait Compile: Policy {
     /// build until it is wired.
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value;
 
+    /// What people may expect of the fields and does not hold, as sentences.
+    fn notes(&self) -> Vec<String> {
+        vec![]
+    }
+
     /// The template of the constraints of signatures, for a kind that has such.
     const SIGNATURES: Option<Template> = None;
 
@@ -127,6 +132,7 @@ pub fn compile<P: Compile>(policy: &P, settings: &Settings) -> Result<Compiled, 
         unlabelled: matcher.label_selector.is_none(),
     };
     let mut compiled = rules(policy, &parameters, matcher.clone(), reach);
+    compiled.notes.extend(policy.notes());
     if let Some(entries) = entries {
         compiled.notes.extend(entries.notes.iter().cloned());
         compiled.notes.extend(namespaces::reaches_kube_system(&matcher));

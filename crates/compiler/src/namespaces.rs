@@ -19,6 +19,7 @@ pub(crate) fn matcher(policy: &Match, settings: &Settings, problems: &mut Vec<Pr
         Ok(system) => system,
         Err(problem) => {
             problems.push(problem);
+            problems.extend(own_names(&named, settings).skip(1));
             vec![]
         }
     };
@@ -118,10 +119,8 @@ fn is_empty(selector: &LabelSelector) -> bool {
 /// Gatekeeper's exclusions win over its inclusions. So what is named cannot be excluded, and a glob that would reach
 /// further into the same pattern cannot be held back.
 fn system_exclusions(named: &[String], settings: &Settings) -> Result<Vec<String>, Problem> {
-    let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
-    if let Some(i) = named.iter().position(|name| own.contains(&name)) {
-        let message = format!("no policy reaches {}, or it could lock itself out; remove the name", named[i]);
-        return Err(Problem::new(format!("spec.match.namespaceSelector.matchNames[{i}]"), message));
+    if let Some(problem) = own_names(named, settings).next() {
+        return Err(problem);
     }
     let (system, others): (Vec<&String>, Vec<&String>) =
         named.iter().partition(|name| names_system(name, &settings.system_namespaces));
@@ -131,8 +130,18 @@ fn system_exclusions(named: &[String], settings: &Settings) -> Result<Vec<String
             excluded.push(pattern.clone());
         }
     }
-    excluded.extend(own.into_iter().cloned());
+    excluded.extend([&settings.gatekeeper_namespace, &settings.operator_namespace].into_iter().cloned());
     Ok(excluded)
+}
+
+/// The entries that name Gatekeeper's namespace or the operator's.
+fn own_names(named: &[String], settings: &Settings) -> impl Iterator<Item = Problem> {
+    let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
+    let named = named.iter().enumerate().filter(move |(_, name)| own.contains(name));
+    named.map(|(i, name)| {
+        let message = format!("no policy reaches {name}, or it could lock itself out; remove the name");
+        Problem::new(format!("spec.match.namespaceSelector.matchNames[{i}]"), message)
+    })
 }
 
 /// Whether an entry is the name of a system namespace, or a system pattern itself. A wider or narrower glob is not.

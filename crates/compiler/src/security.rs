@@ -5,6 +5,7 @@ mod confinement;
 mod host_paths;
 mod neighbours;
 mod pods;
+mod profiles;
 mod users_and_groups;
 mod volumes;
 
@@ -21,7 +22,12 @@ impl Compile for SecurityPolicy {
     const TEMPLATE: Template = Template::SecurityPolicy;
 
     fn parameters(&self, problems: &mut Vec<Problem>) -> Value {
+        problems.extend(profiles::problems(&self.spec.policies));
         json!(parameters(&self.spec.policies, problems))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        profiles::notes(&self.spec.policies)
     }
 
     const SIGNATURES: Option<Template> = Some(Template::VerifyImageSignatures);

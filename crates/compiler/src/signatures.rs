@@ -112,9 +112,7 @@ fn read_entry(
     let reference = Reference::parse(reference.as_str())
         .map_err(|invalid| problems.push(Problem::new(format!("{path}.reference"), invalid.to_string())))
         .ok();
-    let keys = keys(public_keys)
-        .map_err(|errors| problems.extend(errors.0.iter().map(|error| wrong_key(&path, error))))
-        .ok();
+    let keys = keys(&path, public_keys, problems);
     let ca = certificates(ca)
         .map_err(|fault| problems.push(Problem::new(format!("{path}.ca"), fault.to_string())))
         .ok();
@@ -127,9 +125,15 @@ fn read_entry(
     })
 }
 
-fn keys(texts: &[PublicKeyPem]) -> Result<Vec<PublicKey>, KeyErrors> {
+fn keys(path: &str, texts: &[PublicKeyPem], problems: &mut Vec<Problem>) -> Option<Vec<PublicKey>> {
+    if texts.is_empty() {
+        let message = "is empty: no image could ever be verified";
+        problems.push(Problem::new(format!("{path}.publicKeys"), message));
+        return None;
+    }
     let texts: Vec<_> = texts.iter().map(PublicKeyPem::as_str).collect();
-    key::read_keys(&texts)
+    let wrong = |KeyErrors(errors)| problems.extend(errors.iter().map(|error| wrong_key(path, error)));
+    key::read_keys(&texts).map_err(wrong).ok()
 }
 
 fn certificates(ca: &Field<CertificatePem>) -> Result<Vec<Certificate>, key::Fault> {

@@ -327,8 +327,8 @@ fn sample(field: &str) -> Value {
 #[case(json!({"allowedHostPaths": [{"pathPrefix": "/a/../b"}]}), "spec.policies.allowedHostPaths[0].pathPrefix: \"/a/../b\" has a segment ..")]
 #[case(json!({"seccompProfiles": {"allowedProfiles": null}}), "spec.policies.seccompProfiles.allowedProfiles: null says neither")]
 #[case(json!({"allowedServiceTypes": null}), "spec.policies.allowedServiceTypes: null says neither")]
-#[case(json!({"runAsUser": {"rule": "MustRunAs"}}), "spec.policies.runAsUser.ranges: MustRunAs and MayRunAs need")]
-#[case(json!({"fsGroup": {"rule": "MayRunAs", "ranges": []}}), "spec.policies.fsGroup.ranges: MustRunAs and MayRunAs need")]
+#[case(json!({"runAsUser": {"rule": "MustRunAs"}}), "spec.policies.runAsUser.ranges: MustRunAs needs")]
+#[case(json!({"fsGroup": {"rule": "MayRunAs", "ranges": []}}), "spec.policies.fsGroup.ranges: MayRunAs needs")]
 #[case(
     json!({"runAsGroup": {"rule": "MustRunAs", "ranges": [{"min": 1}, {"min": 5, "max": 3}]}}),
     "spec.policies.runAsGroup.ranges[1]: min 5 is greater than max 3"
@@ -408,9 +408,15 @@ fn every_problem_is_reported_at_once() {
             format!("{entry}[0].reference"),
             format!("{entry}[0].publicKeys[0]"),
             format!("{entry}[0].ca"),
-            format!("{entry}[1].publicKeys[0]"),
+            format!("{entry}[1].publicKeys"),
         ]
     );
+    let own = json!({"namespaceSelector": {"matchNames": ["gatekeeper-system", "a", "gatewright-system"]}});
+    let spec = json!({"match": own, "policies": {"allowPrivileged": false}});
+    let invalid = compile(&policy::<SecurityPolicy>(&spec), &Settings::default()).unwrap_err();
+    let fields: Vec<_> = invalid.problems.iter().map(|problem| problem.field.as_str()).collect();
+    let names = "spec.match.namespaceSelector.matchNames";
+    assert_eq!(fields, [format!("{names}[0]"), format!("{names}[2]")]);
 }
 
 #[test]

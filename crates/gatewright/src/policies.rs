@@ -1,12 +1,14 @@
 //! Policies from files: parsed, compiled, and every problem reported with its line.
 
+mod leaves;
+mod places;
 mod problems;
 mod schema;
 
 use std::fmt;
 
 use gatewright_api::{POLICY_API_VERSION, POLICY_GROUP, PolicyKind, names, with_policy_type};
-use gatewright_compiler::{Compile, Compiled, NamedKind, Settings, compile};
+use gatewright_compiler::{Compile, Compiled, NamedKind, Settings};
 use gatewright_gatekeeper::Constraint;
 
 use crate::check::Scopes;
@@ -43,41 +45,32 @@ pub fn compiled(
 }
 
 fn compiled_as<P: Compile>(document: &Document, settings: &Settings) -> Result<Compiled, Vec<InputError>> {
-    let subject = format!("{}/{}", document.header.kind, document.header.name);
-    let at = |pointer: &str, message: String| InputError {
-        location: document.locate(pointer),
-        message: format!("{subject}: {message}"),
+    let mut policy = document.value();
+    // Policies are dumped with their status. The API server takes none from those who write policies.
+    policy.as_object_mut().map(|fields| fields.remove("status"));
+    match problems::compiled::<P>(&policy, settings) {
+        Ok(mut compiled) => {
+            let signatures = compiled.signatures.as_mut().map(|signatures| &mut signatures.constraint);
+            compiled.constraint.as_mut().into_iter().chain(signatures).for_each(mark_rendered);
+            Ok(compiled)
+        }
+        Err(mut wrong) => Err(in_order(document, &mut wrong)),
+    }
+}
+
+/// What is wrong with a policy, in the order of its lines; on one line in the order of elements.
+fn in_order(document: &Document, wrong: &mut [problems::Refused]) -> Vec<InputError> {
+    let (kind, name) = (&document.header.kind, &document.header.name);
+    wrong.sort_by_cached_key(|one| {
+        one.pointer.split('/').map(|part| (part.parse::<usize>().ok(), part.to_owned())).collect::<Vec<_>>()
+    });
+    let said = |one: &problems::Refused| InputError {
+        location: document.locate(&one.pointer),
+        message: format!("{kind}/{name}: {}: {}", field(&one.pointer), one.message),
     };
-    if document.header.name.is_empty() {
-        return Err(vec![at("/metadata", "metadata.name: a policy has a name".to_owned())]);
-    }
-    let value = document.value();
-    let problems::Read { policy, problems: mut wrong, taken } = problems::read::<P>(P::KIND, &value);
-    let readable = wrong.is_empty();
-    let mut compiled = None;
-    match policy.map(|policy| compile(&policy, settings)) {
-        Some(Ok(made)) => compiled = Some(made),
-        Some(Err(invalid)) => wrong.extend(invalid.problems.iter().map(|one| schema::Refused {
-            pointer: taken.origin(&pointer(&one.field)),
-            message: one.message.clone(),
-        })),
-        None => {}
-    }
-    if readable {
-        let refused = schema::refused(P::KIND, &value);
-        let new = |one: &schema::Refused| wrong.iter().all(|known| known.pointer != one.pointer);
-        let refused: Vec<_> = refused.into_iter().filter(new).collect();
-        wrong.extend(refused);
-    }
-    if let Some(mut compiled) = compiled.filter(|_| wrong.is_empty()) {
-        let signatures = compiled.signatures.as_mut().map(|signatures| &mut signatures.constraint);
-        compiled.constraint.as_mut().into_iter().chain(signatures).for_each(mark_rendered);
-        return Ok(compiled);
-    }
-    let said = |one: &schema::Refused| at(&one.pointer, format!("{}: {}", field(&one.pointer), one.message));
     let mut said: Vec<_> = wrong.iter().map(said).collect();
     said.sort_by_key(|error| error.location.line);
-    Err(said)
+    said
 }
 
 /// Says what people may not expect of a policy. Nobody needs to know what waits for Pods where the Pods of controllers are

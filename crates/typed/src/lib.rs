@@ -99,14 +99,40 @@ pub fn no_such_field(found: &str, known: &[&str]) -> String {
 /// A longer word is no word of a list, and may be a secret.
 const LONGEST_SHOWN: usize = 63;
 
-/// The name that is most similar to a word, if one is similar enough for a typing error.
+/// The name that is most similar to a word, if one is similar enough for a typing error; else the one that the word is the
+/// beginning of (`mem`), or that a prefix stands before (`CAP_NET_ADMIN`).
 #[must_use]
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
+    let names: Vec<_> = names.map(|name| (name.to_lowercase(), name)).collect();
     let bound = (word.chars().count() / 4).max(1);
-    let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
-    let similar = names.map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= bound);
-    similar.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    let distances = names.iter().map(|(other, name)| (strsim::damerau_levenshtein(&lower, other), *name));
+    let similar = distances.filter(|(distance, _)| *distance <= bound).min_by_key(|(distance, _)| *distance);
+    similar
+        .map(|(_, name)| name)
+        .or_else(|| the_only(&names, |name| begins(&lower, name)))
+        .or_else(|| the_only(&names, |name| is_behind(name, &lower) || is_behind(&lower, name)))
+}
+
+/// A shorter word is the beginning of too many others.
+const SHORTEST_BEGINNING: usize = 3;
+
+const SEPARATORS: [char; 4] = ['_', '-', '.', '/'];
+
+fn begins(word: &str, name: &str) -> bool {
+    word.len() >= SHORTEST_BEGINNING && name.starts_with(word)
+}
+
+/// Whether the end of a text is a word, and a separator stands before it.
+fn is_behind(word: &str, text: &str) -> bool {
+    let before = text.strip_suffix(word).unwrap_or_default();
+    word.len() >= SHORTEST_BEGINNING && before.ends_with(SEPARATORS)
+}
+
+/// The only name that is meant; two would be a guess.
+fn the_only<'a>(names: &[(String, &'a str)], is_meant: impl Fn(&str) -> bool) -> Option<&'a str> {
+    let mut meant = names.iter().filter(|(lower, _)| is_meant(lower)).map(|(_, name)| *name);
+    meant.next().filter(|_| meant.next().is_none())
 }
 
 #[cfg(test)]

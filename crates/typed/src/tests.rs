@@ -143,3 +143,24 @@ fn typing_errors_have_a_meaning() {
         assert_eq!(nearest(word, names.into_iter()), meant, "{word}");
     }
 }
+
+#[test]
+fn shortened_and_prefixed_words_have_a_meaning() {
+    let capabilities = ["ALL", "NET_ADMIN", "NET_RAW", "CHOWN", "KILL"];
+    let probes = ["livenessProbe", "readinessProbe", "startupProbe"];
+    let resources = ["cpu", "memory", "ephemeral-storage"];
+    for (word, names, meant) in [
+        ("CAP_NET_ADMIN", &capabilities[..], Some("NET_ADMIN")),
+        ("cap_chown", &capabilities, Some("CHOWN")),
+        ("NET", &capabilities, None),
+        ("_", &capabilities, None),
+        ("liveness", &probes, Some("livenessProbe")),
+        ("Readiness", &probes, Some("readinessProbe")),
+        ("probe", &probes, None),
+        ("mem", &resources, Some("memory")),
+        ("storage", &resources, Some("ephemeral-storage")),
+        ("me", &resources, None),
+    ] {
+        assert_eq!(nearest(word, names.iter().copied()), meant, "{word}");
+    }
+}

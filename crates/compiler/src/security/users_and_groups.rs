@@ -29,7 +29,7 @@ fn user(strategy: &Field<UserStrategy>, problems: &mut Vec<Problem>) -> Option<I
     let ranges = match rule {
         UserRule::RunAsAny => return None,
         UserRule::MustRunAsNonRoot => vec![Range { min: 1, max: HIGHEST_ID }],
-        UserRule::MustRunAs => id_ranges("runAsUser", ranges, problems),
+        UserRule::MustRunAs => id_ranges("runAsUser", rule, ranges, problems),
     };
     Some(Ids { rule: *rule, ranges })
 }
@@ -40,17 +40,22 @@ fn group(field: &str, strategy: &Field<IdStrategy>, problems: &mut Vec<Problem>)
     if *rule == IdRule::RunAsAny {
         return None;
     }
-    let ranges = id_ranges(field, ranges, problems);
+    let ranges = id_ranges(field, rule, ranges, problems);
     let everything = ranges.iter().any(|range| range.min <= 0 && range.max >= HIGHEST_ID);
     (*rule == IdRule::MustRunAs || !everything).then_some(Ids { rule: *rule, ranges })
 }
 
 /// Ranges with both bounds; a missing one is open. The CRD refuses the same, but a policy in a file has not met it.
-fn id_ranges(field: &str, ranges: &Field<List<IdRange>>, problems: &mut Vec<Problem>) -> Vec<Range> {
+fn id_ranges(
+    field: &str,
+    rule: &impl std::fmt::Debug,
+    ranges: &Field<List<IdRange>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Range> {
     let path = format!("spec.policies.{field}.ranges");
     let ranges: Vec<_> = ranges.value().into_iter().flat_map(|ranges| ranges.iter()).map(bounds).collect();
     if ranges.is_empty() {
-        problems.push(Problem::new(&path, "MustRunAs and MayRunAs need at least one range"));
+        problems.push(Problem::new(&path, format!("{rule:?} needs at least one range")));
     }
     for (i, range) in ranges.iter().enumerate().filter(|(_, range)| range.min > range.max) {
         let message = format!("min {} is greater than max {}", range.min, range.max);

@@ -12,8 +12,15 @@ pub fn unknown_field(schema: &Value, value: &Value, pointer: &str) -> Option<Str
     found.into_iter().next().map(|unknown| unknown.pointer)
 }
 
-/// Every field that the schema does not know; the fault allows those that stand beside it.
+/// Every field that the schema does not know; the fault allows those that stand beside it. What has a wrong type is not
+/// searched: nothing in it could be right.
 pub fn unknown_fields(schema: &Value, value: &Value, pointer: &str, found: &mut Vec<Fault>) {
+    let wanted = schema["type"].as_str();
+    if wanted.is_some_and(|wanted| {
+        (value.is_object() && wanted != "object") || (value.is_array() && wanted != "array")
+    }) {
+        return;
+    }
     match value {
         Value::Object(members) => {
             for (key, value) in members {
@@ -52,4 +59,27 @@ fn field<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
         schema => Some(schema),
     };
     schema["properties"].get(key).or(additional)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::unknown_fields;
+
+    #[test]
+    fn fields_are_searched_where_objects_may_be() {
+        let object = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+        let schema = json!({"type": "object", "properties": {
+            "list": {"type": "array", "items": object}, "one": object, "any": {"properties": {}},
+        }});
+        let found = |value: &Value| {
+            let mut found = vec![];
+            unknown_fields(&schema, value, "", &mut found);
+            found.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&json!({"list": [{"a": 1}, {"b": 1}], "one": {"c": 1}})), ["/list/1/b", "/one/c"]);
+        assert_eq!(found(&json!({"list": {"b": 1}, "one": [{"c": 1}]})), [""; 0], "what has a wrong type");
+        assert_eq!(found(&json!({"any": {"d": 1}})), ["/any/d"]);
+    }
 }

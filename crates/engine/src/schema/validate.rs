@@ -26,16 +26,21 @@ pub fn faults(schema: &Value, value: &Value, pointer: &str, found: &mut Vec<Faul
         return;
     }
     let checked = check_type(schema, value, pointer).and_then(|()| check_enum(schema, value, pointer));
-    if let Err(fault) = checked.and_then(|()| check_itself(schema, value, pointer)) {
+    if let Err(fault) = checked {
         found.push(fault);
         return;
     }
+    let itself = check_itself(schema, value, pointer).err();
+    let fits = itself.is_none();
+    found.extend(itself);
     match value {
         Value::Array(elements) => check_elements(schema, elements, pointer, found),
         Value::Object(members) => check_members(schema, members, pointer, found),
         _ => {}
     }
-    found.extend(check_alternatives(schema, value, pointer).err());
+    if fits {
+        found.extend(check_alternatives(schema, value, pointer).err());
+    }
 }
 
 /// What is asked of a value beside what is in it.
@@ -143,7 +148,7 @@ fn check_width(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault
     let format = schema["format"].as_str().unwrap_or_default();
     match (schema["type"].as_str(), format) {
         (Some("integer"), "int32") if whole(value).is_none_or(|number| i32::try_from(number).is_err()) => {
-            Err(not_in_format(format, pointer))
+            Err(Fault::new(pointer, format!("must be an integer {}", range_of_32_bits(schema))))
         }
         (Some("integer"), _) if whole(value).is_none() => Err(Fault::new(pointer, "needs more than 64 bits")),
         (Some("number"), "float")
@@ -153,6 +158,13 @@ fn check_width(schema: &Value, value: &Value, pointer: &str) -> Result<(), Fault
         }
         _ => Ok(()),
     }
+}
+
+/// The integers of 32 bits that a schema allows.
+fn range_of_32_bits(schema: &Value) -> String {
+    let least = schema["minimum"].as_i64().unwrap_or(i64::MIN).max(i32::MIN.into());
+    let most = schema["maximum"].as_i64().unwrap_or(i64::MAX).min(i32::MAX.into());
+    format!("from {least} to {most}")
 }
 
 /// A whole number of 64 bits.

@@ -1,212 +1,233 @@
-//! Everything that is wrong with the fields of a policy, at once and in the words of people who write policies.
+//! Everything that is wrong with a policy, at once and in the words of people who write policies.
+//!
+//! The schema of the CRD names faults of structure, the types explain texts, the compiler judges what can be read, and the
+//! rules in CEL are those of the API server. The latter two cannot judge what has a fault of structure in it. So each such
+//! fault is taken out by itself, and of what is said then counts what is said whatever stands in its place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use gatewright_api::PolicyKind;
+use gatewright_compiler::{Compile, Compiled, Settings, compile};
 use gatewright_typed::Misfit;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::schema::{self, Refused};
+use super::leaves::{VARIANTS, replace};
+pub use super::schema::Refused;
+use super::schema::{self, NAME, Structure, Unknown};
 use crate::input;
 
 /// Policies have far fewer fields.
 const MOST: usize = 100;
 
-/// What could be read of a policy, and what is wrong with the rest.
-pub struct Read<P> {
-    /// The policy without the fields that cannot be read; none if too little is left.
-    pub policy: Option<P>,
-    /// What is wrong, by JSON pointer.
-    pub problems: Vec<Refused>,
-    /// Where elements of lists were taken out.
-    pub taken: Taken,
-}
-
-/// How many elements were taken out at the beginning of lists, by the list's JSON pointer.
-#[derive(Default)]
-pub struct Taken(BTreeMap<String, usize>);
-
-impl Taken {
-    /// Where something stands in the policy as it was written.
-    pub fn origin(&self, pointer: &str) -> String {
-        let Some((list, index, rest)) = element(pointer) else { return pointer.to_owned() };
-        let index = index + self.0.get(list).copied().unwrap_or_default();
-        format!("{list}/{index}{rest}")
+/// Compiles a policy without a status.
+///
+/// # Errors
+/// Everything that is wrong with it; at least one fault.
+pub fn compiled<P: Compile>(policy: &Value, settings: &Settings) -> Result<Compiled, Vec<Refused>> {
+    let structure = schema::structure(P::KIND, policy);
+    let fits = structure.faults.is_empty() && structure.unknown.is_empty() && schema::name(policy).is_none();
+    let compiled = by_compiler::<P>(policy, settings);
+    match compiled {
+        Some(Ok(compiled)) if fits && schema::unmet(P::KIND, policy).is_empty() => Ok(compiled),
+        _ => Err(Faulty { policy, structure }.said::<P>(settings)),
     }
 }
 
-/// The first list that a pointer leads through, the index in it, and the rest.
-fn element(pointer: &str) -> Option<(&str, usize, &str)> {
-    let mut at = 0;
-    for part in pointer.split_inclusive('/') {
-        if let (Ok(index), true) = (part.trim_end_matches('/').parse(), at > 0) {
-            let end = at + part.trim_end_matches('/').len();
-            return Some((&pointer[..at - 1], index, &pointer[end..]));
-        }
-        at += part.len();
-    }
-    None
+/// What the compiler makes of a policy, or says of it; none if it cannot be read.
+fn by_compiler<P: Compile>(policy: &Value, settings: &Settings) -> Option<Result<Compiled, Vec<Refused>>> {
+    let policy: P = gatewright_typed::read(policy).ok()?;
+    Some(compile(&policy, settings).map_err(|invalid| {
+        let problems = invalid.problems.into_iter();
+        problems.map(|it| Refused { pointer: super::pointer(&it.field), message: it.message }).collect()
+    }))
 }
 
-/// Reads a policy. A field that cannot be read is taken out, so that the others are looked at as well.
-pub fn read<P: DeserializeOwned>(kind: PolicyKind, value: &Value) -> Read<P> {
-    let mut unread = vec![];
-    let mut left = value.clone();
-    let mut policy = None;
-    let mut taken = Taken::default();
-    for _ in 0..MOST {
-        let misfit = match gatewright_typed::read(&left) {
-            Ok(read) => {
-                policy = Some(read);
-                break;
+fn complaints<P: Compile>(policy: &Value, settings: &Settings) -> Option<Vec<Refused>> {
+    by_compiler::<P>(policy, settings).map(|compiled| compiled.err().unwrap_or_default())
+}
+
+/// A policy that is wrong.
+struct Faulty<'a> {
+    policy: &'a Value,
+    structure: Structure,
+}
+
+/// What the types say, and what is left.
+struct Unread {
+    /// What does not fit, and whether the type of the field itself explains why.
+    misfits: Vec<(Refused, bool)>,
+    /// What was taken out, as JSON pointers.
+    taken: BTreeSet<String>,
+    /// The policy without what cannot be read.
+    left: Value,
+}
+
+impl Faulty<'_> {
+    fn said<P: Compile>(self, settings: &Settings) -> Vec<Refused> {
+        let unread = self.unread::<P>();
+        let mut compiled = self.as_written::<P>(&unread, settings);
+        let leaves = self.leaves(&unread);
+        let trees: Vec<_> = (0..VARIANTS).map(|variant| self.without::<P>(&leaves, variant)).collect();
+        let counts = |one: &Refused| !is_in_any(one, &leaves) && !self.is_missed(one);
+        let everywhere =
+            |said: Vec<Vec<Refused>>| in_all(said).into_iter().filter(counts).collect::<Vec<_>>();
+        compiled
+            .extend(everywhere(trees.iter().filter_map(|tree| complaints::<P>(tree, settings)).collect()));
+        let unmet = everywhere(trees.iter().map(|tree| schema::unmet(P::KIND, tree)).collect());
+        self.merged(unread.misfits, compiled, unmet)
+    }
+
+    /// Reads the policy, and takes out what cannot be read.
+    fn unread<P: Compile>(&self) -> Unread {
+        let mut unread = Unread { misfits: vec![], taken: BTreeSet::new(), left: self.known::<P>() };
+        for _ in 0..MOST {
+            let Err(misfit) = gatewright_typed::read::<P>(&unread.left) else { break };
+            let Misfit { mut pointer, message, explained, .. } = misfit;
+            if !unread.taken.contains(&pointer) {
+                let message = input::without_values(&message);
+                unread.misfits.push((Refused { pointer: pointer.clone(), message }, explained));
             }
-            Err(misfit) => misfit,
+            // What is there now does not fit either: more has to go.
+            while !unread.taken.insert(pointer.clone()) {
+                let Some((above, _)) = pointer.rsplit_once('/') else { return unread };
+                pointer = above.to_owned();
+            }
+            replaced::<P>(&mut unread.left, &pointer, 0);
+        }
+        unread
+    }
+
+    /// The policy without the fields that there are not.
+    fn known<P: Compile>(&self) -> Value {
+        let mut known = self.policy.clone();
+        self.unknown().for_each(|field| replaced::<P>(&mut known, &field.pointer, 0));
+        known
+    }
+
+    fn unknown(&self) -> impl Iterator<Item = &Refused> {
+        self.structure.unknown.iter().map(|Unknown { refused, .. }| refused)
+    }
+
+    /// What the compiler says of values that can be read, though the schema does not allow them, and of `null`.
+    fn as_written<P: Compile>(&self, unread: &Unread, settings: &Settings) -> Vec<Refused> {
+        let mut said = complaints::<P>(&unread.left, settings).unwrap_or_default();
+        let wrong = self.structure.faults.iter().map(|fault| fault.pointer.clone());
+        let wrong: Vec<_> = wrong.chain(nulls(self.policy)).collect();
+        let mut known = BTreeSet::new();
+        // Without a value a field is all of what the compiler says of it; that it has none comes first.
+        let is_new = |one: &Refused, known: &mut BTreeSet<_>| {
+            known.insert(one.pointer.clone())
+                || self.policy.pointer(&one.pointer).is_some_and(|it| !it.is_null())
         };
-        let Misfit { pointer, message, .. } = misfit.clone();
-        let message = input::without_values(&message);
-        unread.push((Refused { pointer: taken.origin(&pointer), message }, misfit.explained));
-        if !take_elements(&mut left, &pointer, &mut taken) && !take_out(&mut left, &pointer) {
-            break;
+        said.retain(|one| {
+            is_in_any(one, &wrong) && !is_in_any(one, &unread.taken) && is_new(one, &mut known)
+        });
+        said
+    }
+
+    /// The places at which something is wrong; none lies in another.
+    fn leaves(&self, unread: &Unread) -> Vec<String> {
+        let faults = self.structure.faults.iter().map(|fault| fault.pointer.clone());
+        let nameless = self.policy.pointer(NAME).and_then(Value::as_str).is_none_or(str::is_empty);
+        let mut all: BTreeSet<_> =
+            faults.chain(unread.taken.iter().cloned()).chain(nulls(self.policy)).collect();
+        all.extend(nameless.then(|| NAME.to_owned()));
+        let outer = |leaf: &&String| !all.iter().any(|other| other != *leaf && is_in(leaf, other));
+        all.iter().filter(outer).cloned().collect()
+    }
+
+    fn without<P: Compile>(&self, leaves: &[String], variant: usize) -> Value {
+        let mut policy = self.known::<P>();
+        for leaf in leaves {
+            replaced::<P>(&mut policy, leaf, variant);
         }
+        policy
     }
-    if unread.is_empty() {
-        return Read { policy, problems: vec![], taken };
+
+    /// Whether something is missed in an object with a field that there is not: perhaps this field is meant.
+    fn is_missed(&self, one: &Refused) -> bool {
+        let above =
+            |pointer: &str| pointer.rsplit_once('/').map_or(String::new(), |(above, _)| above.to_owned());
+        let is_absent = self.policy.pointer(&one.pointer).is_none();
+        self.unknown()
+            .map(|field| above(&field.pointer))
+            .any(|object| one.pointer == object || (is_absent && above(&one.pointer) == object))
     }
-    Read { policy, problems: merged(schema::refused(kind, value), unread), taken }
+
+    /// One fault is said once, by whoever says it best.
+    fn merged(
+        self,
+        misfits: Vec<(Refused, bool)>,
+        compiled: Vec<Refused>,
+        mut unmet: Vec<Refused>,
+    ) -> Vec<Refused> {
+        let Structure { mut faults, unknown } = self.structure;
+        let is_named = |one: &Refused| faults.iter().any(|fault| is_same(fault, one));
+        let misfits = misfits.into_iter().filter(|(one, explained)| *explained || !is_named(one));
+        let mut said: Vec<_> = misfits.map(|(one, _)| one).chain(compiled).collect();
+        unmet.retain(|rule| !said.iter().any(|one| is_same(one, rule)));
+        let is_meant =
+            |fault: &Refused| unknown.iter().any(|field| field.meant.as_ref() == Some(&fault.pointer));
+        let is_missing = |fault: &Refused| self.policy.pointer(&fault.pointer).is_none();
+        faults.retain(|fault| {
+            let known = said.iter().any(|one| one.pointer == fault.pointer);
+            !(known || is_missing(fault) && is_meant(fault))
+        });
+        said.extend(faults);
+        said.extend(unmet);
+        said.extend(unknown.into_iter().map(|field| field.refused));
+        said.extend(schema::name(self.policy));
+        said
+    }
 }
 
-/// Takes out an element of a list, and those before it, which can be read; not the last one of a list.
-fn take_elements(policy: &mut Value, pointer: &str, taken: &mut Taken) -> bool {
-    let Some((list, index, _)) = element(pointer) else { return false };
-    let Some(elements) = policy.pointer_mut(list).and_then(Value::as_array_mut) else { return false };
-    if elements.len() <= index + 1 {
-        return false;
+fn replaced<P: Compile>(policy: &mut Value, pointer: &str, variant: usize) {
+    if let Some(schema) = schema::structure_of(P::KIND) {
+        replace(schema, policy, pointer, variant);
     }
-    elements.drain(..=index);
-    *taken.0.entry(list.to_owned()).or_default() += index + 1;
-    true
 }
 
-/// Takes out the field of `spec.policies` that a pointer leads to, or another part that a policy can be read without.
-fn take_out(policy: &mut Value, pointer: &str) -> bool {
-    let parts: Vec<_> = pointer.split('/').skip(1).collect();
-    match parts.as_slice() {
-        ["spec", "match", ..] => {
-            let everything = json!({"namespaceSelector": {"matchNames": ["*"]}});
-            let before = std::mem::replace(&mut policy["spec"]["match"], everything.clone());
-            before != everything
+/// What stands in all lists.
+fn in_all(lists: Vec<Vec<Refused>>) -> Vec<Refused> {
+    let mut lists = lists.into_iter();
+    let first = lists.next().unwrap_or_default();
+    lists.fold(first, |kept, list| kept.into_iter().filter(|one| list.contains(one)).collect())
+}
+
+/// Whether a pointer leads to a place or to something in it.
+fn is_in(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn is_in_any<'a>(one: &Refused, places: impl IntoIterator<Item = &'a String>) -> bool {
+    places.into_iter().any(|place| is_in(&one.pointer, place))
+}
+
+/// Whether two faults are probably one: they are about the same field, or one is about a part of the other's.
+fn is_same(a: &Refused, b: &Refused) -> bool {
+    is_in(&a.pointer, &b.pointer) || is_in(&b.pointer, &a.pointer)
+}
+
+/// Fields without a value, as JSON pointers.
+fn nulls(policy: &Value) -> Vec<String> {
+    let mut found = vec![];
+    walk(policy, "", &mut found);
+    found
+}
+
+fn walk(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Null => found.push(pointer.to_owned()),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            walk(value, &format!("{pointer}/{name}"), found);
+        }),
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.for_each(|(index, value)| walk(value, &format!("{pointer}/{index}"), found));
         }
-        ["spec", "policies", field, ..] => removed(&mut policy["spec"]["policies"], field),
-        ["spec", field, ..] => removed(&mut policy["spec"], field),
-        _ => false,
+        _ => {}
     }
-}
-
-fn removed(object: &mut Value, field: &str) -> bool {
-    let field = field.replace("~1", "/").replace("~0", "~");
-    object.as_object_mut().is_some_and(|object| object.remove(&field).is_some())
-}
-
-/// The schema names all faults of structure; where the type of a field explains what is wrong, that is said instead.
-fn merged(structure: Vec<Refused>, unread: Vec<(Refused, bool)>) -> Vec<Refused> {
-    let part = |refused: &Refused| refused.pointer.split('/').take(4).collect::<Vec<_>>().join("/");
-    let named: BTreeSet<_> = structure.iter().map(part).collect();
-    let is_named = |refused: &Refused| {
-        named.contains(&part(refused)) || named.iter().any(|part| part.starts_with(&refused.pointer))
-    };
-    // Something is wrong, and something is said.
-    let unread = unread.into_iter().filter(|(refused, explained)| *explained || !is_named(refused));
-    let unread: Vec<_> = unread.map(|(refused, _)| refused).collect();
-    let explained: BTreeSet<_> = unread.iter().map(|refused| refused.pointer.clone()).collect();
-    let kept = structure.into_iter().filter(|refused| !explained.contains(&refused.pointer));
-    kept.chain(unread).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use gatewright_api::{OperationPolicy, PolicyKind, SecurityPolicy};
-    use serde_json::{Value, json};
-
-    use super::{Taken, element, read, take_elements};
-    use crate::policies::field;
-
-    fn said<P: serde::de::DeserializeOwned>(kind: PolicyKind, spec: &Value) -> (bool, Vec<String>) {
-        let value = json!({
-            "apiVersion": "deckhouse.io/v1alpha1", "kind": kind.as_ref(), "metadata": {"name": "a"}, "spec": spec,
-        });
-        let found = read::<P>(kind, &value);
-        let said = found.problems.iter().map(|it| format!("{}: {}", field(&it.pointer), it.message));
-        (found.policy.is_some(), said.collect())
-    }
-
-    #[test]
-    fn everything_is_said_at_once() {
-        let spec = json!({
-            "enforcementAction": "Denny",
-            "match": {"namespaceSelector": {"matchNames": ["Shop_", "ok", "B!"]}},
-            "policies": {
-                "allowPriviledged": false, "requiredLabels": {}, "allowHostPID": "no", "frobnicate": 1,
-                "allowedCapabilities": ["NET_BIND_SERVICES"], "runAsUser": {"rule": "MustRunAS"},
-                "allowedHostPorts": [{"min": -5}, {"max": "x"}],
-            },
-        });
-        let (read, mut said) = said::<SecurityPolicy>(PolicyKind::SecurityPolicy, &spec);
-        said.sort();
-        assert!(read);
-        for (found, expected) in said.iter().zip([
-            "spec.enforcementAction: \"Denny\" is not one of the allowed words: Deny, Warn, Dryrun; did you mean Deny?",
-            "spec.match.namespaceSelector.matchNames[0]: \"Shop_\" has the character 'S': a namespace name or pattern has lower-case letters",
-            "spec.match.namespaceSelector.matchNames[2]: \"B!\" has the character 'B': a namespace name or pattern",
-            "spec.policies.allowHostPID: is a string; it must be a boolean",
-            "spec.policies.allowPriviledged: there is no such field; did you mean allowPrivileged?",
-            "spec.policies.allowedCapabilities[0]: \"NET_BIND_SERVICES\" is not one of the allowed words: ALL, ",
-            "spec.policies.allowedHostPorts[0].min: must be at least 0",
-            "spec.policies.allowedHostPorts[1].max: is a string; it must be an integer",
-            "spec.policies.frobnicate: there is no such field; the fields here are ",
-            "spec.policies.requiredLabels: is a field of OperationPolicy",
-            "spec.policies.runAsUser.rule: \"MustRunAS\" is not one of the allowed words: MustRunAs, MustRunAsNonRoot, RunAsAny; did you mean MustRunAs?",
-        ]) {
-            assert!(found.starts_with(expected), "{found} is not {expected}");
-        }
-        assert_eq!(said.len(), 11, "{said:#?}");
-    }
-
-    #[test]
-    fn a_regular_expression_says_why_it_does_not_parse() {
-        let labels = json!({"labels": [{"key": "team", "allowedRegex": "a(b"}], "watchKinds": ["/Pod"]});
-        let selector = json!({"namespaceSelector": {"matchNames": ["shop"]}});
-        let spec = json!({"match": selector, "policies": {"requiredLabels": labels}});
-        let (read, said) = said::<OperationPolicy>(PolicyKind::OperationPolicy, &spec);
-        assert!(read && said.len() == 1, "{said:?}");
-        assert!(
-            said[0].contains("labels[0].allowedRegex") && said[0].contains("missing closing )"),
-            "{}",
-            said[0]
-        );
-    }
-
-    #[test]
-    fn a_policy_without_its_frame_is_looked_at_all_the_same() {
-        for (spec, is_read, expected) in [
-            (json!({"policies": {}}), true, "spec.match: is required"),
-            (json!("text"), false, "spec: is a string; it must be an object"),
-        ] {
-            let (read, said) = said::<SecurityPolicy>(PolicyKind::SecurityPolicy, &spec);
-            assert!(read == is_read && said == [expected], "{said:?}");
-        }
-    }
-
-    #[test]
-    fn elements_of_lists_keep_their_index() {
-        assert_eq!(element("/spec/policies/a/2/b/3"), Some(("/spec/policies/a", 2, "/b/3")));
-        assert_eq!(element("/spec/policies/a/2"), Some(("/spec/policies/a", 2, "")));
-        assert_eq!(element("/spec/policies"), None);
-        let mut policy = json!({"spec": {"list": [0, 1, 2, 3]}});
-        let mut taken = Taken::default();
-        assert!(take_elements(&mut policy, "/spec/list/1/x", &mut taken));
-        assert_eq!(policy["spec"]["list"], json!([2, 3]));
-        assert_eq!(taken.origin("/spec/list/1/y"), "/spec/list/3/y");
-        assert!(!take_elements(&mut policy, "/spec/list/1", &mut taken), "the last one stays");
-    }
-}
+mod tests;

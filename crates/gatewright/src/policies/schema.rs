@@ -5,9 +5,11 @@ use std::thread;
 
 use gatewright_api::{PolicyKind, with_policy_type};
 use gatewright_engine::schema::{Fault, Rules, faults, unknown_fields};
-use gatewright_typed::{no_such_field, not_one_of};
+use gatewright_typed::{nearest, no_such_field, not_one_of};
 use kube::Resource as _;
 use serde_json::Value;
+
+use super::places;
 
 struct Schema {
     kind: PolicyKind,
@@ -17,6 +19,9 @@ struct Schema {
 
 /// The names and texts of the CRDs, as generated: to make them from the types takes longer than to judge a Pod.
 const CRDS: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/crds.rs"));
+
+/// Where the name of an object stands, as a JSON pointer.
+pub const NAME: &str = "/metadata/name";
 
 /// They are compiled side by side.
 static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
@@ -28,6 +33,7 @@ static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
 });
 
 /// Something that the CRD does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The field, as a JSON pointer.
     pub pointer: String,
@@ -35,70 +41,115 @@ pub struct Refused {
     pub message: String,
 }
 
-/// Everything that the CRD of a kind does not allow in a policy.
-pub fn refused(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
-    let mut policy = policy.clone();
-    drop_nulls(&mut policy);
-    policy.as_object_mut().map(|fields| fields.remove("status"));
-    let named = policy.pointer("/metadata/name").and_then(Value::as_str).is_some_and(is_name);
-    let name = (!named).then(|| Refused {
-        pointer: "/metadata/name".to_owned(),
-        message: "a name has lower-case letters, digits, dashes and dots, and begins and ends with a letter or digit"
-            .to_owned(),
-    });
-    let schema = SCHEMAS.iter().find(|schema| schema.kind == kind);
-    name.into_iter().chain(schema.into_iter().flat_map(|schema| schema.refused(&policy))).collect()
+/// A field that the CRD does not know.
+pub struct Unknown {
+    /// What is said of it.
+    pub refused: Refused,
+    /// The field of the same object that is probably meant, as a JSON pointer.
+    pub meant: Option<String>,
+}
+
+/// What of a policy has another structure than the CRD says.
+#[derive(Default)]
+pub struct Structure {
+    /// Values that are not allowed, and fields that are missing.
+    pub faults: Vec<Refused>,
+    /// Fields that there are not.
+    pub unknown: Vec<Unknown>,
+}
+
+/// The schema of a kind, but for the status.
+pub fn structure_of(kind: PolicyKind) -> Option<&'static Value> {
+    Schema::of(kind).map(|schema| &schema.structure)
+}
+
+/// What has another structure in a policy without a status.
+pub fn structure(kind: PolicyKind, policy: &Value) -> Structure {
+    Schema::of(kind).map(|schema| schema.compared(&without_nulls(policy))).unwrap_or_default()
+}
+
+/// The rules of the CRD that a policy does not meet, which has the right structure otherwise.
+pub fn unmet(kind: PolicyKind, policy: &Value) -> Vec<Refused> {
+    let policy = without_nulls(policy);
+    let unmet = Schema::of(kind).map(|schema| schema.rules.unmet(&policy)).unwrap_or_default();
+    unmet
+        .into_iter()
+        .map(|fault| Refused { pointer: of_whole(fault.pointer), message: fault.message })
+        .collect()
+}
+
+/// Of the metadata rules see the name alone, so a rule of the whole object is about it.
+fn of_whole(pointer: String) -> String {
+    if pointer.is_empty() { NAME.to_owned() } else { pointer }
+}
+
+/// What is wrong with the name of a policy, but for its length.
+pub fn name(policy: &Value) -> Option<Refused> {
+    let message = match policy.pointer(NAME) {
+        None | Some(Value::Null) => "a policy has a name",
+        Some(Value::String(name)) if name.is_empty() => "a policy has a name",
+        Some(Value::String(name)) if !is_name(name) => {
+            "a name has lower-case letters, digits, dashes and dots, and begins and ends with a letter or digit"
+        }
+        _ => return None,
+    };
+    Some(Refused { pointer: NAME.to_owned(), message: message.to_owned() })
 }
 
 impl Schema {
+    fn of(kind: PolicyKind) -> Option<&'static Self> {
+        SCHEMAS.iter().find(|schema| schema.kind == kind)
+    }
+
     fn new(kind: PolicyKind) -> Option<Self> {
         let plural = with_policy_type!(kind, P => P::plural(&()));
         let (_, text) = CRDS.iter().find(|(name, _)| *name == plural)?;
         let crd = crate::input::value(text).ok()?;
         let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema")?;
         let mut structure = schema.clone();
-        // What every object has, the API server knows.
+        // What every object has, the API server knows; nobody writes a status.
         structure["x-kubernetes-embedded-resource"] = true.into();
+        structure["properties"].as_object_mut().map(|fields| fields.remove("status"));
         Some(Self { kind, structure, rules: Rules::of_object(schema) })
     }
 
-    /// Rules are asked only about what has the right structure, as the API server does it.
-    fn refused(&self, policy: &Value) -> Vec<Refused> {
+    fn compared(&self, policy: &Value) -> Structure {
         let (mut found, mut unknown) = (vec![], vec![]);
         faults(&self.structure, policy, "", &mut found);
         unknown_fields(&self.structure, policy, "", &mut unknown);
-        if found.is_empty() {
-            found = self.rules.unmet(policy);
+        Structure {
+            faults: found.into_iter().map(|fault| described(fault, policy)).collect(),
+            unknown: unknown.iter().map(|fault| self.unknown(fault)).collect(),
         }
-        let found = found.into_iter().map(|fault| described(fault, policy));
-        found.chain(unknown.into_iter().map(|fault| self.unknown(fault))).collect()
     }
 
-    /// The words for a field that the CRD does not know: perhaps the other kind does.
-    fn unknown(&self, fault: Fault) -> Refused {
+    /// The words for a field that the CRD does not know.
+    fn unknown(&self, fault: &Fault) -> Unknown {
         let (above, name) = fault.pointer.rsplit_once('/').unwrap_or_default();
-        let knows = |schema: &&Self| {
-            let known =
-                above.split('/').skip(1).fold(&schema.structure, |at, part| match at["type"].as_str() {
-                    Some("array") => &at["items"],
-                    _ => &at["properties"][part],
-                });
-            schema.kind != self.kind && known["properties"].get(name).is_some()
-        };
-        let message = match SCHEMAS.iter().find(knows) {
-            Some(other) => format!("is a field of {}", other.kind),
-            None => no_such_field(name, &texts(&fault.allowed)),
-        };
-        Refused { pointer: fault.pointer, message }
+        let known = texts(&fault.allowed);
+        let (own, others): (Vec<_>, Vec<_>) = SCHEMAS.iter().partition(|schema| schema.kind == self.kind);
+        let [own, others] =
+            [own, others].map(|schemas| schemas.into_iter().map(Self::named).collect::<Vec<_>>());
+        let said = own.first().map(|own| places::said(name, &super::field(above), &known, own, &others));
+        let meant = nearest(name, known.iter().copied()).map(|meant| format!("{above}/{meant}"));
+        let message = said.unwrap_or_else(|| no_such_field(name, &known));
+        Unknown { refused: Refused { pointer: fault.pointer.clone(), message }, meant }
+    }
+
+    fn named(&self) -> places::Kind<'_> {
+        places::Kind { name: self.kind.name(), schema: &self.structure }
     }
 }
 
-/// The words for a value that the CRD does not allow.
+/// The words for a value that the CRD does not allow. A number is never secret.
 fn described(fault: Fault, policy: &Value) -> Refused {
-    let word = policy.pointer(&fault.pointer).and_then(Value::as_str);
-    let message = match word.filter(|_| !fault.allowed.is_empty()) {
-        Some(word) => not_one_of(word, &texts(&fault.allowed)),
-        None => fault.message,
+    let found = policy.pointer(&fault.pointer);
+    let message = match found {
+        Some(Value::String(word)) if !fault.allowed.is_empty() => not_one_of(word, &texts(&fault.allowed)),
+        Some(Value::Number(number)) if fault.message.starts_with("must be ") => {
+            format!("is {number}; it {}", fault.message)
+        }
+        _ => fault.message,
     };
     Refused { pointer: fault.pointer, message }
 }
@@ -108,6 +159,12 @@ fn texts(words: &[String]) -> Vec<&str> {
 }
 
 /// The API server drops a `null` where a default stands; any other is refused with better words elsewhere.
+fn without_nulls(policy: &Value) -> Value {
+    let mut policy = policy.clone();
+    drop_nulls(&mut policy);
+    policy
+}
+
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -135,7 +192,12 @@ mod tests {
             "apiVersion": "deckhouse.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "a"},
             "spec": {"match": {"namespaceSelector": selector}, "policies": policies},
         });
-        let found = super::refused(PolicyKind::SecurityPolicy, &policy);
+        let super::Structure { faults, unknown } = super::structure(PolicyKind::SecurityPolicy, &policy);
+        let unknown = unknown.into_iter().map(|unknown| unknown.refused);
+        let mut found: Vec<_> = faults.into_iter().chain(unknown).collect();
+        if found.is_empty() {
+            found = super::unmet(PolicyKind::SecurityPolicy, &policy);
+        }
         found.into_iter().map(|refused| (refused.pointer, refused.message)).collect()
     }
 

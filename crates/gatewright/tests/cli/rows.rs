@@ -372,6 +372,17 @@ fn labels_that_mean_nothing_and_labels_that_nobody_uses_are_named() -> Result {
     Ok(())
 }
 
+/// What `kubectl get -o yaml` prints has a status, which the API server takes from nobody who applies it.
+#[test]
+fn the_status_of_a_dumped_policy_is_not_judged() -> Result {
+    let policy = "apiVersion: deckhouse.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: p}\nspec:\n  \
+                  match: {namespaceSelector: {matchNames: [shop]}}\n  policies: {allowPrivileged: false}\nstatus:\n  \
+                  deckhouse: {synced: \"False\"}\n  conditions: nonsense\n  zzz: 1\n";
+    let (code, said) = Folder::of(&[("p.yaml", policy.as_bytes())])?.run(&["render", "-f", "p.yaml"])?;
+    assert!(code == 0 && !said.contains("error"), "{said}");
+    Ok(())
+}
+
 /// Who fixes one error must not be told of the next one.
 #[test]
 fn all_errors_of_a_policy_are_said_at_once() -> Result {

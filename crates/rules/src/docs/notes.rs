@@ -36,6 +36,8 @@ const NOTES: &[(&str, &[&str])] = &[
         &[
             "An annotation that is empty or `localhost/` names no profile.",
             "The names of the field work, too: `RuntimeDefault`, `Unconfined`, and `Localhost` for any file.",
+            "A slip of the pen (`runtime/defualt`) is refused with what is meant; of any other entry that no profile can \
+             match the policy says so in its condition `Valid`.",
         ],
     ),
     (
@@ -45,6 +47,8 @@ const NOTES: &[(&str, &[&str])] = &[
              `Localhost` and `localhost/FILE`. `*` is all of them and `undefined`.",
             "`allowedLocalhostFiles` refuses a `Localhost` profile with another file, unless `allowedProfiles` names it as \
              `localhost/FILE`. `*` admits any. Without `allowedProfiles` only `Localhost` profiles are judged.",
+            "A slip of the pen (`RuntimDefault`) is refused with what is meant; of any other entry that no profile can match \
+             the policy says so in its condition `Valid`.",
         ],
     ),
     (

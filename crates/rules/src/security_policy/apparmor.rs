@@ -51,6 +51,30 @@ fn in_annotation(entry: &str) -> &str {
     }
 }
 
+/// The profiles that have no name of their own.
+const UNNAMED: [&str; 2] = ["runtime/default", "unconfined"];
+
+/// What all other profiles begin with: the API server takes no others.
+const NAMED: &str = "localhost/";
+
+/// Whether an entry admits a profile that a container can have.
+#[must_use]
+pub fn can_match(entry: &str) -> bool {
+    let profile = in_annotation(entry);
+    let begun = profile.split('*').next().unwrap_or_default();
+    let is_pattern = begun.len() < profile.len();
+    begun.starts_with(NAMED)
+        || (is_pattern && NAMED.starts_with(begun))
+        || UNNAMED.iter().any(|unnamed| fits(profile, unnamed))
+}
+
+/// Whether a text is what an entry stands for.
+fn fits(entry: &str, text: &str) -> bool {
+    let Some((begun, rest)) = entry.split_once('*') else { return entry == text };
+    let Some(behind) = text.strip_prefix(begun) else { return false };
+    (0..=behind.len()).any(|skipped| behind.get(skipped..).is_some_and(|behind| fits(rest, behind)))
+}
+
 /// Anchored; every `*` is any characters and everything else itself.
 fn regex(pattern: &str) -> String {
     let mut regex = String::from("(?s)^");
@@ -83,7 +107,7 @@ pub const RULE: Rule = Rule {
 
 #[cfg(test)]
 mod tests {
-    use super::Profiles;
+    use super::{Profiles, can_match};
 
     #[test]
     fn an_entry_becomes_what_it_is_compared_as() {
@@ -99,6 +123,32 @@ mod tests {
             let read: Profiles = [entry].into_iter().collect();
             assert_eq!(read.profiles, profiles, "{entry}");
             assert_eq!(read.patterns, patterns, "{entry}");
+        }
+    }
+    #[test]
+    fn some_entries_can_match_nothing() {
+        for entry in [
+            "runtime/default",
+            "RuntimeDefault",
+            "runtimedefault",
+            "unconfined",
+            "Unconfined",
+            "Localhost",
+            "localhost/k8s-nginx",
+            "localhost/*",
+            "localhost*",
+            "local*",
+            "*",
+            "**",
+            "*/default",
+            "runtime/*",
+            "*conf*",
+            "*-app",
+        ] {
+            assert!(can_match(entry), "{entry}");
+        }
+        for entry in ["", "runtime/defualt", "docker/default", "Runtime/default", "Localhost/a", "runtime/x*", "k8s-*"] {
+            assert!(!can_match(entry), "{entry}");
         }
     }
 }

@@ -6,6 +6,8 @@ use serde::Serialize;
 use crate::{Change, Check, Fix, Guard, Rule, Subject, Volatile};
 
 const LOCALHOST: &str = "Localhost";
+const RUNTIME_DEFAULT: &str = "RuntimeDefault";
+const UNCONFINED: &str = "Unconfined";
 
 /// The parameters of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -48,10 +50,19 @@ impl<'a> Entry<'a> {
             "" | "undefined" => Self::Unset,
             "localhost" => Self::Type(LOCALHOST),
             "localhost/*" => Self::AnyFile,
-            "runtimedefault" | "runtime/default" | "docker/default" => Self::Type("RuntimeDefault"),
-            "unconfined" => Self::Type("Unconfined"),
+            "runtimedefault" | "runtime/default" | "docker/default" => Self::Type(RUNTIME_DEFAULT),
+            "unconfined" => Self::Type(UNCONFINED),
             _ => entry.strip_prefix("localhost/").map_or(Self::Type(entry), Self::File),
         }
+    }
+}
+
+/// Whether an entry of `allowedProfiles` admits a profile that a container can have: the API server takes no other types.
+#[must_use]
+pub fn can_match(entry: &str) -> bool {
+    match Entry::parse(entry) {
+        Entry::Type(name) => [RUNTIME_DEFAULT, UNCONFINED, LOCALHOST].contains(&name),
+        Entry::Any | Entry::Unset | Entry::AnyFile | Entry::File(_) => true,
     }
 }
 
@@ -138,7 +149,7 @@ pub const RULE: Rule = Rule {
 
 #[cfg(test)]
 mod tests {
-    use super::Profiles;
+    use super::{Profiles, can_match};
 
     type Files<'a> = Option<&'a [&'a str]>;
 
@@ -181,6 +192,28 @@ mod tests {
                 as [(Files, Files); 4]
         {
             assert_eq!(Profiles::new(profiles, files), None, "{profiles:?} {files:?}");
+        }
+    }
+    #[test]
+    fn some_entries_can_match_nothing() {
+        for entry in [
+            "RuntimeDefault",
+            "runtime/default",
+            "docker/default",
+            "Runtime/Default",
+            "Unconfined",
+            "unconfined",
+            "Localhost",
+            "localhost/*",
+            "localhost/profiles/a.json",
+            "*",
+            "undefined",
+            "",
+        ] {
+            assert!(can_match(entry), "{entry}");
+        }
+        for entry in ["RuntimDefault", "runtime/*", "Localhost/a.json", "default", "not configured"] {
+            assert!(!can_match(entry), "{entry}");
         }
     }
 }
