@@ -23,6 +23,8 @@ mod folder;
 mod foreign;
 #[path = "cli/hostile.rs"]
 mod hostile;
+#[path = "cli/inputs.rs"]
+mod inputs;
 #[path = "cli/migrate.rs"]
 mod migrate;
 #[path = "cli/pods.rs"]
