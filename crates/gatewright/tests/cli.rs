@@ -39,6 +39,8 @@ mod report;
 mod rows;
 #[path = "cli/signatures.rs"]
 mod signatures;
+#[path = "cli/suites.rs"]
+mod suites;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
