@@ -127,24 +127,9 @@ impl Validation {
 
 fn failure(expression: &Expression, failure: &Failure) -> String {
     match failure {
-        Failure::Error(message) => {
-            bounded(format!("expression '{}' resulted in error: {message}", expression.text))
-        }
+        Failure::Error(message) => format!("expression '{}' resulted in error: {message}", expression.text),
         Failure::Stopped => String::new(),
     }
-}
-
-/// The longest text that a message has.
-const LONGEST_TEXT: usize = 16 * 1024;
-
-/// A text that is cut where it is too long, and says so.
-fn bounded(mut text: String) -> String {
-    if text.len() > LONGEST_TEXT {
-        let whole = text.len();
-        text.truncate(text.floor_char_boundary(LONGEST_TEXT));
-        return format!("{text}… (cut: it has {whole} bytes)");
-    }
-    text
 }
 
 /// What expressions see of a request: all of it but its objects.

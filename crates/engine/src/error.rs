@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
+
 /// A template that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
@@ -80,7 +82,7 @@ pub struct RequestError {
 
 impl TemplateError {
     pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), line: 0, message: message.into(), limit: false }
+        Self { pointer: pointer.into(), line: 0, message: bounded(message.into()), limit: false }
     }
 
     pub(crate) fn limit(self) -> Self {
@@ -90,18 +92,18 @@ impl TemplateError {
 
 impl ConstraintError {
     pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into(), schema: false }
+        Self { pointer: pointer.into(), message: bounded(message.into()), schema: false }
     }
 }
 
 impl ExpansionError {
     pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into() }
+        Self { pointer: pointer.into(), message: bounded(message.into()) }
     }
 }
 
 impl RequestError {
     pub(crate) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into() }
+        Self { pointer: pointer.into(), message: bounded(message.into()) }
     }
 }

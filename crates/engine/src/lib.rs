@@ -10,6 +10,7 @@ mod error;
 pub mod expand;
 mod facts;
 mod inventory;
+mod message;
 mod reach;
 mod request;
 mod review;
@@ -23,6 +24,7 @@ pub use action::EnforcementPoint;
 pub use applies::NotApplied;
 pub use client::{ConstraintRef, Engine, Options, Violation};
 pub use error::{ConstraintError, ExpansionError, RequestError, ReviewError, TemplateError};
+pub use message::bounded;
 pub use reach::Reach;
 pub use request::Request;
 

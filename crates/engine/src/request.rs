@@ -3,6 +3,7 @@
 use gatewright_gatekeeper::{Operation, Source, group_and_kind};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use strum::VariantArray as _;
 
 use crate::{RequestError, inventory::label_namespace};
 
@@ -98,6 +99,38 @@ impl Request {
         let request = document.request.ok_or_else(|| RequestError::new("/request", "is required"))?;
         request.check()?;
         Ok(Self { review: request.review(), source: Source::Original })
+    }
+
+    /// The request of an `AdmissionReview` that an API server sent: one of its operations, and the kind that it is about.
+    /// Gatekeeper's suites may have requests without.
+    ///
+    /// # Errors
+    /// What [`Request::from_admission_review`] refuses, and what no API server sends.
+    pub fn from_api_server(document: Value) -> Result<Self, RequestError> {
+        let request = Self::from_admission_review(document)?;
+        request.check_sent()?;
+        Ok(request)
+    }
+
+    fn check_sent(&self) -> Result<(), RequestError> {
+        let operations = Operation::VARIANTS.iter().map(|operation| operation.name()).collect::<Vec<_>>();
+        match self.text("operation") {
+            "" => {
+                let message = format!("is required: {}", operations.join(", "));
+                return Err(RequestError::new("/request/operation", message));
+            }
+            word if self.operation().is_none() => {
+                let message = gatewright_typed::not_one_of(word, &operations);
+                return Err(RequestError::new("/request/operation", message));
+            }
+            _ => {}
+        }
+        let kind = self.review["kind"]["kind"].as_str().unwrap_or_default();
+        if kind.is_empty() {
+            let message = "is required: the kind of the object that the request is about";
+            return Err(RequestError::new("/request/kind/kind", message));
+        }
+        Ok(())
     }
 
     /// What the request does; none for an object that audit sees.
@@ -246,8 +279,12 @@ impl AdmissionRequest {
             return Err(RequestError::new("/request/oldObject", "is required for DELETE"));
         }
         for (field, object) in [("object", &self.object), ("oldObject", &self.old_object)] {
-            let nameless = |object: &Value| object["kind"].as_str().is_none_or(str::is_empty);
-            if object.as_ref().is_some_and(nameless) {
+            let Some(object) = object else { continue };
+            if !object.is_object() {
+                let message = "is not an object: it must be a map with apiVersion and kind";
+                return Err(RequestError::new(format!("/request/{field}"), message));
+            }
+            if object["kind"].as_str().is_none_or(str::is_empty) {
                 return Err(RequestError::new(format!("/request/{field}/kind"), "is required"));
             }
         }

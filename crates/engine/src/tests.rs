@@ -177,11 +177,34 @@ fn kinds_that_are_named(#[case] spec: Value, #[case] named: bool) {
 #[case(json!({}), "/request")]
 #[case(json!({"object": {"kind": "Pod"}, "operation": "DELETE"}), "/request/oldObject")]
 #[case(json!({"object": {"metadata": {}}}), "/request/object/kind")]
+#[case(json!({"object": "text"}), "/request/object")]
+#[case(json!({"object": {"kind": "Pod"}, "oldObject": [1]}), "/request/oldObject")]
+#[case(json!([]), "/request")]
+#[case(json!("text"), "/request")]
 fn what_is_no_request(#[case] request: Value, #[case] pointer: &str) {
     let document =
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
     let error = Request::from_admission_review(document).unwrap_err();
     assert_eq!(error.pointer, pointer, "{error}");
+}
+
+/// A mistyped operation is none that a rule looks for: the request would pass whatever it is.
+#[rstest]
+#[case(json!({"operation": "UPDTE"}), "/request/operation", "allowed words: CREATE, UPDATE, DELETE, CONNECT; did you mean UPDATE?")]
+#[case(json!({"operation": "create"}), "/request/operation", "did you mean CREATE?")]
+#[case(json!({"operation": "GET"}), "/request/operation", "allowed words: CREATE, UPDATE, DELETE, CONNECT")]
+#[case(json!({"operation": ""}), "/request/operation", "is required: CREATE, UPDATE, DELETE, CONNECT")]
+#[case(json!({}), "/request/operation", "is required: CREATE, UPDATE, DELETE, CONNECT")]
+#[case(json!({"operation": "CREATE"}), "/request/kind/kind", "is required")]
+#[case(json!({"operation": "CREATE", "kind": {"version": "v1"}}), "/request/kind/kind", "is required")]
+fn what_no_api_server_sends(#[case] mut request: Value, #[case] pointer: &str, #[case] said: &str) {
+    request["object"] = pod();
+    let document =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let error = Request::from_api_server(document.clone()).unwrap_err();
+    assert_eq!(error.pointer, pointer, "{error}");
+    assert!(error.message.contains(said), "{error}");
+    assert!(Request::from_admission_review(document).is_ok());
 }
 
 #[rstest]

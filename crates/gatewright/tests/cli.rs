@@ -25,6 +25,8 @@ mod folder;
 mod foreign;
 #[path = "cli/hostile.rs"]
 mod hostile;
+#[path = "cli/inputs.rs"]
+mod inputs;
 #[path = "cli/migrate.rs"]
 mod migrate;
 #[path = "cli/pods.rs"]
@@ -39,6 +41,8 @@ mod report;
 mod rows;
 #[path = "cli/signatures.rs"]
 mod signatures;
+#[path = "cli/suites.rs"]
+mod suites;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -67,14 +67,14 @@ impl Header {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    fn of(value: &Value, envelope: Envelope) -> Result<Self, String> {
+    fn of(value: &Value, envelope: Envelope) -> Result<Self, Misfit> {
         if !value.is_object() {
-            return Err("is not an object: a manifest is a map with apiVersion and kind".to_owned());
+            return Err(Misfit::whole("is not an object: a manifest is a map with apiVersion and kind"));
         }
-        let text = |pointer: &str| match value.pointer(pointer) {
+        let text = |pointer: &'static str| match value.pointer(pointer) {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text.clone()),
-            Some(_) => Err(format!("{}: must be a text", pointer[1..].replace('/', "."))),
+            Some(other) => Err(Misfit::Field(pointer, Sort::of(other))),
         };
         let header = Self {
             api_version: text("/apiVersion")?,
@@ -85,10 +85,71 @@ impl Header {
         };
         for (field, text) in [("kind", &header.kind), ("apiVersion", &header.api_version)] {
             if text.is_empty() && !(envelope == Envelope::Kind && field == "apiVersion") {
-                return Err(format!("no {field}: this is not a Kubernetes object"));
+                return Err(Misfit::whole(format!("no {field}: this is not a Kubernetes object")));
             }
         }
         Ok(header)
+    }
+}
+
+/// Why something is no object.
+enum Misfit {
+    /// What is wrong with all of it.
+    Whole(String),
+    /// A field that is no text.
+    Field(&'static str, Sort),
+}
+
+/// What stands where a text should stand.
+#[derive(Clone, Copy)]
+enum Sort {
+    Boolean,
+    Number,
+    List,
+    Object,
+}
+
+impl Sort {
+    const fn of(value: &Value) -> Self {
+        match value {
+            Value::Bool(_) => Self::Boolean,
+            Value::Array(_) => Self::List,
+            Value::Object(_) => Self::Object,
+            Value::Null | Value::Number(_) | Value::String(_) => Self::Number,
+        }
+    }
+
+    const fn said(self, json: bool) -> &'static str {
+        match self {
+            Self::Boolean if !json => {
+                "is a boolean (y, n, yes, no, on and off are booleans in YAML); put it in quotes"
+            }
+            Self::Boolean => "is a boolean; put it in quotes",
+            Self::Number => "is a number; put it in quotes",
+            Self::List => "is a list; it must be a string",
+            Self::Object => "is an object; it must be a string",
+        }
+    }
+}
+
+impl Misfit {
+    fn whole(message: impl Into<String>) -> Self {
+        Self::Whole(message.into())
+    }
+
+    /// The field that is at fault; empty where all of it is.
+    const fn pointer(&self) -> &'static str {
+        match self {
+            Self::Whole(_) => "",
+            Self::Field(pointer, _) => pointer,
+        }
+    }
+
+    fn said(&self, json: bool) -> String {
+        match self {
+            Self::Whole(message) => message.clone(),
+            Self::Field(pointer, sort) => format!("{}: {}", pointer[1..].replace('/', "."), sort.said(json)),
+        }
     }
 }
 
@@ -110,7 +171,7 @@ impl Document {
                     part: None,
                 })
             }
-            Err(message) => Err(InputError { location, message }),
+            Err(misfit) => Err(InputError { location, message: misfit.said(true) }),
         }
     }
 
@@ -143,6 +204,12 @@ impl Document {
     #[must_use]
     pub fn locate_line(&self, pointer: &str, line: usize) -> Location {
         if line == 0 { self.locate(pointer) } else { self.at(pointer, |place| place.text_line + line - 1) }
+    }
+
+    /// The text of a scalar as it is written, whatever it means; none where there is none.
+    #[must_use]
+    pub fn scalar(&self, pointer: &str) -> Option<String> {
+        lines::scalar(&self.origin.text, &format!("{}{pointer}", self.pointer))
     }
 
     /// The lines of all fields, to look up many of them: the text is read once. Of a list only the item is read.
@@ -201,8 +268,11 @@ fn syntax_error(chunk: &Chunk, YamlError { line, message }: YamlError) -> InputE
 
 /// What begins like JSON can still be YAML: a map in braces, or JSON documents with `---` between them.
 fn json_documents(chunk: &Chunk, envelope: Envelope) -> Documents {
-    let (found, error) = json::parse(&chunk.text);
-    if error.is_some() && found.len() < 2 {
+    let text = json::whole_characters(&chunk.text);
+    let (found, error) = json::parse(&text);
+    // A number without an end is no question of syntax: kubectl does not try YAML then either.
+    let may_be_yaml = error.as_ref().is_some_and(|error| error.message != json::TOO_LARGE);
+    if may_be_yaml && found.len() < 2 {
         let reader = std::io::Cursor::new(chunk.text.clone().into_bytes());
         let chunks = Chunks::yaml(Arc::clone(&chunk.file), Box::new(reader));
         let read = |chunk: Result<Chunk, InputError>| {
@@ -246,10 +316,14 @@ impl Unpacking {
         let mut parsed = parsed;
         let header = match self.header(&mut parsed.value) {
             Ok(header) => header,
-            Err(message) => return fail(message),
+            Err(misfit) => return vec![Err(self.error(&misfit, "", line))],
         };
         match parsed.items.take_if(|_| header.kind.ends_with("List")) {
             Some(items) => self.items(&header, items),
+            // What Go writes for an empty list.
+            None if header.kind.ends_with("List") && parsed.value.get("items") == Some(&Value::Null) => {
+                vec![]
+            }
             None if is_list(&header) => fail("List: items: a list has items, one or more objects".to_owned()),
             None => {
                 let json = json::text(&parsed.whole());
@@ -259,7 +333,7 @@ impl Unpacking {
     }
 
     /// kustomize knows its file by the name: the file need not say what it is.
-    fn header(&self, value: &mut Value) -> Result<Header, String> {
+    fn header(&self, value: &mut Value) -> Result<Header, Misfit> {
         let unnamed = value.is_object() && value.get("kind").is_none() && value.get("apiVersion").is_none();
         if unnamed && is_kustomization(&self.file) {
             value["apiVersion"] = "kustomize.config.k8s.io/v1beta1".into();
@@ -268,14 +342,24 @@ impl Unpacking {
         Header::of(value, self.envelope)
     }
 
+    /// An error on the line of its field, in the object at a pointer; else on the line given, where the object begins.
+    fn error(&self, misfit: &Misfit, object: &str, line: usize) -> InputError {
+        let Origin { text, line: first, json } = &*self.origin;
+        let place = (!misfit.pointer().is_empty()).then(|| format!("{object}{}", misfit.pointer()));
+        let place = place.and_then(|pointer| lines::find(text, &pointer));
+        let line = place.map_or(line, |place| first + place.line - 1);
+        InputError::new(&self.file, line, misfit.said(*json))
+    }
+
     fn items(&self, list: &Header, items: Vec<Item>) -> Documents {
         let parts = self.parts(&items);
         let unpacked =
             items.into_iter().zip(parts).enumerate().map(|(index, (Item { line, json }, part))| {
                 let line = self.first + line - 1;
+                let pointer = format!("/items/{index}");
                 let (header, json) =
-                    self.item(list, json).map_err(|message| InputError::new(&self.file, line, message))?;
-                Ok(self.document(header, line, json, format!("/items/{index}"), Some(part)))
+                    self.item(list, json).map_err(|misfit| self.error(&misfit, &pointer, line))?;
+                Ok(self.document(header, line, json, pointer, Some(part)))
             });
         unpacked.collect()
     }
@@ -298,14 +382,15 @@ impl Unpacking {
     }
 
     /// An item of a list. In a list of one kind, a `PodList` for one, its items need not name the kind.
-    fn item(&self, list: &Header, json: String) -> Result<(Header, String), String> {
-        let mut value: Value = serde_json::from_str(&json).map_err(|error| error.to_string())?;
+    fn item(&self, list: &Header, json: String) -> Result<(Header, String), Misfit> {
+        let mut value: Value =
+            serde_json::from_str(&json).map_err(|error| Misfit::whole(error.to_string()))?;
         let kind = list.kind.trim_end_matches("List");
         let unnamed = value.is_object() && value.get("kind").is_none() && value.get("apiVersion").is_none();
         if !unnamed || kind.is_empty() {
             let header = Header::of(&value, self.envelope)?;
             return if header.kind == "List" {
-                Err("a List inside a List".to_owned())
+                Err(Misfit::whole("a List inside a List"))
             } else {
                 Ok((header, json))
             };

@@ -1,5 +1,6 @@
 //! JSON documents, one after the other in a text.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -28,6 +29,51 @@ struct Shape<'t> {
 /// A value as text. Its `Display` takes twice the time.
 pub fn text(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// What is wrong with a number such as 1e400.
+pub const TOO_LARGE: &str = "a number that is too large: up to 1.8e308 is possible";
+
+/// A text in which every half of a surrogate pair has its other half. Go reads a lone one (`"\ud800"`) as U+FFFD, so that
+/// is what it is here. Lengths and lines stay.
+pub fn whole_characters(text: &str) -> Cow<'_, str> {
+    let lone = lone_halves(text);
+    if lone.is_empty() {
+        return text.into();
+    }
+    let (mut whole, mut kept) = (String::with_capacity(text.len()), 0);
+    for at in lone {
+        whole.push_str(&text[kept..at]);
+        whole.push_str("\\ufffd");
+        kept = at + ESCAPE;
+    }
+    whole.push_str(&text[kept..]);
+    whole.into()
+}
+
+/// The length of `\ud800`.
+const ESCAPE: usize = 6;
+
+/// Where escapes of lone halves begin.
+fn lone_halves(text: &str) -> Vec<usize> {
+    let unit = |at: usize| {
+        let digits = text.as_bytes().get(at..at + ESCAPE)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut lone, mut at) = (vec![], 0);
+    while let Some(next) = text[at..].find('\\') {
+        at += next;
+        at += match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + ESCAPE), Some(0xdc00..=0xdfff)) => 2 * ESCAPE,
+            Some(0xd800..=0xdfff) => {
+                lone.push(at);
+                ESCAPE
+            }
+            // What is escaped may be a backslash.
+            _ => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    lone
 }
 
 /// Reads all documents of a text, up to the first that is none.
@@ -66,6 +112,7 @@ fn plain(message: &str) -> String {
         "trailing characters" => "text after the end of the value".to_owned(),
         "key must be a string" => "a key must be a string in double quotes".to_owned(),
         "recursion limit exceeded" => format!("nested deeper than {DEEPEST} levels"),
+        "number out of range" => TOO_LARGE.to_owned(),
         "expected ident" => "a word that is none of true, false and null".to_owned(),
         _ => match message.strip_prefix("EOF while parsing ") {
             Some("a value") => "the text ends where a value should stand".to_owned(),
@@ -172,7 +219,30 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, whole_characters};
+
+    /// What kubectl reads.
+    #[test]
+    fn lone_halves_of_surrogate_pairs_are_replaced() {
+        for (text, read) in [
+            (r#""\ud800""#, "\u{fffd}"),
+            (r#""\udc00x""#, "\u{fffd}x"),
+            (r#""\ud83d\ude00""#, "\u{1f600}"),
+            (r#""\ud800\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\\ud800""#, r"\ud800"),
+            (r#""\\\ud800""#, "\\\u{fffd}"),
+            (r#""\ud800\u0041""#, "\u{fffd}A"),
+            (r#""\uDBFFA""#, "\u{fffd}A"),
+            (r#""ä\ud800ö""#, "ä\u{fffd}ö"),
+        ] {
+            let whole = whole_characters(text);
+            assert_eq!(whole.len(), text.len(), "{text}");
+            assert_eq!(serde_json::from_str::<String>(&whole).ok().as_deref(), Some(read), "{text}");
+        }
+        for text in ["\\", "\\u", "\\ud8", "\\ud80ä", "\\u+123", "a\\ä"] {
+            assert_eq!(whole_characters(text), text);
+        }
+    }
 
     #[test]
     fn what_is_no_json_is_said_in_plain_words() {
@@ -188,6 +258,8 @@ mod tests {
             ("{\"a\" 1}", 1, "expected `:`"),
             ("{a: 1}", 1, "a key must be a string in double quotes"),
             ("{\"a\": 1}\n]", 2, "no JSON value begins here"),
+            ("{\"a\":\n1e400}", 2, "a number that is too large: up to 1.8e308 is possible"),
+            ("{\"items\": [\n-1e400]}", 2, "a number that is too large: up to 1.8e308 is possible"),
         ] {
             let error = parse(text).1.unwrap();
             assert_eq!((error.line, error.message.as_str()), (line, said), "{text}");

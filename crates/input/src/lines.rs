@@ -14,21 +14,30 @@ pub struct Place {
 
 /// Looks up a JSON pointer in a YAML or JSON document; the place of what is there of it.
 pub fn find(document: &str, pointer: &str) -> Option<Place> {
-    let path = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"));
     let mut search = Search(Events::new(document));
     let mut event = search.next()?;
     let mut place = search.place(&event, None);
-    for part in path {
-        let found = match event.part {
-            Part::Mapping(_) => search.member(&part),
-            Part::Sequence(_) => search.element(part.parse().ok()?).map(|event| (event, None)),
-            _ => None,
-        };
-        let Some((value, key)) = found else { return Some(place) };
+    for part in path(pointer) {
+        let Some((value, key)) = search.below(&event, &part) else { return Some(place) };
         place = search.place(&value, key);
         event = value;
     }
     Some(place)
+}
+
+/// The text of a scalar as it is written; none where there is no scalar.
+pub fn scalar(document: &str, pointer: &str) -> Option<String> {
+    let mut search = Search(Events::new(document));
+    let first = search.next()?;
+    let event = path(pointer).try_fold(first, |event, part| Some(search.below(&event, &part)?.0))?;
+    match event.part {
+        Part::Scalar(scalar) => Some(scalar.text),
+        _ => None,
+    }
+}
+
+fn path(pointer: &str) -> impl Iterator<Item = String> {
+    pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"))
 }
 
 struct Search<'t>(Events<'t>);
@@ -43,6 +52,15 @@ impl Search<'_> {
         let line = self.0.line(event);
         let below = usize::from(matches!(event.part, Part::Scalar(Scalar { block: true, .. })));
         Place { line: key.unwrap_or(line), text_line: line + below }
+    }
+
+    /// A value inside a node that has begun, and the line of its key.
+    fn below(&mut self, node: &Event, part: &str) -> Option<(Event, Option<usize>)> {
+        match node.part {
+            Part::Mapping(_) => self.member(part),
+            Part::Sequence(_) => self.element(part.parse().ok()?).map(|event| (event, None)),
+            _ => None,
+        }
     }
 
     /// The value of a key, and the key's line.

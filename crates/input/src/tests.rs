@@ -1,4 +1,5 @@
 mod ends;
+mod headers;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -154,7 +155,7 @@ fn bad_input_is_told_with_its_line() {
         ("a: 1\n".to_owned(), "f:1: no kind: this is not a Kubernetes object"),
         ("\nkind: Pod\n".to_owned(), "f:2: no apiVersion: this is not a Kubernetes object"),
         ("- a\n".to_owned(), "f:1: is not an object: a manifest is a map with apiVersion and kind"),
-        ("apiVersion: 1\nkind: Pod\n".to_owned(), "f:1: apiVersion: must be a text"),
+        ("apiVersion: 1\nkind: Pod\n".to_owned(), "f:1: apiVersion: is a number; put it in quotes"),
         (format!("{POD}  name: b\n"), "f:5: the key \"name\" is here a second time"),
         (format!("{POD}---\na: b: c\n"), "f:6: "),
         (format!("{POD}--- {{}}\n"), "f:5: --- must stand alone on its line"),

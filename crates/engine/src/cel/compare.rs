@@ -6,11 +6,25 @@ use super::value::{Failure, Key, Outcome, Value};
 
 /// Whether two values are equal. Numbers of different types are, where they are the same number.
 pub fn equal(one: &Value, other: &Value) -> bool {
+    equality(one, other) == Some(true)
+}
+
+/// What `one == other` is.
+///
+/// # Errors
+/// `one` has a type of Kubernetes' own, and `other` has another type.
+pub fn equals(one: &Value, other: &Value) -> Outcome<bool> {
+    equality(one, other).ok_or_else(Failure::no_overload)
+}
+
+/// Whether two values are equal; none where the first has a type of Kubernetes' own, which can be compared with its like
+/// alone. In a list or a map such a pair counts as equal, as it does there.
+fn equality(one: &Value, other: &Value) -> Option<bool> {
     use Value::{
         Bool, Bytes, Cidr, Double, Duration, Format, Int, Ip, List, Map, Null, Optional, Quantity, Semver,
         String, Timestamp, Type, Uint, Url,
     };
-    match (one, other) {
+    let found = match (one, other) {
         (Null, Null) => true,
         (Bool(one), Bool(other)) => one == other,
         (Int(_) | Uint(_) | Double(_), Int(_) | Uint(_) | Double(_)) => {
@@ -23,16 +37,17 @@ pub fn equal(one: &Value, other: &Value) -> bool {
         (Duration(one), Duration(other)) => one == other,
         (Timestamp(one), Timestamp(other)) => one == other,
         (List(one), List(other)) => {
-            one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| equal(one, other))
+            one.len() == other.len()
+                && one.iter().zip(other.iter()).all(|(one, other)| equality(one, other) != Some(false))
         }
         (Map(one), Map(whole)) => {
             let has = |(key, value): (&Key, &Value)| {
-                member(other, &key.clone().into()).is_some_and(|other| equal(value, other))
+                member(other, &key.clone().into()).is_some_and(|other| equality(value, other) != Some(false))
             };
             one.len() == whole.len() && one.iter().all(has)
         }
         (Optional(one), Optional(other)) => match (one, other) {
-            (Some(one), Some(other)) => equal(one, other),
+            (Some(one), Some(other)) => return equality(one, other),
             (one, other) => one.is_none() && other.is_none(),
         },
         (Quantity(one), Quantity(other)) => one.compare(other) == Ordering::Equal,
@@ -40,8 +55,11 @@ pub fn equal(one: &Value, other: &Value) -> bool {
         (Url(one), Url(other)) => one.text == other.text,
         (Ip(one), Ip(other)) => one == other,
         (Cidr(one), Cidr(other)) => one == other,
+        (_, Null) => false,
+        (Quantity(_) | Semver(_) | Url(_) | Ip(_) | Cidr(_) | Format(_), _) => return None,
         _ => false,
-    }
+    };
+    Some(found)
 }
 
 /// The order of two values.

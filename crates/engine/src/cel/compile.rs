@@ -152,18 +152,19 @@ impl<'a> Compiler<'a> {
     }
 
     fn select(&mut self, select: &SelectExpr) -> Compiled {
-        if let Expr::Ident(name) = &select.operand.expr
-            && name == "variables"
-            && self.local(name).is_none()
+        let name = unquoted(&select.field);
+        if let Expr::Ident(variables) = &select.operand.expr
+            && variables == "variables"
+            && self.local(variables).is_none()
         {
-            return self.variable(&select.field, select.test);
+            return self.variable(name, select.test);
         }
         if let Some(found) = self.path(select).and_then(|path| type_value(&path)) {
             return Ok(found);
         }
         let (of, whole) = self.compile(&select.operand)?;
-        let kind = field(&whole, &select.field)?;
-        let field = Value::from(select.field.as_str());
+        let kind = field(&whole, name)?;
+        let field = Value::from(name);
         if select.test {
             return Ok((Node::Has(Box::new((of, field))), Type::Bool));
         }
@@ -177,7 +178,7 @@ impl<'a> Compiler<'a> {
             Expr::Select(select) if !select.test => self.path(select)?,
             _ => return None,
         };
-        Some(format!("{start}.{}", select.field))
+        Some(format!("{start}.{}", unquoted(&select.field)))
     }
 
     fn variable(&self, name: &str, asked_for: bool) -> Compiled {
@@ -300,6 +301,11 @@ fn type_value(name: &str) -> Option<(Node, Type)> {
 
 fn selection(of: Node, index: Node, optional: bool) -> Node {
     Node::Select(Box::new(Select { of, index, optional }))
+}
+
+/// The name of a field, which the parser leaves in the backticks that it is written in.
+fn unquoted(name: &str) -> &str {
+    name.strip_prefix('`').and_then(|name| name.strip_suffix('`')).unwrap_or(name)
 }
 
 /// The type of a field.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::arithmetic::{self, missing, within_bounds};
-use super::compare::{compare, contains, equal, is_ordered};
+use super::compare::{compare, contains, equal, equals, is_ordered};
 use super::functions;
 use super::node::{Call, Element, Fold, Name, Node, OptionalMap, Order, Step};
 use super::print::show;
@@ -48,7 +48,10 @@ impl<'a> Evaluation<'a> {
             Node::OptionalMap(parts) => self.optional_map(parts),
             Node::SortBy(parts) => self.sort_by(parts),
             Node::OrElse { operands, stays_optional } => self.or_else(operands, *stays_optional),
-            Node::Equal(operands) => self.both(operands).map(|(one, other)| equal(&one, &other).into()),
+            Node::Equal(operands) => {
+                let (one, other) = self.both(operands)?;
+                equals(&one, &other).map(Value::Bool)
+            }
             Node::Unequal(operands) => self.both(operands).map(|(one, other)| (!equal(&one, &other)).into()),
             Node::Ordered(order, operands) => self.ordered(*order, operands),
             Node::In(operands) => {

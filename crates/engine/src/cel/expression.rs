@@ -3,11 +3,11 @@
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::parser::Parser;
 
-use super::bounded;
 use super::compile::{Compiler, Variables};
 use super::kind::Type;
 use super::node::Node;
 use super::text::prepare;
+use crate::bounded;
 
 /// An expression that can be evaluated.
 #[derive(Debug)]

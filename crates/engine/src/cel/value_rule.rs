@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::Deadline;
 use super::compile::{Compiler, Variables};
 use super::expression::{Expression, Refused, refused};
 use super::kind::Type;
 use super::scope::{Input, Scope};
 use super::time::{Moment, duration};
 use super::value::{Failure, Value};
-use super::{Deadline, bounded};
+use crate::bounded;
 
 /// An expression about a value.
 #[derive(Debug)]

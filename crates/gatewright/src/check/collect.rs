@@ -125,7 +125,7 @@ impl Collected {
             _ => {}
         }
         if document.header.kind == "AdmissionReview"
-            && let Err(error) = Request::from_admission_review(document.value())
+            && let Err(error) = Request::from_api_server(document.value())
         {
             let said = input::without_values(&error.message);
             let message = format!("AdmissionReview: {}: {said}", policies::field(&error.pointer));

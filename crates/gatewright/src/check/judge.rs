@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use gatewright_engine::{Providers, Request, ReviewError, Violation as Found};
+use gatewright_engine::{Providers, Request, ReviewError, Violation as Found, bounded};
 use gatewright_gatekeeper::{Operation, group_and_kind};
 use gatewright_kube_defaults::{About, Assumption};
 
@@ -205,7 +205,7 @@ impl Judge<'_> {
                 name: found.constraint.name.into(),
             },
             enforcement_action: found.action.into(),
-            message: found.message.into(),
+            message: bounded(found.message).into(),
             details: found.details,
             judged,
             line: 0,
@@ -269,10 +269,10 @@ fn judged_object(request: &Request) -> &'static str {
 
 /// Why Gatekeeper fails to review an object.
 fn reason(error: &ReviewError) -> String {
-    match error {
+    bounded(match error {
         ReviewError::Expansion(inner) => format!("{}: {error}", policies::field(&inner.pointer)),
         ReviewError::Message { .. } | ReviewError::Engine { .. } => error.to_string(),
-    }
+    })
 }
 
 /// What a request does, as a word; empty for an object that audit sees.

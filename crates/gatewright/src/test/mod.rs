@@ -23,7 +23,7 @@ use files::{File, Kind};
 use filter::Filter;
 pub use report::Document;
 use report::Format;
-use result::{FileResult, Outcome, Summary};
+use result::{FileResult, Outcome, Summary, TestResult};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,10 +78,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn run_file(file: &File, args: &Args, sandbox: &Arc<dyn Sandbox>) -> FileResult {
     let reading = reading(&args.limit);
-    let results = match file.kind {
+    let mut results = match file.kind {
         Kind::Suite => verify::run(file, &args.run, &reading, sandbox),
         Kind::Cases => cases::run(file, &args.run, &reading),
     };
+    results.iter_mut().for_each(TestResult::cut);
     FileResult { file: file.name(), results }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gatewright_engine::bounded;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -80,6 +81,11 @@ impl TestResult {
     pub fn of_file(error: &InputError) -> Self {
         let result = Self::new(&error.location, "", None, Outcome::Broken);
         Self { problems: vec![error.message.clone()], ..result }
+    }
+
+    /// Cuts what is too long to be shown. Messages were compared as they are.
+    pub fn cut(&mut self) {
+        self.problems = std::mem::take(&mut self.problems).into_iter().map(bounded).collect();
     }
 
     /// How people call it.

@@ -93,7 +93,8 @@ pub fn is_suite(document: &Document) -> bool {
 /// # Errors
 /// A field has a wrong type.
 pub fn read(document: &Document) -> Result<Suite, InputError> {
-    let value = document.value();
+    let mut value = document.value();
+    words(&mut value, document);
     for (pointer, name) in unknown(&value) {
         let location = document.locate(&pointer);
         diagnostics::note(format!("{location}: {name} is not a field of a Suite; left out"));
@@ -102,6 +103,30 @@ pub fn read(document: &Document) -> Result<Suite, InputError> {
         let location = document.locate(&misfit.pointer);
         InputError { location, message: format!("Suite: {misfit}") }
     })
+}
+
+/// `gator` reads suites as YAML 1.2: there `yes` and `no` are words, and `true` and `on` are not these.
+fn words(suite: &mut Value, document: &Document) {
+    let mut found = vec![];
+    for (test, of_test) in items(suite, "tests") {
+        for (case, of_case) in items(of_test, "cases") {
+            for (assertion, of_assertion) in items(of_case, "assertions") {
+                if of_assertion["violations"].is_boolean() {
+                    found.push(format!("/tests/{test}/cases/{case}/assertions/{assertion}/violations"));
+                }
+            }
+        }
+    }
+    for pointer in found {
+        let word = document.scalar(&pointer).filter(|word| ["yes", "no"].contains(&word.as_str()));
+        if let (Some(word), Some(value)) = (word, suite.pointer_mut(&pointer)) {
+            *value = word.into();
+        }
+    }
+}
+
+fn items<'v>(value: &'v Value, list: &str) -> impl Iterator<Item = (usize, &'v Value)> {
+    value.get(list).and_then(Value::as_array).into_iter().flatten().enumerate()
 }
 
 /// Fields that Gatekeeper would leave out in silence, as pointers and names.

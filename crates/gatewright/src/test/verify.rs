@@ -177,7 +177,7 @@ fn expander(files: &Files<'_>, file: &str) -> Result<Expander, Problem> {
     if file.is_empty() {
         return Ok(expander);
     }
-    for document in files.all("expansion", file)? {
+    for document in files.some("expansion", file)? {
         let refuse = |pointer: &str, message: &str| {
             let (location, field) = (document.locate(pointer), policies::field(pointer));
             Problem::Broken(format!("{location}: {field}: {message}"))
@@ -198,7 +198,8 @@ impl Files<'_> {
         if file.is_empty() {
             return Err(Problem::Broken(format!("{field}: is required: a file")));
         }
-        let path = self.folder.join(file);
+        // To Gatekeeper all paths begin at the folder, also those with a slash before them.
+        let path = self.folder.join(file.trim_start_matches('/'));
         // A suite of somebody else's must not make us wait for a pipe.
         if path == Path::new("-") || (path.exists() && !path.is_file()) {
             return Err(Problem::Broken(format!("{field}: {} is not a file", path.display())));
@@ -207,10 +208,19 @@ impl Files<'_> {
         documents.map_err(|error| Problem::Broken(format!("{field}: {error}")))
     }
 
+    /// All objects of a file that must have one.
+    fn some(&self, field: &str, file: &str) -> Result<Vec<Document>, Problem> {
+        let all = self.all(field, file)?;
+        if all.is_empty() {
+            Err(Problem::Broken(format!("{field}: {file} holds no object")))
+        } else {
+            Ok(all)
+        }
+    }
+
     /// The first object of a file: Gatekeeper reads no further.
     fn one(&self, field: &str, file: &str) -> Result<Document, Problem> {
-        let first = self.all(field, file)?.into_iter().next();
-        first.ok_or_else(|| Problem::Broken(format!("{field}: {file} holds no object")))
+        Ok(self.some(field, file)?.swap_remove(0))
     }
 }
 
@@ -258,7 +268,7 @@ impl Running<'_> {
         };
         self.engine.forget_objects();
         for file in &case.inventory {
-            for object in self.files.all("inventory", file)? {
+            for object in self.files.some("inventory", file)? {
                 self.engine.add_object(&object.value());
             }
         }
@@ -306,8 +316,7 @@ enum Count {
 impl<'a> Expected<'a> {
     fn of(assertion: &'a Assertion) -> Result<Self, String> {
         let count = match &assertion.violations {
-            Value::Null | Value::Bool(true) => Count::Some,
-            Value::Bool(false) => Count::None,
+            Value::Null => Count::Some,
             Value::String(word) if word == "yes" => Count::Some,
             Value::String(word) if word == "no" => Count::None,
             other => match other.as_u64().and_then(|count| usize::try_from(count).ok()) {

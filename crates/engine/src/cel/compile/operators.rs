@@ -2,9 +2,10 @@
 
 use kube_cel::cel::common::ast::{CallExpr, operators};
 
-use super::{Compiled, Compiler, Type, field, selection};
+use super::{Compiled, Compiler, Type, field, selection, unquoted};
 use crate::cel::arithmetic::Operator;
 use crate::cel::node::{Node, Order};
+use crate::cel::value::Value;
 
 impl Compiler<'_> {
     /// An operator; none if the name is that of a function.
@@ -49,15 +50,20 @@ impl Compiler<'_> {
             if matches!(by, Type::Null | Type::Bytes) {
                 return Err(format!("an index cannot be of type '{by}'"));
             }
-            let name = match &index {
-                Node::Value(crate::cel::value::Value::String(name)) => name.to_string(),
-                _ => String::new(),
+            let is_field = call.func_name == operators::OPT_SELECT;
+            let (index, name) = match index {
+                Node::Value(Value::String(name)) if is_field => {
+                    let name = unquoted(&name).to_owned();
+                    (Node::Value(Value::from(name.as_str())), name)
+                }
+                index => (index, String::new()),
             };
-            let kind = match call.func_name.as_str() {
-                operators::OPT_SELECT => field(&whole, &name)?,
-                _ => member(&whole, &by).ok_or_else(|| {
+            let kind = if is_field {
+                field(&whole, &name)?
+            } else {
+                member(&whole, &by).ok_or_else(|| {
                     format!("found no matching overload for '_[_]' applied to '({whole}, {by})'")
-                })?,
+                })?
             };
             let kind = match kind {
                 Type::Optional(_) => kind,

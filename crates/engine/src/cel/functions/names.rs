@@ -141,7 +141,7 @@ fn qualified(text: &str) -> Vec<String> {
         [prefix, name] => (Some(prefix), name),
         _ => {
             let optional = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
-            return vec![format!("a qualified name {} {optional}", QUALIFIED.fault())];
+            return vec![format!("a valid label key {} {optional}", QUALIFIED.fault())];
         }
     };
     let mut faults = vec![];
