@@ -25,6 +25,8 @@ mod foreign;
 mod hostile;
 #[path = "cli/migrate.rs"]
 mod migrate;
+#[path = "cli/passwords.rs"]
+mod passwords;
 #[path = "cli/pods.rs"]
 mod pods;
 #[path = "cli/preview.rs"]
