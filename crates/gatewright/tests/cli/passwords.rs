@@ -34,6 +34,7 @@ fn folder() -> Result<Folder> {
         ("settings.yaml", settings.to_string().as_bytes()),
         ("pod.yaml", pod.as_bytes()),
         ("private.pem", PRIVATE.as_bytes()),
+        ("public.pem", P256.as_bytes()),
     ])
 }
 
@@ -51,8 +52,8 @@ fn no_password_of_an_address_comes_through() -> Result {
         ),
         (&["check", "-f", "policy.yaml", "-f", "pod.yaml", "-o", "json"], 2, "spec.helpUrl: a text with @"),
         (&["render", "-f", "policy.yaml"], 2, "spec.helpUrl: a text with @"),
-        (&["verify", "r.io/a", "-f", "policy.yaml"], 2, "spec.helpUrl: a text with @"),
-        (&["migrate", "-f", "policy.yaml"], 1, "spec.helpUrl: a text with @"),
+        (&["verify", "r.io/a", "-f", "policy.yaml"], 2, "it is refused: a text with @"),
+        (&["migrate", "-f", "policy.yaml"], 1, "spec.helpUrl: here it is refused: a text with @"),
         (&["migrate", "-f", "policy.yaml", "-o", "yaml"], 1, "spec.helpUrl: a text with @"),
         (
             &["check", "-f", "pod.yaml", "--config", "settings.yaml"],
@@ -110,7 +111,7 @@ fn arguments_of_others_are_no_lines_of_ours() -> Result {
         &["docs", forged],
         &["status", forged],
         &["verify", "a", "--key", forged],
-        &["verify", "a", "--key", "private.pem", "--registry-config", forged],
+        &["verify", "a", "--key", "public.pem", "--registry-config", forged],
         &["render", "-f", "pod.yaml", "--config", forged],
         &["migrate", "--to", forged],
         &["test", forged],
