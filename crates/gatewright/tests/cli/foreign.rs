@@ -112,7 +112,6 @@ const ROWS: &[Row] = &[
             "-f policy.json --dump objects.json",
             "-f broken.yaml -f policy.json --dump objects.json",
             "-f policy.json --dump others.json",
-            "-f policy.json --dump notes.json",
             "-f wrong-policy.json --dump objects.json",
             "--label ns=shop,{evil}=x",
             "--delete SecurityPolicy/{evil}",

@@ -52,9 +52,13 @@ fn no_password_of_an_address_comes_through() -> Result {
         ),
         (&["check", "-f", "policy.yaml", "-f", "pod.yaml", "-o", "json"], 2, "spec.helpUrl: a text with @"),
         (&["render", "-f", "policy.yaml"], 2, "spec.helpUrl: a text with @"),
-        (&["verify", "r.io/a", "-f", "policy.yaml"], 2, "it is refused: a text with @"),
-        (&["migrate", "-f", "policy.yaml"], 1, "spec.helpUrl: here it is refused: a text with @"),
-        (&["migrate", "-f", "policy.yaml", "-o", "yaml"], 1, "spec.helpUrl: a text with @"),
+        (&["verify", "r.io/a", "-f", "policy.yaml"], 2, "spec.helpUrl: a text with @"),
+        (&["migrate", "-f", "policy.yaml"], 1, "it is refused: a text with @"),
+        (
+            &["migrate", "-f", "policy.yaml", "-o", "yaml"],
+            1,
+            "spec.helpUrl: here it is refused: a text with @",
+        ),
         (
             &["check", "-f", "pod.yaml", "--config", "settings.yaml"],
             2,
