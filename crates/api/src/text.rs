@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use gatewright_re2::Pattern;
+use gatewright_typed::{may_have_password, quoted};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{found}: {expected}")]
 pub struct SyntaxError {
-    /// What was found, in quotes; of long texts, which may be secret, the length alone.
+    /// What was found, in quotes; of long texts, which may be secret, the length alone, and of one with a password nothing.
     pub found: String,
     /// What is allowed.
     pub expected: String,
@@ -148,7 +149,10 @@ impl Syntax<'_> {
         let lower = trimmed.to_lowercase();
         // Of a path the slash is all that can be missing; in front of a kind it would mean another group.
         let begun = if self.sentence.contains("path") { format!("/{trimmed}") } else { String::new() };
-        let fits = |meant: &String| self.max <= LONGEST_FOR_CEL && meant != text && self.has(meant);
+        if self.max > LONGEST_FOR_CEL || may_have_password(text) {
+            return None;
+        }
+        let fits = |meant: &String| meant != text && self.has(meant);
         [trimmed, lower, begun].into_iter().find(fits).filter(|meant| !meant.is_empty() && meant != "/")
     }
 }
@@ -171,8 +175,8 @@ fn shown(text: &str, max: usize) -> String {
         return format!("a text of {} bytes", text.len());
     }
     match text.char_indices().nth(LONGEST_SHOWN) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
+        Some((end, _)) if !may_have_password(text) => format!("{:?}…", &text[..end]),
+        _ => quoted(text),
     }
 }
 

@@ -1,9 +1,11 @@
-//! What goes to stderr: errors and notes.
+//! What goes to stderr: errors and notes, each in one line.
+//!
+//! A message of several lines would let a name with a line break in it pass for the next message, or for a command to the
+//! runner of a CI job, which reads this, too. Whoever has several things to say says several messages.
 
 use anstyle::{AnsiColor, Style};
 
-use crate::foreign;
-use crate::input::InputError;
+use crate::foreign::Foreign;
 
 /// How errors and refusals look on a terminal.
 pub const RED: Style = AnsiColor::Red.on_default().bold();
@@ -16,7 +18,7 @@ pub const GREEN: Style = AnsiColor::Green.on_default().bold();
 
 /// Says what went wrong.
 pub fn error(message: impl std::fmt::Display) {
-    anstream::eprintln!("{RED}error{RED:#}: {}", foreign::lines(&message.to_string()));
+    anstream::eprintln!("{RED}error{RED:#}: {}", Foreign::from(message.to_string()));
 }
 
 /// An error with its causes, each once: some errors print their cause themselves, others do not.
@@ -33,14 +35,14 @@ pub fn with_causes(error: &anyhow::Error) -> String {
 
 /// Says what people should know.
 pub fn note(message: impl std::fmt::Display) {
-    anstream::eprintln!("{CYAN}note{CYAN:#}: {}", foreign::lines(&message.to_string()));
+    anstream::eprintln!("{CYAN}note{CYAN:#}: {}", Foreign::from(message.to_string()));
 }
 
 /// Says what is wrong with the input, if something is.
 ///
 /// # Errors
 /// Something is: the last of it.
-pub fn stop_at(problems: &[InputError]) -> anyhow::Result<()> {
+pub fn stop_at<T: std::fmt::Display>(problems: &[T]) -> anyhow::Result<()> {
     let Some((last, others)) = problems.split_last() else { return Ok(()) };
     others.iter().for_each(error);
     anyhow::bail!("{last}")

@@ -1,13 +1,14 @@
 //! Text that somebody else wrote: in an object, in a file, or in an answer of the API server.
 //!
 //! A terminal obeys some characters: escape codes move the cursor, bidirectional marks turn a line round, zero-width ones
-//! hide in a name. So such text has a type of its own, which prints these as `\u{..}`. A bare one cannot be printed.
+//! hide in a name. The runner of a CI job obeys whole lines: `::error::…` at the start of one, `##[error]…` anywhere in it. So
+//! such text has a type of its own, which prints what is obeyed as `\u{..}`. A bare one cannot be printed.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-/// A string that somebody else wrote. It prints what a terminal would obey as `\u{..}`; in JSON it stands as it is, since
-/// JSON has its own way to write such characters.
+/// A string that somebody else wrote. It prints what a terminal or the runner of a CI job would obey as `\u{..}`, in one line;
+/// in JSON it stands as it is, since JSON has its own way to write such characters.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema,
 )]
@@ -38,19 +39,63 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// A text of ours with foreign parts in it: its lines stay, and in each of them stands what a terminal may have.
+/// A text of ours with foreign parts in it, whose line breaks are ours alone: its lines stay, and in each of them stands what
+/// may be printed. For a text in which a foreign part may have a line break there is [`Foreign`].
 pub fn lines(text: &str) -> String {
     text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// Lines whose colours are ours, since their writer has written out all other escape codes: these and the ends of lines stay.
-pub fn colored(text: &str) -> Cow<'_, str> {
-    written_out(text, |c| is_obeyed(c) && !matches!(c, '\u{1b}' | '\n'))
+/// One line whose colours are ours, since its writer has written out all other escape codes: these and the end of the line
+/// stay.
+pub fn colored(line: &str) -> String {
+    let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
+    without_commands(&written_out(text, |c| is_obeyed(c) && c != '\u{1b}')).into_owned() + end
 }
 
-/// The text as a terminal may have it, in one line.
+/// The text as it may be printed, in one line.
 fn shown(text: &str) -> Cow<'_, str> {
-    written_out(text, is_obeyed)
+    match written_out(text, is_obeyed) {
+        Cow::Borrowed(text) => without_commands(text),
+        Cow::Owned(text) => Cow::Owned(without_commands(&text).into_owned()),
+    }
+}
+
+/// One line without commands to the runner of a CI job. Runners skip spaces before `::`, so to indent a line is not enough.
+fn without_commands(line: &str) -> Cow<'_, str> {
+    let marked = without_marks(line);
+    let begins = marked.len() - marked.trim_start().len();
+    if !marked[begins..].strip_prefix("::").is_some_and(begins_with_command) {
+        return marked;
+    }
+    Cow::Owned(format!("{}{}{}", &marked[..begins], escape(':'), &marked[begins + 1..]))
+}
+
+/// Whether a text begins with a word that an IPv6 address cannot have.
+fn begins_with_command(text: &str) -> bool {
+    let word = text.chars().take_while(|c| c.is_ascii_alphabetic() || *c == '-');
+    word.into_iter().any(|c| !c.is_ascii_hexdigit())
+}
+
+/// The line without `##[`, and its likes with a word before the bracket (`##vso[`): they are obeyed anywhere in a line.
+fn without_marks(line: &str) -> Cow<'_, str> {
+    let mark = |(bracket, _)| {
+        let before: &str = &line[..bracket];
+        before.trim_end_matches(|c: char| c.is_ascii_alphabetic()).strip_suffix("##").map(str::len)
+    };
+    let mut marks = line.match_indices('[').filter_map(mark).peekable();
+    if marks.peek().is_none() {
+        return Cow::Borrowed(line);
+    }
+    let (mut shown, mut from) = (String::with_capacity(line.len()), 0);
+    for at in marks {
+        shown.extend([&line[from..at], &escape('#')]);
+        from = at + 1;
+    }
+    Cow::Owned(shown + &line[from..])
+}
+
+fn escape(c: char) -> String {
+    format!("\\u{{{:x}}}", u32::from(c))
 }
 
 fn written_out(text: &str, is_obeyed: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -60,8 +105,7 @@ fn written_out(text: &str, is_obeyed: impl Fn(char) -> bool) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_obeyed(c) {
-            // Writing to a string cannot fail.
-            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+            shown.push_str(&escape(c));
         } else {
             shown.push(c);
         }
@@ -81,7 +125,7 @@ pub fn is_obeyed(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Foreign;
+    use super::{Foreign, colored};
 
     #[test]
     fn what_a_terminal_would_obey_is_written_out() {
@@ -100,6 +144,35 @@ mod tests {
             assert_eq!(Foreign::from(text).to_string(), expected);
         }
         assert_eq!(format!("{:6}|", Foreign::from("ab")), "ab    |");
+    }
+
+    /// <https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>
+    #[test]
+    fn a_runner_obeys_nothing() {
+        for (text, expected) in [
+            ("::error file=a::b", "\\u{3a}:error file=a::b"),
+            ("  ::add-mask::b", "  \\u{3a}:add-mask::b"),
+            ("::echo::on", "\\u{3a}:echo::on"),
+            ("a\n::error::b", "a\\u{a}::error::b"),
+            ("a ##[error]b ##[x", "a \\u{23}#[error]b \\u{23}#[x"),
+            ("###[error]##vso[task.x]", "#\\u{23}#[error]\\u{23}#vso[task.x]"),
+            ("## a heading [x]", "## a heading [x]"),
+            ("::1", "::1"),
+            ("::/0", "::/0"),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
+            ("a::error::b", "a::error::b"),
+        ] {
+            assert_eq!(Foreign::from(text).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_one_line() {
+        assert_eq!(
+            colored("\u{1b}[32mINFO\u{1b}[0m a\r\n::error::b\n"),
+            "\u{1b}[32mINFO\u{1b}[0m a\\u{d}\\u{a}::error::b\n"
+        );
+        assert_eq!(colored("a"), "a");
     }
 
     #[test]

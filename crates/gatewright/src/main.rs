@@ -38,6 +38,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use gatewright_input as input;
+use gatewright_typed::{WITH_PASSWORD, may_have_password};
+
+use crate::foreign::Foreign;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -179,10 +182,27 @@ fn is_closed(error: &anyhow::Error) -> bool {
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// Arguments of a script may be what others wrote.
+/// Arguments of a script may be what others wrote, and an address in them may have a password. So the error is that of the
+/// arguments as they may be printed; where these would be taken, only the kind of the error is said.
 fn wrong_usage(error: &clap::Error) -> ExitCode {
-    anstream::eprint!("{}", foreign::lines(&error.render().to_string()));
+    let printable = std::env::args_os().map(|argument| printable(&argument.to_string_lossy()));
+    let parsed = command(std::env::args_os().next().as_deref()).try_get_matches_from(printable);
+    let again = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    match again {
+        Err(error) => anstream::eprint!("{}", foreign::lines(&error.render().to_string())),
+        Ok(_) => diagnostics::error(format!("{}; for more information, try '--help'", error.kind())),
+    }
     ExitCode::from(FAILED)
+}
+
+/// An argument without what may be a password, in one line.
+fn printable(argument: &str) -> String {
+    let (name, value) = match argument.split_once('=') {
+        Some((name, value)) if name.starts_with("--") => (format!("{name}="), value),
+        _ => (String::new(), argument),
+    };
+    let value = if may_have_password(value) { WITH_PASSWORD } else { value };
+    Foreign::from(name + value).to_string()
 }
 
 fn run(command: &Command) -> anyhow::Result<ExitCode> {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use gatewright_compiler::Settings;
 
+use crate::diagnostics::stop_at;
 use crate::input::{self, Limit};
 
 /// Where the settings are. The file is the operator's.
@@ -28,7 +29,7 @@ impl SettingsArgs {
     /// Reads the settings.
     ///
     /// # Errors
-    /// The file cannot be read, or every problem in it, one on each line.
+    /// The file cannot be read, or has problems: the last of them, and the others were said.
     pub fn read(&self, limit: &Limit) -> anyhow::Result<Settings> {
         self.config.as_ref().map_or_else(
             || Ok(Settings::from_yaml("", &self.operator_namespace)?),
@@ -44,8 +45,9 @@ impl SettingsArgs {
         let text = input::text(path, limit)
             .map_err(|problem| anyhow!("the settings file {}: {problem}", path.display()))?;
         Settings::from_yaml(&text, &self.operator_namespace).or_else(|invalid| {
-            let problems: Vec<String> = invalid.problems.iter().map(ToString::to_string).collect();
-            bail!("{}: {}", path.display(), problems.join(&format!("\n{}: ", path.display())))
+            let problems = invalid.problems.iter().map(|problem| format!("{}: {problem}", path.display()));
+            stop_at(&problems.collect::<Vec<_>>())?;
+            Err(invalid.into())
         })
     }
 }

@@ -40,6 +40,12 @@ pub enum Fault {
          public key is what `cosign public-key --key KEY` or `openssl pkey -in KEY -pubout` prints"
     )]
     PrivateKey,
+    /// A private key where certificates are wanted.
+    #[error(
+        "this is a private key: take it out and replace the pair, since whoever can read this has it; a \
+         certificate is wanted, which begins with -----BEGIN CERTIFICATE-----"
+    )]
+    PrivateKeyForCertificate,
     /// `RSA PUBLIC KEY`.
     #[error(
         "this is a key in the form PKCS#1: convert it with `openssl rsa -RSAPublicKey_in -in KEY -pubout`"

@@ -73,13 +73,32 @@ fn written(path: &[String]) -> String {
     })
 }
 
+/// A text in quotes, as messages repeat it. What may be a password is not repeated.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    if may_have_password(text) { WITH_PASSWORD.to_owned() } else { format!("{text:?}") }
+}
+
+/// What messages say instead of a text with what may be a password.
+pub const WITH_PASSWORD: &str = "a text with @";
+
+/// Whether a text may have a password in it, as `https://user:secret@host` and `https://token@host` do. The `@` before the
+/// digest of an image, as in `app:1.0@sha256:…`, is another one.
+#[must_use]
+pub fn may_have_password(text: &str) -> bool {
+    let Some(colon) = text.find(':') else { return false };
+    let is_digest =
+        |after: &str| ["sha256:", "sha384:", "sha512:"].iter().any(|begin| after.starts_with(begin));
+    text.match_indices('@').any(|(at, _)| at > colon && !is_digest(&text[at + 1..]))
+}
+
 /// What to say of a word that is none of those that are allowed.
 #[must_use]
 pub fn not_one_of(found: &str, allowed: &[&str]) -> String {
     let is_not = if found.chars().count() > LONGEST_SHOWN {
         "is not one of the allowed words".to_owned()
     } else {
-        format!("{found:?} is not one of the allowed words")
+        format!("{} is not one of the allowed words", quoted(found))
     };
     let meant = nearest(found, allowed.iter().copied());
     let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();

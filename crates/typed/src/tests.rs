@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Misfit, nearest, read};
+use super::{Misfit, WITH_PASSWORD, nearest, not_one_of, quoted, read};
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -163,4 +163,20 @@ fn shortened_and_prefixed_words_have_a_meaning() {
     ] {
         assert_eq!(nearest(word, names.iter().copied()), meant, "{word}");
     }
+}
+
+#[test]
+fn what_may_be_a_password_is_not_repeated() {
+    for text in
+        ["https://u:secret@h/", "https://token@h", "u:secret@h/app", "u:secret@h/app:1@sha256:00", "x: a@b"]
+    {
+        assert_eq!(quoted(text), WITH_PASSWORD, "{text}");
+    }
+    for text in ["r.io:5000/app:1.0@sha256:00", "app@sha256:00", "team@example.com", "a:b", "", "@"] {
+        assert_eq!(quoted(text), format!("{text:?}"));
+    }
+    assert!(
+        not_one_of("https://u:secret@h/", &["a"])
+            .starts_with("a text with @ is not one of the allowed words: a")
+    );
 }

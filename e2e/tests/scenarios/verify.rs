@@ -63,7 +63,7 @@ fn an_image_signed_by_cosign_is_verified_and_any_other_says_why_not() -> Result<
         ("legacy:1", by_other, 1, "unknown-key"),
         ("app:1", by_policy, 1, "unsigned"),
         ("app:2", by_policy, 1, "not-found"),
-        ("Nothing:1", by_policy, 2, "invalid-name"),
+        ("Nothing:1", by_policy, 1, "invalid-name"),
     ] {
         let (found, document) = verify(&workshop, &workshop.registry.named(image), &by)?;
         ensure!(found == Some(code) && document["class"] == class, "{image} {by:?}: {found:?} {document:#}");

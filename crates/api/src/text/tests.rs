@@ -134,6 +134,27 @@ fn too_long_is_refused_with_the_bound() {
 }
 
 #[test]
+fn a_password_in_an_address_is_not_repeated() {
+    fn said<T: TryFrom<String, Error = SyntaxError>>(text: &str) -> String {
+        T::try_from(text.to_owned()).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+    let long = format!("https://u:hunter2@wiki.example/{}", "x".repeat(300));
+    for text in ["https://u:hunter2@wiki.example/", " https://a/?b:hunter2@c ", " u:hunter2@r.io/a", &long] {
+        for said in [
+            said::<HelpUrl>(text),
+            said::<ImageReference>(text),
+            said::<RepositoryPattern>(text),
+            said::<NamespacePattern>(text),
+            said::<PathPrefix>(text),
+        ] {
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+    let said = said::<HelpUrl>("https://u:hunter2@wiki.example/");
+    assert!(said.starts_with("a text with @: a help URL starts with https://"), "{said}");
+}
+
+#[test]
 fn a_key_in_the_wrong_field_is_not_repeated() {
     let key = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----";
     let said = ImageReference::try_from(key).unwrap_err().to_string();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use gatewright_signatures::key::read_certificates;
 use gatewright_signatures::reference::normal_host;
+use gatewright_typed::{WITH_PASSWORD, quoted};
 use http::Uri;
 use http::uri::Scheme;
 use ipnet::IpNet;
@@ -123,10 +124,14 @@ impl FromStr for VerifierUrl {
 /// Where the verifier answers.
 pub(super) fn url(node: &Node) -> Result<VerifierUrl, String> {
     let text = text(node)?;
-    // What stands before an @ may be a password.
-    let found = if text.contains('@') { "a text with @".to_owned() } else { node.to_string() };
-    let wrong = || format!("{found} is not a URL such as https://gatewright-verifier.NAMESPACE.svc:8443");
-    text.parse().map_err(|_| wrong())
+    let wrong =
+        |_| format!("{} is not a URL such as https://gatewright-verifier.NAMESPACE.svc:8443", found(text));
+    text.parse().map_err(wrong)
+}
+
+/// What was found where a host should be. What stands before an @ may be a password, or a token without a user.
+fn found(text: &str) -> String {
+    if text.contains('@') { WITH_PASSWORD.to_owned() } else { quoted(text) }
 }
 
 /// A network as address and length, such as 10.0.0.0/8.
@@ -188,14 +193,19 @@ fn registry(node: &Node) -> Result<RegistryEntry, Wrong> {
 }
 
 fn host(node: &Node) -> Result<String, String> {
-    let wrong = || format!("{node} is not a host such as registry.example.com or registry.example.com:5000");
-    normal_host(text(node)?).ok_or_else(wrong)
+    let written = text(node)?;
+    let wrong = || {
+        let found = found(written);
+        format!("{found} is not a host such as registry.example.com or registry.example.com:5000")
+    };
+    normal_host(written).ok_or_else(wrong)
 }
 
 /// A host, and below it a path.
 fn mirror(node: &Node) -> Result<String, String> {
-    let wrong = || format!("{node} is not a host with a path such as mirror.example.com/docker-hub");
     let written = text(node)?;
+    let wrong =
+        || format!("{} is not a host with a path such as mirror.example.com/docker-hub", found(written));
     let (host, path) = written.split_once('/').unwrap_or((written, ""));
     let path = path.trim_end_matches('/');
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);

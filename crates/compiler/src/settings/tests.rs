@@ -3,6 +3,7 @@ use super::{LogLevel, PodPolicy, Preset, Settings, StandardVersion, settings_ref
 use crate::{GuardMode, PodTemplates};
 use gatewright_api::text::HelpUrl;
 use gatewright_gatekeeper::Action;
+use serde_json::json;
 
 const NAMESPACE: &str = "gatewright-system";
 
@@ -100,6 +101,29 @@ fn every_key_changes_something() {
     for key in KEYS {
         let last = key.path.rsplit('.').next().unwrap();
         assert!(without_marks.contains(&format!("{last}:")), "{} is not in the example", key.path);
+    }
+}
+
+/// Addresses may have a user and a password: none comes through, in whatever field it stands.
+#[test]
+fn no_password_of_an_address_is_repeated() {
+    for text in
+        ["https://u:CANARY@wiki.example/", "u:CANARY@r.io/a b", " U:CANARY@r.io", "https://CANARY@r.io/\n"]
+    {
+        for key in KEYS {
+            for value in [json!(text), json!([text])] {
+                let file = key.path.rsplit('.').fold(value, |value, part| json!({part: value}));
+                let said = read(&file.to_string()).err().unwrap_or_default();
+                assert!(!said.contains("CANARY"), "{said}");
+            }
+        }
+        let wrong =
+            json!({"host": text, "mirrors": [text], "tokenHosts": [text], "insecure": text, "ca": text});
+        let said = read(&json!({"signatures": {"registries": [wrong]}}).to_string()).unwrap_err();
+        assert!(
+            said.contains("tokenHosts: a text with @ is not a host") && !said.contains("CANARY"),
+            "{said}"
+        );
     }
 }
 

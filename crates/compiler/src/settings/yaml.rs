@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gatewright_typed::quoted;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
@@ -32,7 +33,7 @@ impl fmt::Display for Node {
             Self::Null => f.write_str("nothing"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Integer(value) => write!(f, "{value}"),
-            Self::Text(value) => write!(f, "{value:?}"),
+            Self::Text(value) => f.write_str(&quoted(value)),
             Self::List(_) => f.write_str("a list"),
             Self::Map(_) => f.write_str("a mapping"),
         }

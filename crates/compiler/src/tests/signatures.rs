@@ -214,6 +214,35 @@ signatures:
     assert_eq!((&registry.token_hosts[..], registry.insecure), (&["auth.example.com".to_owned()][..], true));
 }
 
+/// A reference may have a user and a password, as an address has them.
+#[test]
+fn no_password_of_a_reference_is_repeated() {
+    for reference in
+        ["https://u:CANARY@r.io/app", "u:CANARY@r.io/app", "u:CANARY@r.io/app*", "CANARY:x@r.io/App"]
+    {
+        let said =
+            security(&json!({"verifyImageSignatures": [{"reference": reference, "publicKeys": [P256]}]}));
+        assert!(!said.unwrap_err().to_string().contains("CANARY"), "{reference}");
+    }
+}
+
+/// Each field says what is wanted there.
+#[test]
+fn a_private_key_in_the_place_of_certificates_is_named_so() {
+    let private = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let entry = json!({"reference": "r.io/a", "publicKeys": [P256], "ca": private});
+    let of_policy = security(&json!({"verifyImageSignatures": [entry]})).unwrap_err().to_string();
+    let registry = json!({"signatures": {"registries": [{"host": "r.io", "ca": private}]}});
+    let of_settings = settings(&registry.to_string()).unwrap_err()[0].to_string();
+    for said in [of_policy, of_settings] {
+        assert!(said.contains("ca: this is a private key: take it out"), "{said}");
+        assert!(
+            said.ends_with("a certificate is wanted, which begins with -----BEGIN CERTIFICATE-----"),
+            "{said}"
+        );
+    }
+}
+
 #[rstest]
 #[case("url: https://a:99999", "line 2: signatures.url: \"https://a:99999\" is not a URL such as")]
 #[case("url: 'https://a:'", "line 2: signatures.url: \"https://a:\" is not a URL such as")]
@@ -237,6 +266,10 @@ signatures:
 #[case(
     "registries: [{host: r.io, mirrors: [x y]}]",
     "line 2: signatures.registries: mirrors: \"x y\" is not a host with a path such as"
+)]
+#[case(
+    "registries: [{host: 'token@r.io', mirrors: ['u:p@r.io/a'], tokenHosts: ['token@r.io']}]",
+    "line 2: signatures.registries: host: a text with @ is not a host such as"
 )]
 #[case("registries: [{host: r.io, ca: x}]", "line 2: signatures.registries: ca: there is no certificate")]
 #[case("registries: r.io", "line 2: signatures.registries: \"r.io\" is not a list")]

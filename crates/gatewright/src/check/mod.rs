@@ -158,8 +158,7 @@ impl FailOn {
 }
 
 /// What is said of an input without objects.
-pub const NOTHING_JUDGED: &str = "nothing was judged: the input holds no objects but policies and namespaces; \
-                              --allow-empty lets that pass";
+pub const NOTHING_JUDGED: &str = "nothing was judged: the input holds no objects but policies and namespaces";
 
 /// How many objects are judged before the results are written.
 const BATCH: usize = 512;
@@ -185,7 +184,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(FAILED));
     }
     if placed.is_empty() && !args.accepted.allow_empty {
-        diagnostics::error(NOTHING_JUDGED);
+        diagnostics::error(format!("{NOTHING_JUDGED}; --allow-empty lets that pass"));
         return Ok(ExitCode::from(FAILED));
     }
     notes::of_disabled_signatures(&world, &settings).for_each(diagnostics::note);

@@ -58,7 +58,7 @@ pub fn judge(
     let placed = place(&mut collected, &mut world, namespace);
     stop_at(&collected.problems)?;
     if placed.is_empty() {
-        bail!("{NOTHING_JUDGED}");
+        bail!("{NOTHING_JUDGED}; name the manifests of workloads with -f, too");
     }
     let namespaces: BTreeSet<_> =
         placed.iter().filter_map(|one| one.namespace().map(str::to_owned)).collect();

@@ -95,9 +95,9 @@ impl Probe {
     pub fn text(&self, namespace: &str) -> String {
         match self {
             Self::Refused { by, message } => {
-                // Each violation is a line of the message.
-                let message = message.raw().split('\n').map(|line| Foreign::from(line).to_string());
-                let message = message.collect::<Vec<_>>().join("\n          ");
+                // Gatekeeper says each violation in a line that begins with its constraint; other line breaks are of others.
+                let lines = message.raw().split("\n[").map(|line| Foreign::from(line).to_string());
+                let message = lines.collect::<Vec<_>>().join("\n          [");
                 format!("refused   a privileged Pod in {namespace}, by {by}: {message}\n")
             }
             Self::Passed => format!(
@@ -126,10 +126,9 @@ mod tests {
 
     #[test]
     fn several_violations_stand_below_each_other() {
-        let message = "[a] one\n[b] two\u{1b}[2J";
+        let message = "[a] one\nerror: x\n[b] two\u{1b}[2J";
         let said = Probe::Refused { by: "webhook w".into(), message: message.into() }.text("shop");
-        let expected =
-            "refused   a privileged Pod in shop, by webhook w: [a] one\n          [b] two\\u{1b}[2J\n";
+        let expected = "refused   a privileged Pod in shop, by webhook w: [a] one\\u{a}error: x\n          [b] two\\u{1b}[2J\n";
         assert_eq!(said, expected);
     }
 

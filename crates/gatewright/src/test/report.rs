@@ -7,7 +7,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::result::{FileResult, Outcome, Summary, TestResult};
 use crate::diagnostics::{CYAN, GREEN, RED};
-use crate::foreign;
+use crate::foreign::Foreign;
 
 /// The formats of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -63,7 +63,7 @@ fn table(out: &mut impl Write, verbose: bool, files: &[FileResult], summary: Sum
         let of_file: Summary = file.results.iter().map(|result| result.outcome).collect();
         let worst = of_file.worst();
         let style = style(worst);
-        writeln!(out, "{style}{worst}{style:#} {}: {of_file}", foreign::lines(&file.file))?;
+        writeln!(out, "{style}{worst}{style:#} {}: {of_file}", Foreign::from(file.file.as_str()))?;
         let said = |result: &&TestResult| verbose || result.outcome >= Outcome::Failed;
         file.results.iter().filter(said).try_for_each(|result| row(out, result))?;
     }
@@ -76,18 +76,17 @@ fn table(out: &mut impl Write, verbose: bool, files: &[FileResult], summary: Sum
 fn row(out: &mut impl Write, result: &TestResult) -> io::Result<()> {
     let TestResult { file, line, outcome, .. } = result;
     let (style, name) = (style(*outcome), result.name());
-    let (file, name) = (foreign::lines(file), foreign::lines(&name));
-    let place = if *line == 0 { file } else { format!("{file}:{line}") };
-    let name = if name.is_empty() { name } else { format!(" {name}") };
+    let file = Foreign::from(file.as_str());
+    let place = if *line == 0 { file.to_string() } else { format!("{file}:{line}") };
+    let name = if name.is_empty() { name } else { format!(" {}", Foreign::from(name)) };
     writeln!(out, "  {place}: {style}{outcome}{style:#}{name}")?;
-    let lines = result.problems.iter().flat_map(|problem| problem.lines());
-    lines.into_iter().try_for_each(|line| writeln!(out, "    {}", foreign::lines(line)))
+    result.problems.iter().try_for_each(|line| writeln!(out, "    {}", Foreign::from(line.as_str())))
 }
 
 fn junit(files: &[FileResult]) -> anyhow::Result<String> {
     let mut report = quick_junit::Report::new("gatewright");
     for file in files {
-        let mut suite = TestSuite::new(foreign::lines(&file.file));
+        let mut suite = TestSuite::new(one_line(&file.file));
         suite.add_test_cases(file.results.iter().map(|result| test_case(&file.file, result)));
         report.add_test_suite(suite);
     }
@@ -98,10 +97,11 @@ fn test_case(file: &str, result: &TestResult) -> TestCase {
     let unsuccessful = |kind| {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_type(result.outcome.to_string());
-        let said = format!("{file}:{}\n{}", result.line, result.problems.join("\n"));
-        status.set_description(foreign::lines(&said));
+        let place = std::iter::once(format!("{}:{}", one_line(file), result.line));
+        let said = place.chain(result.problems.iter().map(|problem| one_line(problem)));
+        status.set_description(said.collect::<Vec<_>>().join("\n"));
         if let Some(first) = result.problems.first() {
-            status.set_message(foreign::lines(first));
+            status.set_message(one_line(first));
         }
         status
     };
@@ -112,7 +112,12 @@ fn test_case(file: &str, result: &TestResult) -> TestCase {
         Outcome::Broken => unsuccessful(NonSuccessKind::Error),
     };
     let name = if result.name().is_empty() { file.to_owned() } else { result.name() };
-    let mut case = TestCase::new(foreign::lines(&name), status);
-    case.set_classname(foreign::lines(file));
+    let mut case = TestCase::new(one_line(&name), status);
+    case.set_classname(one_line(file));
     case
+}
+
+/// What stands in a file or is its name, as XML and whoever reads the log of a job may have it.
+fn one_line(text: &str) -> String {
+    Foreign::from(text).to_string()
 }

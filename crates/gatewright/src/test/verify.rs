@@ -50,7 +50,13 @@ enum Problem {
     /// Something else was found than was expected.
     Found(Vec<String>),
     /// It cannot be run.
-    Broken(String),
+    Broken(Vec<String>),
+}
+
+impl Problem {
+    fn broken(line: impl Into<String>) -> Self {
+        Self::Broken(vec![line.into()])
+    }
 }
 
 /// The files that a suite names.
@@ -118,7 +124,7 @@ impl Runner<'_> {
         let constraint = self.files.one("constraint", &test.constraint)?;
         let expander = expander(&self.files, &test.expansion);
         let Some(engine) = self.engines.get_mut(&test.template) else {
-            return Err(Problem::Broken("template: cannot be used".to_owned()));
+            return Err(Problem::broken("template: cannot be used".to_owned()));
         };
         engine.forget_constraints();
         engine.forget_objects();
@@ -132,7 +138,7 @@ impl Runner<'_> {
                 let found = "found: it fits".to_owned();
                 return Err(Problem::Found(vec![format!("expected: {refused}"), found]));
             }
-            Err((found, _)) => return Err(Problem::Broken(found)),
+            Err((found, _)) => return Err(Problem::broken(found)),
             Ok(()) => {}
         }
         Ok(Some(Running { test, engine, expander: expander?, files: &self.files }))
@@ -153,7 +159,7 @@ impl Runner<'_> {
                 let location = document.locate_line(&error.pointer, error.line);
                 format!("{location}: {}: {error}", policies::field(&error.pointer))
             });
-            Problem::Broken(said.collect::<Vec<_>>().join("\n"))
+            Problem::Broken(said.collect())
         })?;
         self.engines.insert(file.to_owned(), engine);
         Ok(())
@@ -180,7 +186,7 @@ fn expander(files: &Files<'_>, file: &str) -> Result<Expander, Problem> {
     for document in files.some("expansion", file)? {
         let refuse = |pointer: &str, message: &str| {
             let (location, field) = (document.locate(pointer), policies::field(pointer));
-            Problem::Broken(format!("{location}: {field}: {message}"))
+            Problem::broken(format!("{location}: {field}: {message}"))
         };
         if document.header.group() != "expansion.gatekeeper.sh" || document.header.kind != "ExpansionTemplate"
         {
@@ -196,23 +202,23 @@ impl Files<'_> {
     /// All objects of a file.
     fn all(&self, field: &str, file: &str) -> Result<Vec<Document>, Problem> {
         if file.is_empty() {
-            return Err(Problem::Broken(format!("{field}: is required: a file")));
+            return Err(Problem::broken(format!("{field}: is required: a file")));
         }
         // To Gatekeeper all paths begin at the folder, also those with a slash before them.
         let path = self.folder.join(file.trim_start_matches('/'));
         // A suite of somebody else's must not make us wait for a pipe.
         if path == Path::new("-") || (path.exists() && !path.is_file()) {
-            return Err(Problem::Broken(format!("{field}: {} is not a file", path.display())));
+            return Err(Problem::broken(format!("{field}: {} is not a file", path.display())));
         }
         let documents: Result<Vec<_>, InputError> = input::read(&[path], self.reading).collect();
-        documents.map_err(|error| Problem::Broken(format!("{field}: {error}")))
+        documents.map_err(|error| Problem::broken(format!("{field}: {error}")))
     }
 
     /// All objects of a file that must have one.
     fn some(&self, field: &str, file: &str) -> Result<Vec<Document>, Problem> {
         let all = self.all(field, file)?;
         if all.is_empty() {
-            Err(Problem::Broken(format!("{field}: {file} holds no object")))
+            Err(Problem::broken(format!("{field}: {file} holds no object")))
         } else {
             Ok(all)
         }
@@ -228,20 +234,17 @@ fn with(result: TestResult, found: Result<(), Problem>) -> TestResult {
     match found {
         Ok(()) => result,
         Err(Problem::Found(problems)) => TestResult { outcome: Outcome::Failed, problems, ..result },
-        Err(Problem::Broken(problem)) => {
-            let problems = problem.lines().map(str::to_owned).collect();
-            TestResult { outcome: Outcome::Broken, problems, ..result }
-        }
+        Err(Problem::Broken(problems)) => TestResult { outcome: Outcome::Broken, problems, ..result },
     }
 }
 
 impl Running<'_> {
     fn case(&mut self, case: &Case) -> Result<(), Problem> {
         if case.assertions.is_empty() {
-            return Err(Problem::Broken("assertions: at least one is required".to_owned()));
+            return Err(Problem::broken("assertions: at least one is required".to_owned()));
         }
         let expected: Result<Vec<_>, _> = case.assertions.iter().map(Expected::of).collect();
-        let expected = expected.map_err(Problem::Broken)?;
+        let expected = expected.map_err(Problem::broken)?;
         let violations = self.review(case)?;
         let messages: Vec<_> = violations.iter().map(|violation| violation.message.as_str()).collect();
         let wrong: Vec<_> = expected.iter().filter_map(|expected| expected.difference(&messages)).collect();
@@ -251,7 +254,7 @@ impl Running<'_> {
         let found = match messages.as_slice() {
             [] => vec!["found no violation".to_owned()],
             messages => std::iter::once("found:".to_owned())
-                .chain(messages.iter().map(|message| format!("  - {}", message.replace('\n', "\n    "))))
+                .chain(messages.iter().map(|message| format!("  - {message}")))
                 .collect(),
         };
         Err(Problem::Found([wrong, found].concat()))
@@ -263,7 +266,7 @@ impl Running<'_> {
             Err(several) => {
                 let (file, count) = (&case.object, several.len());
                 let message = format!("object: {file} holds {count} objects; it must be exactly one");
-                return Err(Problem::Broken(message));
+                return Err(Problem::broken(message));
             }
         };
         self.engine.forget_objects();
@@ -273,7 +276,7 @@ impl Running<'_> {
             }
         }
         let broken = |location: Location, pointer: &str, message: &str| {
-            Problem::Broken(format!("{location}: {}: {message}", policies::field(pointer)))
+            Problem::broken(format!("{location}: {}: {message}", policies::field(pointer)))
         };
         let value: Value = document.value();
         if document.header.group() == "admission.k8s.io" && document.header.kind == "AdmissionReview" {
@@ -292,7 +295,7 @@ impl Running<'_> {
 }
 
 fn unreviewed(document: &Document, error: &ReviewError) -> Problem {
-    Problem::Broken(match error {
+    Problem::broken(match error {
         ReviewError::Expansion(inner) => {
             format!("{}: {}: {error}", document.locate(&inner.pointer), policies::field(&inner.pointer))
         }

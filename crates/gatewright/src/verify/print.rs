@@ -34,8 +34,10 @@ fn text(outcome: &Document) -> String {
     };
     shown.extend(outcome.digest.iter().map(|digest| format!("digest: {digest}\n")));
     for OfPolicy { policy, report } in &outcome.policies {
-        let policy =
-            policy.as_deref().map(|name| format!("policy {}, ", Foreign::from(name))).unwrap_or_default();
+        let policy = policy
+            .as_deref()
+            .map(|name| format!("SecurityPolicy/{}, ", Foreign::from(name)))
+            .unwrap_or_default();
         shown.extend(report.entries.iter().map(|entry| format!("\n{policy}{}\n", entry_text(entry))));
     }
     shown

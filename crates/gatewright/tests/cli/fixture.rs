@@ -9,14 +9,27 @@ use serde_json::{Value, json};
 /// A password in `dockerCfg`, which must come through nowhere.
 const CANARY: &str = "hunter2-canary";
 
+/// How the lines begin that others put into their texts.
+pub const FORGED: [&str; 5] = [
+    "::error file=a.yaml::forged",
+    "  ::stop-commands::forged",
+    "##[error]forged",
+    "error: forged",
+    "note: forged",
+];
+
 const KEY: &str = include_str!("../../../signatures/tests/fixtures/keys/p256.pub");
 
-/// Escape codes, marks that turn a line round or hide in it, separators, markup, the end of CDATA, a command for GitHub, a
-/// formula.
+/// Escape codes, marks that turn a line round or hide in it, separators, markup, the end of CDATA, a formula, a link, commands
+/// to the runner of a CI job and messages that look like ours, each in a line of its own.
 pub fn evil() -> String {
     let marks = "\u{202e}evil\u{200b}\u{2066}\u{2028}";
     let markup = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&amp;]]>";
-    format!("=1+1\u{1b}[2J\u{1b}]0;title\u{7}{marks}{markup}%0A::error::forged\r\n\u{9b}31m")
+    let lines = FORGED.join("\n");
+    let link = "[x](https://evil.example)";
+    format!(
+        "=1+1\u{1b}[2J\u{1b}]0;title\u{7}{marks}{markup}%0A::error::forged\r\n\u{9b}31m{link}\n{lines}\n{link}"
+    )
 }
 
 /// The credentials of a registry, as `dockerCfg` has them, and in every other form in which they could come through.
@@ -59,6 +72,53 @@ pub fn objects() -> Vec<Value> {
         pod("shop", "legacy", "app"),
         pod("web", "one-off", "app"),
     ]
+}
+
+/// Objects whose names, labels and messages others chose, of each kind that is read as something else than an object to judge.
+pub fn others() -> Vec<Value> {
+    let evil = evil();
+    let meta = json!({"name": evil, "namespace": evil, "labels": {"a": evil}});
+    let of = |api_version: &str, kind: &str, spec: Value| json!({"apiVersion": api_version, "kind": kind, "metadata": meta, "spec": spec});
+    let labels =
+        json!({"security.deckhouse.io/pod-policy": evil, "pod-security.kubernetes.io/enforce": evil});
+    let rego = format!("package x\nviolation[{{\"msg\": {}}}] {{ true }}", json!(evil));
+    let mut template = of(
+        "templates.gatekeeper.sh/v1",
+        "ConstraintTemplate",
+        json!({
+            "crd": {"spec": {"names": {"kind": "Evil"}}},
+            "targets": [{"target": "admission.k8s.gatekeeper.sh", "rego": rego}],
+        }),
+    );
+    template["metadata"]["name"] = json!("evil");
+    vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": evil, "labels": labels}}),
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "labels": labels}}),
+        of("config.gatekeeper.sh/v1alpha1", "Config", json!({"match": [{"excludedNamespaces": [evil]}]})),
+        of("mutations.gatekeeper.sh/v1", "Assign", json!({"location": evil})),
+        of("kustomize.config.k8s.io/v1beta1", "Kustomization", json!({})),
+        of("expansion.gatekeeper.sh/v1beta1", "ExpansionTemplate", json!({"templateSource": evil})),
+        of("deckhouse.io/v1alpha1", &evil, json!({})),
+        of("deckhouse.io/v1alpha1", "SecurityPolicyException", json!({})),
+        template,
+        of("constraints.gatekeeper.sh/v1beta1", "Evil", json!({"enforcementAction": "deny"})),
+    ]
+}
+
+/// A policy, each of whose fields is wrong.
+pub fn wrong_policy() -> Value {
+    let evil = evil();
+    let mut wrong = policy();
+    wrong["metadata"]["name"] = json!(evil);
+    wrong["spec"]["helpUrl"] = json!(evil);
+    wrong["spec"]["match"]["labelSelector"] = json!({"matchLabels": {&evil: evil}});
+    wrong["spec"]["policies"] = json!({
+        "allowedHostPaths": [{"pathPrefix": format!("/{evil}/../x")}, {"pathPrefix": evil}],
+        "allowedVolumes": [evil], "allowedUnsafeSysctls": [evil], "allowedClusterRoles": [format!("*{evil}")],
+        "verifyImageSignatures": [{"reference": evil, "publicKeys": [evil], "ca": evil, "dockerCfg": evil}],
+        &evil: evil,
+    });
+    wrong
 }
 
 /// Some objects as one file.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::api::Api;
-use crate::fixture::{canaries, evil, file, list, objects, policy};
+use crate::fixture::{FORGED, canaries, evil, file, list, objects, others, policy, wrong_policy};
 use crate::folder::Folder;
 
 /// What must come through, so that nobody looks at an empty output.
@@ -58,15 +58,42 @@ const ROWS: &[Row] = &[
             "-f objects.json --namespace-labels {evil}:a=b",
             "-f {evil}",
             "-f policy.json -f objects.json --fix=write",
+            "-f others.json -f policy.json -f objects.json -v",
+            "-f notes.json -f policy.json -f objects.json -v",
+            "-f wrong-policy.json -f objects.json",
         ],
     ),
-    row("test", &["hostile.cases.yaml -v", "evil.cases.yaml"]),
-    row("render", &["-f broken.yaml", "-f policy.json -f evil-policy.json", "-f named-policy.json"]),
-    row("verify", &["{evil} -f policy.json", "registry.example.com/app -f evil-policy.json"]),
+    row("test", &["hostile.cases.yaml -v", "evil.cases.yaml", "hostile.suite.yaml -v"]),
+    row(
+        "render",
+        &[
+            "-f broken.yaml",
+            "-f others.json",
+            "-f wrong-policy.json",
+            "-f policy.json -f evil-policy.json",
+            "-f named-policy.json",
+        ],
+    ),
+    row(
+        "verify",
+        &[
+            "{evil} -f policy.json",
+            "a -f others.json -f wrong-policy.json",
+            "registry.example.com/app -f evil-policy.json",
+        ],
+    ),
     server("operator", &["--listen 127.0.0.1:0 --log-format text", "--listen 127.0.0.1:0 --log-format json"]),
     server("verifier", &["--tls-dir . --listen 127.0.0.1:0 --address 127.0.0.1:0 --log-format text"]),
     row("status", &["", "SecurityPolicy/{evil}", "--probe shop"]),
-    row("explain", &["pod/web -n shop", "{evil}", "-f objects.json --policies policy.json -v"]),
+    row(
+        "explain",
+        &[
+            "pod/web -n shop",
+            "{evil}",
+            "-f objects.json --policies policy.json --policies others.json -v",
+            "-f others.json --policies wrong-policy.json",
+        ],
+    ),
     row(
         "report",
         &[
@@ -74,6 +101,8 @@ const ROWS: &[Row] = &[
             "--by policy",
             "--by namespace --html page.html",
             "-f policy.json -f objects.json --html page.html",
+            "-f others.json -f policy.json -f objects.json",
+            "-f wrong-policy.json -f objects.json",
         ],
     ),
     row(
@@ -82,12 +111,23 @@ const ROWS: &[Row] = &[
             "-f policy.json",
             "-f policy.json --dump objects.json",
             "-f broken.yaml -f policy.json --dump objects.json",
+            "-f policy.json --dump others.json",
+            "-f wrong-policy.json --dump objects.json",
             "--label ns=shop,{evil}=x",
             "--delete SecurityPolicy/{evil}",
             "--settings evil-settings.yaml",
         ],
     ),
-    row("migrate", &["", "-f named-policy.json -f objects.json", "-f evil-policy.json", "--to {evil}"]),
+    row(
+        "migrate",
+        &[
+            "",
+            "-f named-policy.json -f objects.json",
+            "-f evil-policy.json",
+            "-f wrong-policy.json -f others.json",
+            "--to {evil}",
+        ],
+    ),
     row("docs", &["{evil}"]),
     row("uninstall", &["", "--policies"]),
     built_in("crds", &[""]),
@@ -166,6 +206,14 @@ fn folder(api: &Api) -> Result<Folder> {
     let named_policy = evil_policy.clone();
     evil_policy["spec"][&evil] = json!(evil);
     let broken = json!({"apiVersion": evil, "kind": evil, "metadata": {"name": evil}, evil.clone(): evil});
+    let suite_case = json!({"name": evil, "object": "pod.json", "assertions": [{"violations": "no"}]});
+    let suite_test = json!({
+        "name": evil, "template": "template.json", "constraint": "constraint.json", "cases": [suite_case], &evil: evil,
+    });
+    let suite = json!({
+        "apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "metadata": {"name": evil},
+        "tests": [suite_test, {"name": evil, "template": evil, "constraint": evil}],
+    });
     Folder::of(&[
         ("policy.json", file(&policy()).as_bytes()),
         ("evil-policy.json", file(&evil_policy).as_bytes()),
@@ -174,6 +222,13 @@ fn folder(api: &Api) -> Result<Folder> {
         ("hostile.cases.yaml", file(&cases).as_bytes()),
         ("evil.cases.yaml", file(&cases_of_evil).as_bytes()),
         ("broken.yaml", file(&broken).as_bytes()),
+        ("others.json", list(&others()).as_bytes()),
+        ("notes.json", list(&others()[..2]).as_bytes()),
+        ("wrong-policy.json", file(&wrong_policy()).as_bytes()),
+        ("hostile.suite.yaml", file(&suite).as_bytes()),
+        ("template.json", file(&others()[8]).as_bytes()),
+        ("constraint.json", file(&others()[9]).as_bytes()),
+        ("pod.json", file(&objects()[0]).as_bytes()),
         ("evil-settings.yaml", file(&json!({evil.clone(): evil})).as_bytes()),
         ("kubeconfig", api.kubeconfig().as_bytes()),
     ])
@@ -200,7 +255,15 @@ fn one(folder: &Folder, row: &Row, arguments: &str, format: &str) -> Result {
             return Err("the password comes through".into());
         }
     }
-    if arguments.contains("--log-format json") { for_a_program(&notes) } else { for_a_terminal(&notes) }?;
+    if arguments.contains("--log-format json") {
+        for_a_program(&notes)?;
+    } else {
+        for_a_terminal(&notes)?;
+        for_a_runner(&notes)?;
+    }
+    if row.does == Does::Ends {
+        messages(&notes)?;
+    }
     in_format(&out, format)?;
     if arguments.contains("--html") {
         for_a_browser(&page)?;
@@ -244,12 +307,12 @@ fn in_format(out: &str, format: &str) -> Result {
         // JSON has its own way to write what a terminal would obey.
         "json" => for_a_program(out).and_then(|()| Ok(serde_json::from_str::<Value>(out).map(drop)?)),
         "sarif" => for_a_program(out).and_then(|()| sarif(&serde_json::from_str(out)?)),
-        "junit" => for_a_terminal(out).and_then(|()| xml(out)),
+        "junit" => for_a_terminal(out).and_then(|()| for_a_runner(out)).and_then(|()| xml(out)),
         "github" => for_a_terminal(out).and_then(|()| github(out)),
-        "csv" => for_a_terminal(out).and_then(|()| csv(out)),
+        "csv" => for_a_terminal(out).and_then(|()| for_a_runner(out)).and_then(|()| csv(out)),
         // Rego is indented by tabs.
         "yaml" => for_a_terminal(&out.replace('\t', " ")),
-        "table" | "text" | "" => for_a_terminal(out),
+        "table" | "text" | "" => for_a_terminal(out).and_then(|()| for_a_runner(out)),
         other => Err(format!("say here what {other:?} must not have").into()),
     }
 }
@@ -267,6 +330,33 @@ fn for_a_terminal(text: &str) -> Result {
     }
 }
 
+/// Whoever reads the log of a job, and the runner that does what its lines say, sees lines of ours alone. A runner skips spaces
+/// at the start of a line, and finds `##[` anywhere in it.
+fn for_a_runner(text: &str) -> Result {
+    let forged = |line: &&str| {
+        let line = line.trim_start();
+        line.contains("##[") || FORGED.iter().any(|begin| line.starts_with(begin.trim_start()))
+    };
+    match text.lines().find(forged) {
+        None => Ok(()),
+        Some(line) => Err(format!("a line of others: {:?}", shortened(line)).into()),
+    }
+}
+
+/// Each line is a message of ours, or belongs to what is said of wrong usage.
+fn messages(notes: &str) -> Result {
+    let is_ours = |line: &str| {
+        line.is_empty()
+            || ["error: ", "note: ", "Usage: ", "For more information", "  "]
+                .iter()
+                .any(|it| line.starts_with(it))
+    };
+    match notes.lines().find(|line| !is_ours(line)) {
+        None => Ok(()),
+        Some(line) => Err(format!("no message of ours: {:?}", shortened(line)).into()),
+    }
+}
+
 fn for_a_program(text: &str) -> Result {
     match text.find(|c: char| c.is_control() && c != '\n' && c < '\u{80}') {
         None => Ok(()),
@@ -278,7 +368,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-/// SARIF's texts are for people; its properties are data.
+/// SARIF's texts are for people, in which square brackets may make a link; its properties are data, which viewers show.
 fn sarif(document: &Value) -> Result {
     let run = &document["runs"][0];
     let all = [&run["results"], &run["invocations"][0]["toolExecutionNotifications"]];
@@ -288,8 +378,25 @@ fn sarif(document: &Value) -> Result {
             &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
         ];
         texts.into_iter().filter_map(Value::as_str).try_for_each(for_a_terminal)?;
+        for_a_terminal(&texts_of(&result["properties"]).join("\n"))?;
+        let message = result["message"]["text"].as_str().unwrap_or_default();
+        if message.replace(r"\]", "").contains("](") {
+            return Err(format!("a link of others: {:?}", shortened(message)).into());
+        }
     }
     Ok(())
+}
+
+/// All texts of a document, names of fields included.
+fn texts_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.replace('\n', "\r")],
+        Value::Array(items) => items.iter().flat_map(texts_of).collect(),
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| [vec![name.clone()], texts_of(value)].concat()).collect()
+        }
+        _ => vec![],
+    }
 }
 
 /// It nests as it should, and no element is anybody's but ours.

@@ -256,3 +256,25 @@ fn the_json_of_verify_is_as_its_schema_says() -> Result {
     assert!(!validator.is_valid(&other));
     Ok(())
 }
+
+/// What is refused is refused, whatever for; no registry is asked here.
+#[test]
+fn verify_says_what_a_name_alone_decides_and_by_which_policy() -> Result {
+    let mut entries = entries("registry.example.com/*");
+    entries[0]["requireDigest"] = true.into();
+    let folder = folder(&entries, "", &[("docker.json", "{}")])?;
+    for (image, code, says) in [
+        ("registry.example.com/App", 1, "invalid-name: registry.example.com/App: its name cannot be read"),
+        (
+            "registry.example.com/app:1",
+            1,
+            "\nSecurityPolicy/shop, entry registry.example.com/*: digest-required: ",
+        ),
+        ("r.example/app", 2, "not covered: r.example/app: "),
+    ] {
+        let arguments = ["verify", image, "-f", "policy.yaml", "--registry-config", "docker.json"];
+        let (found, said) = folder.run(&arguments)?;
+        assert!(found == code && said.contains(says), "{image} {found}: {said}");
+    }
+    Ok(())
+}

@@ -32,7 +32,7 @@ impl Certificate {
 /// There is none, or something that is none.
 pub fn read_certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
     if pem::has_private_key(text) {
-        return Err(Fault::PrivateKey);
+        return Err(Fault::PrivateKeyForCertificate);
     }
     if text.chars().count() > CA_CHARACTERS {
         return Err(Fault::TooLong(CA_CHARACTERS));

@@ -133,7 +133,7 @@ fn a_private_key_is_refused_as_one_and_never_repeated() {
             let shown = format!("{error} {error:?}");
             assert!(shown.starts_with("publicKeys[1]: this is a private key: "), "{shown}");
             assert!(shown.contains("openssl pkey -in KEY -pubout") && !shown.contains(CANARY), "{shown}");
-            assert_eq!(read_certificates(&text), Err(Fault::PrivateKey));
+            assert_eq!(read_certificates(&text), Err(Fault::PrivateKeyForCertificate));
         }
     }
 }

@@ -4,6 +4,9 @@ use super::read;
 
 /// References that may be meant; none if that cannot be said.
 pub(super) fn meant(text: &str) -> Vec<String> {
+    if has_user(text) {
+        return vec![];
+    }
     let found = match text.strip_suffix('*') {
         Some(begin) if !begin.is_empty() && !begin.contains('/') && !begin.contains('@') => {
             before_slash(begin)
@@ -11,6 +14,16 @@ pub(super) fn meant(text: &str) -> Vec<String> {
         _ => vec![repaired(text)],
     };
     found.into_iter().filter(|meant| meant != "*" && meant != text && read(meant).is_ok()).collect()
+}
+
+/// Whether an `@` stands before something else than a digest: what stands before it may be a user and a password, which no
+/// advice repeats.
+fn has_user(text: &str) -> bool {
+    let digest = |after: &str| {
+        let after = after.trim_end_matches('*').to_ascii_lowercase();
+        "sha256:".starts_with(&after) || after.starts_with("sha256:")
+    };
+    text.split_once('@').is_some_and(|(_, after)| !digest(after))
 }
 
 /// `nginx*` may be an official image, `r.io*` a registry, `app:50*` either.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::pages;
 use crate::check::result::{ObjectResult, Source, Verdict, Violation};
@@ -61,7 +61,7 @@ fn rule(id: &str, violation: &Violation) -> Value {
     };
     let level = level(violation.enforcement_action);
     let mut rule =
-        json!({"id": id, "shortDescription": {"text": text}, "defaultConfiguration": {"level": level}});
+        json!({"id": id, "shortDescription": message(&text), "defaultConfiguration": {"level": level}});
     let kind = violation.policy.as_ref().map(|policy| policy.kind.as_str());
     if let Some(page) = kind.and_then(|kind| pages::page(kind, violation.rule()?)) {
         rule["help"] = json!({"text": pages::text(&page), "markdown": page});
@@ -92,12 +92,12 @@ fn found(
         "ruleId": id,
         "ruleIndex": index,
         "level": level(violation.enforcement_action),
-        "message": {"text": format!("{}: {}", result.object, violation.full_message())},
+        "message": message(&format!("{}: {}", result.object, violation.full_message())),
         "locations": [location],
         "properties": {
             "enforcementAction": violation.enforcement_action,
             "constraint": violation.constraint,
-            "details": violation.details,
+            "details": printable(&violation.details),
             "judged": violation.judged,
         },
     })
@@ -106,21 +106,42 @@ fn found(
 fn problem(problem: &InputError) -> Value {
     let source = Source { file: problem.location.file.to_string().into(), line: problem.location.line };
     let text = Foreign::from(problem.message.as_str()).to_string();
-    json!({"level": "error", "message": {"text": text}, "locations": [location(&source)]})
+    json!({"level": "error", "message": message(&text), "locations": [location(&source)]})
 }
 
 fn not_judged(result: &ObjectResult) -> Option<Value> {
     let text = result.assumed.first().filter(|_| result.verdict == Verdict::Error)?;
     Some(
-        json!({"level": "error", "message": {"text": text.to_string()}, "locations": [location(&result.source)]}),
+        json!({"level": "error", "message": message(&text.to_string()), "locations": [location(&result.source)]}),
     )
 }
 
 /// What passed though nobody verified it.
 fn unverified(result: &ObjectResult) -> impl Iterator<Item = Value> {
     result.unverified_words().map(
-        |text| json!({"level": "note", "message": {"text": text}, "locations": [location(&result.source)]}),
+        |text| json!({"level": "note", "message": message(&text), "locations": [location(&result.source)]}),
     )
+}
+
+/// A message that has no link: `[text](destination)` in a message is one to viewers (SARIF 2.1.0, 3.11.6), which show brackets
+/// after a backslash as they are. Brackets that make no link, as in `containers[0]`, stay: not all viewers know of backslashes.
+fn message(text: &str) -> Value {
+    let is_link = text.contains("](");
+    let escaped = |text: &str| text.replace('\\', r"\\").replace('[', r"\[").replace(']', r"\]");
+    json!({"text": if is_link { escaped(text) } else { text.to_owned() }})
+}
+
+/// Data with what a terminal would obey written out: viewers show it, and it goes on into formats without escapes.
+fn printable(data: &Value) -> Value {
+    let shown = |text: &str| Foreign::from(text).to_string();
+    match data {
+        Value::String(text) => shown(text).into(),
+        Value::Array(items) => items.iter().map(printable).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (shown(name), printable(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => data.clone(),
+    }
 }
 
 fn location(source: &Source) -> Value {
@@ -148,7 +169,29 @@ fn uri(file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::uri;
+    use serde_json::json;
+
+    use super::{message, printable, uri};
+
+    #[test]
+    fn nobody_makes_links() {
+        for (text, expected) in [
+            ("Pod a: containers[0] (line 1)", "Pod a: containers[0] (line 1)"),
+            ("Pod [x](https://evil.example)", r"Pod \[x\](https://evil.example)"),
+            (r"Pod [x\](https://evil.example)", r"Pod \[x\\\](https://evil.example)"),
+            (r"Pod \[x](https://evil.example) [0]", r"Pod \\\[x\](https://evil.example) \[0\]"),
+        ] {
+            assert_eq!(message(text), json!({"text": expected}));
+        }
+    }
+
+    #[test]
+    fn data_obeys_nobody() {
+        assert_eq!(
+            printable(&json!({"a\u{1b}": ["\u{7}", 1, null, {"b": true}], "c": "größe"})),
+            json!({"a\\u{1b}": ["\\u{7}", 1, null, {"b": true}], "c": "größe"})
+        );
+    }
 
     #[test]
     fn paths_become_uris() {
