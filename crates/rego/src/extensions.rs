@@ -8,7 +8,7 @@ use regorus::{Engine, Value};
 use super::external::external_data;
 use super::gofmt::sprintf;
 use super::text::number;
-use super::{arithmetic, deep, networks, regex};
+use super::{arithmetic, deep, durations, encodings, networks, regex, strings, versions};
 
 /// A function: undefined is what OPA makes of an error.
 pub type Function = fn(&[Value]) -> Option<Value>;
@@ -61,11 +61,27 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("regex.replace", 3, regex::replace),
     ("regex.find_n", 3, regex::find_n),
     ("regex.find_all_string_submatch_n", 3, regex::find_all_string_submatch_n),
-    ("semver.is_valid", 1, |v| Some(regex::is_version(&v[0]).into())),
+    ("semver.compare", 2, versions::compare),
+    ("semver.is_valid", 1, versions::is_valid),
     ("units.parse", 1, |v| arithmetic::quantity(v[0].as_string().ok()?)),
     ("net.cidr_overlap", 2, networks::contains),
     ("net.cidr_contains", 2, networks::contains),
+    ("net.cidr_contains_matches", 2, networks::contains_matches),
+    ("net.cidr_expand", 1, networks::expand),
     ("net.cidr_intersects", 2, networks::intersects),
+    ("net.cidr_is_valid", 1, networks::is_valid),
+    ("net.cidr_merge", 1, networks::merge),
+    ("time.parse_duration_ns", 1, durations::parse),
+    ("strings.count", 2, strings::count),
+    ("strings.replace_n", 2, strings::replace_n),
+    ("replace", 3, strings::replace),
+    ("indexof", 2, strings::index_of),
+    ("indexof_n", 2, strings::indexes_of),
+    ("base64.decode", 1, encodings::base64),
+    ("base64.is_valid", 1, encodings::is_base64),
+    ("base64url.decode", 1, encodings::base64_url),
+    ("urlquery.decode", 1, encodings::query),
+    ("urlquery.decode_object", 1, encodings::query_object),
 ];
 
 /// A function, if it is here.

@@ -6,11 +6,14 @@ mod bytecode;
 mod check;
 mod convert;
 mod deep;
+mod durations;
+mod encodings;
 mod extensions;
 mod external;
 mod float;
 mod gofmt;
 mod keywords;
+mod limits;
 mod names;
 mod networks;
 mod outcome;
@@ -19,12 +22,14 @@ mod regex;
 mod safety;
 mod scope;
 mod source;
+mod strings;
 mod text;
 mod token;
 mod tree;
 mod types;
 mod typing;
 mod units;
+mod versions;
 mod visit;
 
 pub use convert::{Numbers, object, to_rego};
@@ -237,7 +242,7 @@ impl Program {
             Machine::Tree(tree) => tree.evaluate(input.clone(), inventory),
             Machine::Bytecode(bytecode) => bytecode.evaluate(input.clone(), inventory),
         });
-        deep::within_limits()?;
+        limits::within()?;
         outcome::findings(&found??)
     }
 }

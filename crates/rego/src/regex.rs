@@ -81,10 +81,3 @@ pub fn find_all_string_submatch_n(v: &[Value]) -> Option<Value> {
     });
     Some(matches.collect::<Vec<_>>().into())
 }
-
-/// Whether a value is a semantic version; a `v` may stand before it.
-pub fn is_version(value: &Value) -> bool {
-    const PART: &str = "(?:\\.[0-9A-Za-z-]+)*";
-    let version = format!("^v?[0-9]+\\.[0-9]+\\.[0-9]+(?:-[0-9A-Za-z-]+{PART})?(?:\\+[0-9A-Za-z-]+{PART})?$");
-    is_match(&[version.into(), value.clone()]) == Some(Value::Bool(true))
-}
