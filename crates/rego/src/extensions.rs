@@ -8,7 +8,10 @@ use regorus::{Engine, Value};
 use super::external::external_data;
 use super::gofmt::sprintf;
 use super::text::number;
-use super::{arithmetic, deep, durations, encodings, networks, regex, strings, versions};
+use super::{
+    arithmetic, deep, durations, encodings, globs, networks, numerals, paths, regex, strings, times,
+    versions, yaml,
+};
 
 /// A function: undefined is what OPA makes of an error.
 pub type Function = fn(&[Value]) -> Option<Value>;
@@ -72,6 +75,26 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("net.cidr_is_valid", 1, networks::is_valid),
     ("net.cidr_merge", 1, networks::merge),
     ("time.parse_duration_ns", 1, durations::parse),
+    ("time.add_date", 4, times::add_date),
+    ("time.parse_rfc3339_ns", 1, times::parse_rfc3339),
+    ("to_number", 1, numerals::to_number),
+    ("ceil", 1, numerals::ceil),
+    ("floor", 1, numerals::floor),
+    ("bits.lsh", 2, numerals::shift_left),
+    ("numbers.range_step", 3, numerals::range_step),
+    ("units.parse_bytes", 1, numerals::parse_bytes),
+    ("sum", 1, |v| items(&v[0])?.into_iter().try_fold(0.into(), |sum, item| arithmetic::plus(&[sum, item]))),
+    ("product", 1, |v| {
+        items(&v[0])?.into_iter().try_fold(1.into(), |all, item| arithmetic::multiply(&[all, item]))
+    }),
+    ("glob.match", 3, globs::is_match),
+    ("glob.quote_meta", 1, globs::quote_meta),
+    ("regex.template_match", 4, regex::template_match),
+    ("json.remove", 2, paths::remove),
+    ("graph.reachable_paths", 2, paths::reachable),
+    ("yaml.unmarshal", 1, yaml::unmarshal),
+    ("yaml.is_valid", 1, yaml::is_valid),
+    ("opa.runtime", 0, |_| Some(Value::new_object())),
     ("strings.count", 2, strings::count),
     ("strings.replace_n", 2, strings::replace_n),
     ("replace", 3, strings::replace),
