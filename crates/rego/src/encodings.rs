@@ -1,6 +1,7 @@
 //! `base64.*`, `base64url.decode` and `urlquery.*` as Go reads them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -76,4 +77,39 @@ pub fn query_object(v: &[Value]) -> Option<Value> {
         fields.entry(unescaped(key)?.into()).or_default().push(unescaped(value)?.into());
     }
     Some(fields.into_iter().map(|(key, values)| (key, values.into())).collect::<BTreeMap<_, _>>().into())
+}
+
+/// Go's `url.QueryEscape`.
+fn escaped(text: &str) -> String {
+    let mut written = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b' ' => written.push('+'),
+            b'-' | b'_' | b'.' | b'~' => written.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => written.push(char::from(byte)),
+            _ => drop(write!(written, "%{byte:02X}")),
+        }
+    }
+    written
+}
+
+/// `urlquery.encode(text)`.
+pub fn to_query(v: &[Value]) -> Option<Value> {
+    Some(escaped(v[0].as_string().ok()?).into())
+}
+
+/// `urlquery.encode_object(object)`: fields are texts, or lists or sets of them.
+pub fn object_to_query(v: &[Value]) -> Option<Value> {
+    let mut fields = vec![];
+    for (key, value) in v[0].as_object().ok()?.iter_sorted() {
+        let values: Vec<&Value> = match value {
+            Value::Array(items) => items.iter().collect(),
+            Value::Set(items) => items.iter().collect(),
+            text => vec![text],
+        };
+        for value in values {
+            fields.push(format!("{}={}", escaped(key.as_string().ok()?), escaped(value.as_string().ok()?)));
+        }
+    }
+    Some(fields.join("&").into())
 }

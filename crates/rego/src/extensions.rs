@@ -9,7 +9,7 @@ use super::external::external_data;
 use super::gofmt::sprintf;
 use super::text::number;
 use super::{
-    arithmetic, deep, durations, encodings, globs, networks, numerals, paths, regex, strings, times,
+    arithmetic, deep, digests, durations, encodings, globs, networks, numerals, paths, regex, strings, times,
     versions, yaml,
 };
 
@@ -76,7 +76,16 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("net.cidr_merge", 1, networks::merge),
     ("time.parse_duration_ns", 1, durations::parse),
     ("time.add_date", 4, times::add_date),
+    ("time.format", 1, times::format),
+    ("time.parse_ns", 2, times::parse),
     ("time.parse_rfc3339_ns", 1, times::parse_rfc3339),
+    ("crypto.sha256", 1, digests::sha256),
+    ("crypto.hmac.sha256", 2, digests::hmac_sha256),
+    ("crypto.hmac.sha512", 2, digests::hmac_sha512),
+    ("crypto.hmac.equal", 2, digests::equal),
+    ("json.filter", 2, paths::filter),
+    ("urlquery.encode", 1, encodings::to_query),
+    ("urlquery.encode_object", 1, encodings::object_to_query),
     ("to_number", 1, numerals::to_number),
     ("ceil", 1, numerals::ceil),
     ("floor", 1, numerals::floor),

@@ -38,9 +38,14 @@ pub fn is_match(v: &[Value]) -> Option<Value> {
     if separators.is_empty() && v[1] != Value::Null {
         separators.push('.');
     }
+    // What stands behind the character zero does not count.
+    let pattern =
+        pattern.split('\0').next().filter(|pattern| !pattern.contains(char::REPLACEMENT_CHARACTER))?;
     let parts = Parser { rest: pattern.chars().peekable() }.parts(false)?;
-    if is_peculiar(&parts) {
-        return exceed("glob.match: Gatekeeper's library does not understand {…} as usual in this pattern");
+    if is_peculiar(&parts, text, &separators) {
+        return exceed(
+            "glob.match: Gatekeeper's library takes this pattern in another way than it is written",
+        );
     }
     let text: Vec<char> = text.chars().collect();
     Some(matches(&parts.iter().collect::<Vec<_>>(), &text, &separators).into())
@@ -126,10 +131,36 @@ impl Parser<'_> {
     }
 }
 
-/// Whether the library does not take alternatives for what they are.
-fn is_peculiar(parts: &[Part]) -> bool {
-    let _ = parts;
-    false
+/// Whether the library does not do what the pattern says: it counts wrongly where alternatives are no plain texts of
+/// ASCII, where they can be empty beside what is no text, and where several separators count at once.
+fn is_peculiar(parts: &[Part], text: &str, separators: &[char]) -> bool {
+    let beside = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| parts.get(before));
+        [before, parts.get(at + 1)].into_iter().flatten().all(|part| matches!(part, Part::Char(_)))
+    };
+    let alternatives = parts.iter().enumerate().any(|(at, part)| {
+        let Part::Any(alternatives) = part else { return false };
+        let plain = |part: &Part| matches!(part, Part::Char(c) if c.is_ascii());
+        let empty = alternatives.iter().filter(|alternative| alternative.is_empty()).count();
+        !text.is_ascii()
+            || !alternatives.iter().flatten().all(plain)
+            || empty == alternatives.len()
+            || empty > 0 && !beside(at)
+    });
+    alternatives || parts.windows(2).any(|pair| are_glued(&pair[0], &pair[1], separators))
+}
+
+/// Whether the library makes one of two parts that it should not.
+fn are_glued(one: &Part, other: &Part, separators: &[char]) -> bool {
+    let forbidden = |part: &Part| match part {
+        Part::One | Part::Many => Some(separators.to_vec()),
+        Part::Of { chars, not: true, range: None } => Some(chars.clone()),
+        Part::All => Some(vec![]),
+        _ => None,
+    };
+    let (Some(first), Some(second)) = (forbidden(one), forbidden(other)) else { return false };
+    let both_long = matches!((one, other), (Part::Many | Part::All, Part::Many | Part::All));
+    if both_long { first != second } else { first == second && first.len() > 1 }
 }
 
 fn matches(parts: &[&Part], text: &[char], separators: &[char]) -> bool {

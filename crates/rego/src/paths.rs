@@ -1,15 +1,24 @@
-//! `json.remove`, and `graph.reachable_paths`.
+//! `json.remove`, `json.filter` and `graph.reachable_paths`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 
-/// What to remove: all of a field, or parts of it.
+/// What paths name: all of a field, or parts of it.
 #[derive(Default)]
-struct Removed(BTreeMap<Value, Option<Removed>>);
+struct Named(BTreeMap<Value, Option<Named>>);
 
-impl Removed {
-    /// A path inside of what is removed as a whole says nothing more.
+impl Named {
+    /// What some paths name.
+    fn new(paths: &Value) -> Option<Self> {
+        let mut named = Self::default();
+        for path in elements(paths)? {
+            named.add(&segments(&path)?);
+        }
+        Some(named)
+    }
+
+    /// A path inside of what is named as a whole says nothing more.
     fn add(&mut self, path: &[Value]) {
         match path {
             [] => {}
@@ -23,30 +32,27 @@ impl Removed {
         }
     }
 
-    /// What is left of a value.
-    fn rest_of(&self, value: &Value) -> Value {
+    /// A value with what is named, or without it.
+    fn of(&self, value: &Value, with: bool) -> Value {
+        let kept = |key: &Value, value: &Value| match self.0.get(key) {
+            None => (!with).then(|| value.clone()),
+            Some(None) => with.then(|| value.clone()),
+            Some(Some(inner)) => Some(inner.of(value, with)),
+        };
         match value {
             Value::Object(fields) => {
-                let left = |(key, value): (&Value, &Value)| Some((key.clone(), self.left(key, value)?));
-                fields.iter().filter_map(left).collect::<BTreeMap<_, _>>().into()
+                let field = |(key, value): (&Value, &Value)| Some((key.clone(), kept(key, value)?));
+                fields.iter().filter_map(field).collect::<BTreeMap<_, _>>().into()
             }
             Value::Set(items) => {
-                items.iter().filter_map(|item| self.left(item, item)).collect::<BTreeSet<_>>().into()
+                items.iter().filter_map(|item| kept(item, item)).collect::<BTreeSet<_>>().into()
             }
             Value::Array(items) => {
                 // Places are texts.
-                let left = |(at, item): (usize, &Value)| self.left(&at.to_string().into(), item);
-                items.iter().enumerate().filter_map(left).collect::<Vec<_>>().into()
+                let item = |(at, item): (usize, &Value)| kept(&at.to_string().into(), item);
+                items.iter().enumerate().filter_map(item).collect::<Vec<_>>().into()
             }
             other => other.clone(),
-        }
-    }
-
-    fn left(&self, key: &Value, value: &Value) -> Option<Value> {
-        match self.0.get(key) {
-            None => Some(value.clone()),
-            Some(None) => None,
-            Some(Some(inner)) => Some(inner.rest_of(value)),
         }
     }
 }
@@ -54,12 +60,13 @@ impl Removed {
 /// `json.remove(object, paths)`.
 pub fn remove(v: &[Value]) -> Option<Value> {
     v[0].as_object().ok()?;
-    let paths = elements(&v[1])?;
-    let mut removed = Removed::default();
-    for path in paths {
-        removed.add(&segments(&path)?);
-    }
-    Some(removed.rest_of(&v[0]))
+    Some(Named::new(&v[1])?.of(&v[0], false))
+}
+
+/// `json.filter(object, paths)`.
+pub fn filter(v: &[Value]) -> Option<Value> {
+    v[0].as_object().ok()?;
+    Some(Named::new(&v[1])?.of(&v[0], true))
 }
 
 /// The keys of a path: a list of them, or a text with slashes.

@@ -1,8 +1,10 @@
-//! `time.add_date` and `time.parse_rfc3339_ns` as Go has them.
+//! `time.add_date`, `time.format` and the functions that parse moments, as Go has them.
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use regorus::Value;
+
+use super::{layouts, parsing};
 
 /// A moment in its time zone: nanoseconds, or a list of them with the zone's name.
 fn moment(value: &Value) -> Option<DateTime<Tz>> {
@@ -61,52 +63,26 @@ fn moved(
     if by < 0 { back(date, by.unsigned_abs()) } else { forward(date, by.unsigned_abs()) }
 }
 
-/// `time.parse_rfc3339_ns(text)`. Go takes an hour of one digit, and a comma before the fraction.
-pub fn parse_rfc3339(v: &[Value]) -> Option<Value> {
-    rfc3339(v[0].as_string().ok()?).map(Value::from)
-}
-
-fn rfc3339(text: &str) -> Option<i64> {
-    let (date, rest) = text.split_once('T')?;
-    let mut parts = date.split('-');
-    let (year, month, day) =
-        (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
-    let (hour, rest) = rest.split_once(':')?;
-    let hour = digits(hour, hour.len().clamp(1, 2))?;
-    let minute = digits(rest.get(..2)?, 2)?;
-    let rest = rest[2..].strip_prefix(':')?;
-    let (second, rest) = (digits(rest.get(..2)?, 2)?, &rest[2..]);
-    let (nanoseconds, zone) = match rest.strip_prefix(['.', ',']) {
-        None => (0, rest),
-        Some(rest) => {
-            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            let (fraction, zone) = rest.split_at(end);
-            (digits(&format!("{fraction:0<9}")[..9], 9).filter(|_| end > 0)?, zone)
+/// `time.format(moment)`: the moment's list may end with a layout.
+pub fn format(v: &[Value]) -> Option<Value> {
+    let layout = match &v[0] {
+        Value::Array(items) => {
+            items.get(2).map_or(Some(""), |layout| layout.as_string().ok().map(AsRef::as_ref))?
         }
+        _ => "",
     };
-    let date =
-        NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day).filter(|_| parts.next().is_none())?;
-    let time = NaiveTime::from_hms_nano_opt(hour, minute, second, nanoseconds)?;
-    let moment = date.and_time(time) - TimeDelta::seconds(offset(zone)?);
-    moment.and_utc().timestamp_nanos_opt()
+    Some(layouts::format(&moment(&v[0])?, layouts::named(layout)).into())
 }
 
-/// Exactly so many digits.
-fn digits(text: &str, count: usize) -> Option<u32> {
-    (text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+/// `time.parse_rfc3339_ns(text)`.
+pub fn parse_rfc3339(v: &[Value]) -> Option<Value> {
+    parsing::parse(layouts::named("RFC3339"), v[0].as_string().ok()?).map(Value::from)
 }
 
-/// The seconds of `Z` or `+05:30`.
-fn offset(zone: &str) -> Option<i64> {
-    if zone == "Z" {
-        return Some(0);
-    }
-    let (sign, rest) = match zone.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let (hours, minutes) = rest.split_once(':')?;
-    let (hours, minutes) = (digits(hours, 2)?, digits(minutes, 2)?);
-    (hours <= 24 && minutes <= 60).then(|| sign * i64::from(hours * 3600 + minutes * 60))
+/// `time.parse_ns(layout, text)`.
+pub fn parse(v: &[Value]) -> Option<Value> {
+    let layout: &str = v[0].as_string().ok()?;
+    // The empty one is not RFC3339 here.
+    let layout = if layout.is_empty() { layout } else { layouts::named(layout) };
+    parsing::parse(layout, v[1].as_string().ok()?).map(Value::from)
 }
