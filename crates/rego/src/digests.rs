@@ -1,11 +1,17 @@
 //! `crypto.*`: digests as text.
 
+use std::fmt::Write;
+
 use hmac::{Hmac, KeyInit, Mac};
 use regorus::Value;
 use sha2::{Digest, Sha256, Sha512};
 
 fn hexadecimal(bytes: &[u8]) -> Value {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
 }
 
 /// `crypto.sha256(text)`.

@@ -1,5 +1,7 @@
 //! `time.parse_duration_ns`: Go's durations, and with OPA days, weeks and years.
 
+use std::fmt::Write;
+
 use regorus::Value;
 
 /// The most nanoseconds below zero.
@@ -36,7 +38,7 @@ fn in_hours(text: &str) -> Option<String> {
             _ => 0.0,
         };
         if hours > 0.0 {
-            written.push_str(&format!("{}h", digits.parse::<f64>().ok()? * hours));
+            let _ = write!(written, "{}h", digits.parse::<f64>().ok()? * hours);
         } else {
             written.extend([digits, unit]);
         }

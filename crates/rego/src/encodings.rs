@@ -25,8 +25,8 @@ pub fn base64(v: &[Value]) -> Option<Value> {
 }
 
 /// `base64.is_valid(text)`.
-pub fn is_base64(v: &[Value]) -> Option<Value> {
-    Some(v[0].as_string().is_ok_and(|text| decoded(&BASE64, text).is_some()).into())
+pub fn is_base64(value: &Value) -> bool {
+    value.as_string().is_ok_and(|text| decoded(&BASE64, text).is_some())
 }
 
 /// `base64url.decode(text)`: the padding may be missing.

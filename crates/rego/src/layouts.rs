@@ -89,8 +89,8 @@ pub fn named(layout: &str) -> &str {
 pub fn next(layout: &str) -> (&str, Option<Part>, &str) {
     for (at, _) in layout.char_indices() {
         let rest = &layout[at..];
-        if rest.starts_with("_2006") {
-            return (&layout[..=at], Some(Part::LongYear), &rest[5..]);
+        if let Some(behind) = rest.strip_prefix("_2006") {
+            return (&layout[..=at], Some(Part::LongYear), behind);
         }
         if let Some((part, length)) = part(rest) {
             return (&layout[..at], Some(part), &rest[length..]);

@@ -86,8 +86,8 @@ pub fn intersects(v: &[Value]) -> Option<Value> {
 }
 
 /// `net.cidr_is_valid(text)`.
-pub fn is_valid(v: &[Value]) -> Option<Value> {
-    Some(network(&v[0]).is_some().into())
+pub fn is_valid(value: &Value) -> bool {
+    network(value).is_some()
 }
 
 /// `net.cidr_expand(network)`: the set of its addresses.

@@ -1,5 +1,6 @@
 //! `regex.*` with the regular expressions of Go.
 
+use std::fmt::Write;
 use std::rc::Rc;
 
 use gatewright_re2::{Pattern, cached};
@@ -95,7 +96,7 @@ pub fn template_match(v: &[Value]) -> Option<Value> {
     for (from, to) in marked(template.as_bytes(), start, end)? {
         let part = &template[from + 1..to - 1];
         compiled(&format!("^{part}$").into())?;
-        pattern.push_str(&format!("{}({part})", quoted(&template[begin..from])));
+        let _ = write!(pattern, "{}({part})", quoted(&template[begin..from]));
         begin = to;
     }
     pattern.push_str(&quoted(&template[begin..]));

@@ -57,17 +57,14 @@ fn replaced(text: &str, patterns: &[(&str, &str)]) -> String {
         let fits = |(old, _): &&(&str, &str)| {
             bytes[at..].starts_with(old.as_bytes()) && !(after_empty && old.is_empty())
         };
-        match patterns.iter().find(fits) {
-            Some((old, new)) => {
-                written.extend_from_slice(new.as_bytes());
-                at += old.len();
-                after_empty = old.is_empty();
-            }
-            None => {
-                written.extend(bytes.get(at));
-                at += 1;
-                after_empty = false;
-            }
+        if let Some((old, new)) = patterns.iter().find(fits) {
+            written.extend_from_slice(new.as_bytes());
+            at += old.len();
+            after_empty = old.is_empty();
+        } else {
+            written.extend(bytes.get(at));
+            at += 1;
+            after_empty = false;
         }
     }
     String::from_utf8_lossy(&written).into_owned()

@@ -81,6 +81,6 @@ pub fn compare(v: &[Value]) -> Option<Value> {
 }
 
 /// `semver.is_valid(value)`.
-pub fn is_valid(v: &[Value]) -> Option<Value> {
-    Some(v[0].as_string().is_ok_and(|text| Version::parse(text).is_some()).into())
+pub fn is_valid(value: &Value) -> bool {
+    value.as_string().is_ok_and(|text| Version::parse(text).is_some())
 }

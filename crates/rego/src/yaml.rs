@@ -12,9 +12,8 @@ pub fn unmarshal(v: &[Value]) -> Option<Value> {
 }
 
 /// `yaml.is_valid(text)`.
-pub fn is_valid(v: &[Value]) -> Option<Value> {
-    let Ok(text) = v[0].as_string() else { return Some(false.into()) };
-    Some(read(text).is_some().into())
+pub fn is_valid(value: &Value) -> bool {
+    value.as_string().is_ok_and(|text| read(text).is_some())
 }
 
 fn read(text: &str) -> Option<Json> {
