@@ -260,7 +260,7 @@ fn yaml_documents(chunk: Chunk, envelope: Envelope) -> Documents {
     }
 }
 
-fn syntax_error(chunk: &Chunk, YamlError { line, message }: YamlError) -> InputError {
+fn syntax_error(chunk: &Chunk, YamlError { line, message, .. }: YamlError) -> InputError {
     let template = chunk.text.contains("{{");
     let hint = if template { " (a template? render it first, with `helm template` for one)" } else { "" };
     InputError::new(&chunk.file, chunk.line + line - 1, format!("{message}{hint}"))

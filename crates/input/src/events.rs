@@ -111,6 +111,14 @@ impl<'t> Events<'t> {
         }
     }
 
+    /// Reads to the end of a document of which the last part was read.
+    ///
+    /// # Errors
+    /// What stands there is no YAML.
+    pub fn end(&mut self) -> Result<(), YamlError> {
+        self.parser.parse().map(drop).map_err(|error| self.error(&error))
+    }
+
     /// The line on which a part begins, from 1.
     pub fn line(&mut self, event: &Event) -> usize {
         self.line_of(event.mark)
@@ -132,12 +140,12 @@ impl<'t> Events<'t> {
     fn error(&mut self, error: &Error) -> YamlError {
         if let Some(mark) = error.problem_mark() {
             let message = problem(error, &self.guarded.text, place(mark));
-            return YamlError { line: self.line_of(mark), message };
+            return YamlError::new(self.line_of(mark), message);
         }
         let text = &self.guarded.text;
         let before = text.find(is_control).unwrap_or_default();
         let line = newlines(&text.as_bytes()[..before]) + 1;
-        YamlError { line, message: error.problem().to_owned() }
+        YamlError::new(line, error.problem().to_owned())
     }
 }
 

@@ -102,7 +102,7 @@ pub fn parse(text: &str) -> (Vec<Found<'_>>, Option<YamlError>) {
 fn positioned(error: &serde_json::Error, first_line: usize) -> YamlError {
     let message = error.to_string();
     let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
-    YamlError { line: first_line + error.line().max(1) - 1, message: plain(what) }
+    YamlError::new(first_line + error.line().max(1) - 1, plain(what))
 }
 
 /// What the reader of JSON says, in words for people.

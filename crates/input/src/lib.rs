@@ -52,6 +52,22 @@ pub fn value(text: &str) -> Result<serde_json::Value, String> {
     Ok(parsed.map(yaml::Parsed::whole).unwrap_or_default())
 }
 
+/// The value of the first document of a text, as a Go program reads it that calls `sigs.k8s.io/yaml`: of a key that is
+/// there twice the last counts. Null if there is none.
+///
+/// # Errors
+/// It does not parse. The error says whether that is only a bound of this reader.
+pub fn first(text: &str) -> Result<serde_json::Value, FirstError> {
+    yaml::first(text).map_err(|error| FirstError { is_limit: error.is_limit })
+}
+
+/// A text that [`first`] does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstError {
+    /// It is nested too deep, or stands for too much: others may read it.
+    pub is_limit: bool,
+}
+
 /// The line on which a field of a YAML document stands, from 1; the first if it is not there.
 #[must_use]
 pub fn line_of(text: &str, pointer: &str) -> usize {

@@ -23,6 +23,15 @@ pub struct YamlError {
     pub line: usize,
     /// What is wrong.
     pub message: String,
+    /// Whether it is a bound of this reader: others may take the document.
+    pub is_limit: bool,
+}
+
+impl YamlError {
+    /// A document that is wrong.
+    pub const fn new(line: usize, message: String) -> Self {
+        Self { line, message, is_limit: false }
+    }
 }
 
 /// A document. The items of a list are kept as text, which takes a tenth of the memory of values.
@@ -72,8 +81,7 @@ enum Anchor {
 /// # Errors
 /// The document does not parse, has a key twice, is nested too deep, or stands for far more than it says.
 pub fn parse(text: &str) -> Result<Option<Parsed>, YamlError> {
-    let mut builder =
-        Builder { events: Events::new(text), anchors: HashMap::new(), aliased: 0, values: 0, items: None };
+    let mut builder = Builder::new(text, Strictness::Strict);
     let Some(first) = builder.events.next()? else { return Ok(None) };
     let line = builder.events.line(&first);
     let value = builder.node(&first, 0)?;
@@ -83,7 +91,28 @@ pub fn parse(text: &str) -> Result<Option<Parsed>, YamlError> {
     Ok((!value.is_null()).then_some(Parsed { line, value, items: builder.items }))
 }
 
+/// Reads the first document as a program does that calls `sigs.k8s.io/yaml`: of a key that is there twice the last
+/// counts, and what follows is not looked at. Null if the document is empty.
+///
+/// # Errors
+/// The document does not parse, is nested too deep, or stands for far more than it says.
+pub fn first(text: &str) -> Result<Value, YamlError> {
+    let mut builder = Builder::new(text, Strictness::Lenient);
+    let Some(first) = builder.events.next()? else { return Ok(Value::Null) };
+    let value = builder.node(&first, 0)?;
+    builder.events.end()?;
+    Ok(value)
+}
+
+/// Whether keys may be there twice.
+#[derive(Clone, Copy, PartialEq)]
+enum Strictness {
+    Strict,
+    Lenient,
+}
+
 struct Builder<'t> {
+    strictness: Strictness,
     events: Events<'t>,
     anchors: HashMap<String, Anchor>,
     aliased: usize,
@@ -91,23 +120,32 @@ struct Builder<'t> {
     items: Option<Vec<Item>>,
 }
 
-impl Builder<'_> {
+impl<'t> Builder<'t> {
+    fn new(text: &'t str, strictness: Strictness) -> Self {
+        let events = Events::new(text);
+        Self { strictness, events, anchors: HashMap::new(), aliased: 0, values: 0, items: None }
+    }
+
     fn error(&mut self, event: &Event, message: impl Into<String>) -> YamlError {
-        YamlError { line: self.events.line(event), message: message.into() }
+        YamlError::new(self.events.line(event), message.into())
+    }
+
+    fn limit(&mut self, event: &Event, message: String) -> YamlError {
+        YamlError { is_limit: true, ..self.error(event, message) }
     }
 
     fn next(&mut self) -> Result<Event, YamlError> {
-        let end = || YamlError { line: 1, message: "the document ends too early".to_owned() };
+        let end = || YamlError::new(1, "the document ends too early".to_owned());
         self.events.next()?.ok_or_else(end)
     }
 
     fn node(&mut self, event: &Event, depth: usize) -> Result<Value, YamlError> {
         if depth > DEEPEST {
-            return Err(self.error(event, format!("nested deeper than {DEEPEST} levels")));
+            return Err(self.limit(event, format!("nested deeper than {DEEPEST} levels")));
         }
         self.values += 1;
         if self.values > MOST_VALUES {
-            return Err(self.error(event, format!("an object of more than {MOST_VALUES} values")));
+            return Err(self.limit(event, format!("an object of more than {MOST_VALUES} values")));
         }
         match &event.part {
             Part::Alias(name) => self.alias(event, name, depth),
@@ -150,11 +188,11 @@ impl Builder<'_> {
             None => return Err(self.error(event, "an alias without an anchor before it")),
         };
         if depth + height > DEEPEST {
-            return Err(self.error(event, format!("nested deeper than {DEEPEST} levels")));
+            return Err(self.limit(event, format!("nested deeper than {DEEPEST} levels")));
         }
         self.aliased += size;
         if self.aliased > MOST_ALIASED {
-            return Err(self.error(event, format!("its aliases stand for more than {MOST_ALIASED} values")));
+            return Err(self.limit(event, format!("its aliases stand for more than {MOST_ALIASED} values")));
         }
         Ok(value.clone())
     }
@@ -183,7 +221,7 @@ impl Builder<'_> {
                 continue;
             }
             let key = self.key(&event, depth)?;
-            if fields.contains_key(&key) && !merged.remove(&key) {
+            if fields.contains_key(&key) && !merged.remove(&key) && self.strictness == Strictness::Strict {
                 return Err(self.error(&event, format!("the key {key:?} is here a second time")));
             }
             let value = self.field(&key, depth)?;
@@ -206,7 +244,8 @@ impl Builder<'_> {
 
     fn field(&mut self, key: &str, depth: usize) -> Result<Value, YamlError> {
         let event = self.next()?;
-        if depth == 0 && key == "items" && matches!(event.part, Part::Sequence(None)) {
+        let is_kept = self.strictness == Strictness::Strict && depth == 0 && key == "items";
+        if is_kept && matches!(event.part, Part::Sequence(None)) {
             self.items = Some(self.list_items()?);
             return Ok(Value::Null);
         }
@@ -242,7 +281,7 @@ impl Builder<'_> {
         };
         for map in maps.into_iter().rev() {
             let Value::Object(map) = map else {
-                return Err(YamlError { line, message: "<< takes a map or a list of maps".to_owned() });
+                return Err(YamlError::new(line, "<< takes a map or a list of maps".to_owned()));
             };
             merged.extend(map.keys().filter(|key| !fields.contains_key(*key)).cloned());
             fields.extend(map);

@@ -48,7 +48,7 @@ impl Pattern {
         let compiled = RegexBuilder::new(&translated).nest_limit(DEEPEST).size_limit(LARGEST).build();
         compiled.map(Self).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => refused("expression too large", pattern),
-            _ => refused("expression nests too deeply, or names two groups alike", pattern),
+            _ => refused("expression nests too deeply", pattern),
         })
     }
 

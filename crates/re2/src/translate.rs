@@ -219,7 +219,11 @@ impl Translator<'_> {
             |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let flags = ahead.strip_suffix('-').is_none() && ahead.chars().all(|c| "imsU-".contains(c));
         match (named, close) {
-            (Some(name), Some('>')) if is_word(name) => drop(write!(self.out, "(?P<{name}>")),
+            // Go takes a name twice, and means the first group of it.
+            (Some(name), Some('>')) if is_word(name) => {
+                let group = format!("(?P<{name}>");
+                self.out.push_str(if self.out.contains(&group) { "(" } else { &group });
+            }
             (Some(_), _) => return Err(self.unnamed()),
             (None, Some(')')) if flags && ahead.is_empty() => self.out.push_str("(?:)"),
             (None, Some(close @ (')' | ':'))) if flags && ahead.matches('-').count() <= 1 => {

@@ -57,9 +57,13 @@ pub fn is_deprecated(name: &str) -> bool {
     DEPRECATED.contains(&name)
 }
 
+/// What regorus has, but in another way than OPA: it writes YAML 1.2.
+const OTHERWISE: [&str; 1] = ["yaml.marshal"];
+
 /// Whether this engine has it.
 pub fn is_supported(name: &str) -> bool {
-    name == "print" || extensions::find(name).is_some() || BUILTINS.contains_key(name)
+    let regorus = || BUILTINS.contains_key(name) && !OTHERWISE.contains(&name);
+    name == "print" || extensions::find(name).is_some() || regorus()
 }
 
 /// The path of a reference that has only names and texts: `data.lib.x`.

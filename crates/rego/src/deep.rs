@@ -1,37 +1,28 @@
 //! JSON that is nested deeper than regorus's own reader takes it, without a level of stack for a level of text.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use regorus::Value;
 
-use super::EngineError;
+use super::limits::exceed;
 
 /// How deep a text may be nested. OPA takes ten times as much; whoever walks a value needs stack for each level.
 const DEEPEST: usize = 1_000;
 
+/// The largest exponent of a number that no float can hold.
+const LARGEST: usize = 10_000;
+
+/// What is said of a text that is nested deeper.
+const TOO_DEEP: &str = "json.unmarshal: a text is nested deeper than 1000 levels";
+
 /// What OPA takes.
 const DEEPEST_IN_OPA: usize = 10_000;
-
-thread_local! {
-    static EXCEEDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether no text of this evaluation was nested too deep; the next evaluation begins anew.
-pub fn within_limits() -> Result<(), EngineError> {
-    if !EXCEEDED.take() {
-        return Ok(());
-    }
-    let message = format!("json.unmarshal: a text is nested deeper than {DEEPEST} levels");
-    Err(EngineError { lib: None, line: 0, message })
-}
 
 /// `json.unmarshal`; none for what is no JSON.
 pub fn unmarshal(text: &str) -> Option<Value> {
     let depth = depth(text);
     if depth > DEEPEST {
-        EXCEEDED.set(depth <= DEEPEST_IN_OPA);
-        return None;
+        return if depth > DEEPEST_IN_OPA { None } else { exceed(TOO_DEEP) };
     }
     let mut reader = Reader { rest: text, open: vec![] };
     let value = reader.document()?;
@@ -164,15 +155,70 @@ impl<'a> Reader<'a> {
         };
         let (token, behind) = rest.split_at_checked(end)?;
         self.rest = behind;
-        Value::from_json_str(token).ok()
+        match Value::from_json_str(token) {
+            Ok(value) => Some(value),
+            Err(_) if token.starts_with('"') => Value::from_json_str(&without_lone_surrogates(token)).ok(),
+            Err(_) => large(token),
+        }
     }
+}
+
+/// A text in quotes in which halves of characters are replaced, as Go does.
+fn without_lone_surrogates(token: &str) -> String {
+    const REPLACEMENT: &str = "\\ufffd";
+    let (mut written, mut rest) = (String::new(), token);
+    while let Some(at) = rest.find('\\') {
+        written.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let length = match (surrogate(rest), rest.get(6..).and_then(surrogate)) {
+            (Some(true), Some(false)) => 12,
+            (Some(_), _) => {
+                written.push_str(REPLACEMENT);
+                rest = &rest[6..];
+                continue;
+            }
+            (None, _) => rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end),
+        };
+        written.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    written + rest
+}
+
+/// Whether a text begins with the escape of the first half of a character; none if with that of no half.
+fn surrogate(text: &str) -> Option<bool> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    let code = u32::from_str_radix(digits, 16).ok()?;
+    (0xd800..0xe000).contains(&code).then_some(code < 0xdc00)
+}
+
+/// A number that is too large for a float. OPA computes with its digits.
+fn large(token: &str) -> Option<Value> {
+    let (sign, number) = token.strip_prefix('-').map_or(("", token), |number| ("-", number));
+    let (mantissa, exponent) = number.split_once(['e', 'E'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && (digits(fraction) || !mantissa.contains('.'))
+        && digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
+    if !is_number {
+        return None;
+    }
+    let exponent: usize = exponent.strip_prefix('+').unwrap_or(exponent).parse().unwrap_or(usize::MAX);
+    if exponent > LARGEST || exponent < fraction.len() {
+        return exceed("json.unmarshal: a number with more than 10000 digits");
+    }
+    let zeros = "0".repeat(exponent - fraction.len());
+    Value::from_numeric_string(&format!("{sign}{whole}{fraction}{zeros}")).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use regorus::Value;
 
-    use super::{DEEPEST, unmarshal, within_limits};
+    use super::{DEEPEST, unmarshal};
+    use crate::limits::within;
 
     #[test]
     fn it_reads_what_json_is() {
@@ -192,11 +238,11 @@ mod tests {
     fn deep_texts_are_read_as_far_as_the_stack_holds() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(unmarshal(&nested(DEEPEST)).is_some());
-        assert_eq!(within_limits(), Ok(()));
+        assert_eq!(within(), Ok(()));
         assert!(unmarshal(&nested(DEEPEST + 1)).is_none());
-        assert!(within_limits().unwrap_err().message.contains("nested deeper"));
-        assert_eq!(within_limits(), Ok(()));
+        assert!(within().unwrap_err().message.contains("nested deeper"));
+        assert_eq!(within(), Ok(()));
         assert!(unmarshal(&nested(10_001)).is_none());
-        assert_eq!(within_limits(), Ok(()), "OPA takes no more either");
+        assert_eq!(within(), Ok(()), "OPA takes no more either");
     }
 }

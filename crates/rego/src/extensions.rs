@@ -8,7 +8,10 @@ use regorus::{Engine, Value};
 use super::external::external_data;
 use super::gofmt::sprintf;
 use super::text::number;
-use super::{arithmetic, deep, networks, regex};
+use super::{
+    arithmetic, deep, digests, durations, encodings, globs, networks, numerals, paths, regex, strings, times,
+    versions, yaml,
+};
 
 /// A function: undefined is what OPA makes of an error.
 pub type Function = fn(&[Value]) -> Option<Value>;
@@ -61,11 +64,56 @@ const FUNCTIONS: &[(&str, u8, Function)] = &[
     ("regex.replace", 3, regex::replace),
     ("regex.find_n", 3, regex::find_n),
     ("regex.find_all_string_submatch_n", 3, regex::find_all_string_submatch_n),
-    ("semver.is_valid", 1, |v| Some(regex::is_version(&v[0]).into())),
+    ("semver.compare", 2, versions::compare),
+    ("semver.is_valid", 1, |v| Some(versions::is_valid(&v[0]).into())),
     ("units.parse", 1, |v| arithmetic::quantity(v[0].as_string().ok()?)),
     ("net.cidr_overlap", 2, networks::contains),
     ("net.cidr_contains", 2, networks::contains),
+    ("net.cidr_contains_matches", 2, networks::contains_matches),
+    ("net.cidr_expand", 1, networks::expand),
     ("net.cidr_intersects", 2, networks::intersects),
+    ("net.cidr_is_valid", 1, |v| Some(networks::is_valid(&v[0]).into())),
+    ("net.cidr_merge", 1, networks::merge),
+    ("time.parse_duration_ns", 1, durations::parse),
+    ("time.add_date", 4, times::add_date),
+    ("time.format", 1, times::format),
+    ("time.parse_ns", 2, times::parse),
+    ("time.parse_rfc3339_ns", 1, times::parse_rfc3339),
+    ("crypto.sha256", 1, digests::sha256),
+    ("crypto.hmac.sha256", 2, digests::hmac_sha256),
+    ("crypto.hmac.sha512", 2, digests::hmac_sha512),
+    ("crypto.hmac.equal", 2, digests::equal),
+    ("json.filter", 2, paths::filter),
+    ("urlquery.encode", 1, encodings::to_query),
+    ("urlquery.encode_object", 1, encodings::object_to_query),
+    ("to_number", 1, numerals::to_number),
+    ("ceil", 1, numerals::ceil),
+    ("floor", 1, numerals::floor),
+    ("bits.lsh", 2, numerals::shift_left),
+    ("numbers.range_step", 3, numerals::range_step),
+    ("units.parse_bytes", 1, numerals::parse_bytes),
+    ("sum", 1, |v| items(&v[0])?.into_iter().try_fold(0.into(), |sum, item| arithmetic::plus(&[sum, item]))),
+    ("product", 1, |v| {
+        items(&v[0])?.into_iter().try_fold(1.into(), |all, item| arithmetic::multiply(&[all, item]))
+    }),
+    ("glob.match", 3, globs::is_match),
+    ("glob.quote_meta", 1, globs::quote_meta),
+    ("regex.template_match", 4, regex::template_match),
+    ("json.remove", 2, paths::remove),
+    ("graph.reachable_paths", 2, paths::reachable),
+    ("yaml.unmarshal", 1, yaml::unmarshal),
+    ("yaml.is_valid", 1, |v| Some(yaml::is_valid(&v[0]).into())),
+    ("opa.runtime", 0, |_| Some(Value::new_object())),
+    ("strings.count", 2, strings::count),
+    ("strings.replace_n", 2, strings::replace_n),
+    ("replace", 3, strings::replace),
+    ("indexof", 2, strings::index_of),
+    ("indexof_n", 2, strings::indexes_of),
+    ("base64.decode", 1, encodings::base64),
+    ("base64.is_valid", 1, |v| Some(encodings::is_base64(&v[0]).into())),
+    ("base64url.decode", 1, encodings::base64_url),
+    ("urlquery.decode", 1, encodings::query),
+    ("urlquery.decode_object", 1, encodings::query_object),
 ];
 
 /// A function, if it is here.

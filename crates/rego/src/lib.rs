@@ -6,26 +6,39 @@ mod bytecode;
 mod check;
 mod convert;
 mod deep;
+mod digests;
+mod durations;
+mod encodings;
 mod extensions;
 mod external;
 mod float;
+mod globs;
 mod gofmt;
 mod keywords;
+mod layouts;
+mod limits;
 mod names;
 mod networks;
+mod numerals;
 mod outcome;
+mod parsing;
+mod paths;
 mod print;
 mod regex;
 mod safety;
 mod scope;
 mod source;
+mod strings;
 mod text;
+mod times;
 mod token;
 mod tree;
 mod types;
 mod typing;
 mod units;
+mod versions;
 mod visit;
+mod yaml;
 
 pub use convert::{Numbers, object, to_rego};
 pub use external::{Answer, Providers};
@@ -237,7 +250,7 @@ impl Program {
             Machine::Tree(tree) => tree.evaluate(input.clone(), inventory),
             Machine::Bytecode(bytecode) => bytecode.evaluate(input.clone(), inventory),
         });
-        deep::within_limits()?;
+        limits::within()?;
         outcome::findings(&found??)
     }
 }

@@ -1,5 +1,6 @@
 //! `regex.*` with the regular expressions of Go.
 
+use std::fmt::Write;
 use std::rc::Rc;
 
 use gatewright_re2::{Pattern, cached};
@@ -82,9 +83,54 @@ pub fn find_all_string_submatch_n(v: &[Value]) -> Option<Value> {
     Some(matches.collect::<Vec<_>>().into())
 }
 
-/// Whether a value is a semantic version; a `v` may stand before it.
-pub fn is_version(value: &Value) -> bool {
-    const PART: &str = "(?:\\.[0-9A-Za-z-]+)*";
-    let version = format!("^v?[0-9]+\\.[0-9]+\\.[0-9]+(?:-[0-9A-Za-z-]+{PART})?(?:\\+[0-9A-Za-z-]+{PART})?$");
-    is_match(&[version.into(), value.clone()]) == Some(Value::Bool(true))
+/// `regex.template_match(template, text, start, end)`: what stands between the delimiters is a regular expression, and
+/// the rest is text.
+pub fn template_match(v: &[Value]) -> Option<Value> {
+    let delimiter = |value: &Value| match value.as_string().ok()?.as_bytes() {
+        [delimiter] => Some(*delimiter),
+        _ => None,
+    };
+    let template: &str = v[0].as_string().ok()?;
+    let (start, end) = (delimiter(&v[2])?, delimiter(&v[3])?);
+    let (mut pattern, mut begin) = (String::from("^"), 0);
+    for (from, to) in marked(template.as_bytes(), start, end)? {
+        let part = &template[from + 1..to - 1];
+        compiled(&format!("^{part}$").into())?;
+        let _ = write!(pattern, "{}({part})", quoted(&template[begin..from]));
+        begin = to;
+    }
+    pattern.push_str(&quoted(&template[begin..]));
+    pattern.push('$');
+    is_match(&[pattern.into(), v[1].clone()])
+}
+
+/// Where delimiters and what is between them stand; none if one of them is alone.
+fn marked(template: &[u8], start: u8, end: u8) -> Option<Vec<(usize, usize)>> {
+    let (mut found, mut open, mut from) = (vec![], 0_u32, 0);
+    for (at, byte) in template.iter().enumerate() {
+        if *byte == start {
+            open += 1;
+            if open == 1 {
+                from = at;
+            }
+        } else if *byte == end {
+            open = open.checked_sub(1)?;
+            if open == 0 {
+                found.push((from, at + 1));
+            }
+        }
+    }
+    (open == 0).then_some(found)
+}
+
+/// A text as a pattern that it alone matches.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::new();
+    for c in text.chars() {
+        if "\\.+*?()|[]{}^$".contains(c) {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted
 }
