@@ -188,7 +188,7 @@ impl Checker<'_> {
 }
 
 /// The value of a constant.
-pub(super) fn constant(term: &Expr) -> Option<regorus::Value> {
+pub fn constant(term: &Expr) -> Option<regorus::Value> {
     match term {
         Expr::String { value, .. }
         | Expr::RawString { value, .. }
