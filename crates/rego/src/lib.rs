@@ -11,6 +11,7 @@ mod external;
 mod float;
 mod gofmt;
 mod keywords;
+mod literals;
 mod names;
 mod networks;
 mod outcome;
