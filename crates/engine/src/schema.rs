@@ -8,12 +8,14 @@ mod structural;
 mod typed;
 mod unknown;
 mod validate;
+mod words;
 
 pub use defaults::add_defaults;
 pub use rules::Rules;
 pub use structural::{check, preserve_unknown_fields};
 pub use unknown::{unknown_field, unknown_fields};
 pub use validate::{faults, validate};
+pub use words::check_types;
 
 /// Something in a value that its schema forbids, or in a schema that Kubernetes refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -333,13 +333,14 @@ fn parameters(template: &Value, legacy_by_default: bool) -> Result<Option<Schema
         Value::Null => return Ok(None),
         found => found.clone(),
     };
-    if legacy {
-        schema::preserve_unknown_fields(&mut parameters);
-    }
     let refused = |fault: schema::Fault| {
         let limit = fault.limit;
         TemplateError { limit, ..TemplateError::new(fault.pointer, fault.message) }
     };
+    schema::check_types(&parameters, POINTER).map_err(refused)?;
+    if legacy {
+        schema::preserve_unknown_fields(&mut parameters);
+    }
     schema::check(&parameters, POINTER).map_err(refused)?;
     let rules = schema::Rules::new(&parameters, POINTER).map_err(refused)?;
     Ok(Some(Schema { structure: parameters, rules }))

@@ -1,8 +1,11 @@
 //! What Gatekeeper and OPA refuse when they load a template, and what this engine does not have.
 
+mod forms;
+mod replaced;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Module, Rule, RuleHead};
+use regorus::unstable::{Expr, Import, Module, Rule, RuleHead};
 
 use super::Providers;
 use super::builtins;
@@ -30,18 +33,31 @@ pub fn gatekeeper(module: &Module, is_lib: bool) -> Vec<Fault> {
         faults.push(Fault::new(0, "there is no rule named violation: Gatekeeper asks for it"));
     }
     for import in &module.imports {
-        let path = builtins::path(&import.refr).unwrap_or_default();
-        if !path.starts_with("data.lib.") && path != "data.lib" && !path.starts_with("future.") {
-            let said =
-                format!("bad import {path}: Gatekeeper allows data.lib.<name> and future.keywords only");
-            faults.push(Fault::new(import.span.line as usize, said));
-        }
+        let said = bad_import(import);
+        faults.extend(said.map(|said| Fault::new(import.span.line as usize, said)));
     }
     for rule in &module.policy {
+        faults.extend(forms::rule(rule, module.rego_v1));
         visit::rule(rule, &mut |node| reference(&node, &mut faults));
         faults.extend(keyword(rule, module).map(|said| Fault::new(rule.span().line as usize, said)));
     }
     faults
+}
+
+/// Why OPA or Gatekeeper refuses an import.
+fn bad_import(import: &Import) -> Option<String> {
+    let path = builtins::path(&import.refr).unwrap_or_default();
+    if let Some(alias) = import.r#as.as_ref().filter(|alias| matches!(alias.text(), "input" | "data")) {
+        return Some(format!("rego_parse_error: unexpected alias {}: expected a variable", alias.text()));
+    }
+    if let Some(keyword) = path.strip_prefix("future.keywords.") {
+        let known = keywords::KEYWORDS.contains(&keyword) || keyword == "not";
+        let said = "rego_parse_error: unexpected keyword, must be one of [contains every if in not]";
+        return (!known).then(|| said.to_owned());
+    }
+    let allowed = path.starts_with("data.lib.") || path == "data.lib" || path.starts_with("future.");
+    (!allowed)
+        .then(|| format!("bad import {path}: Gatekeeper allows data.lib.<name> and future.keywords only"))
 }
 
 /// In Rego 1.0 a keyword is no name of a rule.
@@ -125,7 +141,7 @@ pub fn calls(
     scope: &Scope,
     providers: Option<&dyn Providers>,
 ) -> Vec<Fault> {
-    let mut faults = vec![];
+    let mut faults = replaced::faults(module, names);
     for rule in &module.policy {
         visit::rule(rule, &mut |node| match node {
             Node::Call(call) => {
@@ -133,17 +149,10 @@ pub fn calls(
                     called(&call, names, scope, module.rego_v1).or_else(|| asks_unknown(&call, providers)),
                 );
             }
-            Node::Term { term, .. } => faults.extend(minus(term)),
+            Node::Term { .. } => {}
         });
     }
     faults
-}
-
-/// What this engine cannot print.
-fn minus(term: &Term) -> Option<Fault> {
-    let said = "this engine does not know `-` before a name that is part of a longer expression";
-    matches!(term.as_ref(), Expr::UnaryExpr { expr, .. } if visit::operands(expr).is_some())
-        .then(|| Fault::limit(line(term), said))
 }
 
 fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option<Fault> {
@@ -153,8 +162,8 @@ fn called(call: &Call<'_>, names: &Names<'_>, scope: &Scope, v1: bool) -> Option
     let Some(path) = builtins::path(call.function) else {
         return unknown(call.function.span().text());
     };
-    if path == "print" {
-        return None;
+    if path == "print" && names.full(&path).is_none() {
+        return if call.statement { None } else { fault("rego_type_error: print used as value".into()) };
     }
     let given = call.arguments.len();
     // OPA's parser takes it for the operator.

@@ -81,7 +81,7 @@ fn imports(tokens: &[Token]) -> BTreeSet<&str> {
 
 /// Whether a rule of the module has this name: it stands outside of all brackets, at the start of a line or behind a
 /// body.
-fn is_defined(tokens: &[Token], name: &str) -> bool {
+pub fn is_defined(tokens: &[Token], name: &str) -> bool {
     let mut depth = 0_usize;
     tokens.iter().enumerate().any(|(i, token)| {
         match token.text() {

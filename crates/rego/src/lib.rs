@@ -17,6 +17,7 @@ mod gofmt;
 mod keywords;
 mod layouts;
 mod limits;
+mod literals;
 mod names;
 mod networks;
 mod numerals;

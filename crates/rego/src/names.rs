@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use regorus::unstable::{Expr, Module, Rule, RuleHead};
+use regorus::unstable::{Expr, Module, Rule, RuleHead, WithModifier};
 
 use super::builtins::{self, Builtin};
 
@@ -101,6 +101,12 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Whether `with` replaces a function by another one.
+    pub fn is_replaced(&self, with: &WithModifier) -> bool {
+        let is_function = |term: &Expr| builtins::path(term).is_some_and(|path| self.callee(&path).is_some());
+        is_function(&with.refr) && is_function(&with.r#as)
+    }
+
     /// The rules that a reference may read: the rule of which it is a part, or all below it.
     pub fn reads(&self, full: &str) -> Vec<&'a String> {
         let mut path = full;
@@ -122,6 +128,10 @@ pub fn declared(rule: &Rule) -> Option<(String, Kind)> {
         Rule::Default { refr, args, .. } => {
             let kind = if args.is_empty() { Kind::Complete } else { Kind::Function(args.len()) };
             Some((builtins::path(refr)?, kind))
+        }
+        // `f()` is a rule, and no function.
+        Rule::Spec { head: RuleHead::Func { refr, args, .. }, .. } if args.is_empty() => {
+            Some((builtins::path(refr)?, Kind::Complete))
         }
         Rule::Spec { head: RuleHead::Func { refr, args, .. }, .. } => {
             Some((builtins::path(refr)?, Kind::Function(args.len())))

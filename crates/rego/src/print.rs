@@ -178,7 +178,9 @@ impl Printer<'_> {
             }
             RuleHead::Func { refr, args, assign, .. } => {
                 self.head_reference(refr);
-                self.parameters(args, &mut late.arguments);
+                if !args.is_empty() {
+                    self.parameters(args, &mut late.arguments);
+                }
                 self.head_value(assign.as_ref(), &mut late.values);
                 false
             }

@@ -1,6 +1,7 @@
 //! Unsafe variables: those for which no expression gives a value. OPA refuses them; regorus evaluates on.
 
 mod closures;
+mod wildcards;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -188,12 +189,12 @@ impl Checker<'_> {
         match expr.as_ref() {
             Expr::AssignExpr { op, lhs, rhs, .. } => {
                 self.outputs(rhs, safe);
-                if self.is_safe(rhs, safe) {
+                if self.is_known(rhs, safe) {
                     self.unify(lhs, safe);
                 }
                 if *op == AssignOp::Eq {
                     self.outputs(lhs, safe);
-                    if self.is_safe(lhs, safe) {
+                    if self.is_known(lhs, safe) {
                         self.unify(rhs, safe);
                     }
                     self.unify_parts(lhs, rhs, safe);
@@ -222,18 +223,14 @@ impl Checker<'_> {
 
     /// `[a, 1] = [2, b]` binds both.
     fn unify_parts(&self, lhs: &Term, rhs: &Term, safe: &mut Variables) {
-        if let (Expr::Array { items: left, .. }, Expr::Array { items: right, .. }) =
-            (lhs.as_ref(), rhs.as_ref())
-        {
-            for (left, right) in left.iter().zip(right) {
-                if self.is_safe(left, safe) {
-                    self.unify(right, safe);
-                }
-                if self.is_safe(right, safe) {
-                    self.unify(left, safe);
-                }
-                self.unify_parts(left, right, safe);
+        for (left, right) in wildcards::parts(lhs, rhs) {
+            if self.is_known(left, safe) {
+                self.unify(right, safe);
             }
+            if self.is_known(right, safe) {
+                self.unify(left, safe);
+            }
+            self.unify_parts(left, right, safe);
         }
     }
 
@@ -276,18 +273,21 @@ impl Checker<'_> {
             Literal::Every { domain, .. } => self.unsafe_in_term(domain, safe, found),
             Literal::Expr { expr, .. } => {
                 self.unsafe_in_expression(expr, safe, found);
-                if self.has_loose_wildcard(expr) {
+                if self.has_loose_wildcard(expr, safe) {
                     found.push("_".into());
                 }
             }
             Literal::NotExpr { expr, .. } => {
                 self.unsafe_in_expression(expr, safe, found);
-                if operands(expr).into_iter().any(|operand| !is_call(operand) && has_wildcard(operand)) {
+                if operands(expr)
+                    .into_iter()
+                    .any(|operand| !is_call(operand) && wildcards::has_wildcard(operand))
+                {
                     found.push("_".into());
                 }
             }
         }
-        for with in &statement.with_mods {
+        for with in statement.with_mods.iter().filter(|with| !self.names.is_replaced(with)) {
             self.unsafe_in_term(&with.r#as, safe, found);
         }
     }
@@ -300,18 +300,6 @@ impl Checker<'_> {
                 }
             }
             _ => self.unsafe_in_term(expr, safe, found),
-        }
-    }
-
-    /// Whether `_` stands where nothing gives it a value.
-    fn has_loose_wildcard(&self, expr: &Term) -> bool {
-        match expr.as_ref() {
-            Expr::AssignExpr { .. } => false,
-            Expr::Call { fcn, params, .. } => {
-                let arity = builtins::path(fcn).and_then(|path| self.names.arity(&path));
-                params.iter().take(arity.unwrap_or(params.len())).any(|param| is_loose(param))
-            }
-            _ => operands(expr).into_iter().any(|operand| is_loose(operand)),
         }
     }
 
@@ -349,6 +337,7 @@ impl Checker<'_> {
             let mut inside = safe.clone();
             self.body(query, &mut inside);
             self.head(visit::children(term).into_iter(), &inside);
+            self.template(term, query, inside.difference(safe));
             return;
         }
         match term.as_ref() {
@@ -373,29 +362,6 @@ fn operands(expr: &Term) -> Vec<&Term> {
 
 fn is_call(term: &Expr) -> bool {
     matches!(term, Expr::Call { .. }) || visit::operands(term).is_some()
-}
-
-/// Whether `_` stands in a term outside of a comprehension.
-fn has_wildcard(term: &Expr) -> bool {
-    match term {
-        Expr::Var { span, .. } => span.text() == "_",
-        Expr::RefDot { refr, .. } => has_wildcard(refr),
-        Expr::RefBrack { refr, index, .. } => has_wildcard(refr) || has_wildcard(index),
-        Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => false,
-        other => visit::children(other).into_iter().any(|child| has_wildcard(child)),
-    }
-}
-
-/// Whether `_` is the term, or an element of it.
-fn is_loose(term: &Expr) -> bool {
-    match term {
-        Expr::Var { span, .. } => span.text() == "_",
-        Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
-            visit::children(term).into_iter().any(|child| is_loose(child))
-        }
-        Expr::Call { params, .. } => params.iter().any(|param| is_loose(param)),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

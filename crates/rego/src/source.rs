@@ -1,11 +1,16 @@
 //! From a module's text to its syntax tree: what OPA's grammar allows and regorus's parser does not is rewritten before
 //! it is parsed. No line moves.
 
+mod calls;
+mod heads;
+mod signs;
+
 use regorus::Source;
 use regorus::unstable::{Module, Parser, TokenKind};
 
 use super::RegoVersion;
 use super::keywords;
+use super::literals;
 use super::token::{self, Fault, MAX_COLUMN, Token, fault, tokens};
 
 /// Parses a module.
@@ -13,11 +18,17 @@ pub fn parse(text: &str, version: RegoVersion) -> Result<Module, Fault> {
     if text.trim().is_empty() {
         return Err(Fault::new(0, "the module is empty"));
     }
-    let mut source = token::source(text)?;
+    let mut source = token::source(&literals::rewrite(text, version)?)?;
     let read = tokens(&source)?;
     check_depth(&read)?;
+    negated_bodies(&read)?;
     if version == RegoVersion::V0 {
         source = insert(&source, keywords::rename(&read)?)?;
+    }
+    source = signs::bind(&source)?;
+    source = calls::infix(&source)?;
+    if version == RegoVersion::V0 {
+        source = heads::dotted(&source)?;
     }
     let source = rewrite(&source, version)?;
     let mut parser = Parser::new(&source).map_err(fault)?;
@@ -33,7 +44,7 @@ fn rewrite(source: &Source, version: RegoVersion) -> Result<Source, Fault> {
     let mut insertions = separators(&tokens)?;
     insertions.extend(differences(&tokens));
     if version == RegoVersion::V0 {
-        insertions.extend(heads(source.contents(), &tokens));
+        insertions.extend(heads::repeated(source.contents(), &tokens));
     }
     insert(source, insertions)
 }
@@ -109,6 +120,21 @@ fn separators(tokens: &[Token]) -> Result<Vec<(usize, String)>, Fault> {
     Ok(found)
 }
 
+/// `import future.keywords.not` gives `not {…}` a body.
+fn negated_bodies(tokens: &[Token]) -> Result<(), Fault> {
+    let path = ["import", "future", ".", "keywords", ".", "not"];
+    if !tokens.windows(path.len()).any(|window| window.iter().map(Token::text).eq(path)) {
+        return Ok(());
+    }
+    match tokens.windows(2).find(|two| two[0].text() == "not" && two[1].text() == "{") {
+        Some(two) => {
+            let said = "this engine does not know bodies behind `not`, which `future.keywords.not` brings";
+            Err(Fault::limit(two[0].span.line as usize, said))
+        }
+        None => Ok(()),
+    }
+}
+
 /// After a term, on whatever line, `-3 * x` is subtracted; regorus would subtract the number alone.
 fn differences(tokens: &[Token]) -> impl Iterator<Item = (usize, String)> {
     let is_number = |token: &Token| token.kind == TokenKind::Number && token.text().starts_with('-');
@@ -116,72 +142,15 @@ fn differences(tokens: &[Token]) -> impl Iterator<Item = (usize, String)> {
     after_term.map(|two| (two[1].bytes.start + 1, " ".to_owned()))
 }
 
-/// `head {…} {…}` means `head {…} head {…}`.
-fn heads(text: &str, tokens: &[Token]) -> Vec<(usize, String)> {
-    let mut found = vec![];
+/// The bracket that closes this one.
+fn closing(tokens: &[Token], open: usize) -> Option<usize> {
     let mut depth = 0_usize;
-    let mut rule = Rule::default();
-    for (i, token) in tokens.iter().enumerate() {
-        let before = i.checked_sub(1).and_then(|before| tokens.get(before));
-        if depth == 0 {
-            if starts_rule(before, token, &rule) {
-                rule = Rule { start: i, ..Rule::default() };
-            }
-            match token.text() {
-                "else" | "if" => rule.plain = false,
-                "{" if before.is_some_and(Token::ends_term) => match rule.body {
-                    Some(body) if rule.plain => {
-                        found.push((token.bytes.start, head(text, &tokens[rule.start..body])));
-                    }
-                    Some(_) => {}
-                    None => rule.body = Some(i),
-                },
-                _ => {}
-            }
-        }
+    tokens.iter().enumerate().skip(open).find_map(|(i, token)| {
         match token.text() {
             "(" | "[" | "{" | "set(" => depth += 1,
             ")" | "]" | "}" => depth = depth.saturating_sub(1),
             _ => {}
         }
-    }
-    found
-}
-
-/// The rule that is read.
-struct Rule {
-    start: usize,
-    /// Where its first body starts.
-    body: Option<usize>,
-    /// Neither `if` nor `else` was seen.
-    plain: bool,
-}
-
-impl Default for Rule {
-    fn default() -> Self {
-        Self { start: 0, body: None, plain: true }
-    }
-}
-
-fn starts_rule(before: Option<&Token>, token: &Token, rule: &Rule) -> bool {
-    let starts =
-        token.kind == TokenKind::Ident && !matches!(token.text(), "else" | "if" | "as" | "contains" | "in");
-    let Some(before) = before else { return starts };
-    let after_body = before.text() == "}" && rule.body.is_some();
-    let default = token.text() != "default" && before.text() == "default";
-    starts && !default && (after_body || before.span.line != token.span.line && before.ends_term())
-}
-
-/// The head on one line, without comments.
-fn head(text: &str, tokens: &[Token]) -> String {
-    let mut head = String::from(" ");
-    let mut end = None;
-    for token in tokens {
-        if end.is_some_and(|end| end != token.bytes.start) {
-            head.push(' ');
-        }
-        head.push_str(&text[token.bytes.clone()]);
-        end = Some(token.bytes.end);
-    }
-    head + " "
+        (depth == 0).then_some(i)
+    })
 }

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod loading;
+
 fn compile(version: RegoVersion, entry: &str, libs: &[String]) -> Result<Program, Vec<CompileError>> {
     Program::compile(&Modules { version, entry, libs }, Trust::Checked, Duration::from_secs(5))
 }

@@ -82,6 +82,23 @@ impl Type {
         }
     }
 
+    /// With anything in the place of what is not known.
+    pub fn or_anything(self) -> Self {
+        let open = |of: Box<Self>| Box::new(of.or_anything());
+        match self {
+            Self::Unknown => Self::ANY,
+            Self::Array(items, rest) => {
+                Self::Array(items.into_iter().map(Self::or_anything).collect(), rest.map(open))
+            }
+            Self::Object(fields, rest) => Self::Object(
+                fields.into_iter().map(|(key, value)| (key, value.or_anything())).collect(),
+                rest.map(|rest| Box::new((rest.0.or_anything(), rest.1.or_anything()))),
+            ),
+            Self::Set(of) => Self::Set(open(of)),
+            other => other,
+        }
+    }
+
     /// Either of two types.
     pub fn or(self, other: Self) -> Self {
         match (self, other) {

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use regorus::unstable::{Expr, Query, Rule, RuleAssign, RuleBody, RuleHead};
 
+pub use expression::constant;
+
 use super::names::Names;
 use super::safety::Orders;
 use super::scope::{self, Scope};
@@ -116,14 +118,14 @@ impl Checker<'_> {
         indices.into_iter().fold(value, |value, index| Type::map(self.value(index), value))
     }
 
-    /// What a body says of an argument; of what it does not use, nothing.
+    /// What a body says of an argument; what it does not use, and `_`, may be anything.
     fn argument(&mut self, argument: &Term) -> Type {
         scope::places(argument, &mut |place| {
             if self.variable(place) == Type::Unknown {
                 self.set(place, Type::ANY);
             }
         });
-        self.value(argument)
+        self.value(argument).or_anything()
     }
 
     fn body(&mut self, query: &Query) {

@@ -204,7 +204,10 @@ impl Author {
                 1 => format!(" {} true", self.assign()),
                 _ => format!(" {} {}", self.assign(), self.term(Sort::Any)),
             };
-            bodies.push(format!("{name}({}){result} {}", arguments.join(", "), self.block(&body)));
+            let block = self.block(&body);
+            let parameters: Vec<_> =
+                arguments.iter().map(|name| parameter(name, &[&result, &block], body.len())).collect();
+            bodies.push(format!("{name}({}){result} {block}", parameters.join(", ")));
             self.scope.pop();
         }
         self.functions.push((name.to_owned(), takes));
@@ -261,4 +264,12 @@ impl Author {
             _ => format!("violation[{element}] {bare}"),
         }
     }
+}
+
+/// A parameter that a definition does not use has no name in every second of them. Nothing random decides it, so that all
+/// numbers of a seed keep their templates.
+fn parameter<'n>(name: &'n str, texts: &[&str], statements: usize) -> &'n str {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let used = texts.iter().flat_map(|text| text.split(|c| !is_word(c))).any(|word| word == name);
+    if used || statements % 2 == 1 { name } else { "_" }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::cel::{has_format, is_known_format};
 
+use super::words::sort;
 use super::{Fault, INT_OR_STRING, flag, member};
 
 /// The first thing in a value that the schema forbids.
@@ -67,18 +68,6 @@ fn wanted(schema: &Value) -> String {
         "array" => "a list".to_owned(),
         word @ ("integer" | "object") => format!("an {word}"),
         word => format!("a {word}"),
-    }
-}
-
-/// What sort of value it is.
-const fn sort(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
 
@@ -189,12 +178,34 @@ fn check_number(schema: &Value, value: &Value, pointer: &str) -> Result<(), Faul
             return Err(Fault::new(pointer, format!("must be {bound} {most}")));
         }
     }
-    match schema["multipleOf"].as_f64() {
-        Some(factor) if (number / factor).fract() != 0.0 => {
-            Err(Fault::new(pointer, format!("must be a multiple of {factor}")))
-        }
-        _ => Ok(()),
+    check_multiple(schema, number, pointer)
+}
+
+fn check_multiple(schema: &Value, number: f64, pointer: &str) -> Result<(), Fault> {
+    let Some(factor) = schema["multipleOf"].as_f64() else { return Ok(()) };
+    if factor <= 0.0 {
+        return Err(Fault::new(
+            pointer,
+            format!("has a schema with `multipleOf: {factor}`: it must be positive"),
+        ));
     }
+    if schema["type"] == "integer" && factor.fract() != 0.0 {
+        let said = format!("has a schema with `multipleOf: {factor}`: for an integer it must be one, too");
+        return Err(Fault::new(pointer, said));
+    }
+    // As go-openapi computes it: a division by 0.1 is not exact.
+    let times = if factor < 1.0 { 1.0 / factor * number } else { number / factor };
+    if is_whole(times) { Ok(()) } else { Err(Fault::new(pointer, format!("must be a multiple of {factor}"))) }
+}
+
+/// As go-openapi decides it: the relative distance to the integer below is less than 1e-9.
+fn is_whole(number: f64) -> bool {
+    const MOST: f64 = 9_007_199_254_740_991.0;
+    if !(-MOST..=MOST).contains(&number) {
+        return false;
+    }
+    let below = number.trunc();
+    number == below || below != 0.0 && (number - below).abs() / (number.abs() + below.abs()) < 1e-9
 }
 
 fn check_elements(schema: &Value, elements: &[Value], pointer: &str, found: &mut Vec<Fault>) {

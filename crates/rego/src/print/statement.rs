@@ -102,9 +102,20 @@ impl Printer<'_> {
     fn with(&mut self, statement: Option<&LiteralStmt>) {
         for with in statement.map(|statement| &statement.with_mods).into_iter().flatten() {
             self.text(" with ");
-            self.term(&with.refr);
+            self.replaced(&with.refr);
             self.text(" as ");
             self.term(&with.r#as);
+        }
+    }
+
+    /// A rule is replaced below `data`, which is all that regorus knows beside functions.
+    fn replaced(&mut self, target: &Term) {
+        let full = builtins::path(target).filter(|path| self.names.callee(path).is_none());
+        match full.and_then(|path| self.names.full(&path)) {
+            Some(full) => {
+                let _ = write!(self.out, "data.{full}");
+            }
+            None => self.term(target),
         }
     }
 
@@ -165,7 +176,7 @@ impl Printer<'_> {
     /// An expression that is a statement.
     pub(super) fn expression(&mut self, expr: &Term) {
         match expr.as_ref() {
-            Expr::Call { fcn, .. } if builtins::path(fcn).as_deref() == Some("print") => self.text("true"),
+            Expr::Call { fcn, .. } if self.is_print(fcn) => self.text("true"),
             Expr::Call { fcn, params, .. } => self.statement_call(expr, fcn, params),
             Expr::AssignExpr { op, lhs, rhs, .. } => self.assignment(op, lhs, rhs),
             Expr::BoolExpr { op, lhs, rhs, .. } => self.comparison(op, lhs, rhs),
@@ -180,6 +191,10 @@ impl Printer<'_> {
             }
             _ => self.term(expr),
         }
+    }
+
+    fn is_print(&self, function: &Term) -> bool {
+        builtins::path(function).as_deref() == Some("print") && self.names.full("print").is_none()
     }
 
     /// A call may have its result as one argument more, which regorus does not know for functions of its host.

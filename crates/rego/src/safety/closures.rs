@@ -4,7 +4,8 @@
 use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Span};
 
 use super::{Checker, Variables};
-use crate::scope;
+use crate::literals::TEMPLATE;
+use crate::scope::{self, RESERVED};
 use crate::token::Fault;
 use crate::visit::{self, Node, Term};
 
@@ -54,6 +55,28 @@ impl Checker<'_> {
             visit::query(query, true, &mut |node| self.add_root(&node, &mut found));
         }
         found
+    }
+
+    /// A part of a template string declares no variable, and has one value.
+    pub(super) fn template<'v>(
+        &mut self,
+        term: &Term,
+        query: &Query,
+        bound: impl Iterator<Item = &'v String>,
+    ) {
+        let Expr::ObjectCompr { value, .. } = term.as_ref() else { return };
+        if !matches!(value.as_ref(), Expr::Var { span, .. } if span.text() == TEMPLATE) {
+            return;
+        }
+        let mut bound: Vec<_> = bound.filter(|name| !name.starts_with(RESERVED)).cloned().collect();
+        for statement in &query.stmts {
+            let mut has_wildcard = false;
+            operands(statement, &mut |term| has_wildcard |= super::wildcards::has_wildcard(term));
+            bound.extend(has_wildcard.then(|| "_".to_owned()));
+        }
+        let said = |name: String| format!("rego_compile_error: var {name} is undeclared");
+        let line = term.span().line as usize;
+        self.faults.extend(bound.into_iter().map(|name| Fault::new(line, said(name))));
     }
 
     fn add(&self, place: &Span, found: &mut Variables) {

@@ -9,7 +9,9 @@ use crate::visit::{self, Term};
 impl Checker<'_> {
     pub(super) fn statement(&mut self, statement: &LiteralStmt) {
         for with in &statement.with_mods {
-            self.value(&with.r#as);
+            if !self.context.names.is_replaced(with) {
+                self.value(&with.r#as);
+            }
         }
         match &statement.literal {
             Literal::SomeVars { .. } => {}
@@ -188,7 +190,7 @@ impl Checker<'_> {
 }
 
 /// The value of a constant.
-pub(super) fn constant(term: &Expr) -> Option<regorus::Value> {
+pub fn constant(term: &Expr) -> Option<regorus::Value> {
     match term {
         Expr::String { value, .. }
         | Expr::RawString { value, .. }
