@@ -23,7 +23,7 @@ fn values(expressions: &[&str]) -> Result<BTreeMap<usize, String>, String> {
     });
     let entry = format!("package p\n{}", rules.collect::<String>());
     let modules = Modules { version: RegoVersion::V0, entry: &entry, libs: &[] };
-    let program = Program::compile(&modules, Trust::Checked, Duration::from_secs(60));
+    let program = Program::compile(&modules, Trust::Checked, Duration::from_mins(1));
     let program = program.map_err(|errors| format!("{errors:?}"))?;
     let found =
         program.evaluate(&Value::new_object(), &Value::Undefined).map_err(|error| error.to_string())?;
