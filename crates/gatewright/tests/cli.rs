@@ -25,6 +25,8 @@ mod foreign;
 mod hostile;
 #[path = "cli/migrate.rs"]
 mod migrate;
+#[path = "cli/others.rs"]
+mod others;
 #[path = "cli/passwords.rs"]
 mod passwords;
 #[path = "cli/pods.rs"]
