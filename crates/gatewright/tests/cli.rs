@@ -29,6 +29,8 @@ mod hostile;
 mod inputs;
 #[path = "cli/migrate.rs"]
 mod migrate;
+#[path = "cli/others.rs"]
+mod others;
 #[path = "cli/passwords.rs"]
 mod passwords;
 #[path = "cli/pods.rs"]

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::api::Api;
-use crate::fixture::{FORGED, canaries, evil, file, list, objects, others, policy, wrong_policy};
+use crate::fixture::{FORGED, canaries, evil, file, list, objects, policy};
 use crate::folder::Folder;
+use crate::others::{others, wrong_policy};
 
 /// What must come through, so that nobody looks at an empty output.
 const MARK: &str = "evil";
