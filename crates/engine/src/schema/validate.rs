@@ -193,7 +193,7 @@ fn is_whole(number: f64) -> bool {
         return false;
     }
     let below = number.trunc();
-    number == below || below != 0.0 && (number - below).abs() / (number.abs() + below.abs()) < 1e-9
+    number.fract() == 0.0 || below != 0.0 && (number - below).abs() / (number.abs() + below.abs()) < 1e-9
 }
 
 fn check_elements(schema: &Value, elements: &[Value], pointer: &str, found: &mut Vec<Fault>) {

@@ -52,7 +52,7 @@ fn documents(argument: &Term) -> Option<String> {
     };
     match argument.as_ref() {
         Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-            scope::root_place(argument, &mut |span| place(span.text()))
+            scope::root_place(argument, &mut |span| place(span.text()));
         }
         _ => scope::places(argument, &mut |span| place(span.text())),
     }
