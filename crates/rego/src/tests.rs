@@ -431,21 +431,3 @@ fn what_is_absent_is_found_before_a_contradiction() {
     let input = Value::from_json_str(r#"{"review": {"absent": 1}}"#).unwrap();
     assert!(matches!(program.evaluate(&input, &Value::Undefined), Err(EvaluationError::Failed(_))));
 }
-
-#[test]
-fn an_error_says_where_and_nothing_of_the_input() {
-    let functions = std::collections::HashMap::new();
-    let text = "\n--> libs[\"lib_1\"]:7:3\n  |\n7 | x\n  |   ^\nerror: `hunter2` is not a number";
-    let EvaluationError::Engine(error) = outcome::failure(&anyhow::anyhow!("{text}"), &functions) else {
-        panic!("a violation");
-    };
-    assert_eq!((error.lib, error.line), (Some(1), 7));
-    assert!(!error.to_string().contains("hunter2"));
-    let EvaluationError::Engine(error) = outcome::failure(
-        &anyhow::anyhow!("execution exceeded time limit (elapsed=1ns, limit=1ns)"),
-        &functions,
-    ) else {
-        panic!("a violation");
-    };
-    assert!(error.to_string().contains("longer than its limit"));
-}

@@ -136,11 +136,13 @@ fn types(units: &[Unit], parts: &[(Names<'_>, Orders)], sorted: &[&String]) -> R
     Err(vec![units[first.map_or(0, |(index, _)| *index)].error(Fault::new(line, said))])
 }
 
-/// An error that regorus places in one of the modules.
+/// An error that regorus places in one of the modules. OPA takes what was checked before.
 pub fn misplaced(units: &[Unit], error: &anyhow::Error) -> CompileError {
     let text = error.to_string();
     let unit = units.iter().find(|unit| text.contains(&format!("--> {}:", unit.file())));
-    unit.unwrap_or(&units[0]).error(token::fault(text))
+    let fault = token::fault(text);
+    let said = fault.message.replacen("rego_parse_error: ", "this engine cannot evaluate it: ", 1);
+    unit.unwrap_or(&units[0]).error(Fault::limit(fault.line, said))
 }
 
 /// Whether some module reads the inventory.

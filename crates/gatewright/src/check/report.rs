@@ -172,6 +172,7 @@ mod tests {
             unread: false,
             unverified: vec![],
             pods_refused: false,
+            exempt: None,
         }
     }
 

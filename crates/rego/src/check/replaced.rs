@@ -45,7 +45,11 @@ fn of(with: &WithModifier, names: &Names<'_>) -> Option<String> {
         let fits = names.arity(&path) == names.arity(&value);
         return (!fits).then(|| format!("rego_type_error: {path}: arity mismatch"));
     }
-    let full = names.full(&path)?;
+    let Some(full) = names.full(&path) else {
+        let known = path == "input" || path.starts_with("input.") || names.callee(&path).is_some();
+        let said = "rego_type_error: with keyword target must reference existing input, data, or a function";
+        return (!known).then(|| said.to_owned());
+    };
     let is_part =
         names.reads(&full).iter().any(|rule| full.len() > rule.len() && full.starts_with(rule.as_str()));
     is_part

@@ -176,7 +176,10 @@ impl Printer<'_> {
     /// An expression that is a statement.
     pub(super) fn expression(&mut self, expr: &Term) {
         match expr.as_ref() {
-            Expr::Call { fcn, .. } if self.is_print(fcn) => self.text("true"),
+            // OPA takes the whole statement away.
+            Expr::Call { fcn, .. } if self.is_print(fcn) => {
+                self.text(if self.negated { "false" } else { "true" });
+            }
             Expr::Call { fcn, params, .. } => self.statement_call(expr, fcn, params),
             Expr::AssignExpr { op, lhs, rhs, .. } => self.assignment(op, lhs, rhs),
             Expr::BoolExpr { op, lhs, rhs, .. } => self.comparison(op, lhs, rhs),

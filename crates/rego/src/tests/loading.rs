@@ -133,3 +133,21 @@ fn eq_and_assign_are_operators() {
         assert_eq!(messages(&entry, "{}"), ["1"], "{body}");
     }
 }
+
+#[test]
+fn an_error_says_where_and_nothing_of_the_input() {
+    let functions = std::collections::HashMap::new();
+    let text = "\n--> libs[\"lib_1\"]:7:3\n  |\n7 | x\n  |   ^\nerror: `hunter2` is not a number";
+    let EvaluationError::Engine(error) = outcome::failure(&anyhow::anyhow!("{text}"), &functions) else {
+        panic!("a violation");
+    };
+    assert_eq!((error.lib, error.line), (Some(1), 7));
+    assert!(!error.to_string().contains("hunter2"));
+    let EvaluationError::Engine(error) = outcome::failure(
+        &anyhow::anyhow!("execution exceeded time limit (elapsed=1ns, limit=1ns)"),
+        &functions,
+    ) else {
+        panic!("a violation");
+    };
+    assert!(error.to_string().contains("longer than its limit"));
+}
