@@ -117,13 +117,14 @@ fn a_template_that_asks_for_all_memory_is_ended() -> Result {
 
 #[test]
 fn a_template_that_takes_too_long_inside_one_function_is_ended() -> Result {
-    let body = "violation contains {\"msg\": \"m\"} if count(net.cidr_expand(\"10.0.0.0/7\")) > 1";
+    let body = "violation contains {\"msg\": \"m\"} if product(numbers.range(1, 300000)) > 1";
     let folder =
         Folder::of(&[("template.yaml", rego("Bad", body).as_bytes()), ("objects.yaml", OBJECTS.as_bytes())])?;
     let (code, said) =
         folder.run(&["check", "-f", "template.yaml", "-f", "objects.yaml", "--template-timeout=1"])?;
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("so it was stopped") && said.contains("deny Pod shop/evil"), "{said}");
+    assert!(said.contains("it took longer than 1 s (--template-timeout), so it was stopped"), "{said}");
+    assert!(said.contains("deny Pod shop/evil"), "{said}");
     Ok(())
 }
 
