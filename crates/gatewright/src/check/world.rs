@@ -14,7 +14,6 @@ use gatewright_engine::{ConstraintRef, Engine, Options, TemplateError};
 use gatewright_gatekeeper::{Constraint, Finding, Matcher, NamespaceGlob, TemplateSource};
 use gatewright_kube_defaults::Cluster;
 use gatewright_rules::kinds::{CONTROLLERS, Kind};
-use gatewright_rules::verify_image_signatures::FIELD;
 use gatewright_rules::{Owner, Template};
 use serde_json::{Value, json};
 
@@ -29,7 +28,7 @@ use crate::sandbox::Pool;
 use crate::signatures::{Demands, Standing};
 use exempt::{Exempt, is_read};
 pub use origin::rendered_owner;
-use origin::{Origin, STANDARD};
+use origin::{Origin, STANDARD, demands_signatures, own_asking};
 
 /// Everything by which objects are judged.
 #[derive(Debug)]
@@ -436,20 +435,6 @@ impl Builder<'_> {
 fn system_namespaces(settings: &Settings) -> Vec<String> {
     let own = [&settings.gatekeeper_namespace, &settings.operator_namespace];
     settings.system_namespaces.iter().chain(own).cloned().collect()
-}
-
-/// Whether a policy has entries of signatures.
-fn demands_signatures(policy: &Document) -> bool {
-    let entries = policy.value().pointer(&format!("/spec/policies/{FIELD}")).cloned();
-    entries.is_some_and(|entries| entries.as_array().is_some_and(|entries| !entries.is_empty()))
-}
-
-/// Whether it is the template that asks the verifier, as `render` wrote it. In a sandbox nobody would answer it.
-fn own_asking(document: &Document) -> Option<Template> {
-    let mut asking = Template::ALL.iter().copied().filter(|own| own.needs_verifier());
-    asking.find(|own| {
-        document.header.name == own.name() && document.value()["spec"] == json!(template(*own))["spec"]
-    })
 }
 
 fn built_in() -> Location {

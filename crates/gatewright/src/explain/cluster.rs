@@ -431,14 +431,13 @@ mod tests {
 
     #[test]
     fn pods_that_run_are_counted() {
+        let leaves =
+            json!({"kind": "Pod", "metadata": {"deletionTimestamp": "x"}, "status": {"phase": "Running"}});
         for (object, expected) in [
             (json!({"kind": "Pod", "status": {"phase": "Running"}}), 1),
             (json!({"kind": "Pod", "status": {"phase": "Pending"}}), 1),
             (json!({"kind": "Pod", "status": {"phase": "Succeeded"}}), 0),
-            (
-                json!({"kind": "Pod", "metadata": {"deletionTimestamp": "x"}, "status": {"phase": "Running"}}),
-                0,
-            ),
+            (leaves, 0),
             (json!({"kind": "Deployment", "status": {"replicas": 3}}), 3),
             (json!({"kind": "DaemonSet", "status": {"currentNumberScheduled": 4}}), 4),
             (json!({"kind": "Job", "status": {"active": 2}}), 2),

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatewright_api::PolicyKind;
-use gatewright_compiler::Settings;
+use gatewright_compiler::{Settings, template};
 use gatewright_engine::ConstraintRef;
+use gatewright_rules::verify_image_signatures::FIELD;
 use gatewright_rules::{Owner, Template};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::World;
 use crate::check::collect::Collected;
 use crate::check::namespaces::CommandLine;
-use crate::input::InputError;
+use crate::input::{Document, InputError};
 use crate::policies::PolicyRef;
 use crate::sandbox::Pool;
 
@@ -81,4 +82,18 @@ pub fn rendered_owner(constraint: &Value) -> Option<PolicyRef> {
         Owner::ExecGuard => return None,
     };
     Some(PolicyRef { kind, name: name.as_str()?.into() })
+}
+
+/// Whether a policy has entries of signatures.
+pub(super) fn demands_signatures(policy: &Document) -> bool {
+    let entries = policy.value().pointer(&format!("/spec/policies/{FIELD}")).cloned();
+    entries.is_some_and(|entries| entries.as_array().is_some_and(|entries| !entries.is_empty()))
+}
+
+/// Whether it is the template that asks the verifier, as `render` wrote it. In a sandbox nobody would answer it.
+pub(super) fn own_asking(document: &Document) -> Option<Template> {
+    let mut asking = Template::ALL.iter().copied().filter(|own| own.needs_verifier());
+    asking.find(|own| {
+        document.header.name == own.name() && document.value()["spec"] == json!(template(*own))["spec"]
+    })
 }
