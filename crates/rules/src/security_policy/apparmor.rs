@@ -147,7 +147,9 @@ mod tests {
         ] {
             assert!(can_match(entry), "{entry}");
         }
-        for entry in ["", "runtime/defualt", "docker/default", "Runtime/default", "Localhost/a", "runtime/x*", "k8s-*"] {
+        for entry in
+            ["", "runtime/defualt", "docker/default", "Runtime/default", "Localhost/a", "runtime/x*", "k8s-*"]
+        {
             assert!(!can_match(entry), "{entry}");
         }
     }
