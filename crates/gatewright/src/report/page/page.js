@@ -44,8 +44,9 @@
     return text ? `#${text}` : "#";
   }
 
+  // What is typed and not yet searched for counts, too.
   function choose(change) {
-    history.replaceState(null, "", address({...chosen(), ...change}));
+    history.replaceState(null, "", address({...chosen(), q: at("q").value, ...change}));
     draw();
   }
 
