@@ -9,7 +9,8 @@ use serde_json::{Number, Value};
 ///
 /// # Errors
 /// What is wrong, without the text: it may be a secret.
-pub fn resolve(text: &str) -> Result<Value, &'static str> {
+pub fn resolve<T: AsRef<str> + Into<Value>>(scalar: T) -> Result<Value, &'static str> {
+    let text = scalar.as_ref();
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -20,11 +21,15 @@ pub fn resolve(text: &str) -> Result<Value, &'static str> {
         }
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf"
         | "-.Inf" | "-.INF" => return Err("a number that JSON does not have: not a number, or infinite"),
-        _ => match text.as_bytes()[0] {
-            b'.' => float(text).unwrap_or_else(|| text.into()),
-            b'+' | b'-' | b'0'..=b'9' => number(&text.replace('_', "")).unwrap_or_else(|| text.into()),
-            _ => text.into(),
-        },
+        _ => {
+            let number = match text.as_bytes()[0] {
+                b'.' => float(text),
+                b'+' | b'-' | b'0'..=b'9' if text.contains('_') => number(&text.replace('_', "")),
+                b'+' | b'-' | b'0'..=b'9' => number(text),
+                _ => None,
+            };
+            number.unwrap_or_else(|| scalar.into())
+        }
     })
 }
 
@@ -85,10 +90,12 @@ fn integer(text: &str) -> Option<Value> {
     if !digits.bytes().all(|byte| char::from(byte).is_digit(radix)) {
         return None;
     }
-    if let Ok(number) = i64::from_str_radix(&format!("{sign}{digits}"), radix) {
-        return Some(number.into());
+    let size = u64::from_str_radix(digits, radix).ok()?;
+    match sign {
+        "-" => 0_i64.checked_sub_unsigned(size).map(Into::into),
+        "+" => i64::try_from(size).ok().map(Into::into),
+        _ => Some(size.into()),
     }
-    u64::from_str_radix(digits, radix).ok().filter(|_| sign.is_empty()).map(Into::into)
 }
 
 /// Digits with at most one point and an exponent.

@@ -84,7 +84,7 @@ pub fn parse(text: &str) -> Result<Option<Parsed>, YamlError> {
     let mut builder = Builder::new(text, Strictness::Strict);
     let Some(first) = builder.events.next()? else { return Ok(None) };
     let line = builder.events.line(&first);
-    let value = builder.node(&first, 0)?;
+    let value = builder.node(first, 0)?;
     if let Some(second) = builder.events.next()? {
         return Err(builder.error(&second, "a second document; only one may stand here"));
     }
@@ -99,7 +99,7 @@ pub fn parse(text: &str) -> Result<Option<Parsed>, YamlError> {
 pub fn first(text: &str) -> Result<Value, YamlError> {
     let mut builder = Builder::new(text, Strictness::Lenient);
     let Some(first) = builder.events.next()? else { return Ok(Value::Null) };
-    let value = builder.node(&first, 0)?;
+    let value = builder.node(first, 0)?;
     builder.events.end()?;
     Ok(value)
 }
@@ -139,19 +139,23 @@ impl<'t> Builder<'t> {
         self.events.next()?.ok_or_else(end)
     }
 
-    fn node(&mut self, event: &Event, depth: usize) -> Result<Value, YamlError> {
+    fn node(&mut self, mut event: Event, depth: usize) -> Result<Value, YamlError> {
         if depth > DEEPEST {
-            return Err(self.limit(event, format!("nested deeper than {DEEPEST} levels")));
+            return Err(self.limit(&event, format!("nested deeper than {DEEPEST} levels")));
         }
         self.values += 1;
         if self.values > MOST_VALUES {
-            return Err(self.limit(event, format!("an object of more than {MOST_VALUES} values")));
+            return Err(self.limit(&event, format!("an object of more than {MOST_VALUES} values")));
         }
-        match &event.part {
-            Part::Alias(name) => self.alias(event, name, depth),
+        match &mut event.part {
+            Part::Alias(name) => {
+                let name = std::mem::take(name);
+                self.alias(&event, &name, depth)
+            }
             Part::Scalar(scalar) => {
-                let value = scalar_value(scalar).map_err(|message| self.error(event, message))?;
-                Ok(self.anchored(scalar.anchor.as_ref(), scalar::through_json(value)))
+                let (anchor, value) = (scalar.anchor.take(), scalar_value(scalar));
+                let value = value.map_err(|message| self.error(&event, message))?;
+                Ok(self.anchored(anchor.as_ref(), scalar::through_json(value)))
             }
             Part::Sequence(anchor) => {
                 self.open(anchor.as_ref());
@@ -163,7 +167,7 @@ impl<'t> Builder<'t> {
                 let value = self.mapping(depth)?;
                 Ok(self.anchored(anchor.as_ref(), value))
             }
-            Part::End => Err(self.error(event, "the end of nothing")),
+            Part::End => Err(self.error(&event, "the end of nothing")),
         }
     }
 
@@ -204,7 +208,7 @@ impl<'t> Builder<'t> {
             if matches!(event.part, Part::End) {
                 return Ok(Value::Array(items));
             }
-            items.push(self.node(&event, depth + 1)?);
+            items.push(self.node(event, depth + 1)?);
         }
     }
 
@@ -212,7 +216,7 @@ impl<'t> Builder<'t> {
         let mut fields = Map::new();
         let mut merged = HashSet::new();
         loop {
-            let event = self.next()?;
+            let mut event = self.next()?;
             if matches!(event.part, Part::End) {
                 return Ok(Value::Object(fields));
             }
@@ -220,7 +224,7 @@ impl<'t> Builder<'t> {
                 self.merge(&mut fields, &mut merged, depth)?;
                 continue;
             }
-            let key = self.key(&event, depth)?;
+            let key = self.key(&mut event, depth)?;
             if fields.contains_key(&key) && !merged.remove(&key) && self.strictness == Strictness::Strict {
                 return Err(self.error(&event, format!("the key {key:?} is here a second time")));
             }
@@ -230,13 +234,17 @@ impl<'t> Builder<'t> {
     }
 
     /// A key is no value yet: 1e7 keeps its exponent.
-    fn key(&mut self, event: &Event, depth: usize) -> Result<String, YamlError> {
-        let value = match &event.part {
+    fn key(&mut self, event: &mut Event, depth: usize) -> Result<String, YamlError> {
+        let value = match &mut event.part {
             Part::Scalar(scalar) => {
-                let value = scalar_value(scalar).map_err(|message| self.error(event, message))?;
-                self.anchored(scalar.anchor.as_ref(), value)
+                let (anchor, value) = (scalar.anchor.take(), scalar_value(scalar));
+                let value = value.map_err(|message| self.error(event, message))?;
+                self.anchored(anchor.as_ref(), value)
             }
-            Part::Alias(name) => self.alias(event, name, depth + 1)?,
+            Part::Alias(name) => {
+                let name = std::mem::take(name);
+                self.alias(event, &name, depth + 1)?
+            }
             _ => return Err(self.error(event, "a key that is not a text")),
         };
         scalar::key(value).map_err(|message| self.error(event, message))
@@ -249,7 +257,7 @@ impl<'t> Builder<'t> {
             self.items = Some(self.list_items()?);
             return Ok(Value::Null);
         }
-        self.node(&event, depth + 1)
+        self.node(event, depth + 1)
     }
 
     fn list_items(&mut self) -> Result<Vec<Item>, YamlError> {
@@ -261,7 +269,7 @@ impl<'t> Builder<'t> {
             }
             let line = self.events.line(&event);
             self.values = 0;
-            items.push(Item { line, json: json::text(&self.node(&event, 2)?) });
+            items.push(Item { line, json: json::text(&self.node(event, 2)?) });
         }
     }
 
@@ -275,7 +283,7 @@ impl<'t> Builder<'t> {
     ) -> Result<(), YamlError> {
         let event = self.next()?;
         let line = self.events.line(&event);
-        let maps = match self.node(&event, depth + 1)? {
+        let maps = match self.node(event, depth + 1)? {
             Value::Array(maps) => maps,
             map => vec![map],
         };
@@ -305,11 +313,13 @@ fn yaml_type(tag: &str) -> &str {
     tag.strip_prefix("tag:yaml.org,2002:").unwrap_or_default()
 }
 
-fn scalar_value(scalar: &Scalar) -> Result<Value, &'static str> {
+/// What a scalar means; its text is taken.
+fn scalar_value(scalar: &mut Scalar) -> Result<Value, &'static str> {
+    let text = std::mem::take(&mut scalar.text);
     match &scalar.tag {
-        Some(tag) => scalar::tagged(yaml_type(tag), &scalar.text),
-        None if scalar.plain => scalar::resolve(&scalar.text),
-        None => Ok(scalar.text.as_str().into()),
+        Some(tag) => scalar::tagged(yaml_type(tag), &text),
+        None if scalar.plain => scalar::resolve(text),
+        None => Ok(Value::String(text)),
     }
 }
 

@@ -18,9 +18,13 @@ const MAPS: [&str; 8] = [
 pub(super) fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
+            if map.values().any(Value::is_null) {
+                map.retain(|_, value| !value.is_null());
+            }
             map.iter_mut()
-                .filter(|(name, _)| !MAPS.contains(&name.as_str()))
+                .filter(|(name, value)| {
+                    (value.is_object() || value.is_array()) && !MAPS.contains(&name.as_str())
+                })
                 .for_each(|(_, value)| drop_nulls(value));
         }
         Value::Array(items) => items.iter_mut().for_each(drop_nulls),
