@@ -55,6 +55,7 @@ pub fn host() -> String {
 /// Runs the operator until it is asked to end.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     end_on_panic();
+    without_huge_pages();
     let set_log_level = log::start(&args.log, args.log_format)?;
     let options = Options {
         config: args.config.clone(),
@@ -70,6 +71,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(gatewright_operator::run(options, stop_signal()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps the memory of a process small that runs for months: the allocator would ask for pages of 2 MiB, of which little
+/// is used. A kernel that knows no such switch gives none, or gives them: both work.
+pub fn without_huge_pages() {
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// What a panic leaves half done must not go on: the process ends, and another replica takes over.
@@ -96,5 +103,14 @@ pub async fn stop_signal() {
     tokio::select! {
         () = wait(SignalKind::terminate()) => {}
         () = wait(SignalKind::interrupt()) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_huge_pages_are_given_to_what_runs_for_months() {
+        super::without_huge_pages();
+        assert!(rustix::thread::transparent_huge_pages_are_disabled().is_ok_and(|they_are| they_are));
     }
 }

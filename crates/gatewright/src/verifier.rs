@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use gatewright_verifier::run::Options;
 
 use crate::log::{self, LogFormat};
-use crate::operator::{host, stop_signal};
+use crate::operator::{host, stop_signal, without_huge_pages};
 
 /// Given with `--help`.
 pub const LONG_ABOUT: &str = "\
@@ -52,6 +52,7 @@ pub struct Args {
 
 /// Runs the verifier until it is asked to end.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    without_huge_pages();
     // Its level stays as it is.
     let _ = log::start(&args.log, args.log_format)?;
     let options = Options {
