@@ -42,7 +42,6 @@ use gatewright_typed::{WITH_PASSWORD, may_have_password};
 
 use crate::foreign::Foreign;
 
-#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
