@@ -73,8 +73,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Keeps the memory of a process small that runs for months: the allocator would ask for pages of 2 MiB, of which little
-/// is used. A kernel that knows no such switch gives none, or gives them: both work.
+/// Keeps a long-running process small: the allocator asks for huge pages, and uses little of each 2 MiB. Nothing depends
+/// on it, so a kernel without the switch is no error.
 pub fn without_huge_pages() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
@@ -109,7 +109,7 @@ pub async fn stop_signal() {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn no_huge_pages_are_given_to_what_runs_for_months() {
+    fn huge_pages_can_be_switched_off() {
         super::without_huge_pages();
         assert!(rustix::thread::transparent_huge_pages_are_disabled().is_ok_and(|they_are| they_are));
     }

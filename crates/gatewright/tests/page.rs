@@ -159,8 +159,7 @@ fn nothing_else_runs_or_loads(browser: &mut Browser) -> Result {
     Ok(())
 }
 
-/// Waits until the page shows what is expected. A page draws after it has taken a key in, so nothing is read but once
-/// it is complete.
+/// Waits until the page shows all of what is expected. The page takes a key in first and draws later.
 fn shows(browser: &mut Browser, expected: &Value) -> Result {
     let parts = expected.as_object().ok_or("not an object")?;
     browser.until(STATE, &expected.to_string(), |state| parts.iter().all(|(key, value)| state[key] == *value))

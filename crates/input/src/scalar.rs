@@ -5,7 +5,7 @@
 
 use serde_json::{Number, Value};
 
-/// A plain scalar, or one with a tag of a type.
+/// A plain scalar, or one with a tag of a type. Most are texts: an owned one is moved, not copied.
 ///
 /// # Errors
 /// What is wrong, without the text: it may be a secret.

@@ -32,8 +32,8 @@ pub struct Process {
     last_words: Option<JoinHandle<String>>,
 }
 
-/// How much address space mimalloc reserves at a time, in KiB. It is bounded, and by itself mimalloc takes 1 GiB of it
-/// before it holds anything.
+/// How much address space mimalloc reserves at a time, in KiB. By default it reserves 1 GiB before it holds anything,
+/// which can be more than the limit of the process.
 const RESERVES: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "32768");
 
 impl Process {
